@@ -1,0 +1,53 @@
+"""manifest.json: what a model is, what it was made from and what it expects."""
+
+from __future__ import annotations
+
+import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from container.contract.hyperparameters import Hyperparameters
+from container.contract.orders import DataReport
+
+SCHEMA_VERSION = 1
+ID_COLUMNS = ("customer_id", "last_order_date")
+
+
+class Manifest(BaseModel):
+    """The model's identity card, read before the model itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    schema_version: int = SCHEMA_VERSION
+    model_version: str
+    """The first 12 hexadecimal digits of a digest over the model and everything else here."""
+    model_kind: str
+    model_parameters: dict[str, JsonValue]
+    """What the loader needs besides the file: shapes, objective, likelihood."""
+    files: dict[str, str]
+    """File name -> SHA-256 of its bytes, hexadecimal."""
+    hyperparameters: Hyperparameters
+    feature_names: tuple[str, ...]
+    interval_levels: dict[str, float]
+    """Nominal level -> the model's own central level that covers it on later data."""
+    time_grid: tuple[float, ...]
+    """Days at which the survival curve is known, rising."""
+    first_day: datetime.date
+    as_of: datetime.date
+    """The last day that training looked at."""
+    data_digest: str
+    data: DataReport
+    metrics: dict[str, JsonValue] = Field(default_factory=dict)
+    libraries: dict[str, str]
+    """Library -> version that made the model."""
+
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        """The columns, in order, of a headerless CSV row to be scored."""
+        return ID_COLUMNS + self.feature_names
+
+    @model_validator(mode="after")
+    def _counts_orders(self) -> Manifest:
+        if "order_count" not in self.feature_names:
+            raise ValueError("feature_names must contain order_count, which predictions report")
+        return self

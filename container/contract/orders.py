@@ -1,0 +1,66 @@
+"""The raw transactions: their columns, what is rejected and the account of it."""
+
+from __future__ import annotations
+
+import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+# Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
+NON_PRODUCT_CODES = (
+    "AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "PADS", "POST", "S",
+)  # fmt: skip
+
+
+class Columns(BaseModel):
+    """Which column of the file means what; the defaults are those of UCI Online Retail.
+
+    Needed are customer, date, and an amount or quantity and price. `amount_column` takes the place
+    of quantity x price in a file that has a ready amount. An order or product column that the file
+    does not have is done without.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer_column: str = "CustomerID"
+    date_column: str = "InvoiceDate"
+    order_column: str = "InvoiceNo"
+    product_column: str = "StockCode"
+    quantity_column: str = "Quantity"
+    price_column: str = "UnitPrice"
+    amount_column: str | None = None
+    date_format: str | None = None
+    non_product_codes: tuple[str, ...] = NON_PRODUCT_CODES
+
+
+class Rejection(StrEnum):
+    """Why a row is not used, in the sequence in which the checks are made: the first that fits."""
+
+    NO_CUSTOMER = "no_customer_id"
+    BAD_DATE = "unreadable_date"
+    BAD_QUANTITY = "unreadable_quantity"
+    BAD_PRICE = "unreadable_price"
+    DUPLICATE = "duplicate_line"
+    NON_PRODUCT = "non_product_code"
+    NO_PRICE = "non_positive_price"
+    CANCELLATION = "cancellation"  # a cancelling line that was netted against its order line
+    UNMATCHED_CANCELLATION = "cancellation_of_nothing"  # no earlier order line of that kind
+    CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly
+
+
+class DataReport(BaseModel):
+    """What was in the file and what became of it: rows_read = rows_used + sum(rejected)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows_read: int
+    rows_used: int
+    rejected: dict[Rejection, int]
+    customers: int
+    orders: int
+    revenue: float
+    first_day: datetime.date | None
+    last_day: datetime.date | None
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: the encoding that was guessed, columns done without, small data."""

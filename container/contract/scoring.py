@@ -1,0 +1,77 @@
+"""What a client sends to be scored and what it gets back."""
+
+from __future__ import annotations
+
+import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Date = Annotated[datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))]
+Horizon = Annotated[int, Field(ge=1, le=3650)]
+IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
+
+
+class Order(BaseModel):
+    """One purchase. Several on one day are one visit: their amounts add up."""
+
+    date: Date
+    amount: float = Field(gt=0, le=1e12, allow_inf_nan=False)
+    items: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    lines: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+
+
+class ScoringRecord(BaseModel):
+    """One customer: at least one order, none after `as_of`, in any sequence."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    customer_id: str = Field(min_length=1)
+    orders: list[Order] = Field(min_length=1)
+    as_of: Date | None = None
+
+
+class ScoringRequest(BaseModel):
+    """The JSON form of a request; what it leaves out comes from the model or is today."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instances: list[ScoringRecord]
+    as_of: Date | None = None
+    horizons: list[Horizon] | None = None
+    interval_level: IntervalLevel | None = None
+
+
+class Status(StrEnum):
+    """Where a customer stands; the first that fits, in this sequence."""
+
+    LAPSED = "lapsed"  # the probability of an order within 90 days is below 10 %
+    OVERDUE = "overdue"  # has waited past the upper end of the typical gap's interval
+    DUE = "due"  # expected within 7 days
+    ACTIVE = "active"
+
+
+class Prediction(BaseModel):
+    """The forecast of one customer's next order, made from what was known at the end of `as_of`.
+
+    Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
+    """
+
+    customer_id: str
+    as_of: datetime.date
+    last_order_date: datetime.date
+    days_since_last_order: int
+    order_count: int
+    order_gap_days: int | None
+    """Median days from the last order to the next, given the days already waited."""
+    next_order_date: datetime.date | None
+    next_order_date_low: datetime.date | None
+    next_order_date_high: datetime.date | None
+    interval_level: float
+    typical_gap_days: int | None
+    """Median gap before waiting is taken into account."""
+    buy_probability: dict[str, float]
+    """Days ahead -> probability of an order within so many days after `as_of`."""
+    status: Status
+    model_version: str

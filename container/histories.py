@@ -1,0 +1,137 @@
+"""Histories: every customer's orders in time order, as the flat arrays that every room works on.
+
+The n orders of c customers stand one customer after the other; ``offsets`` marks where each
+customer's segment begins, so customer i owns rows ``offsets[i]:offsets[i + 1]``. One day of one
+customer is one order, so days rise strictly inside a segment. Days count from 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+
+
+def day_of(date: datetime.date) -> int:
+    """Days from 1970-01-01 to `date`.
+
+    >>> day_of(datetime.date(1970, 1, 2))
+    1
+    """
+    return date.toordinal() - EPOCH
+
+
+def date_of(day: int) -> datetime.date:
+    """The date `day` days after 1970-01-01; the inverse of `day_of`.
+
+    >>> date_of(15317)
+    datetime.date(2011, 12, 9)
+    """
+    return datetime.date.fromordinal(int(day) + EPOCH)
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The orders of many customers, sorted by customer and day.
+
+    customer_ids  (c,) text, one a customer
+    offsets       (c + 1,) rows where segments begin; offsets[-1] = n
+    day           (n,) days since 1970-01-01, strictly rising within a customer
+    amount        (n,) net value of the day, positive, in the data's currency
+    items         (n,) net pieces bought; NaN where unknown
+    lines         (n,) order lines; NaN where unknown
+    """
+
+    customer_ids: list[str]
+    offsets: NDArray[np.int64]
+    day: NDArray[np.int32]
+    amount: NDArray[np.float64]
+    items: NDArray[np.float64]
+    lines: NDArray[np.float64]
+
+    @classmethod
+    def from_orders(
+        cls,
+        customers: Sequence[str],
+        customer: NDArray[np.int64],
+        day: NDArray[np.int32],
+        amount: NDArray[np.float64],
+        items: NDArray[np.float64] | None = None,
+        lines: NDArray[np.float64] | None = None,
+    ) -> Histories:
+        """Sort orders given in any sequence; those of one customer on one day become one.
+
+        `customer` (n,) is each order's position in `customers`; the customers' sequence is kept,
+        and one without orders keeps an empty segment. Amounts, items and lines of one day add up.
+        """
+        unknown = np.full(len(day), np.nan)
+        columns = [amount, unknown if items is None else items, unknown if lines is None else lines]
+        key = customer.astype(np.int64) * 2**32 + (day.astype(np.int64) + 2**31)  # days may be negative
+        if np.any(key[1:] <= key[:-1]):
+            # Amounts break ties, so that the sum of a day does not depend on the rows' sequence.
+            order = np.lexsort((*columns[::-1], key))
+            key = key[order]
+            first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+            columns = [np.add.reduceat(column[order], first) for column in columns]
+            key = key[first]
+        owner = key >> 32
+        return cls(
+            list(customers),
+            np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
+            (key - (owner << 32) - 2**31).astype(np.int32),
+            *(column.astype(np.float64) for column in columns),
+        )
+
+    @property
+    def customer(self) -> NDArray[np.int64]:
+        """(n,) the position of each order's customer in `customer_ids`."""
+        return np.repeat(np.arange(len(self.customer_ids)), self.order_count)
+
+    @property
+    def order_count(self) -> NDArray[np.int64]:
+        """(c,) orders of each customer."""
+        return np.diff(self.offsets)
+
+    @property
+    def last_row(self) -> NDArray[np.int64]:
+        """(c,) the row of each customer's last order; every customer must have one."""
+        if np.any(self.order_count == 0):
+            raise ValueError("a customer without orders has no last order")
+        return self.offsets[1:] - 1
+
+    def until(self, as_of: int) -> Histories:
+        """The orders of day `as_of` or earlier, of the customers who have any."""
+        return self._keep(self.day <= as_of)
+
+    def of(self, customers: NDArray[np.bool_]) -> Histories:
+        """The orders of the customers marked true; `customers` is (c,)."""
+        return self._keep(np.repeat(customers, self.order_count))
+
+    def _keep(self, rows: NDArray[np.bool_]) -> Histories:
+        counts = np.bincount(self.customer[rows], minlength=len(self.customer_ids))
+        kept = np.flatnonzero(counts)
+        return Histories(
+            [self.customer_ids[i] for i in kept],
+            np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
+            self.day[rows],
+            self.amount[rows],
+            self.items[rows],
+            self.lines[rows],
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over all orders, hexadecimal: equal data, equal digest."""
+        digest = hashlib.sha256("\x1f".join(self.customer_ids).encode())
+        for column in (self.offsets, self.day, self.amount, self.items, self.lines):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        """The number of orders, n."""
+        return len(self.day)
