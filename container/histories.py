@@ -72,7 +72,9 @@ class Histories:
         """
         unknown = np.full(len(day), np.nan)
         columns = [amount, unknown if items is None else items, unknown if lines is None else lines]
-        key = customer.astype(np.int64) * 2**32 + (day.astype(np.int64) + 2**31)  # days may be negative
+        key = customer.astype(np.int64) * 2**32 + (
+            day.astype(np.int64) + 2**31
+        )  # days may be negative
         if np.any(key[1:] <= key[:-1]):
             # Amounts break ties, so that the sum of a day does not depend on the rows' sequence.
             order = np.lexsort((*columns[::-1], key))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from container.contract.orders import Columns
 from container.contract.scoring import Horizon, IntervalLevel
@@ -127,7 +127,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
     if isinstance(codes := values.get("non_product_codes"), str | int | float):
         values["non_product_codes"] = _words(str(codes))
     try:
-        parsed = Hyperparameters(**values)  # type: ignore[arg-type]
+        parsed = Hyperparameters(**values)
     except ValidationError as error:
         problems += [_sentence(values, detail) for detail in error.errors()]
     if problems:

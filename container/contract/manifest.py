@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -45,6 +46,14 @@ class Manifest(BaseModel):
     def csv_columns(self) -> tuple[str, ...]:
         """The columns, in order, of a headerless CSV row to be scored."""
         return ID_COLUMNS + self.feature_names
+
+    def inner_level(self, nominal: float) -> float:
+        """The model's own central level whose interval covers `nominal` of later gaps."""
+        known = sorted((float(level), inner) for level, inner in self.interval_levels.items())
+        known = [(0.0, 0.0), *known, (1.0, 1.0)]
+        right = bisect.bisect_left(known, (nominal,))
+        (x0, y0), (x1, y1) = known[right - 1], known[right]
+        return y0 + (y1 - y0) * (nominal - x0) / (x1 - x0)
 
     @model_validator(mode="after")
     def _counts_orders(self) -> Manifest:

@@ -1,0 +1,152 @@
+"""Bundle: a model with its manifest, saved and loaded as one and refused when they do not fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from container import features
+from container.contract.manifest import SCHEMA_VERSION, Manifest
+from container.errors import ModelMismatch, ModelNotFound
+from container.forecast import Forecasts, Known, forecast
+from container.histories import Histories
+from container.models.base import Model
+from container.models.formats import model_class
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model that knows what it is, ready to forecast."""
+
+    manifest: Manifest
+    model: Model
+
+    def forecast(
+        self,
+        histories: Histories,
+        as_of: NDArray[np.int64] | int,
+        horizons: Sequence[int] | None = None,
+        interval_level: float | None = None,
+    ) -> Forecasts:
+        """The next order of every customer of `histories`, as known at the end of `as_of`.
+
+        as_of  a day for all or one for each customer; every customer has an order, none after it
+        horizons, interval_level  in place of those the model was trained with
+        """
+        last = histories.last_row
+        known = Known(
+            histories.customer_ids,
+            np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
+            histories.day[last].astype(np.int64),
+            histories.order_count,
+        )
+        matrix = features.compute(histories, self.manifest.feature_names, last)
+        return self.forecast_features(known, matrix, horizons, interval_level)
+
+    def forecast_features(
+        self,
+        known: Known,
+        matrix: NDArray[np.float32],
+        horizons: Sequence[int] | None = None,
+        interval_level: float | None = None,
+    ) -> Forecasts:
+        """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
+        settings = self.manifest.hyperparameters
+        level = settings.interval_level if interval_level is None else interval_level
+        return forecast(
+            self.model.survival(matrix),
+            known,
+            horizons=horizons or settings.horizons,
+            interval_level=level,
+            inner_level=self.manifest.inner_level(level),
+            max_horizon_days=settings.max_horizon_days,
+            model_version=self.manifest.model_version,
+        )
+
+    def save(self, directory: Path, side_files: dict[str, bytes] | None = None) -> None:
+        """Write everything beside `directory`, then move it in: the manifest comes last.
+
+        `side_files` (such as metrics.json) go along. A reader never sees half a model.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=directory))
+        try:
+            self.model.save(staging / self.model.file_name)
+            for name, content in (side_files or {}).items():
+                (staging / name).write_bytes(content)
+            text = self.manifest.model_dump_json(indent=2, by_alias=True)
+            (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            (directory / MANIFEST).unlink(missing_ok=True)
+            for path in sorted(staging.iterdir(), key=lambda path: path.name == MANIFEST):
+                path.replace(directory / path.name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    @classmethod
+    def load(cls, directory: Path) -> Bundle:
+        """The model in `directory`.
+
+        Raises ModelNotFound where there is no manifest, and ModelMismatch where the manifest is of
+        another schema or a file is missing, altered or not what the manifest says.
+        """
+        manifest = read_manifest(directory)
+        kind = model_class(manifest.model_kind)
+        path = directory / kind.file_name
+        if kind.file_name not in manifest.files:
+            raise ModelMismatch(
+                f"{directory / MANIFEST} does not list {kind.file_name}; train again"
+            )
+        for name, digest in manifest.files.items():
+            if not (directory / name).is_file():
+                raise ModelMismatch(f"{directory / name} is missing; copy the whole model again")
+            if file_digest(directory / name) != digest:
+                raise ModelMismatch(
+                    f"{directory / name} is damaged or of another model: its checksum is not the "
+                    "manifest's; copy the whole model again"
+                )
+        unknown = set(manifest.feature_names) - features.known_names()
+        if unknown:
+            raise ModelMismatch(
+                f"the model reads features that this version does not make "
+                f"({', '.join(sorted(unknown))}); use the version that trained it, or train again"
+            )
+        return cls(manifest, kind.load(path, manifest.feature_names, manifest.model_parameters))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest in `directory`; ModelNotFound or ModelMismatch where there is no good one."""
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise ModelNotFound(f"no model in {directory}: {MANIFEST} is not there; train one first")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = content["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelMismatch(f"{path} is not a manifest; copy the whole model again") from error
+    if schema != SCHEMA_VERSION:
+        raise ModelMismatch(
+            f"{path} has schema {schema}, this version reads {SCHEMA_VERSION}; train again"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelMismatch(f"{path} is not a valid manifest: {where}: {first['msg']}") from error
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,46 @@
+"""The product-limit estimate of survival from gaps that were partly watched to their end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def kaplan_meier(
+    gap: NDArray[np.floating | np.integer],
+    observed: NDArray[np.bool_],
+    entry: NDArray[np.floating | np.integer] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Survival after each distinct day on which an observed gap ended.
+
+    `gap` (n,) is days, or the days watched where `observed` (n,) is false; a row censored on an
+    event's day still counts as at risk there. `entry` (n,) is the day from which a row was watched
+    (left truncation): it is at risk on the days t with entry < t <= gap. Returns the days (k,),
+    rising, and S(t) = P(gap > t) (k,); both empty where nothing was observed. With late entries
+    S can fall to 0 early, while the risk set is still small.
+
+    Source: Kaplan & Meier 1958, Nonparametric estimation from incomplete observations.
+
+    Raises:
+        ValueError: unequal lengths, NaN, an entry after its gap, or an observed gap that ended on
+            its entry's day and so was never at risk.
+
+    >>> days, survival = kaplan_meier(np.array([5, 7, 7, 9]), np.array([True, True, False, True]))
+    >>> days.tolist(), survival.tolist()
+    ([5.0, 7.0, 9.0], [0.75, 0.5, 0.0])
+    """
+    if gap.ndim != 1 or gap.shape != observed.shape:
+        raise ValueError(
+            f"gap {gap.shape} and observed {observed.shape} must be columns, equally long"
+        )
+    if np.isnan(gap).any():
+        raise ValueError("a gap is NaN; for a censored row give the days watched")
+    days, events = np.unique(gap[observed].astype(np.float64), return_counts=True)
+    at_risk = len(gap) - np.searchsorted(np.sort(gap), days)
+    if entry is not None:
+        if entry.shape != gap.shape:
+            raise ValueError(f"entry {entry.shape} must be as long as gap {gap.shape}")
+        if not np.all(np.where(observed, entry < gap, entry <= gap)):
+            raise ValueError("every entry must be a day before its observed gap ends, and not NaN")
+        at_risk -= len(entry) - np.searchsorted(np.sort(entry), days)
+    return days, np.cumprod(1 - events / at_risk, dtype=np.float64)

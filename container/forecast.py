@@ -1,0 +1,152 @@
+"""From survival curves and days waited to the forecasts that a shop reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.contract.scoring import Status
+from container.histories import date_of
+from container.survival import Survival
+
+Days = NDArray[np.int64]
+
+DUE_WITHIN = 7
+LAPSED_HORIZON = 90
+LAPSED_BELOW = 0.10
+_FAR = 1e6  # days; a quantile beyond it is as good as never
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of n customers at the end of their `as_of` day.
+
+    as_of, last_day  (n,) days since 1970-01-01; last_day <= as_of
+    order_count      (n,) orders until as_of
+    """
+
+    customer_ids: Sequence[str]
+    as_of: Days
+    last_day: Days
+    order_count: Days
+
+    @property
+    def elapsed(self) -> Days:
+        """(n,) days waited since the last order."""
+        return self.as_of - self.last_day
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """The next order of n customers; days since the last order, -1 where beyond the horizon."""
+
+    known: Known
+    gap: Days
+    low: Days
+    high: Days
+    typical: Days
+    probability: dict[int, NDArray[np.float64]]
+    status: list[Status]
+    interval_level: float
+    model_version: str
+
+    def __len__(self) -> int:
+        """The number of forecasts, n."""
+        return len(self.gap)
+
+    def records(self) -> list[dict[str, object]]:
+        """JSON-ready records, fields as in `contract.scoring.Prediction`, in the order asked."""
+        known = self.known
+        dates = _Dates()
+        names = [str(horizon) for horizon in self.probability]
+        probabilities = np.round(np.column_stack(list(self.probability.values())), 6)
+        days = (known.as_of, known.last_day, self.gap, self.low, self.high, self.typical)
+        columns = (known.order_count.tolist(), probabilities.tolist(), self.status)
+        records: list[dict[str, object]] = []
+        for customer, as_of, last, gap, low, high, typical, count, probability, status in zip(
+            known.customer_ids, *(column.tolist() for column in days), *columns, strict=True
+        ):
+            records.append({
+                "customer_id": customer,
+                "as_of": dates[as_of],
+                "last_order_date": dates[last],
+                "days_since_last_order": as_of - last,
+                "order_count": count,
+                "order_gap_days": None if gap < 0 else gap,
+                "next_order_date": None if gap < 0 else dates[last + gap],
+                "next_order_date_low": None if low < 0 else dates[last + low],
+                "next_order_date_high": None if high < 0 else dates[last + high],
+                "interval_level": self.interval_level,
+                "typical_gap_days": None if typical < 0 else typical,
+                "buy_probability": dict(zip(names, probability, strict=True)),
+                "status": status,
+                "model_version": self.model_version,
+            })  # fmt: skip
+        return records
+
+
+class _Dates(dict[int, str]):
+    """Day number -> ISO date, each formatted once."""
+
+    def __missing__(self, day: int) -> str:
+        text = self[day] = date_of(day).isoformat()
+        return text
+
+
+def forecast(
+    survival: Survival,
+    known: Known,
+    *,
+    horizons: Sequence[int],
+    interval_level: float,
+    inner_level: float,
+    max_horizon_days: int,
+    model_version: str,
+) -> Forecasts:
+    """Read date, interval, probabilities and status off the curves, given the days waited.
+
+    survival          n curves, one for each customer of `known`, from the last order on
+    interval_level    the level that the interval is said to have
+    inner_level       the curve's own central level that has that coverage on later data
+    max_horizon_days  a forecast more than so many days after as_of is left open
+
+    A gap is a whole number of days, and the days up to as_of have passed without an order: the
+    earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
+    """
+    elapsed = known.elapsed.astype(float)
+    tail = (1 - inner_level) / 2
+
+    def days(level: float, waited: NDArray[np.float64] | float) -> Days:
+        t = survival.quantile(level, waited)
+        finite = np.isfinite(t) & (t < _FAR)
+        whole = np.rint(np.where(finite, t, 0.0)).astype(np.int64)
+        return np.where(finite, np.maximum(whole, np.asarray(waited, np.int64) + 1), _NEVER)
+
+    gap, low, high = (days(level, elapsed) for level in (0.5, tail, 1 - tail))
+    typical, typical_high = days(0.5, 0.0), days(1 - tail, 0.0)
+    status = _status(survival, known.elapsed, gap, typical_high)
+    latest = known.elapsed + max_horizon_days
+    return Forecasts(
+        known=known,
+        gap=np.where(gap <= latest, gap, -1),
+        low=np.where(low <= latest, low, -1),
+        high=np.where(high <= latest, high, -1),
+        typical=np.where(typical <= max_horizon_days, typical, -1),
+        probability={h: survival.probability_within(h, elapsed) for h in horizons},
+        status=status,
+        interval_level=interval_level,
+        model_version=model_version,
+    )
+
+
+def _status(survival: Survival, elapsed: Days, gap: Days, typical_high: Days) -> list[Status]:
+    lapsed = survival.probability_within(LAPSED_HORIZON, elapsed) < LAPSED_BELOW
+    overdue = elapsed > typical_high
+    due = gap - elapsed <= DUE_WITHIN
+    words = [Status.LAPSED, Status.OVERDUE, Status.DUE, Status.ACTIVE]
+    choice = np.select([lapsed, overdue, due], [0, 1, 2], default=3)
+    return [words[i] for i in choice.tolist()]

@@ -1,0 +1,247 @@
+"""The models that XGBoost fits: discrete-time hazard, accelerated failure time, squared error."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from typing_extensions import override
+
+from container.errors import ModelMismatch
+from container.models.base import Model
+from container.models.curves import floats, log_normal_survival, scaled_survival
+from container.survival import Survival
+
+if TYPE_CHECKING:
+    import xgboost
+
+_BLOCK = 4096  # customers predicted at once: their rows stay in the processor's cache
+
+
+def load_xgboost() -> Any:
+    """The package xgboost, without the packages it would import only because they are there.
+
+    Scikit-learn, pandas and pyarrow take four fifths of its import time and none is used here.
+    """
+    blocked = [name for name in ("sklearn", "pandas", "pyarrow") if name not in sys.modules]
+    if "xgboost" not in sys.modules:
+        for name in blocked:
+            sys.modules[name] = None  # type: ignore[assignment]
+        try:
+            import xgboost  # noqa: PLC0415
+        finally:
+            for name in blocked:
+                del sys.modules[name]
+    import xgboost  # noqa: PLC0415
+
+    return xgboost
+
+
+class BoosterModel(Model):
+    """A model whose file is an XGBoost booster in Universal Binary JSON."""
+
+    file_name: ClassVar[str] = "model.ubj"
+
+    def __init__(self, booster: xgboost.Booster, feature_names: tuple[str, ...]) -> None:
+        self.booster = booster
+        self.feature_names = feature_names
+
+    @override
+    def save(self, path: Path) -> None:
+        self.booster.save_model(path)
+
+    @classmethod
+    @override
+    def load(
+        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+    ) -> Self:
+        xgb = load_xgboost()
+        try:
+            booster = xgb.Booster(model_file=path)
+        except xgb.core.XGBoostError as error:
+            raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
+        booster.set_param({"nthread": 1})
+        model = cls.build(booster, feature_names, parameters)
+        if booster.num_features() != model.columns:
+            raise ModelMismatch(
+                f"{path} reads {booster.num_features()} columns, its manifest describes "
+                f"{model.columns}; copy the whole model again"
+            )
+        return model
+
+    @classmethod
+    @abstractmethod
+    def build(
+        cls,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> Self:
+        """The model around a booster."""
+
+    @property
+    def columns(self) -> int:
+        """Columns of the booster's input."""
+        return len(self.feature_names)
+
+
+class HazardModel(BoosterModel):
+    """P(order in time bin j | none before), by trees that read the bin beside the features.
+
+    A row of the booster's input is the features and the bin's number; source: Singer & Willett
+    1993, "It's about time: using discrete-time survival analysis".
+
+    days  (m,) the bins' ends: bin j is the days in (days[j - 1], days[j]]
+    """
+
+    kind: ClassVar[str] = "hazard"
+
+    def __init__(
+        self, booster: xgboost.Booster, feature_names: tuple[str, ...], days: NDArray[np.float64]
+    ) -> None:
+        super().__init__(booster, feature_names)
+        self.days = days
+
+    @classmethod
+    @override
+    def build(
+        cls,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> Self:
+        return cls(booster, feature_names, floats(parameters, "days"))
+
+    @property
+    @override
+    def parameters(self) -> dict[str, JsonValue]:
+        return {"days": self.days.tolist()}
+
+    @property
+    @override
+    def columns(self) -> int:
+        return len(self.feature_names) + 1
+
+    @override
+    def survival(self, features: NDArray[np.float32]) -> Survival:
+        bins = len(self.days)
+        log_s = np.empty((len(features), bins))
+        for start in range(0, len(features), _BLOCK):
+            part = features[start : start + _BLOCK]
+            rows = np.empty((len(part), bins, self.columns), np.float32)
+            rows[:, :, :-1] = part[:, None, :]
+            rows[:, :, -1] = np.arange(bins)
+            hazard = predict(self.booster, rows.reshape(-1, self.columns))
+            log_s[start : start + _BLOCK] = np.log1p(-hazard.reshape(-1, bins)).cumsum(axis=1)
+        return Survival(self.days, log_s)
+
+
+class AftModel(BoosterModel):
+    """log gap = trees(features) + scale x standard normal noise.
+
+    Source: Barnwal, Cho & Hocking 2022, "Survival regression with accelerated failure time model
+    in XGBoost".
+    """
+
+    kind: ClassVar[str] = "aft"
+
+    def __init__(
+        self,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        days: NDArray[np.float64],
+        scale: float,
+    ) -> None:
+        super().__init__(booster, feature_names)
+        self.days = days
+        self.scale = scale
+
+    @classmethod
+    @override
+    def build(
+        cls,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> Self:
+        days = floats(parameters, "days")
+        return cls(booster, feature_names, days, float(floats(parameters, "scale")))
+
+    @property
+    @override
+    def parameters(self) -> dict[str, JsonValue]:
+        return {"days": self.days.tolist(), "scale": self.scale}
+
+    @override
+    def survival(self, features: NDArray[np.float32]) -> Survival:
+        location = predict(self.booster, features, "margin")
+        return log_normal_survival(self.days, location, np.full_like(location, self.scale))
+
+
+class SquaredErrorModel(BoosterModel):
+    """The textbook way: the mean of the gaps that ended; kept to be compared.
+
+    Its curve is the training rows' Kaplan-Meier curve of gap / prediction, stretched by the
+    prediction.
+
+    ratio, ratio_log_s  (k,) that curve: log S at multiples of the prediction
+    """
+
+    kind: ClassVar[str] = "squared-error"
+
+    def __init__(
+        self,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        days: NDArray[np.float64],
+        ratio: NDArray[np.float64],
+        ratio_log_s: NDArray[np.float64],
+    ) -> None:
+        super().__init__(booster, feature_names)
+        self.days = days
+        self.ratio = ratio
+        self.ratio_log_s = ratio_log_s
+
+    @classmethod
+    @override
+    def build(
+        cls,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> Self:
+        values = (floats(parameters, name) for name in ("days", "ratio", "ratio_log_s"))
+        return cls(booster, feature_names, *values)
+
+    @property
+    @override
+    def parameters(self) -> dict[str, JsonValue]:
+        return {
+            "days": self.days.tolist(),
+            "ratio": self.ratio.tolist(),
+            "ratio_log_s": self.ratio_log_s.tolist(),
+        }
+
+    @override
+    def survival(self, features: NDArray[np.float32]) -> Survival:
+        point = point_gap(self.booster, features)
+        return scaled_survival(self.days, point, self.ratio, self.ratio_log_s)
+
+
+def point_gap(booster: xgboost.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) days that a squared-error booster predicts, at least one."""
+    return np.maximum(predict(booster, features), 1.0)
+
+
+def predict(
+    booster: xgboost.Booster, matrix: NDArray[np.float32], kind: str = "value"
+) -> NDArray[np.float64]:
+    """(n,) the booster's answer to an (n, c) matrix; `kind` "margin" for before the link."""
+    answer = booster.inplace_predict(matrix, predict_type=kind, validate_features=False)
+    return np.asarray(answer, float)

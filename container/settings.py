@@ -1,0 +1,138 @@
+"""The environment as frozen, checked settings; the only place that touches os.environ."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from container.errors import UserError
+
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # a waiting thread that spins takes the core from a working one
+}
+
+MediaType = Annotated[str, BeforeValidator(lambda text: text.strip()), Field(pattern=r"^\S+/.+$")]
+
+
+def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Whole processors this process may use, by its cgroup's quota and its affinity; at least 1.
+
+    Reads `cpu.max` (version 2) or `cpu.cfs_quota_us` and `cpu.cfs_period_us` (version 1).
+    """
+    limits = [float(len(os.sched_getaffinity(0)))]
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period = " ".join((cgroup / name).read_text() for name in files).split()
+            if int(quota) > 0:
+                limits.append(int(quota) / int(period))
+        except (OSError, ValueError):  # not this version of cgroups, or no limit
+            continue
+    return max(1, math.floor(min(limits)))
+
+
+def _strategy(value: object) -> object:
+    """`MultiRecord`, as the transform API spells it, is `MULTI_RECORD`."""
+    spellings = {"multirecord": "MULTI_RECORD", "singlerecord": "SINGLE_RECORD"}
+    return spellings.get(str(value).strip().lower().replace("_", ""), value)
+
+
+class Settings(BaseModel):
+    """What the environment can say. A variable that is empty is as good as absent."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    port: int = Field(
+        8080, ge=1, le=65535, alias="SAGEMAKER_BIND_TO_PORT", description="port to listen on"
+    )
+    workers: int = Field(
+        default_factory=available_cpus,
+        ge=1,
+        le=512,
+        alias="SAGEMAKER_MODEL_SERVER_WORKERS",
+        description="processes that answer; default: the processors of the container",
+    )
+    threads: int = Field(
+        8,
+        ge=1,
+        le=512,
+        alias="ORDERGAP_THREADS",
+        description="connections a process answers at once",
+    )
+    default_content_type: MediaType = Field(
+        "application/json",
+        alias="ORDERGAP_DEFAULT_CONTENT_TYPE",
+        description="form of a request that does not name one",
+    )
+    default_accept: MediaType | None = Field(
+        None,
+        alias="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+        description="form of the answer to a request without Accept; default: the request's own",
+    )
+    max_payload_mb: int = Field(
+        6,
+        ge=0,
+        le=100,
+        alias="SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        description="batch transform: largest request, told by /execution-parameters",
+    )
+    max_concurrent_transforms: int = Field(
+        1,
+        ge=1,
+        le=100,
+        alias="SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+        description="batch transform: requests at once, told by /execution-parameters",
+    )
+    batch_strategy: Annotated[
+        Literal["MULTI_RECORD", "SINGLE_RECORD"], BeforeValidator(_strategy)
+    ] = Field(
+        "MULTI_RECORD",
+        alias="SAGEMAKER_BATCH_STRATEGY",
+        description="batch transform: records a request, told by /execution-parameters",
+    )
+    model_dir: Path | None = Field(
+        None, alias="SM_MODEL_DIR", description="where the model is, unless --model_dir says"
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Settings from the variables that are set; UserError naming every one that is wrong."""
+        names = (field.alias or name for name, field in cls.model_fields.items())
+        given = {name: environ[name] for name in names if environ.get(name, "").strip()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise UserError(
+                "; ".join(
+                    f"environment variable {(name := str(detail['loc'][0]))} = {given[name]!r}: "
+                    f"{detail['msg'][0].lower()}{detail['msg'][1:]}"
+                    for detail in error.errors()
+                )
+            ) from error
+
+    @classmethod
+    def describe(cls) -> str:
+        """A line for each variable: its name, meaning and default."""
+        lines = []
+        for name, field in cls.model_fields.items():
+            default = "" if field.default_factory or field.default is None else field.default
+            ending = f" (default {default})" if default != "" else ""
+            lines.append(f"  {field.alias or name}\n      {field.description}{ending}")
+        return "\n".join(lines)
+
+
+def one_thread_each() -> None:
+    """Tell the numeric libraries, before they are imported, to use one thread a process.
+
+    Several processes share the machine, and a thread pool does not survive the fork that makes
+    them. What the caller has set stays.
+    """
+    for name, value in _ONE_THREAD.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,79 @@
+"""Survival curves of many customers on one day grid: what every model answers with.
+
+S(t) is the probability that a gap lasts longer than t days. Between the grid's days the hazard is
+constant, so log S is a line; beyond the last day the hazard of the curve's last third goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Survival:
+    """The curves of n customers.
+
+    days   (m,) days since the last order, rising, all above 0; S(0) = 1 is understood
+    log_s  (n, m) log S at those days, never rising along a row
+    """
+
+    days: Float
+    log_s: Float
+
+    def __len__(self) -> int:
+        """The number of curves, n."""
+        return len(self.log_s)
+
+    @property
+    def _tail_hazard(self) -> Float:
+        """(n,) hazard a day beyond the grid: the mean over its last third of days."""
+        start = np.searchsorted(self.days, self.days[-1] * 2 / 3)
+        start = min(start, len(self.days) - 2) if len(self.days) > 1 else 0
+        if len(self.days) == 1:
+            return np.asarray(-self.log_s[:, 0] / self.days[0])
+        rise = self.log_s[:, start] - self.log_s[:, -1]
+        return np.asarray(rise / (self.days[-1] - self.days[start]))
+
+    def log_at(self, t: ArrayLike) -> Float:
+        """(n,) log S at `t` days, one for each curve or one for all."""
+        t = np.broadcast_to(np.asarray(t, float), (len(self),))
+        knots = np.concatenate([[0.0], self.days])
+        step = np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(self.days) - 1)
+        row = np.arange(len(self))
+        left = np.where(step > 0, self.log_s[row, step - 1], 0.0)
+        slope = (self.log_s[row, step] - left) / (knots[step + 1] - knots[step])
+        inside = left + slope * (np.minimum(t, self.days[-1]) - knots[step])
+        beyond = np.maximum(t - self.days[-1], 0.0)
+        return np.asarray(inside - np.where(beyond > 0, self._tail_hazard * beyond, 0.0))
+
+    def quantile(self, level: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
+        """(n,) days t since the last order by which the gap has ended with probability `level`.
+
+        Given that `elapsed` days have passed without an order: S(t) / S(elapsed) = 1 - level, so t
+        is never below `elapsed`. Infinite where the curve never falls so low.
+        """
+        elapsed = np.broadcast_to(np.asarray(elapsed, float), (len(self),))
+        target = self.log_at(elapsed) + np.log1p(-np.asarray(level, float))
+        padded = np.hstack([np.zeros((len(self), 1)), self.log_s])
+        knots = np.concatenate([[0.0], self.days])
+        step = np.minimum((padded > target[:, None]).sum(axis=1), len(self.days))
+        step = np.maximum(step, 1)
+        row = np.arange(len(self))
+        left, right = padded[row, step - 1], padded[row, step]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (left - target) / (left - right)
+            inside = knots[step - 1] + share * (knots[step] - knots[step - 1])
+            beyond = self.days[-1] + (padded[:, -1] - target) / self._tail_hazard
+        t = np.where(target >= padded[:, -1], inside, beyond)
+        return np.asarray(np.maximum(t, elapsed))
+
+    def probability_within(self, horizon: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
+        """(n,) probability of an order within `horizon` days after `elapsed` days without one."""
+        elapsed = np.asarray(elapsed, float)
+        log_ratio = self.log_at(elapsed + np.asarray(horizon, float)) - self.log_at(elapsed)
+        return np.asarray(np.clip(-np.expm1(log_ratio), 0.0, 1.0))

@@ -1,0 +1,1 @@
+"""Law: how a model is made. Serving never imports this room."""

@@ -1,0 +1,89 @@
+"""What every trainer is given, what it gives back, and the time grid they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.contract.hyperparameters import Hyperparameters
+from container.models.base import Model
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """n gaps to learn from or to check against.
+
+    features  (n, F) what was known at the order that opened the gap
+    gap       (n,) days to the next order, or days watched without one
+    observed  (n,) whether the next order came
+    entry     (n,) days already waited when the watching began: the gap is known to be longer
+    """
+
+    features: NDArray[np.float32]
+    gap: Float
+    observed: NDArray[np.bool_]
+    entry: Float
+
+    def __len__(self) -> int:
+        """The number of gaps, n."""
+        return len(self.gap)
+
+    def __add__(self, other: Sample) -> Sample:
+        """The gaps of both."""
+        return Sample(
+            np.vstack([self.features, other.features]),
+            np.concatenate([self.gap, other.gap]),
+            np.concatenate([self.observed, other.observed]),
+            np.concatenate([self.entry, other.entry]),
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model and what the fit settled on.
+
+    found  what was best on the validation sample (rounds, noise scale), for the refit on all data
+    """
+
+    model: Model
+    found: dict[str, float]
+
+
+class Trainer(ABC):
+    """Makes one kind of model from the features `feature_names`."""
+
+    def __init__(self, hyperparameters: Hyperparameters, feature_names: tuple[str, ...]) -> None:
+        self.hyperparameters = hyperparameters
+        self.feature_names = feature_names
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+    ) -> Fitted:
+        """Learn from `train`.
+
+        days        (m,) the time grid, from `time_grid`
+        validation  where to look for the number of rounds and the like
+        found       what an earlier fit found, to be taken as it is; without it and without
+                    `validation` the hyperparameters decide
+        """
+
+
+def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:
+    """At most `bins` rising days that cut the observed gaps into equal parts; the last the longest.
+
+    >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 3)
+    array([ 7., 14., 90.])
+    """
+    inner = np.quantile(gap[observed], np.arange(1, bins) / bins, method="inverted_cdf")
+    return np.unique(np.append(inner, gap.max()))

@@ -1,0 +1,252 @@
+"""Fits the models of container.models.xgboost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from container import features
+from container.contract.hyperparameters import Hyperparameters
+from container.models.xgboost import (
+    AftModel,
+    HazardModel,
+    SquaredErrorModel,
+    load_xgboost,
+    point_gap,
+)
+from container.trainers.base import Fitted, Float, Sample, Trainer
+from container.trainers.naive import ratio_curve
+
+if TYPE_CHECKING:
+    import xgboost
+
+log = logging.getLogger("ordergap")
+
+_PROGRESS_EVERY = 100  # rounds
+_AFT_SCALES = (0.8, 1.1, 1.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the booster is given: matrix (n, c), label (n,), weight (n,), and limits for AFT."""
+
+    matrix: NDArray[np.float32]
+    label: Float | None = None
+    weight: Float | None = None
+    lower: Float | None = None
+    upper: Float | None = None
+
+    def dmatrix(self) -> xgboost.DMatrix:
+        """The rows as XGBoost wants them."""
+        matrix: xgboost.DMatrix = load_xgboost().DMatrix(
+            self.matrix,
+            label=self.label,
+            weight=self.weight,
+            label_lower_bound=self.lower,
+            label_upper_bound=self.upper,
+        )
+        return matrix
+
+
+class _Boosting(Trainer):
+    """What the objectives share: the trees' parameters, early stopping and progress."""
+
+    def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
+        super().__init__(hyperparameters, features.names(calendar=calendar))
+
+    def _boost(
+        self,
+        objective: Mapping[str, object],
+        train: Rows,
+        validation: Rows | None,
+        rounds: int | None,
+    ) -> tuple[xgboost.Booster, float]:
+        """A booster, cut back to its best round, and its validation loss (NaN without one)."""
+        xgb = load_xgboost()
+        h = self.hyperparameters
+        patience = h.early_stopping_rounds if validation and not rounds else 0
+        losses: dict[str, dict[str, list[float]]] = {}
+        booster = xgb.train(
+            self._tree_parameters() | dict(objective),
+            train.dmatrix(),
+            num_boost_round=rounds or h.num_round,
+            evals=[(validation.dmatrix(), "validation")] if validation else [],
+            evals_result=losses,
+            early_stopping_rounds=patience or None,
+            callbacks=[_progress(xgb)],
+            verbose_eval=False,
+        )
+        if patience:
+            booster = booster[: booster.best_iteration + 1]
+        validation_losses = losses["validation"].popitem()[1] if validation else [np.nan]
+        return booster, min(validation_losses)
+
+    def _tree_parameters(self) -> dict[str, object]:
+        h = self.hyperparameters
+        return {
+            "tree_method": "hist",
+            "eta": h.eta,
+            "max_depth": h.max_depth,
+            "min_child_weight": h.min_child_weight,
+            "subsample": h.subsample,
+            "colsample_bytree": h.colsample_bytree,
+            "lambda": h.lambda_,
+            "alpha": h.alpha,
+            "seed": h.seed,
+        }
+
+
+class HazardTrainer(_Boosting):
+    """Discrete-time hazard: a logistic regression of trees on order x time-bin rows."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+    ) -> Fitted:
+        booster, _ = self._boost(
+            {"objective": "binary:logistic", "eval_metric": "logloss"},
+            hazard_rows(train, days),
+            hazard_rows(validation, days) if validation else None,
+            int(found["rounds"]) if found else None,
+        )
+        model = HazardModel(booster, self.feature_names, days)
+        return Fitted(model, {"rounds": booster.num_boosted_rounds()})
+
+
+class RandomForestTrainer(HazardTrainer):
+    """The same hazard by one round of `num_round` trees grown side by side."""
+
+    @override
+    def _tree_parameters(self) -> dict[str, object]:
+        h = self.hyperparameters
+        return super()._tree_parameters() | {"eta": 1, "num_parallel_tree": h.num_round}
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+    ) -> Fitted:
+        return super().fit(train, days, None, {"rounds": 1})
+
+
+class AftTrainer(_Boosting):
+    """Accelerated failure time: a row an order, censored rows as lower bounds."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+    ) -> Fitted:
+        rows = _aft_rows(train)
+        if found:
+            scale, rounds = found["scale"], int(found["rounds"])
+            booster, _ = self._boost(_aft_objective(scale), rows, None, rounds)
+        else:
+            check = _aft_rows(validation) if validation else None
+            fits = {
+                scale: self._boost(_aft_objective(scale), rows, check, None)
+                for scale in (_AFT_SCALES if check else _AFT_SCALES[1:2])
+            }
+            scale = min(fits, key=lambda scale: fits[scale][1])
+            booster = fits[scale][0]
+        model = AftModel(booster, self.feature_names, days, scale)
+        return Fitted(model, {"rounds": booster.num_boosted_rounds(), "scale": scale})
+
+
+class SquaredErrorTrainer(_Boosting):
+    """The textbook way: least squares on the gaps that ended."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+    ) -> Fitted:
+        booster, _ = self._boost(
+            {"objective": "reg:squarederror"},
+            _observed_rows(train),
+            _observed_rows(validation) if validation else None,
+            int(found["rounds"]) if found else None,
+        )
+        point = point_gap(booster, train.features)
+        ratio, log_s = ratio_curve(train, point)
+        model = SquaredErrorModel(booster, self.feature_names, days, ratio, log_s)
+        return Fitted(model, {"rounds": booster.num_boosted_rounds()})
+
+
+def hazard_rows(sample: Sample, days: Float) -> Rows:
+    """A row for each time bin in which a gap was at risk of ending, labelled whether it ended.
+
+    The matrix is the features and the bin's number. A bin that was watched only in part without
+    an order weighs as much as was watched.
+    """
+    starts = np.concatenate([[0.0], days[:-1]])
+    first = np.searchsorted(days, sample.entry, side="right")
+    last = np.minimum(np.searchsorted(days, sample.gap, side="left"), len(days) - 1)
+    count = np.where(sample.gap > sample.entry, np.maximum(last - first + 1, 0), 0)
+    owner = np.repeat(np.arange(len(sample)), count)
+    bins = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    matrix = np.empty((len(owner), sample.features.shape[1] + 1), np.float32)
+    matrix[:, :-1] = sample.features[owner]
+    matrix[:, -1] = bins
+    ended = sample.observed[owner] & (bins == last[owner])
+    start = np.maximum(sample.entry[owner], starts[bins])
+    watched = np.minimum(sample.gap[owner], days[bins]) - start
+    weight = np.where(ended, 1.0, watched / (days - starts)[bins])
+    return Rows(matrix, ended.astype(float), weight)
+
+
+def _aft_objective(scale: float) -> dict[str, object]:
+    return {
+        "objective": "survival:aft",
+        "eval_metric": "aft-nloglik",
+        "aft_loss_distribution": "normal",
+        "aft_loss_distribution_scale": scale,
+    }
+
+
+def _aft_rows(sample: Sample) -> Rows:
+    """Gaps watched from their first day on; XGBoost's AFT knows no late entry."""
+    some = (sample.entry == 0) & (sample.gap > 0)
+    gap = sample.gap[some]
+    upper = np.where(sample.observed[some], gap, np.inf)
+    return Rows(sample.features[some], lower=gap, upper=upper)
+
+
+def _observed_rows(sample: Sample) -> Rows:
+    some = sample.observed & (sample.entry == 0)
+    return Rows(sample.features[some], sample.gap[some])
+
+
+def _progress(xgb: Any) -> Any:
+    """A callback that logs every so many rounds how far boosting has come."""
+
+    class Progress(xgb.callback.TrainingCallback):  # type: ignore[misc]
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+            if (epoch + 1) % _PROGRESS_EVERY == 0:
+                loss = "".join(
+                    f", validation {metric} {values[-1]:.5f}"
+                    for metric, values in evals_log.get("validation", {}).items()
+                )
+                log.info("  round %d%s", epoch + 1, loss)
+            return False
+
+    return Progress()
