@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,15 @@ from pydantic import ValidationError
 
 from container import features
 from container.contract.manifest import SCHEMA_VERSION, Manifest
-from container.errors import ModelMismatch, ModelNotFound
+from container.errors import ModelMismatch, ModelNotFound, PlatformError
+from container.features.table import computation
 from container.forecast import Forecasts, Known, forecast
 from container.histories import Histories
 from container.models.base import Model
 from container.models.formats import model_class
 
 MANIFEST = "manifest.json"
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +79,30 @@ class Bundle:
     def save(self, directory: Path, side_files: dict[str, bytes] | None = None) -> None:
         """Write everything beside `directory`, then move it in: the manifest comes last.
 
-        `side_files` (such as metrics.json) go along. A reader never sees half a model.
+        `side_files` (such as metrics.json) go along. A reader never sees half a model: until all is
+        written the one that was in `directory` stays, and while files move in there is none.
+        Raises PlatformError where the directory or the disk does not take them.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=directory))
         try:
-            self.model.save(staging / self.model.file_name)
-            for name, content in (side_files or {}).items():
-                (staging / name).write_bytes(content)
-            text = self.manifest.model_dump_json(indent=2, by_alias=True)
-            (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
-            (directory / MANIFEST).unlink(missing_ok=True)
-            for path in sorted(staging.iterdir(), key=lambda path: path.name == MANIFEST):
-                path.replace(directory / path.name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".saving-", dir=directory) as staging:
+                self._write(Path(staging), side_files or {})
+                (directory / MANIFEST).unlink(missing_ok=True)
+                files = Path(staging).iterdir()
+                for path in sorted(files, key=lambda path: path.name == MANIFEST):
+                    path.replace(directory / path.name)
+        except OSError as error:
+            raise PlatformError(
+                f"the model cannot be saved in {directory}: {error.strerror or error}; "
+                "make room there, or name a directory that can be written"
+            ) from error
+
+    def _write(self, directory: Path, side_files: dict[str, bytes]) -> None:
+        self.model.save(directory / self.model.file_name)
+        for name, content in side_files.items():
+            (directory / name).write_bytes(content)
+        text = self.manifest.model_dump_json(indent=2, by_alias=True)
+        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path) -> Bundle:
@@ -100,28 +111,66 @@ class Bundle:
         Raises ModelNotFound where there is no manifest, and ModelMismatch where the manifest is of
         another schema or a file is missing, altered or not what the manifest says.
         """
-        manifest = read_manifest(directory)
+        manifest = check(directory)
         kind = model_class(manifest.model_kind)
         path = directory / kind.file_name
-        if kind.file_name not in manifest.files:
+        model = kind.load(path, manifest.feature_names, manifest.model_parameters)
+        if model.feature_names != manifest.feature_names:
             raise ModelMismatch(
-                f"{directory / MANIFEST} does not list {kind.file_name}; train again"
+                f"{path} reads {', '.join(model.feature_names)}, its {MANIFEST} names other "
+                "features; copy the whole model again"
             )
-        for name, digest in manifest.files.items():
-            if not (directory / name).is_file():
-                raise ModelMismatch(f"{directory / name} is missing; copy the whole model again")
-            if file_digest(directory / name) != digest:
-                raise ModelMismatch(
-                    f"{directory / name} is damaged or of another model: its checksum is not the "
-                    "manifest's; copy the whole model again"
-                )
-        unknown = set(manifest.feature_names) - features.known_names()
-        if unknown:
+        return cls(manifest, model)
+
+
+def seal(model: Model, **card: object) -> Bundle:
+    """The model with a manifest: `card` is what the manifest says besides the model itself.
+
+    The version is a digest of the model and of all that the manifest says.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / model.file_name)
+        files = {model.file_name: file_digest(Path(folder) / model.file_name)}
+    manifest = Manifest.model_validate({
+        "model_version": "",
+        "model_kind": model.kind,
+        "model_parameters": model.parameters,
+        "feature_names": model.feature_names,
+        "time_grid": model.days.tolist(),
+        "files": files,
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        **card,
+    })  # fmt: skip
+    digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
+    return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), model)
+
+
+def check(directory: Path) -> Manifest:
+    """The manifest in `directory`, once its files are those it was written for.
+
+    Raises what `Bundle.load` raises, without loading the model.
+    """
+    manifest = read_manifest(directory)
+    needed = model_class(manifest.model_kind).file_name
+    if needed not in manifest.files:
+        raise ModelMismatch(f"{directory / MANIFEST} does not list {needed}; train again")
+    for name, digest in manifest.files.items():
+        if not (directory / name).is_file():
+            raise ModelMismatch(f"{directory / name} is missing; copy the whole model again")
+        if file_digest(directory / name) != digest:
             raise ModelMismatch(
-                f"the model reads features that this version does not make "
-                f"({', '.join(sorted(unknown))}); use the version that trained it, or train again"
+                f"{directory / name} is damaged or of another model: its checksum is not the "
+                "manifest's; copy the whole model again"
             )
-        return cls(manifest, kind.load(path, manifest.feature_names, manifest.model_parameters))
+    for name in manifest.feature_names:
+        try:
+            computation(name)
+        except ValueError as error:
+            raise ModelMismatch(
+                f"the model reads a feature that this version does not make, {name}; use the "
+                "version that trained it, or train again"
+            ) from error
+    return manifest
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -142,8 +191,10 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelMismatch(f"{path} is not a valid manifest: {where}: {first['msg']}") from error
+        where = ".".join(str(part) for part in first["loc"]) or MANIFEST
+        raise ModelMismatch(
+            f"{path} is not a valid manifest ({where}: {first['msg']}); train again"
+        ) from error
 
 
 def file_digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,7 +69,8 @@ class Histories:
         """Sort orders given in any sequence; those of one customer on one day become one.
 
         `customer` (n,) is each order's position in `customers`; the customers' sequence is kept,
-        and one without orders keeps an empty segment. Amounts, items and lines of one day add up.
+        and one without orders keeps an empty segment. Amounts, items and lines of one day add up;
+        a sum with an unknown part is unknown.
         """
         unknown = np.full(len(day), np.nan)
         columns = [amount, unknown if items is None else items, unknown if lines is None else lines]
@@ -76,8 +78,10 @@ class Histories:
             day.astype(np.int64) + 2**31
         )  # days may be negative
         if np.any(key[1:] <= key[:-1]):
-            # Amounts break ties, so that the sum of a day does not depend on the rows' sequence.
-            order = np.lexsort((*columns[::-1], key))
+            order = np.argsort(key, kind="stable")
+            if np.any(key[order[1:]] == key[order[:-1]]):
+                # Amounts break ties, so that a day's sum does not depend on the rows' sequence.
+                order = np.lexsort((*columns[::-1], key))
             key = key[order]
             first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             columns = [np.add.reduceat(column[order], first) for column in columns]
@@ -109,13 +113,17 @@ class Histories:
 
     def until(self, as_of: int) -> Histories:
         """The orders of day `as_of` or earlier, of the customers who have any."""
-        return self._keep(self.day <= as_of)
+        return self.keep(self.day <= as_of)
 
     def of(self, customers: NDArray[np.bool_]) -> Histories:
-        """The orders of the customers marked true; `customers` is (c,)."""
-        return self._keep(np.repeat(customers, self.order_count))
+        """The orders of the customers marked true, of whom those without orders are left out.
 
-    def _keep(self, rows: NDArray[np.bool_]) -> Histories:
+        `customers` is (c,).
+        """
+        return self.keep(np.repeat(customers, self.order_count))
+
+    def keep(self, rows: NDArray[np.bool_]) -> Histories:
+        """The orders marked true, `rows` being (n,), of the customers who have any."""
         counts = np.bincount(self.customer[rows], minlength=len(self.customer_ids))
         kept = np.flatnonzero(counts)
         return Histories(
@@ -129,7 +137,7 @@ class Histories:
 
     def digest(self) -> str:
         """SHA-256 over all orders, hexadecimal: equal data, equal digest."""
-        digest = hashlib.sha256("\x1f".join(self.customer_ids).encode())
+        digest = hashlib.sha256(json.dumps(self.customer_ids).encode())
         for column in (self.offsets, self.day, self.amount, self.items, self.lines):
             digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()

@@ -36,10 +36,10 @@ class OptMl:
     def hyperparameters(self) -> dict[str, object]:
         """The contents of hyperparameters.json; empty where there is none."""
         path = self.config / "hyperparameters.json"
-        if not path.is_file() or not (text := path.read_text(encoding="utf-8").strip()):
+        if not path.is_file() or not (content := path.read_bytes().strip()):
             return {}
         try:
-            values = json.loads(text)
+            values = json.loads(content)
         except ValueError as error:
             raise InvalidHyperparameters([f"{path} is not JSON: {error}"]) from error
         if not isinstance(values, dict):

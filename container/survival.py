@@ -32,12 +32,11 @@ class Survival:
     @property
     def _tail_hazard(self) -> Float:
         """(n,) hazard a day beyond the grid: the mean over its last third of days."""
-        start = np.searchsorted(self.days, self.days[-1] * 2 / 3)
-        start = min(start, len(self.days) - 2) if len(self.days) > 1 else 0
-        if len(self.days) == 1:
-            return np.asarray(-self.log_s[:, 0] / self.days[0])
-        rise = self.log_s[:, start] - self.log_s[:, -1]
-        return np.asarray(rise / (self.days[-1] - self.days[start]))
+        last = self.days[-1]
+        start = min(np.searchsorted(self.days, last * 2 / 3), len(self.days) - 2)
+        if start < 0:  # a single day
+            return np.asarray((0 - self.log_s[:, 0]) / last)  # a flat curve's is 0, never -0
+        return np.asarray((self.log_s[:, start] - self.log_s[:, -1]) / (last - self.days[start]))
 
     def log_at(self, t: ArrayLike) -> Float:
         """(n,) log S at `t` days, one for each curve or one for all."""
@@ -55,7 +54,7 @@ class Survival:
         """(n,) days t since the last order by which the gap has ended with probability `level`.
 
         Given that `elapsed` days have passed without an order: S(t) / S(elapsed) = 1 - level, so t
-        is never below `elapsed`. Infinite where the curve never falls so low.
+        is never below `elapsed`. Infinite where the curve never falls so low. 0 < level < 1.
         """
         elapsed = np.broadcast_to(np.asarray(elapsed, float), (len(self),))
         target = self.log_at(elapsed) + np.log1p(-np.asarray(level, float))

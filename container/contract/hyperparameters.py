@@ -64,13 +64,13 @@ class Hyperparameters(Columns):
     validation_fraction: float = Field(
         0.25, gt=0, lt=0.9, description="last part of the time span that validates"
     )
-    time_bins: int = Field(19, ge=2, le=200, description="steps of the hazard's time grid")
+    time_bins: int = Field(24, ge=2, le=200, description="steps of the hazard's time grid")
 
     num_round: int = Field(600, ge=1, le=100_000, description="xgboost: most boosting rounds")
     early_stopping_rounds: int = Field(
-        30, ge=0, le=100_000, description="rounds without progress before stopping; 0: never"
+        50, ge=0, le=100_000, description="rounds without progress before stopping; 0: never"
     )
-    eta: float = Field(0.1, gt=0, le=1, description="xgboost: step size")
+    eta: float = Field(0.05, gt=0, le=1, description="xgboost: step size")
     max_depth: int = Field(4, ge=1, le=20, description="xgboost: depth of a tree")
     min_child_weight: float = Field(20, ge=0, description="xgboost: least weight in a leaf")
     subsample: float = Field(0.8, gt=0, le=1, description="xgboost: share of rows a tree sees")
@@ -97,7 +97,12 @@ class Hyperparameters(Columns):
 
 
 NAMES = {field.alias or name: field for name, field in Hyperparameters.model_fields.items()}
-_COLUMN_TEXT = {name for name in Columns.model_fields if name != "non_product_codes"}
+# A column's name and a product's code are text even where they look like a number.
+_JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | {"non_product_codes": ('"', "[")}
+_LIMITS = {
+    "minimum": "at least", "exclusiveMinimum": "above",
+    "maximum": "at most", "exclusiveMaximum": "below",
+}  # fmt: skip
 
 
 def parse(raw: Mapping[str, object]) -> Hyperparameters:
@@ -105,7 +110,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
 
     Values may be strings, and strings may be JSON-encoded once more. The platform's own keys
     (``sagemaker_…``, ``_tuning_objective_metric``) are passed over, and `null` or an empty text
-    means the default. Raises InvalidHyperparameters naming every problem.
+    means the default. Raises InvalidHyperparameters naming every problem, with what is allowed.
 
     >>> parse({"max_depth": "6", "trainer": '"lstm"', "horizons": "[7, 14]"}).horizons
     (7, 14)
@@ -121,36 +126,49 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
             hint = f": did you mean {near[0]}?" if near else ""
             problems.append(f"{given} is not a hyperparameter{hint}")
             continue
-        decoded = _decode(value, text=name in _COLUMN_TEXT)
+        if name in values:
+            problems.append(f"{name} is given twice")
+        decoded = _decode(value, _JSON_BEGINS.get(name))
         if decoded is not None and decoded != "":
             values[name] = decoded
-    if isinstance(codes := values.get("non_product_codes"), str | int | float):
-        values["non_product_codes"] = _words(str(codes))
+    if isinstance(codes := values.get("non_product_codes"), str):
+        values["non_product_codes"] = _words(codes)
     try:
         parsed = Hyperparameters(**values)
     except ValidationError as error:
-        problems += [_sentence(values, detail) for detail in error.errors()]
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        allowed = Hyperparameters.model_json_schema()["properties"]
+        problems += [
+            f"{name} = {value!r:.80}: must be {_in_words(allowed[name])}"
+            for name, value in values.items()
+            if name in wrong
+        ]
     if problems:
         raise InvalidHyperparameters(problems)
     return parsed
 
 
-def _decode(value: object, *, text: bool) -> object:
-    """Undo up to two layers of JSON; a column's name stays the text it is."""
+def _decode(value: object, begins: tuple[str, ...] | None) -> object:
+    """Undo up to two layers of JSON, only where the text `begins` so; `true` stays text."""
     for _ in range(2):
         if not isinstance(value, str):
             break
         value = value.strip()
-        if text and not (value.startswith('"') or value == "null"):
+        if begins is not None and not value.startswith(begins) and value != "null":
             break
         try:
             value = json.loads(value)
         except ValueError:
             break
-    return value
+    return str(value).lower() if isinstance(value, bool) else value
 
 
-def _sentence(values: Mapping[str, object], detail: Any) -> str:
-    name = str(detail["loc"][0])
-    given = values.get(name)
-    return f"{name} = {given!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+def _in_words(schema: Mapping[str, Any]) -> str:
+    """What a value may be, from its JSON schema: ``a whole number, at least 1, at most 20``."""
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if "items" in schema:
+        return f"one or more separated by commas, each {_in_words(schema['items'])}"
+    noun = {"integer": "a whole number", "number": "a number"}.get(schema.get("type", ""), "text")
+    limits = [f"{words} {schema[key]}" for key, words in _LIMITS.items() if key in schema]
+    return ", ".join([noun, *limits])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import datetime
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -49,14 +50,23 @@ class Manifest(BaseModel):
 
     def inner_level(self, nominal: float) -> float:
         """The model's own central level whose interval covers `nominal` of later gaps."""
-        known = sorted((float(level), inner) for level, inner in self.interval_levels.items())
-        known = [(0.0, 0.0), *known, (1.0, 1.0)]
-        right = bisect.bisect_left(known, (nominal,))
-        (x0, y0), (x1, y1) = known[right - 1], known[right]
-        return y0 + (y1 - y0) * (nominal - x0) / (x1 - x0)
+        return inner_level(self.interval_levels, nominal)
 
     @model_validator(mode="after")
     def _counts_orders(self) -> Manifest:
         if "order_count" not in self.feature_names:
             raise ValueError("feature_names must contain order_count, which predictions report")
         return self
+
+
+def inner_level(levels: Mapping[str, float], nominal: float) -> float:
+    """The own level that goes with a nominal one, on the lines between the `levels` known.
+
+    >>> inner_level({"0.8": 0.6}, 0.9)
+    0.8
+    """
+    known = sorted((float(level), own) for level, own in levels.items())
+    known = [(0.0, 0.0), *known, (1.0, 1.0)]
+    right = bisect.bisect_left(known, (nominal,))
+    (x0, y0), (x1, y1) = known[right - 1], known[right]
+    return round(y0 + (y1 - y0) * (nominal - x0) / (x1 - x0), 4)

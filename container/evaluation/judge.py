@@ -49,12 +49,16 @@ def inner_levels(checks: list[tuple[Survival, Targets, float]]) -> dict[str, flo
     checks  curves, outcomes and cap of each protocol; their coverages are averaged
 
     The curves' own levels are searched on a fine grid, and each nominal level takes the narrowest
-    that covers it; a level that even the widest does not cover takes the widest.
+    that covers it; a level that even the widest does not cover takes the widest. A check without
+    a row to judge is left out, and where none has one the nominal levels stand.
     """
     own = np.linspace(0.02, 0.98, 49)
-    covered = np.mean([[_covered(check, level) for level in own] for check in checks], axis=0)
-    rising = np.maximum.accumulate(covered)
-    inner = np.interp(NOMINAL_LEVELS, rising, own)
+    covered = np.array([[_covered(check, level) for level in own] for check in checks])
+    judged = covered[~np.isnan(covered).any(axis=1)]
+    if len(judged) == 0:
+        return {str(nominal): nominal for nominal in NOMINAL_LEVELS}
+    narrowest = np.searchsorted(judged.mean(axis=0), NOMINAL_LEVELS)
+    inner = own[np.minimum(narrowest, len(own) - 1)]
     return {str(n): round(float(i), 4) for n, i in zip(NOMINAL_LEVELS, inner, strict=True)}
 
 

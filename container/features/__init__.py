@@ -45,24 +45,26 @@ def compute(
 ) -> NDArray[np.float32]:
     """The features `names` of every order, known at that order: (n, len(names)).
 
-    `rows` selects orders as an index into the result would, without making the rest.
+    `rows` selects orders as an index into the result would, without holding the rest.
     Raises ValueError for a name that is not a feature.
     """
     computations = [computation(name) for name in names]
     asked = np.arange(len(histories))[slice(None) if rows is None else rows]
     result = np.empty((len(asked), len(computations)), np.float32)
-    sequence = None if rows is None else np.argsort(asked, kind="stable")
-    rising = asked if sequence is None else asked[sequence]
+    places = None
+    if np.any(asked[1:] < asked[:-1]):
+        places = np.argsort(asked, kind="stable")
+        asked = asked[places]
     for first, last in _blocks(histories.offsets):
         start, stop = histories.offsets[first], histories.offsets[last]
-        here = slice(*np.searchsorted(rising, (start, stop)).tolist())
+        here = slice(*asked.searchsorted((start, stop)).tolist())
         if here.start == here.stop:
             continue
         block = Block(histories, first, last)
-        from_ = slice(None) if sequence is None else rising[here] - start
-        to = here if sequence is None else sequence[here]
+        chosen = slice(None) if rows is None else asked[here] - start
+        to = here if places is None else places[here]
         for column, compute_column in enumerate(computations):
-            result[to, column] = compute_column(block)[from_]
+            result[to, column] = compute_column(block)[chosen]
     return result
 
 

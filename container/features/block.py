@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from container.features.calendar import Dates, dates
 from container.features.median import running_median
 from container.histories import Histories
 
@@ -66,12 +67,18 @@ class Block:
     @cached_property
     def tenure(self) -> NDArray[np.int32]:
         """Days since the first order, which is the sum of the gaps."""
-        return self.day - self.day[self.first_row]
+        tenure: NDArray[np.int32] = self.day - self.day[self.first_row]
+        return tenure
 
     @cached_property
     def total_amount(self) -> Floats:
         """Sum of the amounts so far."""
         return self.running(self.amount, lambda late, early, _: late + early)
+
+    @cached_property
+    def dates(self) -> Dates:
+        """The orders' dates."""
+        return dates(self.day)
 
     def lag(self, values: Floats, orders: int) -> Floats:
         """What `values` was `orders` orders before; NaN where there were fewer."""
@@ -91,7 +98,8 @@ class Block:
         count = self.position
         squares = self.sum_whole(self.gap * self.gap)
         variance = count * squares - self.tenure.astype(np.int64) ** 2  # times the count, squared
-        return np.sqrt(variance) / np.where(count > 1, count, np.nan)
+        deviation: Floats = np.sqrt(variance) / np.where(count > 1, count, np.nan)
+        return deviation
 
     def gap_min(self) -> Floats:
         """Shortest gap so far."""
@@ -107,7 +115,8 @@ class Block:
         total = self.running(
             self.gap.astype(np.float64), lambda late, early, step: late + decay**step * early
         )
-        return total * (1 - decay) / (1 - np.exp2(self.gap_count / -HALF_LIFE))
+        mean: Floats = total * (1 - decay) / (1 - np.exp2(self.gap_count / -HALF_LIFE))
+        return mean
 
     def gap_log_mean(self) -> Floats:
         """Mean of the natural logarithms of the gaps so far."""
@@ -123,23 +132,26 @@ class Block:
 
     def orders_within(self, days: int) -> Ints:
         """Orders in the last `days` days, this one included."""
-        return self.row - self._key.searchsorted(self._key - (days - 1)) + 1
+        since: Ints = self._key.searchsorted(self._key - (days - 1))
+        return self.row - since + 1
 
     @cached_property
     def _key(self) -> Ints:
         """Rises from order to order, by days within a customer."""
-        return (self.first_row << 32) + self.day
+        key: Ints = (self.first_row << 32) + self.day
+        return key
 
     def sum_whole(self, values: Ints) -> Ints:
         """Sum of whole numbers so far."""
-        total = values.cumsum()
-        return total - (total - values)[self.first_row]
+        total: Ints = values.cumsum()
+        so_far: Ints = total - (total - values)[self.first_row]
+        return so_far
 
     def running(self, values: Floats, combine: Callable[[Floats, Floats, int], Floats]) -> Floats:
         """`values` so far, combined: first neighbours, then twos, then fours, and so on.
 
-        `combine` takes the running values of the later and of the earlier orders and how many
-        orders lie between.
+        `combine` takes two runs of orders, the later and the earlier one, and how many orders the
+        later one spans. (Hillis and Steele, Data parallel algorithms, 1986.)
         """
         result = values.copy()
         for step, rows, before in self._steps:

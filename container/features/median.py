@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONG = 500  # gaps from which two heaps are faster than a sorted array
+UNEVEN = 32  # times the average history: beyond, the array would be mostly empty
 FEW = 8  # customers for whom a step of vectors costs more than it saves
 
 
@@ -21,7 +22,8 @@ def running_median(
     """
     medians = np.full(len(gap), np.nan)
     longest_first = (-counts).argsort(kind="stable")
-    alone = max(FEW, int(np.count_nonzero(counts > LONG)))
+    long = min(LONG, UNEVEN * len(gap) / len(counts))
+    alone = max(FEW, int(np.count_nonzero(counts > long)))
     for i in longest_first[:alone]:
         rows = slice(starts[i] + 1, starts[i] + counts[i])
         medians[rows] = _one_by_one(gap[rows].tolist())

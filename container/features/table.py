@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from container.features import calendar
 from container.features.block import Block
 
-Column = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.int32]
+Column = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.int32] | NDArray[np.uint32]
 Compute = Callable[[Block], Column]
 
 TABULAR: dict[str, tuple[str, Compute]] = {
@@ -41,11 +41,11 @@ TABULAR: dict[str, tuple[str, Compute]] = {
 
 CALENDAR: dict[str, tuple[str, Compute]] = {
     "weekday": ("0 on Monday to 6", lambda b: calendar.weekday(b.day)),
-    "day_of_month": ("1 to 31", lambda b: calendar.day_of_month(b.day)),
-    "day_of_year": ("1 to 366", lambda b: calendar.day_of_year(b.day)),
+    "day_of_month": ("1 to 31", lambda b: b.dates.day_of_month),
+    "day_of_year": ("1 to 366", lambda b: b.dates.day_of_year),
     "week_of_year": ("1 to 53, as in ISO 8601", lambda b: calendar.week_of_year(b.day)),
-    "month": ("1 to 12", lambda b: calendar.month(b.day)),
-    "quarter": ("1 to 4", lambda b: calendar.quarter(b.day)),
+    "month": ("1 to 12", lambda b: b.dates.month),
+    "quarter": ("1 to 4", lambda b: (b.dates.month + 2) // 3),
 }
 
 SEQUENCE: dict[str, tuple[str, Callable[[Block, int], Column]]] = {

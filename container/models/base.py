@@ -18,6 +18,7 @@ class Model(ABC):
     """A fitted model: features in, survival curves out.
 
     feature_names  the columns of the matrix it reads, in order
+    days           (m,) the time grid of its curves
     parameters     what `load` needs besides the file; JSON
     """
 
@@ -25,6 +26,7 @@ class Model(ABC):
     file_name: ClassVar[str]
 
     feature_names: tuple[str, ...]
+    days: NDArray[np.float64]
 
     @property
     @abstractmethod

@@ -80,10 +80,15 @@ class Trainer(ABC):
 
 
 def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:
-    """At most `bins` rising days that cut the observed gaps into equal parts; the last the longest.
+    """At most `bins` rising days to cut time at, the last being the longest gap.
 
-    >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 3)
-    array([ 7., 14., 90.])
+    Two thirds cut the observed gaps into equal parts; the rest lie at equal ratios beyond them, in
+    the long tail of those who have waited far longer than most gaps last.
+
+    >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 6)
+    array([ 7., 14., 30., 90.])
     """
-    inner = np.quantile(gap[observed], np.arange(1, bins) / bins, method="inverted_cdf")
-    return np.unique(np.append(inner, gap.max()))
+    body = max(1, bins * 2 // 3)
+    inner = np.quantile(gap[observed], np.arange(1, body + 1) / (body + 1), method="inverted_cdf")
+    tail = np.geomspace(inner[-1], max(gap.max(), 1.0), bins - body + 1)[1:]
+    return np.unique(np.concatenate([inner, np.round(tail)]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.evaluation.kaplan_meier import kaplan_meier
+from container.kaplan_meier import kaplan_meier
 
 Row = tuple[int, int, bool]  # entry, gap, observed
 

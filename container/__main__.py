@@ -1,0 +1,219 @@
+"""The front door: python -m container train | serve | predict.
+
+What a command needs is imported once the command is known, so that `--help` answers at once and a
+server does not carry what only training needs. Only here is the day read off a clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from container.errors import ModelNotFound, OrdergapError
+from container.opt_ml import OptMl
+
+LOCAL_MODEL = "SageMaker_Training"
+
+log = logging.getLogger("ordergap")
+
+
+def train(words: Sequence[str]) -> None:
+    """Make a model of a file of transactions."""
+    from container.contract.hyperparameters import NAMES, parse  # noqa: PLC0415
+
+    parser = _parser("train", "where the model goes", "[--file_path PATH] [--NAME VALUE ...]")
+    parser.add_argument("--file_path", type=Path, help="transactions: a file or a folder of files")
+    group = parser.add_argument_group("hyperparameters")
+    for name, field in NAMES.items():
+        meaning = field.description or name.replace("_", " ")
+        shown = ",".join(map(str, d)) if isinstance(d := field.default, tuple) else d
+        text = f"{meaning} (default {'none' if shown is None else shown})".replace("%", "%%")
+        group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+    options, rest = parser.parse_known_args(words)
+    opt_ml = OptMl(options.opt_ml)
+    with _failure_file(opt_ml):
+        from container.training.job import train as job  # noqa: PLC0415
+
+        given = {name: value for name, value in vars(options).items() if name in NAMES}
+        given |= _unknown_options(parser, rest)
+        hyperparameters = parse({**opt_ml.hyperparameters(), **given})
+        on_platform = opt_ml.config.is_dir()
+        job(
+            hyperparameters,
+            source=options.file_path or opt_ml.training_channel(),
+            model_dir=_model_places(options, platform=on_platform)[0],
+            output_data=opt_ml.output_data if on_platform else None,
+            validation=None if options.file_path else opt_ml.channel("validation"),
+        )
+
+
+def serve(words: Sequence[str]) -> None:
+    """Answer requests over HTTP."""
+    from container.settings import Settings, one_thread_each  # noqa: PLC0415
+
+    parser = _parser("serve", "where the model is")
+    parser.epilog = f"environment:\n{Settings.describe()}"
+    options = parser.parse_args(words)
+    settings = Settings.from_environment()
+    one_thread_each()
+    from container.serving import server  # noqa: PLC0415
+
+    server.serve(_find_model(options), settings, lambda: datetime.datetime.now(datetime.UTC).date())
+
+
+def predict(words: Sequence[str]) -> None:
+    """Forecast every customer of a file of transactions."""
+    parser = _parser("predict", "where the model is", "--file_path PATH [options]")
+    parser.add_argument(
+        "--file_path", type=Path, required=True, help="transactions: a file or a folder of files"
+    )
+    parser.add_argument(
+        "--as_of", type=_date, help="last day to know of, as 2011-12-09 (default: the file's last)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("predictions.csv"),
+        help="what to write, ending in .csv or .jsonl (default predictions.csv)",
+    )
+    options = parser.parse_args(words)
+    from container.artifacts import Bundle  # noqa: PLC0415
+    from container.serving import files  # noqa: PLC0415
+
+    files.form_of(options.output)
+    bundle = Bundle.load(_find_model(options))
+    files.predict_file(bundle, options.file_path, options.output, options.as_of)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train,
+    "serve": serve,
+    "inference": serve,
+    "predict": predict,
+}
+USAGE = f"usage: python -m container {{{','.join(COMMANDS)}}} [options]; COMMAND --help says more"
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command; its exit code. Options may be written with - or with _."""
+    if words and words[0] in {"-h", "--help"}:
+        print(USAGE, *(f"  {name:10} {run.__doc__}" for name, run in COMMANDS.items()), sep="\n")
+        return 0
+    if not words or words[0] not in COMMANDS:
+        print(USAGE, file=sys.stderr)
+        return 2
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    try:
+        COMMANDS[words[0]]([_underscored(word) for word in words[1:]])
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last frame: whatever came, a sentence goes first
+        print(_reason(error), file=sys.stderr, flush=True)
+        if not isinstance(error, OrdergapError):
+            traceback.print_exception(error)
+        return 1
+    return 0
+
+
+def _parser(
+    command: str, model_dir: str, usage: str = "[--model_dir DIR]"
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m container {command}",
+        usage=f"%(prog)s {usage}",
+        description=COMMANDS[command].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--model_dir",
+        type=Path,
+        help=f"{model_dir} (default: SM_MODEL_DIR, /opt/ml/model, ./{LOCAL_MODEL})",
+    )
+    parser.add_argument(
+        "--opt_ml", type=Path, default=Path("/opt/ml"), metavar="DIR", help=argparse.SUPPRESS
+    )
+    return parser
+
+
+def _underscored(word: str) -> str:
+    """`--max-depth=6` as `--max_depth=6`."""
+    return re.sub(r"^--[^=]+", lambda name: "--" + name[0][2:].replace("-", "_"), word)
+
+
+def _unknown_options(parser: argparse.ArgumentParser, words: list[str]) -> dict[str, str]:
+    """Options that are none of ours, by name: hyperparameters that will be refused with a hint."""
+    found: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            parser.error(f"unexpected word {word!r}")
+        name, equals, value = word[2:].partition("=")
+        found[name] = value if equals else next(rest, "")
+    return found
+
+
+def _date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2011-12-09") from error
+
+
+def _model_places(options: argparse.Namespace, *, platform: bool = True) -> list[Path]:
+    """Where a model may be, best first; the platform's place only where it is asked for."""
+    from container.settings import Settings  # noqa: PLC0415
+
+    if options.model_dir:
+        return [options.model_dir]
+    places = [Settings.from_environment().model_dir]
+    places += [OptMl(options.opt_ml).model] if platform else []
+    return [*filter(None, places), Path(LOCAL_MODEL)]
+
+
+def _find_model(options: argparse.Namespace) -> Path:
+    """The first of the places that has a model."""
+    from container.artifacts import MANIFEST  # noqa: PLC0415
+
+    places = _model_places(options)
+    for place in places:
+        if (place / MANIFEST).is_file():
+            return place
+    looked = ", ".join(str(place.absolute()) for place in places)
+    raise ModelNotFound(f"no model: there is no {MANIFEST} in {looked}; train one, or --model_dir")
+
+
+@contextmanager
+def _failure_file(opt_ml: OptMl) -> Iterator[None]:
+    """Under the platform, a failing job leaves its reason where the platform shows it."""
+    try:
+        yield
+    except Exception as error:
+        if opt_ml.config.is_dir():
+            opt_ml.fail(_reason(error))
+        raise
+
+
+def _reason(error: Exception) -> str:
+    """Whose move it is, and the sentence."""
+    if isinstance(error, OrdergapError):
+        return f"{error.kind}: {error}"
+    if isinstance(error, MemoryError):
+        return "PlatformError: out of memory; use a machine with more, or less data"
+    if isinstance(error, OSError | ImportError):
+        return f"PlatformError: {error}"
+    return f"AlgorithmError: {type(error).__name__}: {error}; a fault of ours, not of your data"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

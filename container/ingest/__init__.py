@@ -1,0 +1,15 @@
+"""Files, frames or bytes in; clean orders out, with a count for every row that was not used.
+
+    cleaned = read("Online_Retail.csv", Columns())
+    cleaned.histories      every customer's orders
+    print(describe(cleaned.report))
+
+The way through: `sources` finds the files and their form, `table` keeps the columns that count,
+`cells` reads their texts, `cleaning` rejects, `netting` takes cancellations back.
+"""
+
+from container.ingest.cleaning import Cleaned
+from container.ingest.report import describe
+from container.ingest.reading import from_bytes, from_frame, read
+
+__all__ = ["Cleaned", "describe", "from_bytes", "from_frame", "read"]

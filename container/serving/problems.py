@@ -1,0 +1,49 @@
+"""What is wrong with a request, in sentences."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic_core import ErrorDetails
+
+from container.errors import Problem
+
+LIMIT = 20
+"""Problems that one answer names at most."""
+
+DATE_HINT = "write a day as 2011-12-09"
+
+
+def from_contract(
+    detail: ErrorDetails, record: int | None = None, label: str = "", given: Iterable[str] = ()
+) -> Problem:
+    """A problem that the contract's model found, in `record`, which the reader knows as `label`.
+
+    `given` are the names of the fields that are there, one of which may be a missing one misspelt.
+    """
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    field = field.removeprefix(".")
+    what = f"{label}: {field}" if label and field else label or field
+    kind, shown = detail["type"], shorten(detail["input"])
+    hint = DATE_HINT if kind.startswith("date_") else None
+    if kind == "missing":
+        message = f"{what} is missing"
+        hint = near(str(detail["loc"][-1]), given)
+    elif kind == "model_type":
+        message = f"{what} = {shown}: expected an object of names and values"
+    else:
+        message = f"{what} = {shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    return Problem(message, record, field or None, hint)
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """A hint at the one of `names` that `name` may have meant, if there is one."""
+    found = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
+    return f"did you mean {found[0]}?" if found else None
+
+
+def shorten(value: object) -> str:
+    """The value as text, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

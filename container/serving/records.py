@@ -1,0 +1,137 @@
+"""Scoring records, as they come out of JSON, into histories: cheaply, and strictly.
+
+The way taken by good records looks at whole columns; it lets nothing through that the contract's
+models would refuse. Records that it does not let through are given to those models, which say
+what is wrong, or read what was only written in an unusual way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from container.contract.scoring import Date, ScoringRecord
+from container.errors import InvalidRequest, Problem
+from container.histories import Histories, date_of, day_of
+from container.serving.options import option_meant
+from container.serving.problems import LIMIT, from_contract
+
+LARGEST = 1e12  # as the contract says of amounts, items and lines
+_DATE: TypeAdapter[Date] = TypeAdapter(Date)
+_FIELDS = frozenset(ScoringRecord.model_fields)
+_NAN = float("nan")
+
+
+class Days(dict[str, int]):
+    """Date as text -> days since 1970-01-01, each text read once; ValueError where it is none."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = day = day_of(_DATE.validate_python(text))
+        return day
+
+
+def read(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+) -> tuple[Histories, NDArray[np.int64]]:
+    """The histories of the records' customers, in their sequence, and the as_of day of each.
+
+    today  the as_of of a record that has none, in days since 1970-01-01
+    lines  the line on which each record stands, where the request has lines
+
+    Raises InvalidRequest with the first problems, each with its record and field.
+    """
+    try:
+        return _columns(records, today)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _columns(_validated(records, today, lines), today)
+
+
+def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
+    """As `read`; what is not plainly right raises one of the errors that `read` expects."""
+    days = Days()
+    segments = [record["orders"] for record in records]
+    counts = np.array([len(segment) for segment in segments], np.int64)
+    orders = list(chain.from_iterable(segments))
+    day = np.array([days[order["date"]] for order in orders], np.int32)
+    amount = _numbers([order["amount"] for order in orders])
+    items = _numbers([_NAN if (n := order.get("items")) is None else n for order in orders])
+    lines = _numbers([_NAN if (n := order.get("lines")) is None else n for order in orders])
+    as_of = np.array(
+        [today if (text := r.get("as_of")) is None else days[text] for r in records], np.int64
+    )
+    plain = (
+        bool(np.all(counts > 0))
+        and bool(np.all((amount > 0) & (amount <= LARGEST)))
+        and not np.any((items < 0) | (items > LARGEST) | (lines < 0) | (lines > LARGEST))
+        and bool(np.all(day <= np.repeat(as_of, counts)))
+        and not any(map(option_meant, set().union(*records) - _FIELDS))
+    )
+    if not plain:
+        raise ValueError("a record needs a closer look")
+    customers = [_id(record["customer_id"]) for record in records]
+    position = np.repeat(np.arange(len(records)), counts)
+    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
+
+
+def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
+    column = np.array(values)
+    if column.dtype.kind not in "iuf" or column.ndim != 1:
+        raise ValueError("not plain numbers")
+    return column.astype(np.float64)
+
+
+def _id(value: object) -> str:
+    if type(value) is str and value:
+        return value
+    if type(value) is int:
+        return str(value)
+    raise ValueError("not a plain customer id")
+
+
+def _validated(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None
+) -> list[dict[str, object]]:
+    """The records as the contract reads them, or InvalidRequest."""
+    accepted: list[dict[str, object]] = []
+
+    def problems() -> Iterator[Problem]:
+        for i, record in enumerate(records):
+            label = f"record {i}" if lines is None else f"line {lines[i]}"
+            given = list(record) if isinstance(record, dict) else []
+            for name in given:
+                if name not in _FIELDS and (meant := option_meant(name)):
+                    once = "" if meant in _FIELDS else ", once for the whole request"
+                    message = f"{label}: {name} is not a field of a record"
+                    yield Problem(message, i, name, f"say {meant}{once}")
+            try:
+                valid = ScoringRecord.model_validate(record)
+            except ValidationError as error:
+                for detail in error.errors():
+                    yield from_contract(detail, i, label, given)
+            else:
+                yield from _late(valid, today, i, label)
+                accepted.append(valid.model_dump())
+
+    if found := list(islice(problems(), LIMIT)):
+        raise InvalidRequest(found)
+    return accepted
+
+
+def _late(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
+    """Orders that had not happened by the end of as_of."""
+    as_of = date_of(today) if record.as_of is None else record.as_of
+    hint = "a forecast knows only the orders until as_of, which is today (UTC) unless it is given"
+    first = min(order.date for order in record.orders)
+    if first > as_of:
+        message = f"{label}: as_of {as_of} is before the customer's first order on {first}"
+        yield Problem(message, i, "as_of", hint)
+        return
+    for k, order in enumerate(record.orders):
+        if order.date > as_of:
+            message = f"{label}: orders[{k}].date {order.date} is after as_of {as_of}"
+            yield Problem(message, i, f"orders[{k}].date", hint)

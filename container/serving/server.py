@@ -1,0 +1,78 @@
+"""The web server: gunicorn, embedded, with a model in every worker."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from container.artifacts import Bundle, check
+from container.errors import OrdergapError
+from container.serving.app import create_app
+from container.settings import Settings
+
+GRACE = 25
+"""Seconds that requests have to end after SIGTERM; the platform kills after 30."""
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn's unnamed heartbeat files, not ours
+
+log = logging.getLogger("ordergap")
+
+
+def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date]) -> None:
+    """Answer until SIGTERM, then finish what has begun and exit with 0.
+
+    Raises ModelNotFound or ModelMismatch before anything listens. The model itself is loaded in
+    each worker, after the fork: threads that a library has started do not survive one.
+    """
+    manifest = check(model_dir)
+    log.info(
+        "serving model %s (%s) from %s on port %d with %d workers",
+        manifest.model_version,
+        manifest.model_kind,
+        model_dir,
+        settings.port,
+        settings.workers,
+    )
+    _Server(model_dir, settings, today).run()
+
+
+class _Server(BaseApplication):
+    """One application, loaded when a worker has started."""
+
+    def __init__(
+        self, model_dir: Path, settings: Settings, today: Callable[[], datetime.date]
+    ) -> None:
+        self._model_dir = model_dir
+        self._settings = settings
+        self._today = today
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in {
+            "bind": f"0.0.0.0:{self._settings.port}",
+            "workers": self._settings.workers,
+            "worker_class": "gthread",
+            "threads": self._settings.threads,
+            "timeout": 120,
+            "graceful_timeout": GRACE,
+            "keepalive": 75,
+            "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:  # type: ignore[override] # Flask's WSGI types say dict for mapping
+        try:
+            return create_app(Bundle.load(self._model_dir), self._settings, self._today)
+        except OrdergapError as error:
+            log.error("%s: %s", error.kind, error)  # noqa: TRY400 - a sentence, not a traceback
+            sys.exit(Arbiter.APP_LOAD_ERROR)

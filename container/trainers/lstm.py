@@ -1,0 +1,3 @@
+"""Fits the model of container.models.lstm by a likelihood that knows censored gaps."""
+
+from __future__ import annotations

@@ -1,0 +1,51 @@
+"""What the training job prints: the account of the data and the metrics beside the baseline."""
+
+from __future__ import annotations
+
+from container.contract.orders import DataReport
+from container.training.fitting import Findings
+
+_COLUMNS = {
+    "capped_mae": "capped MAE",
+    "concordance": "C",
+    "auc_30": "AUC30",
+    "brier_30": "Brier30",
+    "coverage": "coverage",
+    "width": "width",
+}
+
+
+def account(report: DataReport) -> str:
+    """Rows read, rejected by reason and used, and what the used ones amount to."""
+    rejected = {reason: count for reason, count in report.rejected.items() if count}
+    rows = [
+        ("rows read", report.rows_read),
+        *((f"- {reason.replace('_', ' ')}", count) for reason, count in rejected.items()),
+        ("= rows used", report.rows_used),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}} {count:>12,}" for name, count in rows]
+    lines.append(
+        f"  {report.customers:,} customers, {report.orders:,} orders (customer-days), "
+        f"revenue {report.revenue:,.2f}, {report.first_day} to {report.last_day}"
+    )
+    return "\n".join([*lines, *(f"  {note}" for note in report.notes)])
+
+
+def scores_table(findings: Findings) -> str:
+    """The metrics on later data, model beside naive baseline; days where not a share."""
+    if not findings.scores:
+        return "  too little data after the cutoff to validate on: nothing was searched"
+    lines = [f"  {'':24}" + "".join(f"{title:>12}" for title in _COLUMNS.values())]
+    for protocol, models in findings.scores.items():
+        lines.append(f"  {protocol}")
+        for name, metrics in models.items():
+            numbers = "".join(f"{metrics[key]:12.3f}" for key in _COLUMNS)
+            lines.append(f"    {name:<22}{numbers}")
+    lines += [
+        f"  settled: {', '.join(f'{name} {value:g}' for name, value in findings.found.items())}"
+        if findings.found
+        else "  settled: nothing to search",
+        "  (interval levels were chosen on these rows: coverage holds for them by choice)",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""What the documents say, held against what is there."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DOCUMENTS = ("README.md", "DESIGN.md", "CHANGELOG.md")
+
+
+@pytest.fixture(scope="module")
+def tracked(root: Path) -> list[str]:
+    """Every file of the repository, new ones included."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (root / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def targets(root: Path) -> set[str]:
+    listed = subprocess.run(["make"], cwd=root, capture_output=True, text=True, check=True).stdout
+    return {line.split("\t")[0] for line in listed.splitlines() if "\t" in line}
+
+
+def test_make_lists_every_target_it_has(root: Path, targets: set[str]) -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.MULTILINE)
+    assert targets == set(phony.split()) - {"help"}
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, ".ci/run", ".github/workflows/ci.yml"])
+def test_a_make_command_in_the_documents_exists(root: Path, targets: set[str], name: str) -> None:
+    text = (root / name).read_text()
+    calls = re.findall(r"(?:^\s*|`|run: |\$ )make ((?:[a-z0-9]+\b(?!=) ?)+)", text, re.MULTILINE)
+    assert {word for call in calls for word in call.split()} <= targets
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_link_in_the_documents_leads_somewhere(root: Path, name: str) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (root / name).read_text())
+    assert not [link for link in links if not (root / link).exists()]
+
+
+def test_the_map_of_the_house_shows_every_room(root: Path, tracked: list[str]) -> None:
+    readme = (root / "README.md").read_text()
+    top = {name.split("/")[0] for name in tracked if "/" in name}
+    assert not [name for name in sorted(top) if f"{name}/" not in readme]
+
+
+def test_the_text_speaks_of_the_project_alone(root: Path, tracked: list[str]) -> None:
+    machine = r"(?<![\w.~}-])/(?:work|root|home|Users|opt/wheels|opt/pypi)/"
+    numbered = r"\b(?:issue|session|ticket)s? #?\d"
+    for name in tracked:
+        text = (root / name).read_bytes().decode("utf-8", "ignore")
+        found = re.search(f"{machine}|{numbered}", text, re.IGNORECASE)
+        assert name == "tests/architecture/test_documents.py" or not found, (name, found)
+
+
+@pytest.mark.parametrize("name", ["entrypoint.sh", ".ci/run"])
+def test_a_script_can_be_run(root: Path, name: str) -> None:
+    assert os.access(root / name, os.X_OK)
+    assert (root / name).read_bytes().startswith(b"#!")

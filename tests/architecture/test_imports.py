@@ -1,0 +1,55 @@
+"""What an import costs: which libraries each door pulls in, seen in a fresh interpreter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sys.modules)
+"""
+
+
+def modules(root: Path, *packages: str) -> list[str]:
+    """The dotted names of `packages`, given as paths, and of everything inside them."""
+    names = []
+    for package in packages:
+        paths = [root / f"{package}.py", *(root / package).rglob("*.py")]
+        names += [
+            ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            for path in paths
+            if path.exists()
+        ]
+    return names
+
+
+@pytest.mark.parametrize(
+    ("packages", "strangers"),
+    [
+        (["container/__main__"], {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"}),
+        (["container/contract", "container/errors"], {"numpy"}),
+        (["container/serving"], {"torch", "sklearn", "pandas", "pyarrow", "scipy"}),
+        (
+            ["container/models/formats", "container/trainers/factory"],
+            {"xgboost", "torch", "sklearn"},
+        ),
+        (["container/features", "container/histories", "container/forecast"], {"polars", "scipy"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_importing_it_does_not_load(root: Path, packages: list[str], strangers: set[str]) -> None:
+    names = modules(root, *packages)
+    assert names
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *names],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not strangers & set(done.stdout.split())

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Properties are about results; how fast a busy machine finds them is not one.
+settings.register_profile(
+    "ordergap", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("ordergap")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return Path(__file__).resolve().parent.parent

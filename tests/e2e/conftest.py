@@ -1,0 +1,213 @@
+"""A Docker engine, the image and a shop's folder for the plays in test_image.py."""
+
+import csv
+import datetime
+import http.client
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CUSTOMERS = 300
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+FINGERPRINT = """
+import hashlib, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+named = [root / name for name in ("requirements.txt", "entrypoint.sh", "LICENSE")]
+paths = sorted([*named, *root.glob("container/**/*.py")])
+parts = [f"{path.relative_to(root)} {path.read_text()}" for path in paths]
+print(hashlib.sha256("".join(parts).encode()).hexdigest())
+"""
+
+
+def docker(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        ["docker", *map(str, words)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert not check or done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def lacking(image: str, root: Path) -> str | None:
+    """Why the image cannot be tested here; None where it can."""
+    if shutil.which("docker") is None or docker("info", check=False).returncode:
+        return "no Docker engine answers here"
+    if docker("image", "inspect", image, check=False).returncode:
+        return f"there is no image {image}: make image"
+    script = ("-c", FINGERPRINT)
+    inside = docker("run", "--rm", "--entrypoint", "python", image, *script, "/opt/ordergap")
+    outside = subprocess.run(
+        [sys.executable, *script, root], capture_output=True, text=True, check=True
+    )
+    if inside.stdout != outside.stdout:
+        return f"the image {image} was not made from this checkout: make image"
+    return None
+
+
+@pytest.fixture(scope="session")
+def image(root: Path) -> str:
+    """The image's name. Whoever names it in ORDERGAP_IMAGE wants it tested, not skipped."""
+    named = os.environ.get("ORDERGAP_IMAGE")
+    image = named or "ordergap"
+    if reason := lacking(image, root):
+        (pytest.fail if named else pytest.skip)(reason)
+    return image
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(image: str) -> Run:
+    """`docker run --rm IMAGE` with options before and words after; leaves no container."""
+
+    def run(
+        *words: object, options: tuple[object, ...] = (), check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        return docker("run", "--rm", *options, image, *words, check=check)
+
+    return run
+
+
+@pytest.fixture
+def inspect(image: str) -> dict[str, Any]:
+    """What the engine knows of the image."""
+    (known,) = json.loads(docker("image", "inspect", image).stdout)
+    return known
+
+
+@dataclass
+class Server:
+    """A container that serves, and the port on this machine that leads to it."""
+
+    container: str
+    port: int
+
+    def ask(
+        self, method: str, path: str, body: str | None = None, **headers: str
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, names)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def wait(self, seconds: float = 30) -> None:
+        """Until /ping is green."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if self.ask("GET", "/ping")[0] == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)
+        pytest.fail(f"no green /ping within {seconds} s\n{self.log()}")
+
+    def log(self) -> str:
+        done = docker("logs", self.container)
+        return done.stdout + done.stderr
+
+    def stop(self) -> int:
+        """`docker stop`, with the 30 seconds that the platform gives; the exit code."""
+        docker("stop", "--time", 30, self.container)
+        state = docker("inspect", "--format", "{{.State.ExitCode}}", self.container)
+        return int(state.stdout)
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(image: str) -> Iterator[Serve]:
+    """Starts servers, each with a green /ping, and removes them."""
+    started: list[str] = []
+
+    def serve(*options: object, word: str = "serve", port: int = 8080) -> Server:
+        publish = ("--publish", f"127.0.0.1::{port}")
+        container = docker("run", "--detach", *publish, *options, image, word).stdout.strip()
+        started.append(container)
+        address = docker("port", container, f"{port}/tcp", check=False).stdout.split("\n")[0]
+        assert address, docker("logs", container)
+        server = Server(container, int(address.rpartition(":")[2]))
+        server.wait()
+        return server
+
+    yield serve
+    for container in started:
+        docker("rm", "--force", container)
+
+
+@pytest.fixture(scope="session")
+def shop(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Online_Retail.csv, as people download it, trained by the documented command."""
+    folder = tmp_path_factory.mktemp("shop")
+    folder.chmod(0o777)
+    write_orders(folder / "Online_Retail.csv")
+    command = documented("train").replace("docker run", "docker run --rm")
+    done = subprocess.run(  # noqa: S602  it is for a shell
+        command.replace("sagemaker-training", image),
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "train.log").write_text(done.stdout)
+    return folder
+
+
+def documented(word: str) -> str:
+    """The README's `docker run` command with this word."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    lines = [line.strip() for line in readme.splitlines()]
+    return next(
+        x for x in lines if x.startswith("docker run") and f"sagemaker-training {word}" in x
+    )
+
+
+def write_orders(path: Path) -> None:
+    """A year of a small shop: Latin-1, American dates, cancellations, postage, nameless rows."""
+    draw = random.Random(7)  # noqa: S311
+    start = datetime.datetime(2010, 12, 1, 8, 26)  # noqa: DTZ001
+    with path.open("w", encoding="latin-1", newline="") as file:
+        rows = csv.writer(file)
+        file.write(f"{HEADER}\n")
+        invoice = 536365
+        for customer in range(12346, 12346 + CUSTOMERS):
+            pace = draw.choice((9, 21, 45, 80))
+            day = draw.uniform(0, 120)
+            while day < 373:
+                when = start + datetime.timedelta(days=day, minutes=draw.randrange(500))
+                date = f"{when.month}/{when.day}/{when.year} {when.hour}:{when.minute:02}"
+                number, invoice = invoice, invoice + 1
+                for _ in range(draw.randrange(1, 4)):
+                    code, price = draw.randrange(20000, 23000), draw.choice((0.85, 2.1, 4.95))
+                    line = [code, "CAFÉ SIGN £5", draw.randrange(1, 25), date, price]
+                    rows.writerow([number, *line, customer, "United Kingdom"])
+                if draw.random() < 0.05:
+                    line[2] = -line[2]
+                    rows.writerow([f"C{number}", *line, customer, "United Kingdom"])
+                rows.writerow([number, "POST", "POSTAGE", 1, date, 18, customer, "EIRE"])
+                rows.writerow([number, code, "SIGN", 2, date, 3.5, "", "United Kingdom"])
+                day += draw.expovariate(1 / pace) + 1
+
+
+@pytest.fixture
+def customer() -> str:
+    """One customer to ask about, as the body of a request."""
+    orders = [{"date": f"2011-{month:02}-05", "amount": 40.0} for month in range(1, 12)]
+    return json.dumps({"customer_id": "ana", "orders": orders, "as_of": "2011-12-09"})

@@ -1,0 +1,195 @@
+"""Plays on the built image: what a user types, and what must be seen."""
+
+import csv
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.docker
+
+READ_ONLY = ("--read-only", "--tmpfs", "/tmp")  # noqa: S108  in the container
+NOBODY = ("--user", "1000:1000", *READ_ONLY)
+CODE = "/opt/ml/code"
+
+
+@pytest.fixture
+def job(tmp_path: Path, shop: Path):
+    """The platform's layout around a training job: hyperparameters are strings, input is theirs."""
+    (tmp_path / "input/config").mkdir(parents=True)
+    for name in ("model", "output"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    (tmp_path / "input/data/training").mkdir(parents=True)
+    shutil.copy(shop / "Online_Retail.csv", tmp_path / "input/data/training")
+    config = {"TrainingInputMode": "File", "ContentType": "text/csv"}
+    (tmp_path / "input/config/inputdataconfig.json").write_text(json.dumps({"training": config}))
+    (tmp_path / "input/config/resourceConfig.json").touch()
+    say(tmp_path, num_round="20", sagemaker_region='"eu-west-1"')
+    return tmp_path
+
+
+def say(job: Path, **hyperparameters: str) -> None:
+    (job / "input/config/hyperparameters.json").write_text(json.dumps(hyperparameters))
+
+
+def mounts(job: Path) -> tuple[str, ...]:
+    folders = ("input:/opt/ml/input:ro", "model:/opt/ml/model", "output:/opt/ml/output")
+    return tuple(word for folder in folders for word in ("-v", f"{job}/{folder}"))
+
+
+def one_line(text: str) -> str:
+    (line,) = text.strip().splitlines()
+    return line
+
+
+# The three documented commands.
+
+
+def test_the_documented_training_tells_what_it_read_and_how_good_it_is(shop):
+    log = (shop / "train.log").read_text()
+    assert (shop / "SageMaker_Training/manifest.json").is_file()
+    assert "naive" in log
+    for rejected in ("no_customer_id", "non_product_code", "cancel"):
+        assert rejected in log or rejected.replace("_", " ") in log
+
+
+def test_the_documented_server_finds_the_model_and_answers(shop, serve, customer):
+    server = serve("-v", f"{shop}:{CODE}", word="inference")
+    status, body = server.ask("POST", "/invocations", customer, Content_Type="application/json")
+    assert status == 200, body
+    (prediction,) = json.loads(body)["predictions"]
+    assert prediction["customer_id"] == "ana"
+    assert prediction["next_order_date"] >= prediction["as_of"] == "2011-12-09"
+    version = json.loads((shop / "SageMaker_Training/manifest.json").read_text())["model_version"]
+    assert prediction["model_version"] == version
+
+
+def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
+    run(
+        *("predict", "--file_path", "Online_Retail.csv", "--output", "due.csv"),
+        options=("-v", f"{shop}:{CODE}"),
+    )
+    with (shop / "due.csv").open() as file:
+        predicted = [row["customer_id"] for row in csv.DictReader(file)]
+    with (shop / "Online_Retail.csv").open(encoding="latin-1") as file:
+        ordered = {row["CustomerID"] for row in csv.DictReader(file)} - {""}
+    assert len(predicted) == len(set(predicted))
+    # A customer whose every order was cancelled has not ordered.
+    assert 0.98 * len(ordered) <= len(predicted)
+    assert set(predicted) <= ordered
+
+
+# Where it runs.
+
+
+def test_a_job_of_the_platform_needs_no_network_no_rights_and_no_writable_input(job, run, serve):
+    run("train", options=("--network", "none", *NOBODY, *mounts(job)))
+    assert (job / "model/manifest.json").is_file()
+    assert not (job / "output/failure").exists()
+    server = serve(*NOBODY, "-v", f"{job}/model:/opt/ml/model:ro")
+    assert server.ask("GET", "/ping") == (200, "")
+
+
+def test_it_runs_as_root_and_on_a_port_that_it_is_told(shop, serve, customer):
+    model = f"{shop}/SageMaker_Training:/opt/ml/model:ro"
+    server = serve("-e", "SAGEMAKER_BIND_TO_PORT=9000", *READ_ONLY, "-v", model, port=9000)
+    status, _ = server.ask("POST", "/invocations", customer, Content_Type="application/json")
+    assert status == 200
+
+
+def test_every_trainer_is_in_the_image(job, run):
+    for trainer in ("naive", "random-forest", "lstm"):
+        say(job, trainer=trainer, epochs="1", num_round="10")
+        run("train", options=("--network", "none", *mounts(job)))
+        assert (
+            json.loads((job / "model/manifest.json").read_text())["hyperparameters"]["trainer"]
+            == trainer
+        )
+
+
+def test_a_file_of_the_user_does_not_take_the_place_of_ours(shop, run, tmp_path):
+    for name in ("polars.py", "json.py", "container.py"):
+        (tmp_path / name).write_text("raise SystemExit('shadowed')")
+    shutil.copy(shop / "Online_Retail.csv", tmp_path)
+    run(
+        *("train", "--file_path", "Online_Retail.csv", "--trainer", "naive"),
+        options=("-v", f"{tmp_path}:{CODE}"),
+    )
+    assert (tmp_path / "SageMaker_Training/manifest.json").is_file()
+
+
+# What it says when it cannot.
+
+
+def test_an_unknown_command_gets_one_line_of_usage(run):
+    done = run("dance", check=False)
+    assert done.returncode not in {0, 126, 127}
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "train" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--file_path", "nowhere.csv"), "nowhere.csv"),
+        (("--file_path", "bad.csv"), "CustomerID"),
+        (("--file_path", "bad.csv", "--max_dept", "4"), "max_depth"),
+    ],
+)
+def test_what_the_user_can_mend_ends_with_one_clear_line_and_code_1(tmp_path, run, words, said):
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    done = run("train", *words, options=("-v", f"{tmp_path}:{CODE}"), check=False)
+    assert done.returncode == 1
+    assert said in one_line(done.stderr)
+
+
+def test_a_failed_job_leaves_its_reason_and_no_model(job, run):
+    say(job, max_dept="4", eta="7")
+    done = run("train", options=mounts(job), check=False)
+    assert done.returncode == 1
+    reason = (job / "output/failure").read_text()
+    assert reason.startswith("UserError")
+    assert "max_depth" in reason
+    assert "eta" in reason
+    assert not list((job / "model").iterdir())
+
+
+@pytest.mark.parametrize("word", ["train", "serve"])
+def test_an_empty_opt_ml_is_told_in_one_line(tmp_path, run, word):
+    done = run(word, options=("-v", f"{tmp_path}:/opt/ml"), check=False)
+    assert done.returncode == 1
+    assert "/opt/ml" in one_line(done.stderr)
+
+
+# How it stops.
+
+
+def test_docker_stop_ends_the_server_with_code_0(shop, serve):
+    server = serve("-v", f"{shop}:{CODE}:ro")
+    begun = time.monotonic()
+    assert server.stop() == 0, server.log()
+    assert time.monotonic() - begun < 25
+    assert "Traceback" not in server.log()
+
+
+# What it is.
+
+
+def test_the_image_is_as_the_platform_wants_it(inspect):
+    config = inspect["Config"]
+    assert config["Entrypoint"] == ["/opt/ordergap/entrypoint.sh"]
+    assert config["Cmd"] == ["train"]
+    assert not config["User"]
+    assert config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
+    assert inspect["Size"] < 2e9
+
+
+def test_the_image_keeps_out_of_opt_ml_and_has_no_pandas(run):
+    script = (
+        "import importlib.util as i, os; print(os.path.exists('/opt/ml'), i.find_spec('pandas'))"
+    )
+    done = run("-c", script, options=("--entrypoint", "python"))
+    assert done.stdout.split() == ["False", "None"]

@@ -1,0 +1,111 @@
+import datetime
+
+import numpy as np
+import pytest
+
+from container import features
+from container.features import calendar
+from container.features.block import Block
+from container.histories import Histories, day_of
+
+NAMES = features.names(calendar=True)
+
+
+def one_customer(days: list[int]) -> Histories:
+    n = len(days)
+    return Histories.from_orders(
+        ["ana"], np.zeros(n, np.int64), np.array(days, np.int32), np.full(n, 10.0)
+    )
+
+
+def test_any_names_in_any_sequence_and_twice() -> None:
+    h = one_customer([0, 5, 12, 40])
+    whole = features.compute(h, NAMES)
+    asked = ["month", "gap_last", "order_count", "gap_last"]
+    expected = whole[:, [NAMES.index(name) for name in asked]]
+    np.testing.assert_array_equal(features.compute(h, asked), expected)
+
+
+@pytest.mark.parametrize("name", ["gap_mean", "gap_0", "gap_01", "amount_x", "items_2", ""])
+def test_an_unknown_feature_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} is not a feature"):
+        features.compute(one_customer([0]), ["order_count", name])
+
+
+def test_the_result_is_a_float32_row_for_each_order() -> None:
+    result = features.compute(one_customer([0, 1]), NAMES)
+    assert result.dtype == np.float32
+    assert result.shape == (2, len(NAMES))
+    assert result.flags.c_contiguous
+
+
+def test_no_orders_give_no_rows_and_no_names_no_columns() -> None:
+    nobody = Histories.from_orders([], np.array([], int), np.array([], np.int32), np.array([]))
+    no_orders = Histories.from_orders(
+        ["ana"], np.array([], int), np.array([], np.int32), np.array([])
+    )
+    assert features.compute(nobody, NAMES).shape == (0, len(NAMES))
+    assert features.compute(no_orders, NAMES).shape == (0, len(NAMES))
+    assert features.compute(one_customer([0, 1]), []).shape == (2, 0)
+
+
+def test_what_a_first_order_cannot_tell_is_nan() -> None:
+    row = dict(zip(NAMES, features.compute(one_customer([7]), NAMES)[0].tolist(), strict=True))
+    unknown = {name for name, value in row.items() if np.isnan(value)}
+    gaps = {name for name in NAMES if name.startswith("gap_")}
+    assert unknown == gaps | {"RollingAvgGap", "items", "items_mean", "lines"}
+    assert (row["order_count"], row["tenure"], row["orders_14d"]) == (1, 0, 1)
+
+
+def test_orders_in_the_last_fourteen_days_end_with_the_thirteenth_day_before() -> None:
+    result = features.compute(one_customer([0, 1, 13, 14, 15]), ["orders_14d"])[:, 0]
+    assert result.tolist() == [1, 2, 3, 3, 3]
+
+
+def test_a_sequence_reads_back_from_the_latest_and_is_nan_before_the_first() -> None:
+    h = one_customer([0, 3, 10])
+    assert features.sequence_names(3)[1:] == (
+        "gap_1",
+        "gap_2",
+        "gap_3",
+        "amount_1",
+        "amount_2",
+        "amount_3",
+    )
+    last = features.compute(h, features.sequence_names(4))[-1]
+    np.testing.assert_array_equal(last, [3, 7, 3, np.nan, np.nan, 10, 10, 10, np.nan])
+
+
+def test_items_are_averaged_over_the_orders_where_they_are_known() -> None:
+    h = Histories(
+        ["ana"],
+        np.array([0, 4]),
+        np.arange(4, dtype=np.int32),
+        np.ones(4),
+        np.array([np.nan, 4, np.nan, 2]),
+        np.full(4, np.nan),
+    )
+    np.testing.assert_array_equal(
+        features.compute(h, ["items_mean"])[:, 0], np.array([np.nan, 4, 4, 3], np.float32)
+    )
+
+
+def test_only_what_is_asked_for_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("nobody asked for this")
+
+    for name in ("running", "sum_whole", "orders_within"):
+        monkeypatch.setattr(Block, name, forbidden)
+    features.compute(one_customer([0, 1, 5]), ["gap_last", "order_count", "weekday"])
+
+
+def test_every_calendar_number_of_every_day_is_that_of_the_standard_library() -> None:
+    first, last = datetime.date.min, datetime.date.max
+    day = np.arange(day_of(first) + 3, day_of(last) - 3, 17, dtype=np.int32)
+    dates = [datetime.date.fromordinal(each + 719_163) for each in day.tolist()]
+    ours = calendar.dates(day)
+    assert ours.month.tolist() == [date.month for date in dates]
+    assert ours.day_of_month.tolist() == [date.day for date in dates]
+    assert ours.day_of_year.tolist() == [date.timetuple().tm_yday for date in dates]
+    assert calendar.weekday(day).tolist() == [date.weekday() for date in dates]
+    assert calendar.week_of_year(day).tolist() == [date.isocalendar().week for date in dates]

@@ -1,0 +1,98 @@
+"""A small model whose forecasts depend on a customer's whole history, and a server of it."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from werkzeug.test import TestResponse
+
+from container import features
+from container.artifacts import Bundle
+from container.contract.hyperparameters import Hyperparameters
+from container.contract.manifest import Manifest
+from container.contract.orders import DataReport
+from container.models.base import Model
+from container.serving.app import create_app
+from container.settings import Settings
+from container.survival import Survival
+
+TODAY = datetime.date(2011, 12, 9)
+Ask = Callable[..., TestResponse]
+
+
+class Checksum(Model):
+    """A mean gap that is a sum over all features: two vectors alike are answered alike."""
+
+    kind = "checksum"
+    file_name = "model.json"
+    parameters: dict[str, JsonValue] = {}  # noqa: RUF012 - the base class's property, as a constant
+
+    def __init__(self, feature_names: tuple[str, ...]) -> None:
+        self.feature_names = feature_names
+        self.days = np.array([3.0, 7, 14, 30, 60, 120, 240])
+
+    def survival(self, matrix: NDArray[np.float32]) -> Survival:
+        known = np.nan_to_num(matrix.astype(float), nan=1.0)
+        mean = 10 + 50 * np.abs(np.sin(known @ np.arange(1, known.shape[1] + 1) * 0.001))
+        return Survival(self.days, -self.days / mean[:, None])
+
+    def save(self, path: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(
+        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+    ) -> Self:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    names = features.names(calendar=False)
+    day = datetime.date(2011, 12, 1)
+    manifest = Manifest(
+        model_version="0123456789ab",
+        model_kind="checksum",
+        model_parameters={},
+        files={},
+        hyperparameters=Hyperparameters(),
+        feature_names=names,
+        interval_levels={"0.8": 0.85},
+        time_grid=(3.0, 240.0),
+        first_day=datetime.date(2010, 12, 1),
+        as_of=day,
+        data_digest="",
+        data=DataReport(
+            rows_read=0, rows_used=0, rejected={}, customers=0, orders=0, revenue=0,
+            first_day=day, last_day=day,
+        ),
+        libraries={},
+    )  # fmt: skip
+    return Bundle(manifest, Checksum(names))
+
+
+@pytest.fixture
+def client(bundle: Bundle) -> FlaskClient:
+    return create_app(bundle, Settings(), lambda: TODAY).test_client()
+
+
+@pytest.fixture
+def ask(client: FlaskClient) -> Ask:
+    """POST /invocations; header names are given with _."""
+
+    def ask(
+        body: Any, content_type: str | None = "application/json", **headers: str
+    ) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        way = "data" if isinstance(body, bytes | str) else "json"
+        if content_type is not None:
+            named["Content-Type"] = content_type
+        return client.post("/invocations", headers=named, **{way: body})
+
+    return ask

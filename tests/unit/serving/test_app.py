@@ -1,0 +1,70 @@
+"""The paths beside /invocations, what the settings change, and what importing costs."""
+
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from container.artifacts import Bundle
+from container.errors import NotAcceptable
+from container.serving.app import create_app
+from container.settings import Settings
+
+ANA = {"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}
+
+
+def client_of(bundle: Bundle, settings: Settings) -> FlaskClient:
+    return create_app(bundle, settings, lambda: datetime.date(2011, 12, 9)).test_client()
+
+
+def test_ping_is_green_and_empty(client: FlaskClient) -> None:
+    response = client.get("/ping")
+    assert (response.status_code, response.data) == (200, b"")
+
+
+def test_execution_parameters_are_those_of_the_settings(bundle: Bundle) -> None:
+    settings = Settings(max_payload_mb=20, max_concurrent_transforms=4)
+    assert client_of(bundle, settings).get("/execution-parameters").get_json() == {
+        "MaxConcurrentTransforms": 4,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": 20,
+    }
+
+
+def test_the_settings_say_the_forms_that_a_request_does_not_name(bundle: Bundle) -> None:
+    plain = client_of(bundle, Settings())
+    assert plain.post("/invocations", data=b"[]").get_json()["predictions"] == []
+    settings = Settings(
+        default_content_type="application/jsonlines", default_accept="text/csv; header=present"
+    )
+    told = client_of(bundle, settings)
+    assert told.post("/invocations", data=b"[]").status_code == 400  # a list is no line
+    response = told.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
+    assert response.headers["Content-Type"] == "text/csv; header=present"
+
+
+def test_a_default_form_that_cannot_be_given_is_refused_at_the_start(bundle: Bundle) -> None:
+    with pytest.raises(NotAcceptable):
+        create_app(bundle, Settings(default_accept="image/png"), datetime.date.today)
+
+
+def test_the_day_is_asked_for_at_every_request(bundle: Bundle) -> None:
+    days = iter([datetime.date(2011, 12, 9), datetime.date(2011, 12, 10)])
+    client = create_app(bundle, Settings(), lambda: next(days)).test_client()
+    told = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
+    assert [t["predictions"][0]["as_of"] for t in told] == ["2011-12-09", "2011-12-10"]
+
+
+def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -> None:
+    heavy = "polars pandas pyarrow sklearn torch xgboost scipy.optimize"
+    script = (
+        "import sys, container.serving.server;"
+        f"print(*(name for name in {heavy.split()!r} if name in sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []

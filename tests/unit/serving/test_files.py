@@ -1,0 +1,90 @@
+"""A file of forecasts appears complete or not at all, whatever the size of the chunks."""
+
+import datetime
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container import ingest
+from container.artifacts import Bundle
+from container.errors import DataError
+from container.histories import Histories
+from container.serving import files
+
+HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
+
+
+def test_chunks_hold_the_same_customers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "CHUNK", 3)
+    owner = np.repeat(np.arange(8), [1, 4, 2, 1, 1, 3, 2, 5])
+    day = np.arange(len(owner), dtype=np.int32)
+    whole = Histories.from_orders(list("abcdefgh"), owner, day, day + 1.0)
+    parts = list(files._chunks(whole))
+    assert [part.customer_ids for part in parts] == [list("abc"), list("def"), list("gh")]
+    assert [part.order_count.tolist() for part in parts] == [[1, 4, 2], [1, 1, 3], [2, 5]]
+    assert np.concatenate([part.day for part in parts]).tolist() == day.tolist()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "orders.csv"
+    rows = (f"{i},85123A,2,2011-11-{1 + i % 28:02},2.5,c{i % 50}\n" for i in range(400))
+    path.write_text(HEADER + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+def test_the_size_of_the_chunks_does_not_show(
+    bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    as_of = datetime.date(2011, 12, 9)
+    counts = files.predict_file(bundle, source, tmp_path / name, as_of)
+    whole = (tmp_path / name).read_bytes()
+    assert whole.count(b"\n") == 50 + (name == "out.csv")
+    assert counts.total() == 50
+    monkeypatch.setattr(files, "CHUNK", 7)
+    assert files.predict_file(bundle, source, tmp_path / name, as_of) == counts
+    assert (tmp_path / name).read_bytes() == whole
+
+
+def test_a_failure_half_way_leaves_the_file_of_before(
+    bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out.jsonl"
+    output.write_text("before")
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(files, "CHUNK", 20)
+    forecast = Bundle.forecast
+
+    def fails_later(self: Bundle, histories: Histories, *words: object) -> object:
+        if histories.customer_ids[0] > "c3":
+            raise MemoryError
+        return forecast(self, histories, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Bundle, "forecast", fails_later)
+    with pytest.raises(MemoryError):
+        files.predict_file(bundle, source, output)
+    assert (output.read_text(), sorted(tmp_path.iterdir())) == ("before", before)
+
+
+def test_the_file_is_read_with_the_columns_the_model_was_trained_with(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    source.write_text(source.read_text().replace("CustomerID", "client"))
+    with pytest.raises(DataError, match="CustomerID"):
+        files.predict_file(bundle, source, tmp_path / "out.csv")
+    renamed = bundle.manifest.hyperparameters.model_copy(update={"customer_column": "client"})
+    manifest = bundle.manifest.model_copy(update={"hyperparameters": renamed})
+    files.predict_file(Bundle(manifest, bundle.model), source, tmp_path / "out.csv")
+
+
+def test_forecasts_of_a_file_are_those_of_the_server(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    files.predict_file(bundle, source, tmp_path / "out.jsonl", datetime.date(2011, 12, 9))
+    cleaned = ingest.read(source, bundle.manifest.hyperparameters.columns)
+    expected = bundle.forecast(cleaned.histories, 15_317).records()
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert told == json.loads(json.dumps(expected))

@@ -1,0 +1,246 @@
+"""Every form of a request asks the same question, and every form of an answer says the same."""
+
+import csv
+import datetime
+import io
+import itertools
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from container import features
+from container.artifacts import Bundle
+from container.contract.scoring import Prediction
+from container.histories import date_of, day_of
+from container.serving import codecs, records
+from container.serving.predictor import predict
+
+Ask = Callable[..., TestResponse]
+Record = dict[str, Any]
+
+
+def made_up(customers: int, seed: int = 7) -> list[Record]:
+    """Customers with one to twelve orders, some of them several on a day."""
+    dice = random.Random(seed)  # noqa: S311
+    return [
+        {
+            "customer_id": f"c{i}",
+            "orders": [
+                {
+                    "date": str(date_of(15_317 - dice.randrange(300))),
+                    "amount": dice.randrange(1, 9999) / 100,
+                    "items": dice.randrange(1, 40),
+                    "lines": 1,
+                }
+                for _ in range(dice.randrange(1, 13))
+            ],
+        }
+        for i in range(customers)
+    ]
+
+
+def lines(batch: list[Record]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in batch)
+
+
+def vectors(bundle: Bundle, batch: list[Record], as_of: str = "2011-12-09") -> str:
+    histories, _ = records.read(batch, day_of(datetime.date.fromisoformat(as_of)))
+    last = histories.last_row
+    matrix = features.compute(histories, bundle.manifest.feature_names, last)
+    rows = io.StringIO()
+    csv.writer(rows).writerows(
+        [customer, date_of(day), *("" if np.isnan(value) else repr(float(value)) for value in row)]
+        for customer, day, row in zip(
+            histories.customer_ids, histories.day[last], matrix, strict=True
+        )
+    )
+    return rows.getvalue()
+
+
+def order_lines(batch: list[Record]) -> str:
+    """The same orders as a shop's export would have them."""
+    rows = io.StringIO()
+    table = csv.writer(rows)
+    table.writerow(["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"])
+    for number, (record, order) in enumerate((r, o) for r in batch for o in r["orders"]):
+        price = order["amount"] / order["items"]
+        table.writerow(
+            [number, "85123A", order["items"], order["date"], repr(price), record["customer_id"]]
+        )
+    return rows.getvalue()
+
+
+def predictions(response: TestResponse) -> list[Record]:
+    assert response.status_code == 200, response.text
+    answered: list[Record] = response.get_json()["predictions"]
+    return answered
+
+
+def test_every_json_form_gives_the_same_answer(ask: Ask) -> None:
+    batch = made_up(20)
+    expected = predictions(ask({"instances": batch}))
+    assert [record["customer_id"] for record in expected] == [r["customer_id"] for r in batch]
+    assert predictions(ask(batch)) == expected
+    assert [predictions(ask(record))[0] for record in batch] == expected
+    for name in ("application/jsonlines", "application/x-ndjson", "Application/JSONL"):
+        assert predictions(ask(lines(batch), name, Accept="application/json")) == expected
+        assert [json.loads(line) for line in ask(lines(batch), name).text.splitlines()] == expected
+
+
+def test_feature_vectors_give_the_answer_of_the_orders_they_were_made_of(
+    ask: Ask, bundle: Bundle
+) -> None:
+    batch = made_up(20)
+    table = vectors(bundle, batch)
+    header = ",".join(bundle.manifest.csv_columns)
+    expected = predictions(ask(batch))
+    for body in (table, table.replace("\r\n", "\n").rstrip(), f"{header}\n{table}"):
+        assert predictions(ask(body, "text/csv", Accept="application/json")) == expected
+
+
+def test_an_answer_fits_the_contract(ask: Ask) -> None:
+    response = ask(made_up(5))
+    answer = response.get_json()
+    assert answer["model_version"] == "0123456789ab"
+    for prediction in answer["predictions"]:
+        assert list(prediction) == list(Prediction.model_fields)
+        assert Prediction.model_validate(prediction).as_of == datetime.date(2011, 12, 9)
+
+
+def test_csv_says_what_json_says_flattened(ask: Ask) -> None:
+    batch = made_up(20)
+    expected = [
+        {
+            name: "" if value is None else str(value)
+            for name, value in (
+                record | {f"buy_probability_{k}": v for k, v in record["buy_probability"].items()}
+            ).items()
+            if name != "buy_probability"
+        }
+        for record in predictions(ask(batch))
+    ]
+    with_header = ask(batch, Accept="text/csv; header=present").text
+    assert list(csv.DictReader(io.StringIO(with_header))) == expected
+    assert with_header.split("\n", 1)[1] == ask(batch, Accept="text/csv").text
+    assert with_header.endswith("\n")
+    assert not with_header.endswith("\n\n")
+
+
+@given(st.sets(st.integers(1, 29)), st.booleans())
+def test_any_split_of_a_batch_gives_the_same_rows(
+    bundle: Bundle, cuts: set[int], windows: bool
+) -> None:
+    batch = made_up(30)
+
+    def answer(part: list[Record], form: str) -> bytes:
+        body = lines(part).replace("\n", "\r\n" if windows else "\n")
+        question = codecs.decode(body.rstrip().encode(), codecs.JSON_LINES, bundle.manifest, 15_317)
+        return codecs.encode(predict(bundle, question), form)
+
+    for form in (codecs.JSON_LINES, codecs.CSV):
+        parts = [batch[i:j] for i, j in itertools.pairwise([0, *sorted(cuts), 30])]
+        assert b"".join(answer(part, form) for part in parts) == answer(batch, form)
+
+
+def test_the_sequence_of_orders_does_not_matter_and_those_of_a_day_are_one(ask: Ask) -> None:
+    (record,) = made_up(1, seed=3)
+    shuffled = [*reversed(record["orders"])]
+    first = shuffled[0]
+    halves = [
+        first | {"amount": first["amount"] / 2, "items": first["items"] / 2, "lines": 0.5}
+    ] * 2
+    assert predictions(ask(record | {"orders": [*shuffled[1:], *halves]})) == predictions(
+        ask(record)
+    )
+
+
+def test_a_customer_sent_twice_is_answered_twice(ask: Ask) -> None:
+    one, other = made_up(2)
+    other |= {"customer_id": one["customer_id"]}
+    answers = predictions(ask([one, other, one]))
+    assert answers[0] == answers[2] != answers[1]
+
+
+def test_as_of_may_be_told_by_record_by_request_or_not_at_all(ask: Ask) -> None:
+    batch = made_up(3)
+    batch[0]["as_of"] = "2011-12-20"
+    body = {"instances": batch, "as_of": "2011-12-31"}
+    told = [record["as_of"] for record in predictions(ask(body))]
+    assert told == ["2011-12-20", "2011-12-31", "2011-12-31"]
+    assert [r["as_of"] for r in predictions(ask(batch))] == ["2011-12-20", *["2011-12-09"] * 2]
+
+
+OPTIONS = 'as_of=2011-12-31; horizons="60,7,60"; interval_level=0.5'
+
+
+def test_options_beside_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
+    batch = made_up(4)
+    body = {"instances": batch, "as_of": "2011-12-31", "horizons": [7, 60], "interval_level": 0.5}
+    expected = predictions(ask(body))
+    assert list(expected[0]["buy_probability"]) == ["7", "60"]
+    assert expected[0]["interval_level"] == 0.5
+    for form, same in [
+        ("application/json", json.dumps(batch)),
+        ("application/jsonlines", lines(batch)),
+        ("text/csv", vectors(bundle, batch)),
+    ]:
+        assert predictions(ask(same, f"{form}; {OPTIONS}", Accept="application/json")) == expected
+    one = batch[0] | {name: body[name] for name in ("as_of", "horizons", "interval_level")}
+    assert predictions(ask(one)) == expected[:1]
+
+
+def test_no_customers_are_no_predictions(ask: Ask) -> None:
+    assert predictions(ask([])) == predictions(ask({"instances": []})) == []
+    assert ask([], Accept="text/csv").data == b""
+
+
+def test_a_byte_order_mark_and_other_charsets_are_read(ask: Ask) -> None:
+    record = made_up(1)[0] | {"customer_id": "Zoë"}
+    body = json.dumps(record, ensure_ascii=False)
+    expected = predictions(ask(record))
+    assert predictions(ask(b"\xef\xbb\xbf" + body.encode())) == expected
+    name = "application/json; charset=iso-8859-1"
+    assert predictions(ask(body.encode("iso-8859-1"), name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/json", "application/json"),
+        ("application/jsonlines", "application/jsonlines"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV", "text/csv"),
+        ("text/csv; charset=utf-8", "text/csv"),
+        ("text/csv;header=present", "text/csv; header=present"),
+        ('text/csv; header="present"; charset=utf-8', "text/csv; header=present"),
+        ("text/csv; header=absent", "text/csv"),
+        ("text/*", "text/csv"),
+        ("*/*", "application/json"),
+        ("text/html, */*;q=0.1", "application/json"),
+        ("application/json;q=0.2, text/csv;q=0.9", "text/csv"),
+        ("application/json;q=0, */*", "application/jsonlines"),
+        ("image/png, application/jsonlines", "application/jsonlines"),
+    ],
+)
+def test_the_answer_has_the_form_that_was_accepted(ask: Ask, accept: str, form: str) -> None:
+    response = ask(made_up(1), Accept=accept)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, form)
+
+
+def test_without_accept_the_answer_has_the_requests_own_form(ask: Ask, bundle: Bundle) -> None:
+    batch = made_up(2)
+    for body, name in [
+        (json.dumps(batch), "application/json"),
+        (lines(batch), "application/jsonlines"),
+        (lines(batch), "application/x-ndjson"),
+        (vectors(bundle, batch), "text/csv"),
+    ]:
+        assert ask(body, f"{name}; as_of=2011-12-30").headers["Content-Type"] == name

@@ -1,0 +1,144 @@
+"""A request that cannot be answered is refused with the record, the field and what to do."""
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from container.artifacts import Bundle
+from container.serving import app
+
+Ask = Callable[..., TestResponse]
+
+GOOD = {"date": "2011-12-01", "amount": 5}
+ANA = {"customer_id": "ana", "orders": [GOOD]}
+LINES = "application/jsonlines"
+
+
+def with_order(**changes: Any) -> dict[str, Any]:
+    return {"customer_id": "ana", "orders": [GOOD, GOOD | changes]}
+
+
+REFUSALS = [
+    # body, Content-Type, status, record, field, words of the message
+    ("", "application/json", 400, None, None, "the request is empty"),
+    (" \n\n", LINES, 400, None, None, "the request is empty"),
+    ("", "text/csv", 400, None, None, "the request is empty"),
+    ('{"instances": [', "application/json", 400, None, None, "not JSON: .* line 1 column 16"),
+    ("3", "application/json", 400, None, None, "neither an object nor a list"),
+    ({"instances": 3}, "application/json", 400, None, "instances", "must be a list"),
+    ({"instance": [ANA]}, "application/json", 400, None, "instance", "not a field of a request"),
+    ({}, "application/json", 400, None, "instances", "instances is missing"),
+    ({"instances": [ANA], "horizon": 3}, "application/json", 400, None, "horizon", "not a field"),
+    ({"instances": [ANA], "horizons": [0]}, "application/json", 400, None, "horizons[0]", "= 0: "),
+    ({"instances": [ANA], "horizons": []}, "application/json", 400, None, "horizons", "is empty"),
+    (
+        {"instances": [ANA], "interval_level": 80}, "application/json",
+        400, None, "interval_level", "= 80: ",
+    ),
+    ({"instances": [ANA], "as_of": "soon"}, "application/json", 400, None, "as_of", "'soon'"),
+    ([with_order(date="1/12/2011")], "application/json", 400, 0, "orders[1].date", "1/12/2011"),
+    ([with_order(amount=0)], "application/json", 400, 0, "orders[1].amount", "greater than 0"),
+    ([with_order(amount=-5)], "application/json", 400, 0, "orders[1].amount", "= -5: "),
+    ([with_order(amount=None)], "application/json", 400, 0, "orders[1].amount", "= None: "),
+    ([with_order(items=-1)], "application/json", 400, 0, "orders[1].items", "= -1: "),
+    ([with_order(date="2011-12-10")], "application/json", 400, 0, "orders[1].date", "after as_of"),
+    ([ANA, ANA | {"orders": []}], "application/json", 400, 1, "orders", "at least 1 item"),
+    ([ANA, 5], "application/json", 400, 1, None, "expected an object"),
+    ([ANA | {"as_of": "2011-11-30"}], "application/json", 400, 0, "as_of", "before the .* first"),
+    (ANA | {"customer_id": ""}, "application/json", 400, 0, "customer_id", "at least 1 character"),
+    ('{"customer_id": "a"}\n', LINES, 400, 0, "orders", "line 1: orders is missing"),
+    ('\n\n{"customer_id": \n', LINES, 400, 0, None, "line 3 is not JSON"),
+    ('{"instances": []}', LINES, 400, 0, "customer_id", "line 1: customer_id is missing"),
+    ("ana,2011-12-01,1", "text/csv", 400, 0, None, "line 1 has 3 columns, expected 24"),
+    ("CustomerID,Date\nana,2011-12-01", "text/csv", 400, 0, None, "line 1 has 2 columns"),
+    (b"\xff\xfe,1", "text/csv", 400, None, None, "not CSV in UTF-8"),
+    (b"{}", "text/csv; charset=utf-99", 400, None, None, "not utf-99"),
+    ([ANA], "application/json; asof=2011-12-20", 400, None, "asof", "not known"),
+    ([ANA], "application/json; as_of=tomorrow", 400, None, "as_of", "tomorrow"),
+    ([ANA], 'application/json; horizons="30,x"', 400, None, "horizons[1]", "x"),
+    (
+        {"instances": [ANA], "as_of": "2011-12-20"}, "application/json; as_of=2011-12-21",
+        400, None, "as_of", "given twice",
+    ),
+    ([ANA], "application/x-www-form-urlencoded", 415, None, None, "application/json, .*text/csv"),
+    (b"\x93NUMPY", "application/x-npy", 415, None, None, "'application/x-npy' is not one of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "form", "status", "record", "field", "words"), REFUSALS)
+def test_a_bad_request_is_refused_by_record_and_field(
+    ask: Ask, body: Any, form: str, status: int, record: int | None, field: str | None, words: str
+) -> None:
+    body = body if isinstance(body, str | bytes) else json.dumps(body)
+    response = ask(body, form)
+    error = response.get_json()["error"]
+    assert (response.status_code, error["record"], error["field"]) == (status, record, field)
+    assert response.headers["Content-Type"] == "application/json"
+    assert list(error) == ["type", "message", "record", "field", "hint", "problems"]
+    assert [*error["problems"][0]] == ["message", "record", "field", "hint"]
+    assert re.search(words, error["message"]), error["message"]
+
+
+def vector(bundle: Bundle, **changes: str) -> str:
+    values = dict.fromkeys(bundle.manifest.csv_columns, "1")
+    values |= {"customer_id": "ana", "last_order_date": "2011-12-01"}
+    return ",".join((values | changes).values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("customer_id", ""), ("last_order_date", "1/12/2011"), ("last_order_date", "2011-12-10"),
+        ("order_count", ""), ("order_count", "0"), ("order_count", "1.5"), ("tenure", "long"),
+        ("amount", "inf"), ("amount", "1e39"),
+    ],
+)  # fmt: skip
+def test_a_bad_cell_of_a_feature_vector_is_refused_by_line_and_column(
+    ask: Ask, bundle: Bundle, field: str, value: str
+) -> None:
+    good = vector(bundle)
+    response = ask(f"{good}\n\n{vector(bundle, **{field: value})}\n{good}", "text/csv")
+    error = response.get_json()["error"]
+    assert (response.status_code, error["record"], error["field"]) == (400, 1, field)
+    assert error["message"].startswith("line 3 ")
+
+
+def test_an_accept_that_nothing_satisfies_is_406_and_lists_the_forms(ask: Ask) -> None:
+    response = ask([ANA], Accept="image/png, text/csv;q=0")
+    assert response.status_code == 406
+    assert "application/jsonlines" in response.get_json()["error"]["message"]
+
+
+def test_every_problem_is_told_up_to_twenty(ask: Ask) -> None:
+    error = ask([with_order(amount=-1)] * 30).get_json()["error"]
+    assert error["message"].endswith("(and 19 more)")
+    assert [problem["record"] for problem in error["problems"]] == list(range(20))
+
+
+def test_a_wrong_path_or_method_is_answered_in_json(client: FlaskClient) -> None:
+    missing, wrong = client.get("/nowhere"), client.get("/invocations")
+    assert (missing.status_code, missing.get_json()["error"]["type"]) == (404, "NotFound")
+    assert (wrong.status_code, wrong.get_json()["error"]["type"]) == (405, "MethodNotAllowed")
+    assert "POST" in wrong.headers["Allow"]
+
+
+def test_a_fault_of_ours_is_500_and_its_cause_is_only_in_the_log(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(app, "predict", broken)
+    with caplog.at_level(logging.ERROR, "ordergap"):
+        response = ask([ANA])
+    error = response.get_json()["error"]
+    assert (response.status_code, error["type"]) == (500, "InternalError")
+    assert "a secret" not in response.text
+    assert error["id"] in caplog.text
+    assert "a secret" in caplog.text

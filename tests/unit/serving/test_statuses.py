@@ -1,0 +1,41 @@
+"""Every error that a request can cause has a status, and only ours are 5xx."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from container import errors
+from container.serving.statuses import STATUSES, body_of, status_of
+
+
+def below(kind: type[errors.OrdergapError]) -> Iterator[type[errors.OrdergapError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from below(child)
+
+
+def made(kind: type[errors.OrdergapError]) -> errors.OrdergapError:
+    if issubclass(kind, errors.InvalidRequest):
+        return kind([errors.Problem("wrong", 3, "orders")])
+    return kind(["wrong"]) if issubclass(kind, errors.InvalidHyperparameters) else kind("wrong")
+
+
+def test_every_error_has_a_status() -> None:
+    assert {status_of(made(kind)) for kind in below(errors.OrdergapError)} <= set(STATUSES.values())
+
+
+@pytest.mark.parametrize("kind", [*below(errors.InvalidRequest), *below(errors.DataError)])
+def test_what_a_request_did_wrong_is_4xx_and_says_so(kind: type[errors.OrdergapError]) -> None:
+    error = made(kind)
+    assert 400 <= status_of(error) < 500
+    content = body_of(error)["error"]
+    assert isinstance(content, dict)
+    assert (content["type"], content["message"]) == (kind.__name__, "wrong")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [errors.ModelNotFound, errors.ModelMismatch, errors.AlgorithmError, errors.PlatformError],
+)
+def test_what_the_server_did_wrong_is_5xx(kind: type[errors.OrdergapError]) -> None:
+    assert status_of(made(kind)) >= 500

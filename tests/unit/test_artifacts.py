@@ -1,0 +1,357 @@
+"""A model saved and loaded, and everything that can be wrong with what was saved."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from container import features
+from container.artifacts import MANIFEST, Bundle, check, file_digest, read_manifest
+from container.contract.hyperparameters import Hyperparameters
+from container.contract.manifest import Manifest
+from container.contract.orders import DataReport
+from container.contract.scoring import Prediction
+from container.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
+from container.forecast import Known
+from container.histories import Histories, day_of
+from container.models.naive import NaiveModel
+
+DAY = datetime.date(2011, 12, 9)
+AS_OF = day_of(DAY)
+FILE = NaiveModel.file_name
+
+
+def naive_model(typical: float = 40.0) -> NaiveModel:
+    ratio = np.array([0.5, 1.0, 2.0, 4.0])
+    return NaiveModel(np.array([7.0, 30.0, 90.0, 300.0]), typical, ratio, -ratio)
+
+
+def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
+    model = model or naive_model()
+    written = directory / "first-written"
+    NaiveModel.save(model, written)
+    manifest = Manifest(
+        model_version="0123456789ab",
+        model_kind=model.kind,
+        model_parameters=model.parameters,
+        files={model.file_name: file_digest(written)},
+        hyperparameters=Hyperparameters(horizons=(7, 30), max_horizon_days=1000, lambda_=2),
+        feature_names=model.feature_names,
+        interval_levels={"0.8": 0.6},
+        time_grid=tuple(model.days.tolist()),
+        first_day=DAY,
+        as_of=DAY,
+        data_digest="",
+        data=DataReport(
+            rows_read=0, rows_used=0, rejected={}, customers=0, orders=0, revenue=0,
+            first_day=None, last_day=None,
+        ),
+        libraries={"numpy": np.__version__},
+    )  # fmt: skip
+    written.unlink()
+    return Bundle(manifest, model)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return bundle_of(tmp_path)
+
+
+@pytest.fixture
+def saved(tmp_path: Path, bundle: Bundle) -> Path:
+    bundle.save(tmp_path / "model", {"metrics.json": b"{}\n"})
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def histories() -> Histories:
+    """Ana ordered every ten days, Ben once, Cleo rarely and long ago."""
+    days = {"ana": [-30, -20, -10, 0], "ben": [-3], "cleo": [-900, -600]}
+    owner = np.repeat(np.arange(3), [len(orders) for orders in days.values()])
+    day = AS_OF + np.concatenate([*days.values()])
+    return Histories.from_orders(list(days), owner, day.astype(np.int32), np.ones(len(day)))
+
+
+def altered(saved: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The saved model with a manifest into which somebody wrote."""
+    content = json.loads((saved / MANIFEST).read_text())
+    change(content)
+    (saved / MANIFEST).write_text(json.dumps(content))
+    return saved
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Writes half a model file, then fails."""
+
+    error: Exception
+
+    def __call__(self, path: Path) -> None:
+        path.write_text('{"days": [')
+        raise self.error
+
+
+def failing_bundle(directory: Path, error: Exception) -> Bundle:
+    model = naive_model(typical=99)
+    broken = bundle_of(directory, model)
+    vars(model)["save"] = Failing(error)
+    return broken
+
+
+def test_a_model_comes_back_as_it_was_saved(
+    bundle: Bundle, saved: Path, histories: Histories
+) -> None:
+    loaded = Bundle.load(saved)
+    assert loaded.manifest == bundle.manifest
+    assert type(loaded.model) is NaiveModel
+    before, after = (each.forecast(histories, AS_OF).records() for each in (bundle, loaded))
+    assert after == before
+
+
+def test_a_saved_model_is_its_file_its_manifest_and_what_goes_along(saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == {FILE, MANIFEST, "metrics.json"}
+    assert (saved / "metrics.json").read_bytes() == b"{}\n"
+    names = json.loads((saved / MANIFEST).read_text())["hyperparameters"]
+    assert names["lambda"] == 2
+
+
+def test_a_model_can_be_moved(saved: Path, tmp_path: Path, histories: Histories) -> None:
+    moved = Path(shutil.move(saved, tmp_path / "elsewhere"))
+    assert len(Bundle.load(moved).forecast(histories, AS_OF)) == 3
+
+
+def test_saving_again_replaces_the_model(saved: Path, tmp_path: Path) -> None:
+    bundle_of(tmp_path, naive_model(typical=77)).save(saved)
+    model = Bundle.load(saved).model
+    assert isinstance(model, NaiveModel)
+    assert model.typical == 77
+
+
+def test_equal_models_are_saved_as_equal_bytes(saved: Path, tmp_path: Path, bundle: Bundle) -> None:
+    bundle.save(tmp_path / "again")
+    for name in (FILE, MANIFEST):
+        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
+
+
+def test_every_customer_is_forecast_in_the_sequence_asked(
+    bundle: Bundle, histories: Histories
+) -> None:
+    records = bundle.forecast(histories, AS_OF).records()
+    ana, ben, cleo = map(Prediction.model_validate, records)
+    assert [p.customer_id for p in (ana, ben, cleo)] == ["ana", "ben", "cleo"]
+    assert [p.order_count for p in (ana, ben, cleo)] == [4, 1, 2]
+    assert [p.days_since_last_order for p in (ana, ben, cleo)] == [0, 3, 600]
+    # The curve is exponential in multiples of the customer's mean gap: 10, 40 and 300 days.
+    assert [p.typical_gap_days for p in (ana, ben, cleo)] == [8, 28, 208]
+    assert {p.model_version for p in (ana, ben, cleo)} == {"0123456789ab"}
+
+
+def test_what_a_request_leaves_open_comes_from_the_manifest(
+    bundle: Bundle, histories: Histories
+) -> None:
+    forecasts = bundle.forecast(histories, AS_OF)
+    assert list(forecasts.probability) == [7, 30]
+    assert forecasts.interval_level == 0.8
+
+
+def test_a_request_may_ask_for_other_horizons_and_another_interval(
+    bundle: Bundle, histories: Histories
+) -> None:
+    usual = bundle.forecast(histories, AS_OF)
+    asked = bundle.forecast(histories, AS_OF, horizons=[14], interval_level=0.4)
+    assert list(asked.probability) == [14]
+    assert asked.interval_level == 0.4
+    assert asked.high[1] - asked.low[1] < usual.high[1] - usual.low[1]
+    assert asked.gap.tolist() == usual.gap.tolist()
+
+
+def test_each_customer_may_have_a_day_of_their_own(bundle: Bundle, histories: Histories) -> None:
+    days = AS_OF + np.array([0, 5, 100])
+    together = bundle.forecast(histories, days).records()
+    for i, day in enumerate(days.tolist()):
+        alone = histories.of(np.arange(3) == i)
+        assert bundle.forecast(alone, day).records() == [together[i]]
+
+
+def test_ready_feature_vectors_give_the_same_forecast(bundle: Bundle, histories: Histories) -> None:
+    last = histories.last_row
+    known = Known(
+        histories.customer_ids,
+        np.full(3, AS_OF),
+        histories.day[last].astype(np.int64),
+        histories.order_count,
+    )
+    matrix = features.compute(histories, bundle.manifest.feature_names, last)
+    ready = bundle.forecast_features(known, matrix)
+    assert ready.records() == bundle.forecast(histories, AS_OF).records()
+
+
+def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
+    for nothing in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ModelNotFound, match=rf"no model in {nothing}: .* train one first"):
+            Bundle.load(nothing)
+
+
+def test_a_missing_model_file_is_refused(saved: Path) -> None:
+    (saved / FILE).unlink()
+    with pytest.raises(ModelMismatch, match=r"model\.json is missing; copy the whole model again"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("size", [0, 10, -1])
+def test_a_truncated_model_file_is_refused(saved: Path, size: int) -> None:
+    content = (saved / FILE).read_bytes()
+    (saved / FILE).write_bytes(content[:size])
+    with pytest.raises(ModelMismatch, match=r"model\.json is damaged or of another model"):
+        Bundle.load(saved)
+
+
+def test_the_file_of_another_model_is_refused(saved: Path) -> None:
+    naive_model(typical=41).save(saved / FILE)
+    with pytest.raises(ModelMismatch, match="its checksum is not the manifest's"):
+        Bundle.load(saved)
+
+
+def test_a_file_that_goes_along_is_checked_where_the_manifest_lists_it(saved: Path) -> None:
+    altered(saved, lambda content: content["files"].update({"metrics.json": "00"}))
+    with pytest.raises(ModelMismatch, match=r"metrics\.json is damaged"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("schema", [0, 2, "1", None])
+def test_a_manifest_of_another_schema_is_refused(saved: Path, schema: object) -> None:
+    altered(saved, lambda content: content.update(schema_version=schema, from_the_future=1))
+    with pytest.raises(ModelMismatch, match=r"has schema .*, this version reads 1; train again"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b"3", b'"schema_version"', b"null", b"\xff\xfe\x00"]
+)
+def test_a_file_that_is_no_manifest_is_refused(saved: Path, content: bytes) -> None:
+    (saved / MANIFEST).write_bytes(content)
+    with pytest.raises(ModelMismatch, match=r"manifest\.json is not a manifest; copy"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda content: content.pop("time_grid"), "time_grid: Field required"),
+        (lambda content: content.update(customers=["17850"]), "customers: Extra inputs"),
+        (lambda content: content["hyperparameters"].update(eta=5), "hyperparameters.eta: "),
+        (lambda content: content.update(feature_names=["tenure"]), "manifest.json: .*order_count"),
+    ],
+)
+def test_a_manifest_that_breaks_its_contract_is_refused_by_field(
+    saved: Path, change: Callable[[dict[str, Any]], object], where: str
+) -> None:
+    altered(saved, change)
+    with pytest.raises(ModelMismatch, match=rf"not a valid manifest \({where}.*\); train again"):
+        Bundle.load(saved)
+
+
+def test_a_model_of_an_unknown_kind_is_refused(saved: Path) -> None:
+    altered(saved, lambda content: content.update(model_kind="prophet"))
+    with pytest.raises(ModelMismatch, match=r"unknown kind, prophet; this version reads .*naive"):
+        Bundle.load(saved)
+
+
+def test_a_manifest_that_does_not_list_the_models_file_is_refused(saved: Path) -> None:
+    altered(saved, lambda content: content.update(files={}))
+    with pytest.raises(ModelMismatch, match=r"does not list model\.json; train again"):
+        Bundle.load(saved)
+
+
+def test_a_feature_that_this_version_does_not_make_is_refused(saved: Path) -> None:
+    altered(saved, lambda content: content.update(feature_names=["order_count", "moon_phase"]))
+    with pytest.raises(ModelMismatch, match=r"does not make, moon_phase; use the version that"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize(
+    "names", [["order_count", "tenure"], ["order_count"], ["RollingAvgGap", "order_count"]]
+)
+def test_features_that_the_model_does_not_read_are_refused(saved: Path, names: list[str]) -> None:
+    altered(saved, lambda content: content.update(feature_names=names))
+    with pytest.raises(ModelMismatch, match=r"reads order_count, RollingAvgGap, .* other features"):
+        Bundle.load(saved)
+
+
+def test_a_model_file_that_is_no_model_is_refused(saved: Path) -> None:
+    (saved / FILE).write_text('{"days": [1]}')
+    digest = file_digest(saved / FILE)
+    altered(saved, lambda content: content["files"].update({FILE: digest}))
+    with pytest.raises(ModelMismatch, match="is not a naive model"):
+        Bundle.load(saved)
+
+
+def test_a_model_is_checked_without_being_loaded(saved: Path) -> None:
+    assert check(saved) == read_manifest(saved)
+    (saved / FILE).unlink()
+    with pytest.raises(ModelMismatch, match="is missing"):
+        check(saved)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), PlatformError),
+        (AlgorithmError("the booster has no trees"), AlgorithmError),
+    ],
+)
+def test_a_save_that_fails_while_writing_leaves_the_old_model(
+    saved: Path, tmp_path: Path, error: Exception, raised: type[Exception]
+) -> None:
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    with pytest.raises(raised):
+        failing_bundle(tmp_path, error).save(saved, {"metrics.json": b"new"})
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+    Bundle.load(saved)
+
+
+def test_a_first_save_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(PlatformError, match="No space left on device; make room there"):
+        failing_bundle(tmp_path, full).save(tmp_path / "model")
+    assert list((tmp_path / "model").iterdir()) == []
+    with pytest.raises(ModelNotFound):
+        Bundle.load(tmp_path / "model")
+
+
+def test_a_save_that_fails_between_two_files_leaves_no_model_rather_than_a_mixed_one(
+    saved: Path, tmp_path: Path
+) -> None:
+    (saved / "report.html" / "in the way").mkdir(parents=True)
+    new = bundle_of(tmp_path, naive_model(typical=77))
+    with pytest.raises(PlatformError):
+        new.save(saved, {"report.html": b"<html>"})
+    with pytest.raises(ModelNotFound):
+        Bundle.load(saved)
+    assert not list(saved.glob(".saving-*"))
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, bundle: Bundle) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        PlatformError, match=rf"cannot be saved in {tmp_path}/file/model: Not a dir"
+    ):
+        bundle.save(tmp_path / "file" / "model")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_directory_that_is_read_only_is_named(tmp_path: Path, bundle: Bundle) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(PlatformError, match=r"cannot be saved in .*closed: Permission denied"):
+        bundle.save(closed)

@@ -1,0 +1,253 @@
+"""What a shop reads, from curves drawn by hand and by chance."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.contract.scoring import Prediction, Status
+from container.forecast import Forecasts, Known, forecast
+from container.histories import date_of, day_of
+from container.survival import Survival
+
+AS_OF = day_of(datetime.date(2011, 12, 9))
+MODEL = "0123456789ab"
+
+
+def known_of(*elapsed: int) -> Known:
+    n = len(elapsed)
+    as_of = np.full(n, AS_OF)
+    names = [f"c{i}" for i in range(n)]
+    return Known(names, as_of, as_of - np.array(elapsed, np.int64), np.arange(n) + 1)
+
+
+def read_off(
+    survival: Survival,
+    known: Known,
+    *,
+    horizons: tuple[int, ...] = (30, 60, 90),
+    inner_level: float = 0.8,
+    max_horizon_days: int = 365,
+) -> Forecasts:
+    return forecast(
+        survival,
+        known,
+        horizons=horizons,
+        interval_level=0.8,
+        inner_level=inner_level,
+        max_horizon_days=max_horizon_days,
+        model_version=MODEL,
+    )
+
+
+def one(survival: Survival, elapsed: int, max_horizon_days: int = 365) -> Prediction:
+    forecasts = read_off(survival, known_of(elapsed), max_horizon_days=max_horizon_days)
+    return Prediction.model_validate(forecasts.records()[0])
+
+
+def hazards(*steps: tuple[float, float]) -> Survival:
+    """One curve from (last day, hazard a day until then) pairs; the last hazard goes on."""
+    days = np.array([day for day, _ in steps], float)
+    hazard = np.array([hazard for _, hazard in steps])
+    return Survival(days, -(hazard * np.diff(days, prepend=0)).cumsum()[None])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Survival, Known]:
+    """Customers who have waited up to three years, some with curves that stop falling."""
+    days = draw(st.lists(st.integers(1, 400), min_size=1, max_size=6, unique=True).map(sorted))
+    n = draw(st.integers(1, 5))
+    falls = st.lists(st.sampled_from([0.0, 0.02, 0.4, 3.0]), min_size=len(days), max_size=len(days))
+    fall = np.array(draw(st.lists(falls, min_size=n, max_size=n)))
+    elapsed = draw(st.lists(st.integers(0, 1000), min_size=n, max_size=n))
+    return Survival(np.array(days, float), -fall.cumsum(axis=1)), known_of(*elapsed)
+
+
+@given(cases())
+def test_records_carry_every_field_and_are_the_contracts(case: tuple[Survival, Known]) -> None:
+    records = read_off(*case).records()
+    for record, customer in zip(records, case[1].customer_ids, strict=True):
+        assert list(record) == list(Prediction.model_fields)
+        prediction = Prediction.model_validate(record, strict=False)
+        assert json.loads(prediction.model_dump_json()) == json.loads(json.dumps(record))
+        assert prediction.customer_id == customer
+        assert prediction.model_version == MODEL
+        assert prediction.interval_level == 0.8
+
+
+@given(cases(), st.floats(0.02, 0.98))
+def test_dates_come_after_as_of_and_in_sequence(
+    case: tuple[Survival, Known], inner_level: float
+) -> None:
+    forecasts = read_off(*case, inner_level=inner_level)
+    for p in map(Prediction.model_validate, forecasts.records()):
+        dates = [p.next_order_date_low, p.next_order_date, p.next_order_date_high]
+        given_dates = [date for date in dates if date is not None]
+        assert dates[: len(given_dates)] == given_dates  # an earlier date is never the open one
+        assert given_dates == sorted(given_dates)
+        assert all(date > p.as_of for date in given_dates)
+        assert p.as_of - p.last_order_date == datetime.timedelta(p.days_since_last_order)
+        if p.next_order_date is not None:
+            assert p.order_gap_days is not None
+            assert p.next_order_date == p.last_order_date + datetime.timedelta(p.order_gap_days)
+        assert (p.next_order_date is None) == (p.order_gap_days is None)
+
+
+@given(cases(), st.integers(1, 400))
+def test_a_forecast_is_open_exactly_where_it_lies_beyond_the_longest_horizon(
+    case: tuple[Survival, Known], longest: int
+) -> None:
+    near = read_off(*case, max_horizon_days=longest)
+    far = read_off(*case, max_horizon_days=10**6)
+    latest = case[1].elapsed + longest
+    for some, every in ((near.gap, far.gap), (near.low, far.low), (near.high, far.high)):
+        assert some.tolist() == np.where(every <= latest, every, -1).tolist()
+    typical = np.where(far.typical <= longest, far.typical, -1)
+    assert near.typical.tolist() == typical.tolist()
+    assert near.status == far.status
+
+
+@given(cases(), st.lists(st.integers(1, 3650), min_size=1, max_size=5, unique=True).map(sorted))
+def test_probabilities_rise_with_the_days_ahead(
+    case: tuple[Survival, Known], horizons: list[int]
+) -> None:
+    for record in read_off(*case, horizons=tuple(horizons)).records():
+        probability = Prediction.model_validate(record).buy_probability
+        assert list(probability) == [str(horizon) for horizon in horizons]
+        values = list(probability.values())
+        assert values == sorted(values)
+        assert all(0 <= value <= 1 for value in values)
+
+
+@given(cases())
+def test_what_is_typical_does_not_depend_on_the_days_waited(case: tuple[Survival, Known]) -> None:
+    survival, known = case
+    at_the_order = read_off(survival, known_of(*[0] * len(survival)))
+    assert read_off(survival, known).typical.tolist() == at_the_order.typical.tolist()
+    assert at_the_order.typical.tolist() == at_the_order.gap.tolist()
+
+
+@given(cases())
+def test_a_customer_is_answered_as_if_alone(case: tuple[Survival, Known]) -> None:
+    survival, known = case
+    for i, record in enumerate(read_off(survival, known).records()):
+        alone = Known([known.customer_ids[i]], *(
+            column[i : i + 1] for column in (known.as_of, known.last_day, known.order_count)
+        ))  # fmt: skip
+        curve = Survival(survival.days, survival.log_s[i : i + 1])
+        assert read_off(curve, alone).records() == [record]
+
+
+def test_a_constant_hazard_gives_the_figures_of_its_closed_form() -> None:
+    hazard = 0.01
+    p = one(hazards((50, hazard)), elapsed=20)
+    assert p.as_of == date_of(AS_OF)
+    assert p.days_since_last_order == 20
+    assert p.order_count == 1
+    assert p.order_gap_days == 20 + round(math.log(2) / hazard)
+    assert p.typical_gap_days == round(math.log(2) / hazard)
+    assert p.next_order_date_low == date_of(AS_OF + round(-math.log(0.9) / hazard))
+    assert p.next_order_date_high == date_of(AS_OF + round(-math.log(0.1) / hazard))
+    for days in (30, 60, 90):
+        assert p.buy_probability[str(days)] == pytest.approx(1 - math.exp(-hazard * days), abs=1e-6)
+
+
+def test_the_interval_is_read_at_the_curves_own_level() -> None:
+    survival, known = hazards((50, 0.01)), known_of(0)
+    narrow = read_off(survival, known, inner_level=0.5)
+    assert narrow.low[0] == round(-math.log(0.75) / 0.01)
+    assert narrow.high[0] == round(-math.log(0.25) / 0.01)
+    assert narrow.records()[0]["interval_level"] == 0.8
+
+
+def test_an_order_expected_at_once_is_expected_tomorrow() -> None:
+    p = one(hazards((1, 50)), elapsed=3)
+    tomorrow = date_of(AS_OF + 1)
+    assert (p.next_order_date_low, p.next_order_date, p.next_order_date_high) == (tomorrow,) * 3
+    assert p.typical_gap_days == 1
+
+
+def test_the_last_day_of_the_longest_horizon_still_has_a_date() -> None:
+    survival = hazards((50, math.log(2) / 100))
+    assert one(survival, 30, max_horizon_days=100).next_order_date == date_of(AS_OF + 100)
+    assert one(survival, 30, max_horizon_days=99).next_order_date is None
+    assert one(survival, 30, max_horizon_days=99).typical_gap_days is None
+
+
+def test_a_curve_that_never_falls_has_no_dates_and_has_lapsed() -> None:
+    p = one(hazards((10, 0.0)), elapsed=5, max_horizon_days=3650)
+    assert p.next_order_date_low is None
+    assert p.typical_gap_days is None
+    assert set(p.buy_probability.values()) == {0}
+    assert p.status is Status.LAPSED
+
+
+@pytest.mark.parametrize(
+    ("probability", "status"), [(0.0999, Status.LAPSED), (0.1001, Status.ACTIVE)]
+)
+def test_lapsed_is_a_probability_within_ninety_days_below_a_tenth(
+    probability: float, status: Status
+) -> None:
+    assert one(hazards((50, -math.log1p(-probability) / 90)), elapsed=0).status is status
+
+
+@pytest.mark.parametrize(("wait", "status"), [(7, Status.DUE), (8, Status.ACTIVE)])
+def test_due_is_expected_within_seven_days(wait: int, status: Status) -> None:
+    assert one(hazards((50, math.log(2) / wait)), elapsed=0).status is status
+
+
+@pytest.mark.parametrize(("elapsed", "status"), [(23, Status.ACTIVE), (24, Status.OVERDUE)])
+def test_overdue_has_waited_past_the_interval_of_the_typical_gap(
+    elapsed: int, status: Status
+) -> None:
+    # Nine in ten gaps end by day 23; afterwards the hazard is lower, but not low.
+    survival = hazards((23, math.log(10) / 23), (100, 0.02))
+    assert one(survival, elapsed).status is status
+
+
+def test_overdue_is_told_of_a_customer_who_is_due_as_well() -> None:
+    p = one(hazards((50, 0.2)), elapsed=30)
+    assert p.order_gap_days == 33
+    assert p.status is Status.OVERDUE
+
+
+def test_lapsed_is_told_of_a_customer_who_is_overdue_as_well() -> None:
+    assert one(hazards((20, 0.2), (400, 0.001)), elapsed=60).status is Status.LAPSED
+
+
+def test_lapsed_looks_ninety_days_ahead_whatever_the_horizons_asked_for() -> None:
+    survival = hazards((50, 0.002))
+    status = read_off(survival, known_of(0), horizons=(7,)).status
+    assert status == [Status.ACTIVE]
+
+
+def test_customers_keep_their_sequence_and_may_come_twice() -> None:
+    days = np.full(3, AS_OF)
+    known = Known(["b", "a", "b"], days, days - [9, 3, 9], np.array([4, 1, 4]))
+    survival = Survival(np.array([50.0]), np.full((3, 1), -1.0))
+    records = read_off(survival, known).records()
+    assert [record["customer_id"] for record in records] == ["b", "a", "b"]
+    assert [record["order_count"] for record in records] == [4, 1, 4]
+    assert records[0] == records[2]
+
+
+def test_every_customer_has_an_as_of_of_its_own() -> None:
+    as_of = np.array([AS_OF, AS_OF - 100])
+    known = Known(["a", "b"], as_of, as_of - 5, np.array([1, 1]))
+    survival = Survival(np.array([50.0]), np.full((2, 1), -1.0))
+    a, b = map(Prediction.model_validate, read_off(survival, known).records())
+    assert a.next_order_date is not None
+    assert b.next_order_date is not None
+    assert a.next_order_date - b.next_order_date == datetime.timedelta(100)
+
+
+def test_nobody_asked_about_is_nobody_answered() -> None:
+    forecasts = read_off(Survival(np.array([5.0]), np.empty((0, 1))), known_of())
+    assert len(forecasts) == 0
+    assert forecasts.records() == []

@@ -1,0 +1,289 @@
+"""The commands: their words, where a model is looked for, and what is said when they fail."""
+
+import csv
+import datetime
+import errno
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from container.__main__ import main
+from container.artifacts import Bundle
+from container.contract.hyperparameters import NAMES
+from container.errors import PlatformError
+from container.training import job
+
+FIRST = datetime.date(2011, 1, 3)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The order lines of sixty customers, each with a rhythm of its own."""
+    path = tmp_path_factory.mktemp("shop") / "orders.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(
+            ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]
+        )
+        for customer in range(60):
+            for visit in range(2 + customer % 6):
+                day = FIRST + datetime.timedelta(days=customer % 20 + visit * (9 + customer % 30))
+                table.writerow([f"{customer}{visit}", "85123A", 1 + visit, day, "2.50", customer])
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the shop."""
+    place = tmp_path_factory.mktemp("model")
+    words = ["--file_path", str(shop), "--model_dir", str(place), "--trainer", "naive"]
+    assert main(["train", *words]) == 0
+    return place
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test works in an empty folder and with no model of anybody else's."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("SM_MODEL_DIR", raising=False)
+    return here
+
+
+@pytest.fixture
+def platform(tmp_path: Path, shop: Path) -> Path:
+    """/opt/ml as a training job finds it."""
+    root = tmp_path / "opt_ml"
+    (root / "input/config").mkdir(parents=True)
+    channel = root / "input/data/training"
+    channel.mkdir(parents=True)
+    (channel / "orders.csv").write_bytes(shop.read_bytes())
+    return root
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def train(*_: object, **__: object) -> None:
+        raise error
+
+    return train
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["--model_dir", "x"]])
+def test_no_or_an_unknown_command_is_one_line_of_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "{train,serve,inference,predict}" in said.err
+
+
+def test_help_answers_without_importing_what_a_command_needs(root: Path) -> None:
+    script = (
+        "import sys; from container.__main__ import main; assert main(['--help']) == 0;"
+        "assert not {'numpy', 'pydantic', 'flask'} & set(sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert "Forecast every customer" in told.stdout
+
+
+def test_the_help_of_train_names_every_hyperparameter_with_its_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for name in NAMES:
+        assert f"--{name} VALUE" in said
+    assert "days ahead for which a probability is given (default 30,60,90)" in said
+
+
+def test_the_help_of_serve_names_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["serve", "--help"])
+    assert "SAGEMAKER_BIND_TO_PORT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["predict"], ["predict", "--file_path", "x", "--as_of", "1/2/2011"], ["serve", "--x"]]
+)
+def test_wrong_options_are_a_usage_error(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+
+
+def test_a_job_under_the_platform_uses_its_folders_and_the_command_line_wins(
+    platform: Path,
+) -> None:
+    told = {"trainer": "naive", "seed": "1", "horizons": "[14, 28]", "sagemaker_region": "here"}
+    (platform / "input/config/hyperparameters.json").write_text(json.dumps(told))
+    words = ["--opt_ml", str(platform), "--seed=7", "--interval-level", "0.5"]
+    assert main(["train", *words]) == 0
+    resolved = Bundle.load(platform / "model").manifest.hyperparameters
+    assert (resolved.seed, resolved.horizons, resolved.interval_level) == (7, (14, 28), 0.5)
+    assert (platform / "output/data/metrics.json").is_file()
+    assert not (platform / "output/failure").exists()
+
+
+def test_without_the_platform_the_model_goes_beside_the_work(
+    shop: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    words = ["--file-path", str(shop), "--trainer", "naive", "--opt_ml", str(tmp_path / "none")]
+    assert main(["train", *words]) == 0
+    assert (elsewhere / "SageMaker_Training/manifest.json").is_file()
+
+
+def test_all_wrong_hyperparameters_are_told_in_one_line_and_to_the_platform(
+    platform: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--max_deptj", "3", "--eta", "7", "--nonsense"]
+    assert main(["train", "--opt_ml", str(platform), *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("UserError: ")
+    for part in ("did you mean max_depth?", "nonsense", "eta = 7"):
+        assert part in line
+    assert (platform / "output/failure").read_text() == line
+
+
+def test_no_failure_file_is_left_outside_the_platform(tmp_path: Path) -> None:
+    root = tmp_path / "opt_ml"
+    assert main(["train", "--opt_ml", str(root), "--eta", "7"]) == 1
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "traced"),
+    [
+        (PlatformError("no libgomp"), "PlatformError: no libgomp", False),
+        (OSError(errno.ENOSPC, "No space left on device"), "PlatformError: [Errno 28] No", True),
+        (MemoryError(), "PlatformError: out of memory", True),
+        (ModuleNotFoundError("No module named 'torch'"), "PlatformError: No module", True),
+        (KeyError("days"), "AlgorithmError: KeyError: 'days'", True),
+    ],
+)
+def test_a_failure_says_whose_move_it_is_before_anything_else(
+    platform: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    reason: str,
+    traced: bool,
+) -> None:
+    monkeypatch.setattr(job, "train", raising(error))
+    assert main(["train", "--opt_ml", str(platform)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(reason)
+    assert ("Traceback" in said) == traced
+    failure = (platform / "output/failure").read_text()
+    assert failure.startswith(reason)
+    assert "Traceback" not in failure
+
+
+def test_an_interrupt_is_130_without_a_traceback(
+    platform: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(job, "train", raising(KeyboardInterrupt()))
+    assert main(["train", "--opt_ml", str(platform)]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["model_dir", "environment", "platform", "working folder"])
+def test_a_model_is_found_in_each_of_its_places(
+    place: str,
+    model: Path,
+    shop: Path,
+    elsewhere: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["--file_path", str(shop), "--opt_ml", str(tmp_path / "opt_ml")]
+    if place == "model_dir":
+        words += ["--model_dir", str(model)]
+    elif place == "environment":
+        monkeypatch.setenv("SM_MODEL_DIR", str(model))
+    else:
+        folders = {
+            "platform": tmp_path / "opt_ml/model",
+            "working folder": elsewhere / "SageMaker_Training",
+        }
+        folders[place].parent.mkdir(exist_ok=True)
+        folders[place].symlink_to(model)
+    assert main(["predict", *words]) == 0
+    assert (elsewhere / "predictions.csv").is_file()
+
+
+def test_a_model_that_is_nowhere_is_a_sentence_with_the_places(
+    shop: Path, elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--file_path", str(shop), "--opt_ml", str(tmp_path / "opt_ml")]
+    assert main(["predict", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("UserError: no model")
+    for place in (tmp_path / "opt_ml/model", elsewhere / "SageMaker_Training"):
+        assert str(place) in line
+
+
+def test_a_given_model_dir_is_the_only_place(
+    model: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SM_MODEL_DIR", str(model))
+    assert main(["predict", "--file_path", str(shop), "--model_dir", str(tmp_path)]) == 1
+
+
+def test_predict_forecasts_every_customer_as_of_the_last_day(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--file_path", str(shop), "--model_dir", str(model)]
+    assert main(["predict", *words]) == 0
+    assert main(["predict", *words, "--output", "out/forecasts.jsonl"]) == 0
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    records = [
+        json.loads(line) for line in (elsewhere / "out/forecasts.jsonl").read_text().splitlines()
+    ]
+    assert [row["customer_id"] for row in rows] == [r["customer_id"] for r in records]
+    assert {row["customer_id"] for row in rows} == {str(customer) for customer in range(60)}
+    last = max(row["last_order_date"] for row in rows)
+    assert {row["as_of"] for row in rows} == {last}
+    assert [row["next_order_date"] or None for row in rows] == [
+        record["next_order_date"] for record in records
+    ]
+    assert "wrote 60 forecasts to predictions.csv: " in capsys.readouterr().out
+
+
+def test_predict_does_not_look_beyond_as_of(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--file_path", str(shop), "--model_dir", str(model), "--as-of", "2011-01-20"]
+    assert main(["predict", *words]) == 0
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (
+        max(row["last_order_date"] for row in rows)
+        <= "2011-01-20"
+        < min(row["next_order_date"] or "9999" for row in rows)
+    )
+    said = capsys.readouterr().out
+    assert "orders after 2011-01-20 are not looked at" in said
+    assert "the model was trained on orders until" in said
+
+
+def test_predict_refuses_what_it_cannot_do_and_leaves_nothing(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", "--file_path", str(shop), "--model_dir", str(model)]
+    assert main([*words, "--output", "forecasts.xlsx"]) == 1
+    assert ".csv or .jsonl" in capsys.readouterr().err
+    assert main([*words, "--as_of", "2010-01-01"]) == 1
+    assert "the first is on 2011-01-03" in capsys.readouterr().err
+    assert main(["predict", "--file_path", "nowhere.csv", "--model_dir", str(model)]) == 1
+    assert capsys.readouterr().err.startswith("UserError: ")
+    assert list(elsewhere.iterdir()) == []

@@ -1,0 +1,128 @@
+import datetime
+from collections import defaultdict
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.histories import Histories, date_of, day_of
+
+orders = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(-3, 3),
+        st.floats(0.01, 1e6),
+        st.integers(0, 9),
+        st.integers(1, 9),
+    )
+)
+
+
+def made_of(rows: list[tuple[int, int, float, int, int]], customers: int = 5) -> Histories:
+    columns = np.array(rows, float).reshape(-1, 5).T
+    return Histories.from_orders(
+        [str(i) for i in range(customers)],
+        columns[0].astype(np.int64),
+        columns[1].astype(np.int32),
+        *columns[2:],
+    )
+
+
+@given(orders)
+def test_orders_of_a_customers_day_become_one_and_stand_in_order(
+    rows: list[tuple[int, int, float, int, int]],
+) -> None:
+    expected: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0, 0])
+    for customer, day, *values in rows:
+        expected[customer, day] = [
+            a + b for a, b in zip(expected[customer, day], values, strict=True)
+        ]
+    h = made_of(rows)
+    keys = list(zip(h.customer.tolist(), h.day.tolist(), strict=True))
+    assert keys == sorted(expected)
+    sums = np.array([expected[key] for key in keys]).reshape(-1, 3)
+    np.testing.assert_allclose(np.stack([h.amount, h.items, h.lines], axis=1), sums)
+    assert h.offsets.tolist() == [sum(key[0] < i for key in keys) for i in range(6)]
+    assert len(h) == len(keys) == h.order_count.sum()
+
+
+@given(orders, st.randoms(use_true_random=False))
+def test_the_sequence_of_rows_does_not_matter_to_the_last_bit(
+    rows: list[tuple[int, int, float, int, int]], random: Random
+) -> None:
+    digest = made_of(rows).digest()
+    random.shuffle(rows)
+    assert made_of(rows).digest() == digest
+
+
+@given(orders, st.integers(-4, 4))
+def test_until_keeps_the_orders_to_that_day_and_the_customers_who_have_any(
+    rows: list[tuple[int, int, float, int, int]], as_of: int
+) -> None:
+    h = made_of(rows).until(as_of)
+    assert (h.order_count > 0).all()
+    assert h.digest() == made_of([row for row in rows if row[1] <= as_of]).until(99).digest()
+
+
+def test_of_keeps_the_customers_marked_true() -> None:
+    h = made_of([(0, 1, 5, 1, 1), (0, 2, 6, 1, 1), (2, 1, 7, 1, 1), (3, 1, 8, 1, 1)])
+    some = h.of(np.array([True, True, False, True, False]))
+    assert some.customer_ids == ["0", "3"]
+    assert some.offsets.tolist() == [0, 2, 3]
+    assert some.amount.tolist() == [5, 6, 8]
+    assert some.last_row.tolist() == [1, 2]
+
+
+def test_customers_without_orders_keep_their_place_but_have_no_last_order() -> None:
+    h = made_of([(1, 0, 5, 1, 1), (3, 0, 6, 1, 1)])
+    assert h.customer_ids == ["0", "1", "2", "3", "4"]
+    assert h.order_count.tolist() == [0, 1, 0, 1, 0]
+    with pytest.raises(ValueError, match="without orders"):
+        _ = h.last_row
+
+
+def test_items_and_lines_that_nobody_gave_are_unknown() -> None:
+    h = Histories.from_orders(["a"], np.zeros(2, int), np.array([3, 1], np.int32), np.ones(2))
+    assert np.isnan([h.items, h.lines]).all()
+
+
+def test_a_day_with_an_order_of_unknown_items_has_unknown_items() -> None:
+    h = Histories.from_orders(
+        ["a"], np.zeros(2, int), np.array([1, 1], np.int32), np.ones(2), np.array([3, np.nan])
+    )
+    assert h.amount.tolist() == [2]
+    assert np.isnan(h.items).all()
+
+
+def test_the_arrays_given_are_not_shared() -> None:
+    amount = np.ones(1)
+    h = Histories.from_orders(["a"], np.zeros(1, int), np.zeros(1, np.int32), amount)
+    amount[0] = 9
+    assert h.amount.tolist() == [1]
+
+
+@given(st.dates())
+def test_days_and_dates_are_each_others_inverse(date: datetime.date) -> None:
+    assert date_of(day_of(date)) == date
+    assert day_of(date) == (date - datetime.date(1970, 1, 1)).days
+
+
+def test_any_change_changes_the_digest() -> None:
+    def digest(ids: tuple[str, str] = ("a", "b"), day: int = 1, amount: float = 1.0) -> str:
+        owner = np.array([0, 1])
+        days, amounts = np.array([0, day], np.int32), np.array([1.0, amount])
+        return Histories.from_orders(ids, owner, days, amounts).digest()
+
+    digests = [
+        digest(),
+        digest(ids=("a", "c")),
+        digest(ids=("a\x1fb", "c")),
+        digest(ids=("a", "b\x1fc")),
+        digest(ids=("a", "\ud800")),
+        digest(day=2),
+        digest(amount=2.0),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert digest() == digests[0]

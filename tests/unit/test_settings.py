@@ -1,0 +1,87 @@
+"""What the environment may say, and what the machine says where it is silent."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from container.errors import UserError
+from container.settings import Settings, available_cpus
+
+
+def test_an_empty_environment_means_the_defaults() -> None:
+    settings = Settings.from_environment({})
+    assert settings == Settings()
+    assert (settings.port, settings.default_content_type) == (8080, "application/json")
+    assert settings.workers == available_cpus() >= 1
+    assert Settings.from_environment({"SAGEMAKER_BIND_TO_PORT": " "}) == settings
+
+
+def test_every_variable_that_describe_names_is_read() -> None:
+    said = {
+        "SAGEMAKER_BIND_TO_PORT": "9000",
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "3",
+        "ORDERGAP_THREADS": "5",
+        "ORDERGAP_DEFAULT_CONTENT_TYPE": "text/csv",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv; header=present",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "20",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "4",
+        "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
+        "SM_MODEL_DIR": "/models/best",
+    }
+    assert {line.strip() for line in Settings.describe().splitlines()} >= set(said)
+    settings = Settings.from_environment(said)
+    values = [str(value) for value in settings.model_dump().values()]
+    assert values == list(said.values())
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(UserError) as refused:
+        Settings.from_environment(
+            {"SAGEMAKER_BIND_TO_PORT": "http", "ORDERGAP_THREADS": "0", "SM_MODEL_DIR": "/m"}
+        )
+    assert "SAGEMAKER_BIND_TO_PORT = 'http': " in str(refused.value)
+    assert "ORDERGAP_THREADS = '0': " in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["MultiRecord", "MULTI_RECORD", "multi_record"])
+def test_a_batch_strategy_may_be_spelt_as_the_transform_api_does(word: str) -> None:
+    settings = Settings.from_environment({"SAGEMAKER_BATCH_STRATEGY": word})
+    assert settings.batch_strategy == "MULTI_RECORD"
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "9900000 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu.max": "nonsense"}, None),
+    ],
+)
+def test_processors_are_those_of_the_container(
+    tmp_path: Path, files: dict[str, str], cpus: int | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert available_cpus(tmp_path) == (cpus or len(os.sched_getaffinity(0)))
+
+
+def test_one_thread_each_leaves_what_the_caller_has_set(root: Path) -> None:
+    script = (
+        "import os; from container.settings import one_thread_each; one_thread_each();"
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "4"}
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=root, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == ["4", "1"]
