@@ -16,6 +16,7 @@ _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",  # a waiting thread that spins takes the core from a working one
 }
 

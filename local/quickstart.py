@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN = ROOT / "run"
+RUN = Path("run")
 MODEL = RUN / "model"
 PREDICTIONS = RUN / "predictions.csv"
 START_SECONDS = 60
@@ -29,12 +29,13 @@ START_SECONDS = 60
 
 def main(arguments: list[str]) -> None:
     """Run the tour on the file that comes first, or on CDNOW; the options are for `train`."""
+    own = bool(arguments) and not arguments[0].startswith("-")
+    orders, options = (Path(arguments[0]).resolve(), arguments[1:]) if own else (None, arguments)
+    os.chdir(ROOT)
     RUN.mkdir(exist_ok=True)
-    if arguments and not arguments[0].startswith("-"):
-        orders, options = Path(arguments[0]).resolve(), arguments[1:]
-    else:
-        orders, options = _cdnow()
-        options += arguments
+    if orders is None:
+        orders, columns = _cdnow()
+        options = columns + options
     _ordergap("train", "--file_path", orders, "--model_dir", MODEL, *options)
     _ordergap("predict", "--file_path", orders, "--model_dir", MODEL, "--output", PREDICTIONS)
     with PREDICTIONS.open(encoding="utf-8", newline="") as file:
@@ -67,7 +68,7 @@ def _command(*words: str | Path) -> list[str]:
 
 
 def _ordergap(*words: str | Path) -> None:
-    done = subprocess.run(_command(*words), cwd=ROOT, check=False)
+    done = subprocess.run(_command(*words), check=False)
     if done.returncode:
         sys.exit(f"{words[0]} stopped with exit code {done.returncode}; the reason is above.")
 
@@ -79,7 +80,6 @@ def _ask_the_server(as_of: datetime.date) -> None:
         port = free.getsockname()[1]
     server = subprocess.Popen(
         _command("serve", "--model_dir", MODEL),
-        cwd=ROOT,
         env={**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)},
     )
     try:

@@ -9,7 +9,7 @@ The way through: `sources` finds the files and their form, `table` keeps the col
 """
 
 from container.ingest.cleaning import Cleaned
-from container.ingest.report import describe
 from container.ingest.reading import from_bytes, from_frame, read
+from container.ingest.report import describe
 
 __all__ = ["Cleaned", "describe", "from_bytes", "from_frame", "read"]

@@ -16,7 +16,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from container.errors import DataError
-from container.histories import day_of
 
 # What programs write where there is no value.
 BLANK = ("", "nan", "null", "none", "<na>", "nat")
@@ -142,9 +141,7 @@ def _or_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
         .str.replace(r"(:\d\d(?:\.\d+)?)\s*(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?)$", "${1}")
         .str.strip_chars_end()
     )
-    return moments.fill_null(
-        _parse(plain, ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d"])
-    )
+    return moments.fill_null(_parse(plain, ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d"]))
 
 
 def _moments(moments: pl.Series) -> NDArray[np.int64]:

@@ -14,9 +14,9 @@ def describe(report: DataReport) -> str:
     ]
     lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in account]
     lines.append(
-        f"{report.customers:,} customers placed {report.orders:,} orders worth {report.revenue:,.2f}"
+        f"{report.customers:,} customers, {report.orders:,} orders, revenue {report.revenue:,.2f}"
     )
     if report.first_day and report.last_day:
         days = (report.last_day - report.first_day).days + 1
-        lines[-1] += f" in {days:,} days, {report.first_day} to {report.last_day}"
+        lines[-1] += f", {days:,} days from {report.first_day} to {report.last_day}"
     return "\n".join(lines + [f"note: {note}" for note in report.notes])

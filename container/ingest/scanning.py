@@ -14,8 +14,7 @@ import polars as pl
 from container.errors import DataError
 from container.ingest.sources import Source, content
 
-# Latin-1 has a character for every byte, so it ends the search.
-_ENCODINGS = {"utf-8-sig": None, "cp1252": "Windows-1252", "latin-1": "Latin-1"}
+_ENCODINGS = (("utf-8-sig", ""), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1"))
 _BLOCK = 1 << 24
 
 
@@ -68,7 +67,7 @@ def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
 
     The delimiter is a comma unless that gives none of the wanted columns.
     """
-    line = source.head.lstrip().splitlines()[0].removeprefix(codecs.BOM_UTF8)
+    line = source.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").splitlines()[0]
     try:
         text = line.decode()
     except UnicodeDecodeError:
@@ -87,7 +86,7 @@ def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
 
 def _utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
     """The whole text in UTF-8, and in which encoding it was."""
-    for encoding, name in _ENCODINGS.items():
+    for encoding, name in _ENCODINGS:
         decoder = codecs.getincrementaldecoder(encoding)()
         text = io.BytesIO()
         try:
@@ -97,8 +96,8 @@ def _utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
             text.write(decoder.decode(b"", final=True).encode())
         except UnicodeDecodeError:
             continue
-        break
-    return text.getvalue(), (f"the text is not UTF-8: read as {name}",) if name else ()
+        return text.getvalue(), (f"the text is not UTF-8: read as {name}",) if name else ()
+    raise AssertionError("Latin-1 reads every byte")
 
 
 def _requoted(source: Source, text: bytes, wanted: Collection[str]) -> bytes:

@@ -8,7 +8,7 @@ import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from container.errors import DataError, Problem, UnsupportedMediaType
 
@@ -70,7 +70,9 @@ def find(path: Path, content_type: str | None = None) -> list[Source]:
         and file.stat().st_size
     ]
     if not files:
-        raise DataError(f"the folder {path} has no data files: put CSV, Parquet or JSON Lines there")
+        raise DataError(
+            f"the folder {path} has no data files: put CSV, Parquet or JSON Lines there"
+        )
     return [open_source(str(file.relative_to(path)), file, content_type) for file in files]
 
 
@@ -85,7 +87,7 @@ def open_source(name: str, data: Path | bytes, content_type: str | None = None) 
         raise DataError(f"{name} is empty")
     form = _form(name, head, content_type)
     if form != "parquet" and b"\0" in head:
-        what = "a zip archive or Excel workbook" if head.startswith(b"PK") else "binary"
+        what = "a zip archive or Excel workbook" if head.startswith(b"PK") else "binary or UTF-16"
         raise DataError(f"{name} is {what}: save it as CSV (UTF-8), Parquet or JSON Lines")
     return Source(name, data, form, head)
 
@@ -94,9 +96,9 @@ def _form(name: str, head: bytes, content_type: str | None) -> Form:
     if content_type:
         essence = content_type.partition(";")[0].strip().lower()
         if essence not in _MEDIA_TYPES:
-            message = f"{content_type} is not a form of transactions: use text/csv"
-            hint = ", ".join(kind for kind in _MEDIA_TYPES if "/" in kind)
-            raise UnsupportedMediaType([Problem(f"{message}, {hint}")])
+            known = ", ".join(_MEDIA_TYPES)
+            message = f"{content_type} is not a form of transactions: say one of {known}"
+            raise UnsupportedMediaType([Problem(message)])
         return _MEDIA_TYPES[essence]
     if head.startswith(b"PAR1"):
         return "parquet"
@@ -108,7 +110,10 @@ def _form(name: str, head: bytes, content_type: str | None) -> Form:
 def content(data: Path | bytes) -> IO[bytes]:
     """The bytes, unzipped where they begin like a gzip file, whatever the name says."""
     if isinstance(data, bytes):
-        return gzip.open(io.BytesIO(data)) if data.startswith(_GZIP) else io.BytesIO(data)
-    with data.open("rb") as file:
-        zipped = file.read(2) == _GZIP
-    return gzip.open(data) if zipped else data.open("rb")
+        zipped = data.startswith(_GZIP)
+    else:
+        with data.open("rb") as file:
+            zipped = file.read(2) == _GZIP
+    if zipped:
+        return cast("IO[bytes]", gzip.open(io.BytesIO(data) if isinstance(data, bytes) else data))
+    return io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")

@@ -97,8 +97,8 @@ class Tabulator:
 
     def table(self) -> Table:
         """All rows taken in so far, in that sequence."""
-        count = len(self._frames)
-        rows = pl.concat(self._frames)
+        count, rows = len(self._frames), pl.concat(self._frames)
+        self._frames.clear()
         columns = {}
         for role, categories in self._texts.items():
             texts = categories.to_series().cast(pl.String)
@@ -126,8 +126,11 @@ def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:
     """The roles to be done without; MissingColumn where one of them is needed."""
     absent = [role for role, name in names(columns).items() if name not in seen]
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
-    missing = [_missing(settings(columns)[role], names(columns)[role], seen)
-               for role in absent if role not in optional]
+    missing = [
+        _missing(settings(columns)[role], names(columns)[role], seen)
+        for role in absent
+        if role not in optional
+    ]
     if missing:
         listed = ", ".join(seen[:30]) + (", …" if len(seen) > 30 else "")
         raise MissingColumn(

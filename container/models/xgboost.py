@@ -21,8 +21,6 @@ from container.survival import Survival
 if TYPE_CHECKING:
     import xgboost
 
-_BLOCK = 4096  # customers predicted at once: their rows stay in the processor's cache
-
 
 def load_xgboost() -> Any:
     """The package xgboost, without the packages it would import only because they are there.
@@ -67,13 +65,12 @@ class BoosterModel(Model):
         except xgb.core.XGBoostError as error:
             raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
         booster.set_param({"nthread": 1})
-        model = cls.build(booster, feature_names, parameters)
-        if booster.num_features() != model.columns:
+        if booster.num_features() != len(feature_names):
             raise ModelMismatch(
                 f"{path} reads {booster.num_features()} columns, its manifest describes "
-                f"{model.columns}; copy the whole model again"
+                f"{len(feature_names)}; copy the whole model again"
             )
-        return model
+        return cls.build(booster, feature_names, parameters)
 
     @classmethod
     @abstractmethod
@@ -85,17 +82,11 @@ class BoosterModel(Model):
     ) -> Self:
         """The model around a booster."""
 
-    @property
-    def columns(self) -> int:
-        """Columns of the booster's input."""
-        return len(self.feature_names)
-
 
 class HazardModel(BoosterModel):
-    """P(order in time bin j | none before), by trees that read the bin beside the features.
+    """P(order in time bin j | none before): one target of the booster for each bin.
 
-    A row of the booster's input is the features and the bin's number; source: Singer & Willett
-    1993, "It's about time: using discrete-time survival analysis".
+    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
 
     days  (m,) the bins' ends: bin j is the days in (days[j - 1], days[j]]
     """
@@ -123,22 +114,9 @@ class HazardModel(BoosterModel):
     def parameters(self) -> dict[str, JsonValue]:
         return {"days": self.days.tolist()}
 
-    @property
-    @override
-    def columns(self) -> int:
-        return len(self.feature_names) + 1
-
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
-        bins = len(self.days)
-        log_s = np.empty((len(features), bins))
-        for start in range(0, len(features), _BLOCK):
-            part = features[start : start + _BLOCK]
-            rows = np.empty((len(part), bins, self.columns), np.float32)
-            rows[:, :, :-1] = part[:, None, :]
-            rows[:, :, -1] = np.arange(bins)
-            hazard = predict(self.booster, rows.reshape(-1, self.columns))
-            log_s[start : start + _BLOCK] = np.log1p(-hazard.reshape(-1, bins)).cumsum(axis=1)
+        log_s = np.log1p(-predict(self.booster, features)).cumsum(axis=1)
         return Survival(self.days, log_s)
 
 

@@ -31,7 +31,7 @@ def create_app(bundle: Bundle, settings: Settings, today: Callable[[], datetime.
 
     @app.get("/ping")
     def ping() -> Response:
-        return Response()
+        return Response(content_type="text/plain")
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:

@@ -12,6 +12,7 @@ from pathlib import Path
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from typing_extensions import override
 
 from container.artifacts import Bundle, check
 from container.errors import OrdergapError
@@ -21,7 +22,7 @@ from container.settings import Settings
 GRACE = 25
 """Seconds that requests have to end after SIGTERM; the platform kills after 30."""
 
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn's unnamed heartbeat files, not ours
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - for gunicorn's unnamed heartbeat files
 
 log = logging.getLogger("ordergap")
 
@@ -41,20 +42,18 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
         settings.port,
         settings.workers,
     )
-    _Server(model_dir, settings, today).run()
+    Server(settings, lambda: create_app(Bundle.load(model_dir), settings, today)).run()
 
 
-class _Server(BaseApplication):
-    """One application, loaded when a worker has started."""
+class Server(BaseApplication):
+    """Gunicorn, as the settings say, around an application that each worker makes for itself."""
 
-    def __init__(
-        self, model_dir: Path, settings: Settings, today: Callable[[], datetime.date]
-    ) -> None:
-        self._model_dir = model_dir
+    def __init__(self, settings: Settings, make: Callable[[], Flask]) -> None:
         self._settings = settings
-        self._today = today
+        self._make = make
         super().__init__()
 
+    @override
     def load_config(self) -> None:
         for name, value in {
             "bind": f"0.0.0.0:{self._settings.port}",
@@ -70,9 +69,10 @@ class _Server(BaseApplication):
         }.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:  # type: ignore[override] # Flask's WSGI types say dict for mapping
+    @override
+    def load(self) -> Flask:  # type: ignore[override] # Flask says dict, gunicorn mapping
         try:
-            return create_app(Bundle.load(self._model_dir), self._settings, self._today)
+            return self._make()
         except OrdergapError as error:
             log.error("%s: %s", error.kind, error)  # noqa: TRY400 - a sentence, not a traceback
             sys.exit(Arbiter.APP_LOAD_ERROR)

@@ -26,8 +26,9 @@ def csv(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders | 
     """Order lines where the first line names the customer and date columns, else vectors."""
     columns = manifest.hyperparameters.columns
     header = body.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
-    names = {name.strip() for name in next(text_rows.reader([header]))}
-    if {columns.customer_column, columns.date_column} <= names:
+    needed = {columns.customer_column, columns.date_column}
+    splits = (next(text_rows.reader([header], delimiter=delimiter)) for delimiter in ",;\t|")
+    if any(needed <= {name.strip() for name in names} for names in splits):
         return _order_lines(body, "text/csv", told, manifest, today)
     return _vectors(body, told, manifest, today)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from container.models.xgboost import (
 )
 from container.trainers.base import Fitted, Float, Sample, Trainer
 from container.trainers.naive import ratio_curve
+from container.trainers.vector_leaves import with_vector_leaves
 
 if TYPE_CHECKING:
     import xgboost
@@ -119,8 +121,11 @@ class HazardTrainer(_Boosting):
             hazard_rows(validation, days) if validation else None,
             int(found["rounds"]) if found else None,
         )
-        model = HazardModel(booster, self.feature_names, days)
-        return Fitted(model, {"rounds": booster.num_boosted_rounds()})
+        model = json.loads(booster.save_raw("json"))
+        finished = json.dumps(with_vector_leaves(model, len(days))).encode()
+        vector = load_xgboost().Booster(model_file=bytearray(finished))
+        fitted = HazardModel(vector, self.feature_names, days)
+        return Fitted(fitted, {"rounds": booster.num_boosted_rounds()})
 
 
 class RandomForestTrainer(HazardTrainer):

@@ -152,7 +152,7 @@ def test_every_customer_is_forecast_in_the_sequence_asked(
     assert [p.order_count for p in (ana, ben, cleo)] == [4, 1, 2]
     assert [p.days_since_last_order for p in (ana, ben, cleo)] == [0, 3, 600]
     # The curve is exponential in multiples of the customer's mean gap: 10, 40 and 300 days.
-    assert [p.typical_gap_days for p in (ana, ben, cleo)] == [8, 28, 208]
+    assert [p.typical_gap_days for p in (ana, ben, cleo)] == [7, 28, 208]
     assert {p.model_version for p in (ana, ben, cleo)} == {"0123456789ab"}
 
 

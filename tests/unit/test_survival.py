@@ -29,7 +29,8 @@ def curves(draw: st.DrawFn) -> Survival:
 
 def log_s_at(days: Floats, log_s: Floats, t: float) -> float:
     """One curve at one day: a walk from knot to knot, then the tail's hazard."""
-    knots = [(0.0, 0.0), *zip(days.tolist(), log_s.tolist(), strict=True)]
+    knots: list[tuple[float, float]] = [(0.0, 0.0)]
+    knots += zip(days.tolist(), log_s.tolist(), strict=True)
     for (t0, y0), (t1, y1) in pairwise(knots):
         if t <= t1:
             return y0 + (y1 - y0) * (t - t0) / (t1 - t0)
@@ -42,7 +43,7 @@ def log_s_at(days: Floats, log_s: Floats, t: float) -> float:
 
 def first_day_below(days: Floats, log_s: Floats, target: float, start: float) -> float:
     """The first day from `start` on at which the curve has come down to `target`, by bisection."""
-    low, high = start, 2 * (start + days[-1])
+    low, high = start, 2 * (start + float(days[-1]))
     while log_s_at(days, log_s, high) > target:
         low, high = high, 2 * high
         if high > 1e12:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -35,11 +36,11 @@ def made_up(customers: int, seed: int = 7) -> list[Record]:
             "orders": [
                 {
                     "date": str(date_of(15_317 - dice.randrange(300))),
-                    "amount": dice.randrange(1, 9999) / 100,
-                    "items": dice.randrange(1, 40),
+                    "amount": items * dice.randrange(1, 99) / 4,  # exact in every sum
+                    "items": items,
                     "lines": 1,
                 }
-                for _ in range(dice.randrange(1, 13))
+                for items in dice.choices(range(1, 40), k=dice.randrange(1, 13))
             ],
         }
         for i in range(customers)
@@ -64,15 +65,15 @@ def vectors(bundle: Bundle, batch: list[Record], as_of: str = "2011-12-09") -> s
     return rows.getvalue()
 
 
-def order_lines(batch: list[Record]) -> str:
+def order_lines(batch: list[Record], delimiter: str = ",") -> str:
     """The same orders as a shop's export would have them."""
     rows = io.StringIO()
-    table = csv.writer(rows)
+    table = csv.writer(rows, delimiter=delimiter)
     table.writerow(["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"])
     for number, (record, order) in enumerate((r, o) for r in batch for o in r["orders"]):
         price = order["amount"] / order["items"]
         table.writerow(
-            [number, "85123A", order["items"], order["date"], repr(price), record["customer_id"]]
+            [number, "85123A", order["items"], order["date"], price, record["customer_id"]]
         )
     return rows.getvalue()
 
@@ -105,6 +106,35 @@ def test_feature_vectors_give_the_answer_of_the_orders_they_were_made_of(
         assert predictions(ask(body, "text/csv", Accept="application/json")) == expected
 
 
+def test_raw_order_lines_give_the_answer_of_the_records(ask: Ask) -> None:
+    batch = made_up(20)[::-1]
+    expected = predictions(ask(batch))
+    for delimiter in ",;":
+        table = order_lines(batch, delimiter)
+        for body in (table, "\ufeff" + table.rstrip(), table.replace("\r\n", "\n")):
+            assert predictions(ask(body, "text/csv", Accept="application/json")) == expected
+
+
+def test_order_lines_are_grouped_by_customer_in_the_sequence_first_seen(ask: Ask) -> None:
+    batch = made_up(20)
+    header, *rows = order_lines(batch).splitlines()
+    random.Random(1).shuffle(rows)  # noqa: S311
+    answers = predictions(ask("\n".join([header, *rows]), "text/csv", Accept="application/json"))
+    seen = dict.fromkeys(row.rsplit(",", 1)[1] for row in rows)
+    assert [record["customer_id"] for record in answers] == list(seen)
+    expected = {record["customer_id"]: record for record in predictions(ask(batch))}
+    assert answers == [expected[customer] for customer in seen]
+
+
+def test_parquet_is_answered_as_the_same_table_in_csv(ask: Ask) -> None:
+    table = order_lines(made_up(20))
+    body = io.BytesIO()
+    pl.read_csv(table.encode(), try_parse_dates=True).write_parquet(body)
+    response = ask(body.getvalue(), "application/x-parquet; as_of=2011-12-31")
+    assert response.headers["Content-Type"] == "text/csv"
+    assert response.data == ask(table, "text/csv; as_of=2011-12-31").data
+
+
 def test_an_answer_fits_the_contract(ask: Ask) -> None:
     response = ask(made_up(5))
     answer = response.get_json()
@@ -133,6 +163,7 @@ def test_csv_says_what_json_says_flattened(ask: Ask) -> None:
     assert not with_header.endswith("\n\n")
 
 
+@settings(max_examples=20)
 @given(st.sets(st.integers(1, 29)), st.booleans())
 def test_any_split_of_a_batch_gives_the_same_rows(
     bundle: Bundle, cuts: set[int], windows: bool
@@ -190,6 +221,7 @@ def test_options_beside_the_content_type_hold_in_every_form(ask: Ask, bundle: Bu
         ("application/json", json.dumps(batch)),
         ("application/jsonlines", lines(batch)),
         ("text/csv", vectors(bundle, batch)),
+        ("text/csv", order_lines(batch)),
     ]:
         assert predictions(ask(same, f"{form}; {OPTIONS}", Accept="application/json")) == expected
     one = batch[0] | {name: body[name] for name in ("as_of", "horizons", "interval_level")}

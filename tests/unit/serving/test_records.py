@@ -62,7 +62,7 @@ def by_the_contract(record: Any) -> tuple[str, dict[int, list[float]], int]:
     return valid.customer_id, days, as_of
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(scoring_records, max_size=4))
 def test_records_are_read_as_the_contract_reads_them(batch: list[Any]) -> None:
     try:

@@ -109,6 +109,49 @@ def test_a_bad_cell_of_a_feature_vector_is_refused_by_line_and_column(
     assert error["message"].startswith("line 3 ")
 
 
+HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID"
+
+
+@pytest.mark.parametrize(
+    ("rows", "field", "words"),
+    [
+        (["1,A,2,2011-12-10,5,ana"], "InvoiceDate", "customer ana has an order on 2011-12-10"),
+        (["1,A,2,2011-12-01,5,ana", "C2,A,-2,2011-12-02,5,ana"], "CustomerID", "ana has no order"),
+        (["1,POST,2,2011-12-01,5,ana"], "CustomerID", "ana has no order"),
+        (["1,A,2,soon,5,ana"], "InvoiceDate", "soon"),
+        (["1,A,many,2011-12-01,5,ana"], "Quantity", "many"),
+        (["1,A,2,2011-12-01,5,"], "CustomerID", ""),
+    ],
+)
+def test_order_lines_that_cannot_be_answered_are_refused(
+    ask: Ask, rows: list[str], field: str, words: str
+) -> None:
+    response = ask("\n".join([HEADER, *rows]), "text/csv")
+    error = response.get_json()["error"]
+    assert (response.status_code, error["record"], error["field"]) == (400, 0, field)
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("CustomerID,InvoiceDate\nana,2011-12-01", "has no column"),
+        (HEADER, "has no rows"),
+        (HEADER + '\n"1,A', "the request"),
+    ],
+)
+def test_a_table_that_is_no_order_lines_is_a_data_error(ask: Ask, body: str, words: str) -> None:
+    response = ask(body, "text/csv")
+    error = response.get_json()["error"]
+    assert (response.status_code, error["type"] in {"DataError", "MissingColumn"}) == (400, True)
+    assert words in error["message"]
+
+
+def test_bytes_that_are_no_parquet_are_refused(ask: Ask) -> None:
+    response = ask(b"not parquet", "application/x-parquet")
+    assert response.status_code == 400
+
+
 def test_an_accept_that_nothing_satisfies_is_406_and_lists_the_forms(ask: Ask) -> None:
     response = ask([ANA], Accept="image/png, text/csv;q=0")
     assert response.status_code == 406
