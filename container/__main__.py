@@ -10,11 +10,13 @@ import argparse
 import datetime
 import logging
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from container.errors import ModelNotFound, OrdergapError
 from container.opt_ml import OptMl
@@ -215,5 +217,12 @@ def _reason(error: Exception) -> str:
     return f"AlgorithmError: {type(error).__name__}: {error}; a fault of ours, not of your data"
 
 
+def _stop(signum: int, _frame: object) -> NoReturn:
+    """Unwind, so that nothing half-made stays. Process 1 of a container has no default for it."""
+    log.warning("stopped by %s before the end", signal.Signals(signum).name)
+    sys.exit(128 + signum)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main(sys.argv[1:]))

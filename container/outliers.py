@@ -14,8 +14,8 @@ from container import features
 from container.histories import Histories
 
 LEAST_CUSTOMERS = 20
-# What a basket and a rhythm look like. Order counts and totals are left out on purpose: with them the
-# filter sets aside the frequent buyers, the most predictable of all, and the model learns worse.
+# What a basket and a rhythm look like. Order counts and totals are left out on purpose: with them
+# the filter sets aside the frequent buyers, the most predictable of all: the model learns worse.
 FEATURES = ("amount_mean", "items_mean", "gap_std", "tenure")
 
 

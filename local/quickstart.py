@@ -125,7 +125,7 @@ def _print_next(forecasts: list[dict[str, str]]) -> None:
     print(f"\nThe next to buy, of {len(forecasts):,} customers (all in {PREDICTIONS}):")
     names = ("customer_id", "last_order_date", "next_order_date", "next_order_date_high", "status")
     for row in [dict(zip(names, names, strict=True)), *waiting[:10]]:
-        print("  " + "".join(f"{row[name]:22}" for name in names))
+        print("  " + "".join(f"{row[name]:22}" for name in names).rstrip())
 
 
 if __name__ == "__main__":

@@ -38,9 +38,7 @@ def judge(
 
 def outcomes(targets: Targets) -> Outcomes:
     """What happened after the days already waited."""
-    return Outcomes(
-        targets.gap - targets.entry, targets.observed, targets.watched - targets.entry
-    )
+    return Outcomes(targets.gap - targets.entry, targets.observed, targets.watched - targets.entry)
 
 
 def inner_levels(checks: list[tuple[Survival, Targets, float]]) -> dict[str, float]:

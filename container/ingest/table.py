@@ -124,10 +124,12 @@ def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:
 
 def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:
     """The roles to be done without; MissingColumn where one of them is needed."""
-    absent = [role for role, name in names(columns).items() if name not in seen]
+    named = names(columns)
+    absent = [role for role, name in named.items() if name not in seen]
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
+    free = [name for name in seen if name not in named.values()]
     missing = [
-        _missing(settings(columns)[role], names(columns)[role], seen)
+        _missing(settings(columns)[role], named[role], free)
         for role in absent
         if role not in optional
     ]
@@ -139,8 +141,8 @@ def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:
     return absent
 
 
-def _missing(setting: str, name: str, seen: Sequence[str]) -> str:
-    plain = {re.sub(r"[\W_]", "", other).lower(): other for other in reversed(seen)}
+def _missing(setting: str, name: str, free: Sequence[str]) -> str:
+    plain = {re.sub(r"[\W_]", "", other).lower(): other for other in reversed(free)}
     near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), plain, n=2, cutoff=0.5)
     hint = " or ".join(f'"{plain[other]}"' for other in near) or "its name"
     ready = ", or amount_column if the file has a ready amount" * (setting == "price_column")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ordergap")
 
 _PROGRESS_EVERY = 100  # rounds
-_AFT_SCALES = (0.8, 1.1, 1.5)
+_AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ class AftTrainer(_Boosting):
             check = _aft_rows(validation) if validation else None
             fits = {
                 scale: self._boost(_aft_objective(scale), rows, check, None)
-                for scale in (_AFT_SCALES if check else _AFT_SCALES[1:2])
+                for scale in (_AFT_SCALES if check else _AFT_SCALES[2:3])
             }
             scale = min(fits, key=lambda scale: fits[scale][1])
             booster = fits[scale][0]

@@ -1,11 +1,14 @@
 """What the documents say, held against what is there."""
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from container.contract.scoring import Prediction, ScoringRecord
 
 DOCUMENTS = ("README.md", "DESIGN.md", "CHANGELOG.md")
 
@@ -45,6 +48,14 @@ def test_a_make_command_in_the_documents_exists(root: Path, targets: set[str], n
 def test_a_link_in_the_documents_leads_somewhere(root: Path, name: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (root / name).read_text())
     assert not [link for link in links if not (root / link).exists()]
+
+
+def test_the_examples_of_the_readme_are_what_the_contract_says(root: Path) -> None:
+    readme = (root / "README.md").read_text()
+    (answer,) = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+    assert set(json.loads(answer)) == set(Prediction.model_validate_json(answer).model_dump())
+    (asked,) = re.findall(r"curl .* -d '(.*?)'", readme, re.DOTALL)
+    assert ScoringRecord.model_validate_json(asked).as_of
 
 
 def test_the_map_of_the_house_shows_every_room(root: Path, tracked: list[str]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 CUSTOMERS = 300
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 FINGERPRINT = """
@@ -86,10 +87,25 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 @dataclass
-class Server:
+class Container:
+    """One that runs."""
+
+    name: str
+
+    def log(self) -> str:
+        done = docker("logs", self.name)
+        return done.stdout + done.stderr
+
+    def stop(self, seconds: int = 30) -> int:
+        """`docker stop`, with the seconds that the platform gives; the exit code."""
+        docker("stop", "--time", seconds, self.name)
+        return int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name).stdout)
+
+
+@dataclass
+class Server(Container):
     """A container that serves, and the port on this machine that leads to it."""
 
-    container: str
     port: int
 
     def ask(
@@ -115,38 +131,39 @@ class Server:
                 time.sleep(0.1)
         pytest.fail(f"no green /ping within {seconds} s\n{self.log()}")
 
-    def log(self) -> str:
-        done = docker("logs", self.container)
-        return done.stdout + done.stderr
 
-    def stop(self) -> int:
-        """`docker stop`, with the 30 seconds that the platform gives; the exit code."""
-        docker("stop", "--time", 30, self.container)
-        state = docker("inspect", "--format", "{{.State.ExitCode}}", self.container)
-        return int(state.stdout)
-
-
+Start = Callable[..., Container]
 Serve = Callable[..., Server]
 
 
 @pytest.fixture
-def serve(image: str) -> Iterator[Serve]:
-    """Starts servers, each with a green /ping, and removes them."""
-    started: list[str] = []
+def start(image: str) -> Iterator[Start]:
+    """`docker run --detach IMAGE` with options before and words after; removes what it started."""
+    started: list[Container] = []
+
+    def start(*words: object, options: tuple[object, ...] = ()) -> Container:
+        done = docker("run", "--detach", *options, image, *words)
+        started.append(Container(done.stdout.strip()))
+        return started[-1]
+
+    yield start
+    for container in started:
+        docker("rm", "--force", container.name)
+
+
+@pytest.fixture
+def serve(start: Start) -> Serve:
+    """Starts a server and waits until its /ping is green."""
 
     def serve(*options: object, word: str = "serve", port: int = 8080) -> Server:
-        publish = ("--publish", f"127.0.0.1::{port}")
-        container = docker("run", "--detach", *publish, *options, image, word).stdout.strip()
-        started.append(container)
-        address = docker("port", container, f"{port}/tcp", check=False).stdout.split("\n")[0]
-        assert address, docker("logs", container)
-        server = Server(container, int(address.rpartition(":")[2]))
+        container = start(word, options=("--publish", f"127.0.0.1::{port}", *options))
+        address = docker("port", container.name, f"{port}/tcp", check=False).stdout.split("\n")[0]
+        assert address, container.log()
+        server = Server(container.name, int(address.rpartition(":")[2]))
         server.wait()
         return server
 
-    yield serve
-    for container in started:
-        docker("rm", "--force", container)
+    return serve
 
 
 @pytest.fixture(scope="session")
@@ -172,8 +189,7 @@ def shop(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def documented(word: str) -> str:
     """The README's `docker run` command with this word."""
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    lines = [line.strip() for line in readme.splitlines()]
+    lines = [line.strip() for line in README.read_text().splitlines()]
     return next(
         x for x in lines if x.startswith("docker run") and f"sagemaker-training {word}" in x
     )
@@ -208,6 +224,5 @@ def write_orders(path: Path) -> None:
 
 @pytest.fixture
 def customer() -> str:
-    """One customer to ask about, as the body of a request."""
-    orders = [{"date": f"2011-{month:02}-05", "amount": 40.0} for month in range(1, 12)]
-    return json.dumps({"customer_id": "ana", "orders": orders, "as_of": "2011-12-09"})
+    """The customer in the README's curl command, as the body of a request."""
+    return README.read_text().split(" -d '")[1].split("'")[0]

@@ -61,10 +61,29 @@ def test_the_documented_server_finds_the_model_and_answers(shop, serve, customer
     status, body = server.ask("POST", "/invocations", customer, Content_Type="application/json")
     assert status == 200, body
     (prediction,) = json.loads(body)["predictions"]
-    assert prediction["customer_id"] == "ana"
+    assert prediction["customer_id"] == json.loads(customer)["customer_id"]
     assert prediction["next_order_date"] >= prediction["as_of"] == "2011-12-09"
     version = json.loads((shop / "SageMaker_Training/manifest.json").read_text())["model_version"]
     assert prediction["model_version"] == version
+
+
+def test_the_server_takes_order_lines_as_they_were_exported(shop, serve):
+    server = serve("-v", f"{shop}:{CODE}:ro")
+    header, *rest = (shop / "Online_Retail.csv").read_text("latin-1").splitlines()[:40]
+    lines = [line for line in rest if not line.endswith(",,United Kingdom")]
+    form = 'text/csv; charset=latin-1; as_of=2011-12-09; horizons="30,60"'
+    status, body = server.ask(
+        "POST",
+        "/invocations",
+        "\n".join([header, *lines]),
+        Content_Type=form,
+        Accept="application/jsonlines",
+    )
+    assert status == 200, body
+    predictions = [json.loads(line) for line in body.splitlines()]
+    ids = {line.split(",")[-2] for line in lines}
+    assert {prediction["customer_id"] for prediction in predictions} == ids
+    assert set(predictions[0]["buy_probability"]) == {"30", "60"}
 
 
 def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
@@ -173,6 +192,16 @@ def test_docker_stop_ends_the_server_with_code_0(shop, serve):
     assert server.stop() == 0, server.log()
     assert time.monotonic() - begun < 25
     assert "Traceback" not in server.log()
+
+
+def test_docker_stop_ends_a_training_job_at_once_and_leaves_no_half_model(job, start):
+    say(job, num_round="100000", early_stopping_rounds="0", eta="0.0001")
+    container = start("train", options=mounts(job))
+    time.sleep(6)
+    begun = time.monotonic()
+    assert container.stop(120) != 137, container.log()
+    assert time.monotonic() - begun < 20
+    assert not list((job / "model").iterdir())
 
 
 # What it is.

@@ -99,12 +99,14 @@ def test_dates_come_after_as_of_and_in_sequence(
         assert (p.next_order_date is None) == (p.order_gap_days is None)
 
 
-@given(cases(), st.integers(1, 400))
+@given(cases(), st.data())
 def test_a_forecast_is_open_exactly_where_it_lies_beyond_the_longest_horizon(
-    case: tuple[Survival, Known], longest: int
+    case: tuple[Survival, Known], data: st.DataObject
 ) -> None:
-    near = read_off(*case, max_horizon_days=longest)
     far = read_off(*case, max_horizon_days=10**6)
+    some_wait = data.draw(st.sampled_from([far.gap, far.low, far.high]))[0] - case[1].elapsed[0]
+    longest = max(1, int(some_wait) + data.draw(st.integers(-1, 1)))
+    near = read_off(*case, max_horizon_days=longest)
     latest = case[1].elapsed + longest
     for some, every in ((near.gap, far.gap), (near.low, far.low), (near.high, far.high)):
         assert some.tolist() == np.where(every <= latest, every, -1).tolist()

@@ -1,0 +1,128 @@
+"""Reading and cleaning against unzipping and scanning the bytes, and the memory of a large file.
+
+python -m benchmarks.ingest [--large]     (--large: twenty times Online Retail, 10.8 million lines)
+
+Uses Online Retail where it is beside the repository, else made-up lines of the same shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from container import ingest
+from container.contract.orders import Columns
+
+ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail.csv.gz"
+PAIRS = 9
+READ = """
+import re, sys, time
+from pathlib import Path
+from container import ingest
+from container.contract.orders import Columns
+start = time.perf_counter()
+ingest.read(sys.argv[1], Columns())
+peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
+print(time.perf_counter() - start, int(peak) * 1024)
+"""
+
+
+def made_up(lines: int = 540_000, seed: int = 42) -> Iterator[bytes]:
+    """A header and lines like those of Online Retail."""
+    random = np.random.default_rng(seed)
+    yield b"InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    invoices = np.sort(random.integers(0, lines // 21, lines))
+    customers = random.integers(12_000, 16_400, lines // 21)[invoices]
+    products = (4_000 * random.random(lines) ** 3).astype(int)
+    quantities = random.geometric(0.1, lines)
+    for invoice, customer, product, quantity in zip(
+        *(column.tolist() for column in (invoices, customers, products, quantities)), strict=True
+    ):
+        day, minute = invoice // 85, invoice % 600
+        moment = np.datetime64("2010-12-01T08:00:00") + np.timedelta64(day * 1440 + minute, "m")
+        back = invoice % 60 == 59
+        yield (
+            f"{'C' * back}{536365 + invoice},{10_000 + product},PRODUCT OF SOME KIND {product},"
+            f"{-quantity if back else quantity},{str(moment).replace('T', ' ')},"
+            f"{product % 97 / 10 + 0.25:.2f},{customer if invoice % 4 else ''},United Kingdom\n"
+        ).encode()
+
+
+def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
+    """(what, ours, baseline, ratio) for each figure."""
+    with tempfile.TemporaryDirectory() as name:
+        source = ONLINE_RETAIL
+        if not source.is_file():
+            source = Path(name, "orders.csv.gz")
+            with gzip.open(source, "wb") as file:
+                file.writelines(made_up())
+        report = ingest.read(source, Columns()).report
+        ours, scan = np.transpose([(_reading(source), _scanning(source)) for _ in range(PAIRS)])
+        ratio = float(np.median(ours / scan))
+        table = [
+            (
+                f"reading and cleaning {report.rows_read:,} lines (.csv.gz)",
+                f"{np.median(ours):.2f} s",
+                f"unzip and scan {np.median(scan):.2f} s",
+                f"{ratio:.2f}",
+            ),
+            _alone("the same in a fresh process", source),
+        ]
+        if large:
+            many = Path(name, "many.csv")
+            _repeat(source, many, times=20)
+            table.append(_alone(f"{20 * report.rows_read:,} lines (.csv)", many))
+    return table
+
+
+def _reading(source: Path) -> float:
+    start = time.perf_counter()
+    ingest.read(source, Columns())
+    return time.perf_counter() - start
+
+
+def _scanning(source: Path) -> float:
+    start = time.perf_counter()
+    with gzip.open(source) as file:
+        while block := file.read(1 << 20):
+            block.count(b"\n")
+    return time.perf_counter() - start
+
+
+def _alone(what: str, source: Path) -> tuple[str, str, str, str]:
+    command = [sys.executable, "-c", READ, str(source)]
+    seconds, peak = map(float, subprocess.check_output(command, text=True).split())
+    return what, f"{seconds:.2f} s, peak {peak / 1e6:,.0f} MB", "", ""
+
+
+def _repeat(source: Path, target: Path, times: int) -> None:
+    """The lines over and over, each time of other customers, so that they are no duplicates."""
+    with target.open("wb") as file:
+        for copy in range(times):
+            with gzip.open(source) as lines:
+                head = next(lines)
+                file.write(b"" if copy else head)
+                for line in lines:
+                    rest, customer, country = line.rsplit(b",", 2)
+                    file.write(b"%s,%s%02d,%s" % (rest, customer, copy, country)
+                               if customer else line)  # fmt: skip
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--large", action="store_true", help="twenty times as many lines too")
+    for row in rows(parser.parse_args().large):
+        print(*row, sep="  |  ")
+
+
+if __name__ == "__main__":
+    main()

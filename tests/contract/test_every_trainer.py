@@ -1,0 +1,198 @@
+"""One list of promises that every trainer keeps, and that every hyperparameter is heard."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container import features
+from container.artifacts import Bundle
+from container.contract.hyperparameters import NAMES, parse
+from container.errors import InvalidHyperparameters
+from container.evaluation.judge import judge, outcomes
+from container.evaluation.metrics import brier, event_within
+from container.histories import Histories
+from container.targets import orders_after, waits_from
+from container.training.job import train
+from tests.shop import shop, write_csv
+
+SMALL = {"num_round": 40, "eta": 0.2, "epochs": 12, "hidden_size": 16, "time_bins": 12, "sequence_length": 6}
+TRAINERS = {
+    "hazard": {"trainer": "xgboost"},
+    "aft": {"trainer": "xgboost", "objective": "aft"},
+    "squared-error": {"trainer": "xgboost", "objective": "squared-error"},
+    "random-forest": {"trainer": "random-forest"},
+    "lstm": {"trainer": "lstm"},
+    "naive": {"trainer": "naive"},
+}
+LEARN_DAYS = 240
+
+READ_IN_A_FRESH_PROCESS = """
+import json, sys
+from pathlib import Path
+from container.artifacts import Bundle
+from container.ingest import read
+bundle = Bundle.load(Path(sys.argv[1]))
+orders = read(Path(sys.argv[2]), bundle.manifest.hyperparameters.columns).histories
+print(json.dumps(bundle.forecast(orders, int(orders.day.max())).records()))
+"""
+
+every_trainer = pytest.mark.parametrize("settings", TRAINERS.values(), ids=list(TRAINERS))
+
+
+@pytest.fixture(scope="module")
+def whole() -> Histories:
+    return shop()
+
+
+@pytest.fixture(scope="module")
+def file(whole: Histories, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    past = whole.until(int(whole.day.min()) + LEARN_DAYS)
+    return write_csv(past, tmp_path_factory.mktemp("shop") / "orders.csv")
+
+
+def made(file: Path, folder: Path, settings: dict[str, object]) -> Bundle:
+    train(parse(SMALL | settings), file, folder)
+    return Bundle.load(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
+
+
+@every_trainer
+def test_foresees_later_orders_better_than_chance(
+    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+) -> None:
+    bundle = made(file, tmp_path, settings)
+    cutoff, end = int(whole.day.min()) + LEARN_DAYS, int(whole.day.max())
+    matrix = features.compute(whole, bundle.manifest.feature_names)
+    orders, waits = orders_after(whole, cutoff, end), waits_from(whole, cutoff, end)
+    judged = judge(bundle.model.survival(matrix[orders.row]), orders, 0.8, cap=60)
+    assert judged["concordance"] > 0.7
+    seen = outcomes(waits)
+    rows, event = event_within(seen.gap, seen.observed, seen.follow_up, 30)
+    curve = bundle.model.survival(matrix[waits.row])
+    foreseen = brier(curve.probability_within(30, waits.entry)[rows], event[rows])
+    constant = brier(np.full(int(rows.sum()), event[rows].mean()), event[rows])
+    assert foreseen < constant
+
+
+@every_trainer
+def test_answers_the_same_from_a_fresh_process(
+    settings: dict[str, object], file: Path, tmp_path: Path
+) -> None:
+    made(file, tmp_path, settings)
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", READ_IN_A_FRESH_PROCESS, tmp_path, file],
+            check=True, capture_output=True, text=True, env={"PYTHONPATH": "."},
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    records = json.loads(answers[0])
+    assert answers[0] == answers[1]
+    assert {record["model_version"] for record in records} == {
+        Bundle.load(tmp_path).manifest.model_version
+    }
+
+
+@every_trainer
+def test_the_same_seed_makes_the_same_bytes(
+    settings: dict[str, object], file: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        made(file, tmp_path / name, settings)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+@every_trainer
+def test_forecasts_every_customer_outliers_and_single_orders_included(
+    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+) -> None:
+    bundle = made(file, tmp_path, settings | {"outlier_contamination": 0.2})
+    records = bundle.forecast(whole, int(whole.day.max())).records()
+    assert [record["customer_id"] for record in records] == whole.customer_ids
+    assert min(record["order_count"] for record in records) == 1
+
+
+@every_trainer
+def test_the_model_holds_no_customers_and_no_pickle(
+    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+) -> None:
+    made(file, tmp_path, settings)
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        assert not any(customer.encode() in content for customer in whole.customer_ids)
+        assert content[:1] != b"\x80"  # how every pickle since protocol 2 begins
+
+
+def test_an_unknown_trainer_is_refused_naming_the_known() -> None:
+    with pytest.raises(InvalidHyperparameters, match=r"xgboost.*lstm.*random-forest.*naive"):
+        parse({"trainer": "catboost"})
+
+
+TREES = {"trainer": "xgboost"}
+NETWORK = {"trainer": "lstm"}
+CHANGES: dict[str, tuple[dict[str, object], object]] = {
+    "trainer": ({}, "naive"),
+    "objective": (TREES, "aft"),
+    "seed": (TREES, 7),
+    "outlier_contamination": (TREES, 0.3),
+    "calendar": (TREES, "on"),
+    "validation_fraction": (TREES | {"early_stopping_rounds": 1, "eta": 0.5}, 0.6),
+    "time_bins": (TREES, 8),
+    "num_round": (TREES, 5),
+    "early_stopping_rounds": (TREES | {"eta": 0.9, "num_round": 60}, 1),
+    "eta": (TREES, 0.3),
+    "max_depth": (TREES, 2),
+    "min_child_weight": (TREES, 60),
+    "subsample": (TREES, 0.4),
+    "colsample_bytree": (TREES, 0.3),
+    "lambda": (TREES, 100),
+    "alpha": (TREES, 20),
+    "epochs": (NETWORK, 2),
+    "batch_size": (NETWORK, 64),
+    "learning_rate": (NETWORK, 0.03),
+    "hidden_size": (NETWORK, 8),
+    "layers": (NETWORK, 2),
+    "dropout": (NETWORK, 0.5),
+    "likelihood": (NETWORK, "weibull"),
+    "sequence_length": (NETWORK, 2),
+}
+FORECAST_CHANGES = {"horizons": "7,14", "interval_level": 0.5, "max_horizon_days": 10}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_hyperparameter_changes_the_model(name: str, file: Path, tmp_path: Path) -> None:
+    settings, value = CHANGES[name]
+    before = made(file, tmp_path / "before", settings).manifest.files
+    after = made(file, tmp_path / "after", settings | {name: value}).manifest.files
+    assert before != after
+
+
+@pytest.mark.parametrize("name", FORECAST_CHANGES)
+def test_a_hyperparameter_changes_the_forecasts(
+    name: str, whole: Histories, file: Path, tmp_path: Path
+) -> None:
+    settings = {"trainer": "naive"}
+    before, after = (
+        made(file, tmp_path / str(i), settings | change).forecast(whole, int(whole.day.max()))
+        for i, change in enumerate([{}, {name: FORECAST_CHANGES[name]}])
+    )
+    assert [r | {"model_version": ""} for r in before.records()] != [
+        r | {"model_version": ""} for r in after.records()
+    ]
+
+
+def test_every_hyperparameter_is_tried_here_or_where_files_are_read() -> None:
+    reading = {name for name in NAMES if name.endswith("_column")}
+    reading |= {"date_format", "non_product_codes"}
+    assert set(CHANGES) | set(FORECAST_CHANGES) | reading == set(NAMES)

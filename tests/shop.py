@@ -1,0 +1,58 @@
+"""A made-up shop whose customers differ in how often they buy, for tests that need one to learn."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+from pathlib import Path
+
+import numpy as np
+
+from container.histories import Histories, day_of
+
+OPENING = datetime.date(2024, 1, 1)
+
+
+def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
+    """Customers who buy every 4 to 60 days or so, each regularly, and some of whom stop.
+
+    How often a customer buys shows in the gaps and a little in the amounts, so there is something
+    to learn: the mean gap foresees much, and a model that knows those who stopped more.
+    """
+    random = np.random.default_rng(seed)
+    owner, day, amount = [], [], []
+    for customer in range(customers):
+        typical = np.exp(random.uniform(np.log(4), np.log(60)))
+        today = random.integers(0, days // 2)
+        while today < days:
+            owner.append(customer)
+            day.append(today)
+            amount.append(round(float(random.lognormal(4 - typical / 60, 0.5)), 2))
+            if random.random() < 0.02:
+                break
+            today += max(1, round(typical * random.gamma(4, 1 / 4)))
+    return Histories.from_orders(
+        [f"c{i:04}" for i in range(customers)],
+        np.array(owner),
+        np.array(day, np.int32) + day_of(OPENING),
+        np.array(amount),
+        np.ones(len(owner)),
+        np.ones(len(owner)),
+    )
+
+
+def write_csv(histories: Histories, path: Path) -> Path:
+    """The orders as a transactions file with the default columns, a line an order."""
+    owners = np.repeat(histories.customer_ids, histories.order_count).tolist()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
+             "CustomerID", "Country"]
+        )  # fmt: skip
+        for i, (owner, day, amount) in enumerate(
+            zip(owners, histories.day, histories.amount, strict=True)
+        ):
+            date = datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day))
+            rows.writerow([f"{i:06}", "A1", "thing", 1, f"{date} 10:00:00", amount, owner, "UK"])
+    return path

@@ -1,0 +1,121 @@
+"""The cleaning once more, in plain Python: slow, obvious and sharing no code with the room."""
+
+import datetime
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+NO_PRODUCTS = {"AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "PADS", "POST", "S"}
+
+Orders = dict[tuple[str, datetime.date], tuple[float, float, int]]
+Plainly = Callable[[Iterable[Mapping[str, str]]], tuple[Counter[str], Orders]]
+
+
+class Row(NamedTuple):
+    customer: str
+    moment: datetime.datetime | None
+    quantity: float | None
+    price: float | None
+    product: str
+    order: str
+    rest: tuple[str, str]
+
+    @classmethod
+    def of(cls, cells: Mapping[str, str]) -> "Row":
+        return cls(
+            cells["CustomerID"].strip().removesuffix(".0"),
+            moment(cells["InvoiceDate"]),
+            number(cells["Quantity"]),
+            number(cells["UnitPrice"]),
+            cells["StockCode"].strip(),
+            cells["InvoiceNo"],
+            (cells["Description"], cells["Country"]),
+        )
+
+
+@dataclass
+class Sale:
+    moment: datetime.datetime
+    bought: float
+    left: float
+
+
+def number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def moment(text: str) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if 1900 <= found.year < 2200 else None
+
+
+def why_not(row: Row, known: set[Row]) -> str | None:
+    """The first reason against a line, apart from cancellations."""
+    reasons = {
+        "no_customer_id": row.customer in {"", "nan"},
+        "unreadable_date": row.moment is None,
+        "unreadable_quantity": not row.quantity,
+        "unreadable_price": row.price is None,
+        "duplicate_line": row in known,
+        "non_product_code": row.product.upper() in NO_PRODUCTS,
+        "non_positive_price": (row.price or 0) <= 0,
+    }
+    known.add(row)
+    return next((why for why, holds in reasons.items() if holds), None)
+
+
+def cancel(sales: list[Sale], cancellation: Sale) -> bool:
+    """Take pieces back from the latest sales up to the moment; whether there were any."""
+    found = False
+    for sale in sorted(sales, key=lambda sale: (sale.moment, sale.bought), reverse=True):
+        if sale.moment <= cancellation.moment and sale.left and cancellation.left:
+            taken = min(sale.left, cancellation.left)
+            sale.left -= taken
+            cancellation.left -= taken
+            found = True
+    return found
+
+
+def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Orders]:
+    """Counts by reason, and (amount, items, lines) by customer and day."""
+    counts: Counter[str] = Counter()
+    known: set[Row] = set()
+    kinds: dict[tuple[str, str, float], tuple[list[Sale], list[Sale]]]
+    kinds = defaultdict(lambda: ([], []))
+    for cells in rows:
+        row = Row.of(cells)
+        if why := why_not(row, known):
+            counts[why] += 1
+            continue
+        cancels = row.quantity < 0 or re.match("C[0-9]", row.order) is not None
+        sale = Sale(row.moment, abs(row.quantity), abs(row.quantity))
+        kinds[row.customer, row.product, row.price][cancels].append(sale)
+    lines = defaultdict(list)
+    for (customer, _, price), (sales, cancellations) in kinds.items():
+        for one in sorted(cancellations, key=lambda one: (one.moment, one.bought)):
+            found = cancel(sales, one)
+            counts["cancellation" if found else "cancellation_of_nothing"] += 1
+        for sale in sales:
+            if sale.left:
+                lines[customer, sale.moment.date()].append((sale.left * price, sale.left))
+            else:
+                counts["cancelled_line"] += 1
+    return counts, {
+        key: (sum(amount for amount, _ in some), sum(items for _, items in some), len(some))
+        for key, some in lines.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def plainly() -> Plainly:
+    return cleaned_plainly

@@ -1,0 +1,278 @@
+import csv
+import datetime
+import io
+import itertools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container.contract.orders import Columns, Rejection
+from container.errors import DataError, InvalidRequest
+from container.histories import date_of
+from container.ingest import Cleaned, describe, from_bytes, from_frame, read
+
+NAMES = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
+         "CustomerID", "Country")  # fmt: skip
+COLUMNS = Columns()
+
+Row = dict[str, str]
+
+
+def row(customer="ana", day="2011-01-04 08:26:00", quantity="2", price="2.5", product="tea",
+        order="1", description="") -> Row:  # fmt: skip
+    return dict(zip(NAMES, (order, product, description, quantity, day, price, customer, "UK"),
+                    strict=True))  # fmt: skip
+
+
+def text(rows: Sequence[Row]) -> bytes:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, NAMES, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def clean(*rows: Row, columns: Columns = COLUMNS, strict: bool = False) -> Cleaned:
+    return from_bytes(text(rows), "text/csv", columns, strict=strict)
+
+
+def rejected(cleaned: Cleaned) -> dict[str, int]:
+    return {why: count for why, count in cleaned.report.rejected.items() if count}
+
+
+def orders(cleaned: Cleaned) -> dict[tuple[str, datetime.date], tuple[float, float, float]]:
+    histories = cleaned.histories
+    ids = [histories.customer_ids[customer] for customer in histories.customer]
+    columns = (histories.amount, histories.items, histories.lines)
+    return {
+        (customer, date_of(day)): values
+        for customer, day, *values in zip(
+            ids, histories.day, *(column.tolist() for column in columns), strict=True
+        )
+    }
+
+
+FEW = {
+    "CustomerID": ["1", "2", " 1 ", "1.0", "", "nan"],
+    "InvoiceDate": ["2011-01-04 08:00:00", "2011-01-04 09:00", "2011-01-05", "2011-01-06T07:00:00",
+                    "soon", "9999-12-31"],
+    "InvoiceNo": ["1", "2", "C3", "CA-4"],
+    "StockCode": ["A", "B1", " A", "POST", "m"],
+    "Description": ["tea", "coffee"],
+    "Quantity": ["1", "2", "3", " 4 ", "0.5", "-1", "-2", "-3", "0", "x", ""],
+    "UnitPrice": ["1.1", "2.55", "0.07", "0", "-1", "x"],
+    "Country": ["UK"],
+}  # fmt: skip
+# The first two values of a column twice as often, so that enough rows are good and meet.
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {name: st.sampled_from(values[:2] * 2 + values) for name, values in FEW.items()}
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def outcome(cleaned: Cleaned) -> tuple[dict[str, int], str]:
+    return rejected(cleaned), cleaned.histories.digest()
+
+
+# A row that is always used, since data of which nothing is left is refused.
+SURE = row(day="2000-01-01", customer="sure")
+
+
+@settings(max_examples=100)
+@given(ROWS)
+def test_cleaning_equals_the_plain_one_and_accounts_for_every_row(plainly, rows):
+    counts, expected = plainly([SURE, *rows])
+    cleaned = clean(SURE, *rows)
+    assert rejected(cleaned) == counts
+    assert orders(cleaned) == {key: pytest.approx(values) for key, values in expected.items()}
+    report = cleaned.report
+    assert report.rows_read == len(rows) + 1 == report.rows_used + sum(report.rejected.values())
+    assert report.rows_used == cleaned.histories.lines.sum()
+    assert report.revenue == pytest.approx(cleaned.histories.amount.sum())
+
+
+@settings(max_examples=60)
+@given(ROWS, st.randoms(use_true_random=False))
+def test_the_sequence_of_the_rows_changes_no_bit(rows, random):
+    shuffled = random.sample([SURE, *rows], len(rows) + 1)
+    assert outcome(clean(*shuffled)) == outcome(clean(SURE, *rows))
+
+
+@settings(max_examples=40)
+@given(ROWS, st.sets(st.integers(1, 29), max_size=3))
+def test_how_rows_are_split_over_files_changes_no_bit(rows, cuts):
+    whole = [SURE, *rows]
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    with tempfile.TemporaryDirectory() as folder:
+        for begin, end in itertools.pairwise(bounds):
+            Path(folder, f"{begin:02}.csv").write_bytes(text(whole[begin:end]))
+        assert outcome(read(folder, COLUMNS)) == outcome(clean(*whole))
+
+
+def test_many_prices_add_up_the_same_from_either_end():
+    prices = np.random.default_rng(7).lognormal(0, 3, 5000).round(4)
+    rows = [row(price=f"{price + 0.0001:.4f}", product=str(i)) for i, price in enumerate(prices)]
+    assert outcome(clean(*rows)) == outcome(clean(*rows[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (row(customer=""), "no_customer_id"),
+        (row(customer=" "), "no_customer_id"),
+        (row(customer="NaN", day="soon", quantity="x", price="x"), "no_customer_id"),
+        (row(day="soon", quantity="x"), "unreadable_date"),
+        (row(day="9999-12-31"), "unreadable_date"),
+        (row(quantity="x", price="x"), "unreadable_quantity"),
+        (row(quantity="0"), "unreadable_quantity"),
+        (row(quantity="inf"), "unreadable_quantity"),
+        (row(price=""), "unreadable_price"),
+        (row(price="1e11", quantity="1000"), "unreadable_price"),
+        (row(product="POST", price="0"), "non_product_code"),
+        (row(product=" m "), "non_product_code"),
+        (row(price="0"), "non_positive_price"),
+        (row(price="-2.5", quantity="-1"), "non_positive_price"),
+        (row(quantity="-1", product="else"), "cancellation_of_nothing"),
+        (row(order="C1", product="else"), "cancellation_of_nothing"),
+        (row(day="2011-01-04 08:26"), "duplicate_line"),
+        (row(customer="ana.0"), None),
+        (row(order="CA-2016-1"), None),
+        (row(description="as a gift"), None),
+    ],
+)
+def test_a_row_is_rejected_for_the_first_reason_that_fits(bad, why):
+    cleaned = clean(row(), bad)
+    assert rejected(cleaned) == ({why: 1} if why else {})
+    assert cleaned.report.rows_used == 2 - bool(why)
+
+
+def test_the_report_has_every_reason_in_the_sequence_of_the_checks():
+    assert list(clean(row()).report.rejected) == list(Rejection)
+
+
+def test_codes_that_are_no_products_can_be_chosen():
+    columns = Columns(non_product_codes=("Tea",))
+    cleaned = clean(row(), row(product="POST"), columns=columns)
+    assert rejected(cleaned) == {"non_product_code": 1}
+
+
+def test_one_customers_lines_of_one_day_are_one_order():
+    cleaned = clean(
+        row(day="2011-01-04 08:26", order="1"),
+        row(day="2011-01-04 23:59", order="2", quantity="3"),
+        row(day="2011-01-05", order="3"),
+        row(customer="bob"),
+    )
+    assert orders(cleaned) == {
+        ("ana", datetime.date(2011, 1, 4)): [12.5, 5, 2],
+        ("ana", datetime.date(2011, 1, 5)): [5, 2, 1],
+        ("bob", datetime.date(2011, 1, 4)): [5, 2, 1],
+    }
+
+
+def test_an_order_that_was_wholly_cancelled_is_no_order():
+    cleaned = clean(
+        row(customer="bob"),
+        row(day="2011-01-04"),
+        row(day="2011-01-05", quantity="6"),
+        row(day="2011-01-09", order="C3", quantity="-4"),
+        row(day="2011-01-10", order="C4", quantity="-3"),
+    )
+    assert rejected(cleaned) == {"cancellation": 2, "cancelled_line": 1}
+    assert orders(cleaned)["ana", datetime.date(2011, 1, 4)] == [2.5, 1, 1]
+    assert cleaned.report.orders == 2
+
+
+def test_customers_are_sorted_and_those_seen_are_in_the_files_sequence():
+    cleaned = clean(row(customer="bob"), row(customer="eve", price="0"), row(), row(customer=""))
+    assert cleaned.histories.customer_ids == ["ana", "bob"]
+    assert cleaned.seen == ["bob", "eve", "ana"]
+
+
+AMOUNTS = Columns(amount_column="Total")
+
+
+def amounts(*totals: str, quantities: Sequence[str] | None = None) -> Cleaned:
+    days = [f"2011-01-{day:02}" for day in range(1, len(totals) + 1)]
+    columns = {"CustomerID": ["ana"] * len(totals), "InvoiceDate": days, "Total": totals}
+    return from_frame(
+        pl.DataFrame(columns | ({"Quantity": quantities} if quantities else {})), AMOUNTS
+    )
+
+
+def test_a_negative_amount_takes_money_back_and_pieces_in_proportion():
+    cleaned = amounts("10.00", "20.00", "-5.00", "0", quantities=["1", "8", "-2", "1"])
+    assert rejected(cleaned) == {"non_positive_price": 1, "cancellation": 1}
+    assert cleaned.histories.amount.tolist() == [10, 15]
+    assert cleaned.histories.items.tolist() == [1, 6]
+
+
+def test_beside_a_ready_amount_a_blank_quantity_is_unknown_and_a_wrong_one_unreadable():
+    cleaned = amounts("10", "20", "30", "x", quantities=["", "2", "two", "2"])
+    assert rejected(cleaned) == {"unreadable_quantity": 1, "unreadable_price": 1}
+    np.testing.assert_equal(cleaned.histories.items, [np.nan, 2])
+
+
+def test_all_rows_rejected_is_refused_with_the_reasons_and_an_example():
+    with pytest.raises(DataError) as error:
+        clean(row(day="1. Mai"), row(day="2. Mai"), row(price="0"))
+    assert str(error.value) == (
+        "none of the 3 rows of the request can be used: 2 unreadable date, 1 non positive price. "
+        'row 0: InvoiceDate "1. Mai" is no date like 2010-12-01 08:26'
+    )
+
+
+def test_a_strict_reader_names_the_cells_that_cannot_be_read():
+    with pytest.raises(InvalidRequest) as error:
+        clean(row(), row(customer=""), row(day="x" * 99), row(quantity="two"), row(price="1,234"),
+              strict=True)  # fmt: skip
+    problems = error.value.problems
+    assert [(problem.record, problem.field) for problem in problems] == [
+        (1, "CustomerID"),
+        (2, "InvoiceDate"),
+        (3, "Quantity"),
+        (4, "UnitPrice"),
+    ]
+    assert problems[0].message.startswith("row 1: CustomerID (blank)")
+    assert len(problems[1].message) < 120
+    assert '"1,234"' in problems[3].message
+
+
+def test_a_strict_reader_names_twenty_problems_at_most():
+    with pytest.raises(InvalidRequest) as error:
+        clean(*[row(price="")] * 30, strict=True)
+    assert len(error.value.problems) == 20
+
+
+def test_a_strict_reader_leaves_customers_without_orders_to_the_caller():
+    cleaned = clean(row(price="0"), row(customer="bob", quantity="-1"), strict=True)
+    assert (cleaned.seen, len(cleaned.histories)) == (["ana", "bob"], 0)
+    assert (cleaned.report.first_day, cleaned.report.revenue) == (None, 0)
+
+
+def test_the_columns_that_come_back_read_a_smaller_file_alike():
+    cleaned = clean(row(day="13/1/2011"), row(day="2/1/2011"))
+    assert clean(row(day="2/1/2011"), columns=cleaned.columns).report.first_day == datetime.date(
+        2011, 1, 2
+    )
+    assert clean(row()).columns == COLUMNS
+
+
+def test_the_description_adds_up():
+    report = clean(row(), row(), row(customer=""), row(day="2/1/2011")).report
+    lines = describe(report).splitlines()
+    counts = [int(line[1:13].replace(",", "")) for line in lines[: len(Rejection) + 2]]
+    assert counts[0] == 4 == counts[-1] + sum(counts[1:-1])
+    assert lines[2 + len(Rejection)] == (
+        "1 customers, 2 orders, revenue 10.00, 29 days from 2011-01-04 to 2011-02-01"
+    )
+    assert lines[-1].startswith("note: dates were read as month/day/year")

@@ -1,0 +1,116 @@
+from fractions import Fraction
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.ingest.netting import net
+
+# (customer, product, price, moment, units, cancels); quarters are exact in binary.
+Line = tuple[int, int, float, int, float, bool]
+LINES = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.integers(0, 1),
+        st.sampled_from([1.0, 2.5]),
+        st.integers(0, 4),
+        st.integers(1, 24).map(lambda quarters: quarters / 4),
+        st.booleans(),
+    ),
+    max_size=24,
+)
+
+
+def netted(lines: list[Line]) -> tuple[list[float], list[bool]]:
+    names = ("customer", "product", "price", "moment", "units", "cancels")
+    types = (pl.Int32, pl.Int32, pl.Float64, pl.Int64, pl.Float64, pl.Boolean)
+    frame = pl.DataFrame(lines, schema=dict(zip(names, types, strict=True)), orient="row")
+    left, found = net(frame)
+    return left.tolist(), found.tolist()
+
+
+def piece_by_piece(lines: list[Line]) -> tuple[list[float], list[bool]]:
+    """Every cancelled quarter looks for the best line to take itself from."""
+    left = [Fraction(0) if cancels else Fraction(units) for *_, units, cancels in lines]
+    found = [False] * len(lines)
+    for i in sorted(range(len(lines)), key=lambda i: lines[i][3:5]):
+        *kind, now, units, cancels = lines[i]
+        for _ in range(int(units * 4) if cancels else 0):
+            fitting = [
+                j
+                for j, (*other, moment, _, cancelling) in enumerate(lines)
+                if other == kind and moment <= now and not cancelling and left[j]
+            ]
+            if fitting:
+                left[max(fitting, key=lambda j: (lines[j][3:5], -left[j], j))] -= Fraction(1, 4)
+                found[i] = True
+    return [float(units) for units in left], found
+
+
+def outcome(lines: list[Line]) -> list[tuple[Line, float, bool]]:
+    return sorted(zip(lines, *netted(lines), strict=True))
+
+
+@given(LINES)
+def test_netting_equals_taking_back_piece_by_piece(lines):
+    left, found = piece_by_piece(lines)
+    assert outcome(lines) == sorted(zip(lines, left, found, strict=True))
+
+
+@given(LINES, st.randoms(use_true_random=False))
+def test_the_sequence_of_the_lines_makes_no_difference(lines, random):
+    assert outcome(random.sample(lines, len(lines))) == outcome(lines)
+
+
+@given(LINES)
+def test_never_more_is_cancelled_than_was_bought(lines):
+    left, found = netted(lines)
+    for (*_, units, cancels), rest in zip(lines, left, strict=True):
+        assert rest == 0 if cancels else 0 <= rest <= units
+    taken = sum(line[4] for line in lines if not line[5]) - sum(left)
+    assert taken <= sum(line[4] for line, some in zip(lines, found, strict=True) if some)
+
+
+@pytest.mark.parametrize(
+    ("lines", "left", "found"),
+    [
+        pytest.param(
+            [(0, 0, 1.0, 0, 5.0, False), (0, 0, 1.0, 1, 5.0, False), (0, 0, 1.0, 2, 2.0, True)],
+            [5, 3, 0], [False, False, True], id="the latest line is taken from first",
+        ),
+        pytest.param(
+            [(0, 0, 1.0, 0, 5.0, False), (0, 0, 1.0, 1, 5.0, False), (0, 0, 1.0, 2, 7.0, True)],
+            [3, 0, 0], [False, False, True], id="what the latest does not have comes from before",
+        ),
+        pytest.param(
+            [(0, 0, 1.0, 3, 5.0, False), (0, 0, 1.0, 2, 5.0, True)],
+            [5, 0], [False, False], id="a later line is not touched",
+        ),
+        pytest.param(
+            [(0, 0, 1.0, 2, 5.0, True), (0, 0, 1.0, 2, 5.0, False)],
+            [0, 0], [True, False], id="the same moment is early enough",
+        ),
+        pytest.param(
+            [(0, 0, 1.0, 0, 5.0, False), (1, 0, 1.0, 1, 5.0, True), (0, 1, 1.0, 1, 5.0, True),
+             (0, 0, 2.5, 1, 5.0, True)],
+            [5, 0, 0, 0], [False] * 4, id="customer, product and price must all agree",
+        ),
+        pytest.param(
+            [(0, 0, 1.0, 0, 0.3, False), (0, 0, 1.0, 1, 0.1, True), (0, 0, 1.0, 2, 0.2, True)],
+            [0, 0, 0], [False, True, True], id="rounding leaves no dust",
+        ),
+    ],
+)  # fmt: skip
+def test_a_cancellation(lines, left, found):
+    assert netted(lines) == (left, found)
+
+
+def test_many_kinds_are_netted_apart():
+    kinds = np.arange(20_000)
+    lines = [(int(i), int(i % 7), 1.0, 0, 2.0, False) for i in kinds]
+    lines += [(int(i), int(i % 7), 1.0, 1, 1.0, True) for i in kinds if i % 3 == 0]
+    left, found = netted(lines)
+    assert left[: len(kinds)] == [1 if i % 3 == 0 else 2 for i in kinds]
+    assert all(found[len(kinds) :])
