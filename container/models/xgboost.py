@@ -116,8 +116,9 @@ class HazardModel(BoosterModel):
 
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
-        log_s = np.log1p(-predict(self.booster, features)).cumsum(axis=1)
-        return Survival(self.days, log_s)
+        # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
+        margin = predict(self.booster, features, "margin")
+        return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
 
 
 class AftModel(BoosterModel):

@@ -12,6 +12,7 @@ from pathlib import Path
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 from typing_extensions import override
 
 from container.artifacts import Bundle, check
@@ -58,7 +59,7 @@ class Server(BaseApplication):
         for name, value in {
             "bind": f"0.0.0.0:{self._settings.port}",
             "workers": self._settings.workers,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": self._settings.threads,
             "timeout": 120,
             "graceful_timeout": GRACE,
@@ -76,3 +77,14 @@ class Server(BaseApplication):
         except OrdergapError as error:
             log.error("%s: %s", error.kind, error)  # noqa: TRY400 - a sentence, not a traceback
             sys.exit(Arbiter.APP_LOAD_ERROR)
+
+
+class Worker(ThreadWorker):
+    """A worker that, once it stops, refuses new connections instead of leaving them waiting."""
+
+    @override
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()

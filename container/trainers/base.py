@@ -80,10 +80,11 @@ class Trainer(ABC):
 
 
 def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:
-    """At most `bins` rising days to cut time at, the last being the longest gap.
+    """From two to `bins` rising days to cut time at, the last being the longest gap.
 
     Two thirds cut the observed gaps into equal parts; the rest lie at equal ratios beyond them, in
-    the long tail of those who have waited far longer than most gaps last.
+    the long tail of those who have waited far longer than most gaps last. Where all gaps are equal
+    the second day is twice as far.
 
     >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 6)
     array([ 7., 14., 30., 90.])
@@ -91,4 +92,5 @@ def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:
     body = max(1, bins * 2 // 3)
     inner = np.quantile(gap[observed], np.arange(1, body + 1) / (body + 1), method="inverted_cdf")
     tail = np.geomspace(inner[-1], max(gap.max(), 1.0), bins - body + 1)[1:]
-    return np.unique(np.concatenate([inner, np.round(tail)]))
+    grid = np.unique(np.concatenate([inner, np.round(tail)]))
+    return grid if len(grid) > 1 else np.append(grid, 2 * grid)

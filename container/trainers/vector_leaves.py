@@ -44,7 +44,8 @@ _Tree = _Leaf | _Split
 def with_vector_leaves(model: dict[str, Any], bins: int) -> dict[str, Any]:
     """The model, in XGBoost's JSON form, without its last column, which is the bin 0 … bins - 1.
 
-    The answer has `bins` targets, and target j is what `model` says with j in its last column.
+    The answer has `bins` targets, at least two, and target j is what `model` says with j in its
+    last column.
     """
     learner = model["learner"]
     gbtree = learner["gradient_booster"]["model"]

@@ -57,8 +57,7 @@ def search(hyperparameters: Hyperparameters, split: Split, *, calendar: bool) ->
     if not split.usable:
         return Findings()
     past = split.whole.until(split.cutoff)
-    kept = keep_mask(past, hyperparameters.outlier_contamination, hyperparameters.seed).keep
-    learn = split.learn[np.repeat(kept, past.order_count)]
+    learn, _ = _learnt(hyperparameters, past, split.learn)
     caps = window_caps(split.cutoff, split.as_of)
     checks = dict(zip(("every customer", "every order"), (split.waits, split.orders), strict=True))
     scores: Scores = {name: {} for name in checks}
@@ -86,12 +85,23 @@ def fit_all(
     calendar: bool,
 ) -> tuple[Model, OutlierStudy]:
     """The model learnt from every order until `as_of`, outliers set aside."""
-    study = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)
+    learn, study = _learnt(hyperparameters, histories, every_order(histories, as_of))
     trainer = make_trainer(hyperparameters, calendar=calendar)
-    learn = every_order(histories, as_of)[np.repeat(study.keep, histories.order_count)]
     matrix = features.compute(histories, trainer.feature_names)
     days = time_grid(learn.gap, learn.observed, hyperparameters.time_bins)
     return trainer.fit(_sample(matrix, learn), days, None, found).model, study
+
+
+def _learnt(
+    hyperparameters: Hyperparameters, histories: Histories, targets: Targets
+) -> tuple[Targets, OutlierStudy]:
+    """The gaps to learn from: without the outliers', unless only they have gaps that ended."""
+    contamination = hyperparameters.outlier_contamination
+    study = keep_mask(histories, contamination, hyperparameters.seed)
+    learn = targets[np.repeat(study.keep, histories.order_count)]
+    if not learn.observed.any():
+        return targets, keep_mask(histories, 0, hyperparameters.seed)
+    return learn, study
 
 
 def _sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:

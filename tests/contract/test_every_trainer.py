@@ -20,7 +20,14 @@ from container.targets import orders_after, waits_from
 from container.training.job import train
 from tests.shop import shop, write_csv
 
-SMALL = {"num_round": 40, "eta": 0.2, "epochs": 12, "hidden_size": 16, "time_bins": 12, "sequence_length": 6}
+SMALL = {
+    "num_round": 40,
+    "eta": 0.2,
+    "epochs": 12,
+    "hidden_size": 16,
+    "time_bins": 12,
+    "sequence_length": 6,
+}
 TRAINERS = {
     "hazard": {"trainer": "xgboost"},
     "aft": {"trainer": "xgboost", "objective": "aft"},

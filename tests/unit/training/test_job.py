@@ -1,0 +1,124 @@
+import datetime
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container.artifacts import MANIFEST, Bundle
+from container.contract.hyperparameters import parse
+from container.errors import DataError, NothingToLearn
+from container.histories import Histories, date_of
+from container.training.job import train
+from tests.shop import OPENING, shop, write_csv
+
+QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}
+
+
+def orders_on(*days: dict[str, list[int]]) -> Histories:
+    named = {name: when for each in days for name, when in each.items()}
+    owner = np.repeat(np.arange(len(named)), [len(when) for when in named.values()])
+    day = np.concatenate([np.array(when) for when in named.values()]).astype(np.int32)
+    return Histories.from_orders(list(named), owner, day + 19_723, np.full(len(day), 10.0))
+
+
+def test_one_order_each_teaches_nothing_and_says_so(tmp_path: Path) -> None:
+    file = write_csv(orders_on({"ana": [0], "bob": [9]}), tmp_path / "orders.csv")
+    with pytest.raises(NothingToLearn, match="none of the 2 customers has two orders"):
+        train(parse({}), file, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_single_day_teaches_nothing_and_says_so(tmp_path: Path) -> None:
+    file = write_csv(orders_on({"ana": [3], "bob": [3]}), tmp_path / "orders.csv")
+    with pytest.raises(NothingToLearn, match="all orders are of one day, 2024-01-04"):
+        train(parse({}), file, tmp_path / "model")
+
+
+def test_two_customers_are_enough_to_train_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write_csv(orders_on({"ana": [0, 7, 14], "bob": [3]}), tmp_path / "orders.csv")
+    train(parse(QUICK), file, tmp_path / "model")
+    assert "Few data: 2 customers over 15 days" in caplog.text
+    bundle = Bundle.load(tmp_path / "model")
+    assert len(bundle.forecast(orders_on({"cem": [0]}), 19_723)) == 1
+
+
+def test_what_is_printed_reconciles_and_is_stored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ordergap")
+    file = write_csv(shop(80), tmp_path / "orders.csv")
+    with file.open("a") as more:
+        more.write("x,A1,thing,1,2024-02-30 10:00:00,5,c0001,UK\n,A1,thing,1,2024-02-01,5,,UK\n")
+    manifest = train(parse(QUICK), file, tmp_path / "model", tmp_path / "output")
+    report = manifest.data
+    assert report.rows_read == report.rows_used + sum(report.rejected.values())
+    assert report.rejected["unreadable_date"] == report.rejected["no_customer_id"] == 1
+    assert f"rows read {report.rows_read:,}" in " ".join(caplog.text.split())
+    assert "unreadable date" in caplog.text
+    assert "naive" in caplog.text
+    stored = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert stored == manifest.metrics
+    assert stored == json.loads((tmp_path / "output" / "metrics.json").read_text())
+    assert set(stored["validation"]) == {"every customer", "every order"}
+    assert set(stored["validation"]["every order"]) == {"naive", "xgboost"}
+
+
+def test_the_validation_channel_is_validated_on_and_never_learnt_from(tmp_path: Path) -> None:
+    whole = shop(120)
+    cutoff = int(whole.day.min()) + 200
+    train_file = write_csv(whole.until(cutoff), tmp_path / "train.csv")
+    later_file = write_csv(whole.keep(whole.day > cutoff), tmp_path / "later.csv")
+    manifest = train(parse(QUICK), train_file, tmp_path / "model", None, later_file)
+    assert manifest.as_of == date_of(int(whole.until(cutoff).day.max()))
+    assert manifest.metrics["validated_after"] == str(manifest.as_of)
+
+
+def test_a_validation_channel_of_the_same_period_is_refused(tmp_path: Path) -> None:
+    file = write_csv(shop(80), tmp_path / "orders.csv")
+    with pytest.raises(DataError, match="no order after"):
+        train(parse(QUICK), file, tmp_path / "model", None, file)
+
+
+@pytest.mark.parametrize(
+    ("days", "setting", "used"),
+    [(365, "auto", False), (800, "auto", True), (365, "on", True), (800, "off", False)],
+)
+def test_calendar_features_need_two_years_or_a_word(
+    days: int, setting: str, used: bool, tmp_path: Path
+) -> None:
+    file = write_csv(shop(60, days), tmp_path / "orders.csv")
+    manifest = train(parse(QUICK | {"calendar": setting}), file, tmp_path / "model")
+    assert ("month" in manifest.feature_names) is used
+
+
+def test_the_last_part_of_the_time_span_validates(tmp_path: Path) -> None:
+    file = write_csv(shop(80, days=200), tmp_path / "orders.csv")
+    manifest = train(parse(QUICK | {"validation_fraction": 0.5}), file, tmp_path / "model")
+    half = OPENING + datetime.timedelta(days=99)
+    assert abs((datetime.date.fromisoformat(manifest.metrics["validated_after"]) - half).days) <= 2
+
+
+def test_a_failed_job_leaves_an_earlier_model_as_it_was(tmp_path: Path) -> None:
+    good = write_csv(shop(60), tmp_path / "orders.csv")
+    train(parse(QUICK), good, tmp_path / "model")
+    before = (tmp_path / "model" / MANIFEST).read_bytes()
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with pytest.raises(DataError):
+        train(parse(QUICK), empty, tmp_path / "model")
+    assert (tmp_path / "model" / MANIFEST).read_bytes() == before
+
+
+def test_forecasts_do_not_depend_on_the_rows_sequence_in_the_file(tmp_path: Path) -> None:
+    file = write_csv(shop(80), tmp_path / "orders.csv")
+    header, *lines = file.read_text().splitlines()
+    np.random.default_rng(3).shuffle(lines)
+    shuffled = tmp_path / "shuffled.csv"
+    shuffled.write_text("\n".join([header, *lines]) + "\n")
+    versions = {
+        train(parse(QUICK), path, tmp_path / path.stem).model_version for path in (file, shuffled)
+    }
+    assert len(versions) == 1
