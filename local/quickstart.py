@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
     os.chdir(ROOT)
     RUN.mkdir(exist_ok=True)
     if orders is None:
-        orders, columns = _cdnow()
+        orders, columns = cdnow(RUN)
         options = columns + options
     _ordergap("train", "--file_path", orders, "--model_dir", MODEL, *options)
     _ordergap("predict", "--file_path", orders, "--model_dir", MODEL, "--output", PREDICTIONS)
@@ -44,13 +44,13 @@ def main(arguments: list[str]) -> None:
     _print_next(forecasts)
 
 
-def _cdnow() -> tuple[Path, list[str]]:
-    """CDNOW as CSV, from the copy in the Lifetimes package, and the names of its columns."""
+def cdnow(folder: Path) -> tuple[Path, list[str]]:
+    """CDNOW as CSV in `folder`, from the Lifetimes package, and the options for its columns."""
     package = importlib.util.find_spec("lifetimes")
     if package is None or package.origin is None:
         sys.exit("The package lifetimes, which carries the CDNOW data, is missing: make setup.")
     source = Path(package.origin).parent / "datasets" / "CDNOW_master.txt"
-    path = RUN / "cdnow.csv"
+    path = folder / "cdnow.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["customer", "date", "cds", "dollars"])

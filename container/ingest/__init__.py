@@ -4,8 +4,9 @@
     cleaned.histories      every customer's orders
     print(describe(cleaned.report))
 
-The way through: `sources` finds the files and their form, `table` keeps the columns that count,
-`cells` reads their texts, `cleaning` rejects, `netting` takes cancellations back.
+The way through: `sources` finds files and their form, `scanning` makes frames of text of them,
+`table` keeps the columns that count, `cells` reads the texts, `cleaning` rejects rows and adds up
+orders, `netting` takes cancelled lines back.
 """
 
 from container.ingest.cleaning import Cleaned

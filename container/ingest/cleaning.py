@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from container.contract.orders import Columns, DataReport, Rejection
-from container.errors import DataError, InvalidRequest, Problem
+from container.errors import AlgorithmError, DataError, InvalidRequest, Problem
 from container.histories import Histories, date_of
 from container.ingest import cells
 from container.ingest.netting import net
@@ -99,7 +99,7 @@ def clean(table: Table, columns: Columns, where: str, *, strict: bool = False) -
         notes=notes,
     )
     if report.rows_read != report.rows_used + sum(report.rejected.values()):
-        raise AssertionError("rows were lost in cleaning")  # never: a promise to every caller
+        raise AlgorithmError(f"the account of {where} does not add up: {report.model_dump_json()}")
     if not len(histories) and not strict:
         raise DataError(_nothing_left(where, report, problems))
     return Cleaned(histories, report, [ids[i] for i in seen if i >= 0], columns)

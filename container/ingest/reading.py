@@ -18,7 +18,7 @@ from container.ingest.sources import DAMAGED, Source, find, open_source
 from container.ingest.table import Tabulator, names
 
 # A damaged Parquet file makes the library panic.
-UNREADABLE = (PolarsError, PanicException)
+_UNREADABLE = (PolarsError, PanicException)
 
 
 def read(path: Path | str, columns: Columns, content_type: str | None = None) -> Cleaned:
@@ -67,7 +67,7 @@ def from_frame(frame: pl.DataFrame | PandasFrame, columns: Columns) -> Cleaned:
     tabulator = Tabulator(columns)
     try:
         tabulator.add(frame.lazy(), "the frame")
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise DataError(f"the frame cannot be read: {error}") from error
     return clean(tabulator.table(), columns, "the frame")
 
@@ -85,7 +85,9 @@ def _column(series: _Series) -> pl.Series:
     )
 
 
-def _clean(sources: list[Source], columns: Columns, where: str, *, strict: bool = False) -> Cleaned:
+def _clean(
+    sources: Iterable[Source], columns: Columns, where: str, *, strict: bool = False
+) -> Cleaned:
     tabulator = Tabulator(columns)
     for source in sources:
         _take(source, tabulator, set(names(columns).values()))
@@ -100,7 +102,7 @@ def _take(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:
             try:
                 frame, more = scan(source, data, wanted)
                 tabulator.add(frame, source.name, notes + more)
-            except UNREADABLE as error:
+            except _UNREADABLE as error:
                 reason = error
             else:
                 return

@@ -67,11 +67,8 @@ def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
 
     The delimiter is a comma unless that gives none of the wanted columns.
     """
-    line = source.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").splitlines()[0]
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        text = line.decode("latin-1")
+    head = source.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    text = _utf8(head.splitlines()[0])[0].decode()
     splits = {
         delimiter: [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
         for delimiter in ",;\t|"

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -52,14 +53,15 @@ class Source:
     """The first 64 KiB, unzipped."""
 
 
-def find(path: Path, content_type: str | None = None) -> list[Source]:
+def find(path: Path, content_type: str | None = None) -> Iterator[Source]:
     """The file, or every data file of the folder and the folders in it, in the names' order.
 
     Empty files and those whose name, or whose folder's name, begins with a dot or an underscore
     (such as ``_SUCCESS``) are no data files. Raises DataError where nothing is found.
     """
     if path.is_file():
-        return [open_source(path.name, path, content_type)]
+        yield open_source(path.name, path, content_type)
+        return
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
     files = [
@@ -73,7 +75,8 @@ def find(path: Path, content_type: str | None = None) -> list[Source]:
         raise DataError(
             f"the folder {path} has no data files: put CSV, Parquet or JSON Lines there"
         )
-    return [open_source(str(file.relative_to(path)), file, content_type) for file in files]
+    for file in files:
+        yield open_source(str(file.relative_to(path)), file, content_type)
 
 
 def open_source(name: str, data: Path | bytes, content_type: str | None = None) -> Source:

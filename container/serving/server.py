@@ -83,7 +83,7 @@ class Worker(ThreadWorker):
     """A worker that, once it stops, refuses new connections instead of leaving them waiting."""
 
     @override
-    def set_accept_enabled(self, enabled: bool) -> None:
+    def set_accept_enabled(self, enabled: bool | None) -> None:
         super().set_accept_enabled(enabled)
         if not self.alive:
             for listener in self.sockets:

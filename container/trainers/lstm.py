@@ -23,7 +23,7 @@ from container.trainers.base import Fitted, Float, Sample, Trainer
 log = logging.getLogger("ordergap")
 
 _PROGRESS_EVERY = 5  # epochs
-_PATIENCE = 5  # epochs; the averaged weights' loss has little noise to wait out
+_PATIENCE = 8  # epochs
 _MEMORY = 0.98  # of the weights' running average
 _LEAST_DEVIATION = 0.1
 _CURVE_POINTS = 64
