@@ -22,15 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from flask import Flask, request
-from gunicorn.app.base import BaseApplication
-from typing_extensions import override
 
 from benchmarks.features import made_up
 from benchmarks.predict import TREES, train
 from container.histories import Histories, date_of
 
-SINGLE, BATCH = 400, 15  # requests of each kind
+STARTS, SINGLE, BATCH = 3, 400, 15  # how many of each are timed
 FLOOD = 16  # large requests at once
 
 
@@ -112,39 +109,32 @@ def rows() -> list[tuple[str, str, str, str]]:
     customers = records(made_up(400_000))[:1000]
     batch = b"\n".join(customers)
     with tempfile.TemporaryDirectory() as name:
-        model = train(Path(name))
-        with (
-            running("-m", "container", "serve", "--model_dir", str(model)) as ours,
-            running("-m", "benchmarks.serving", "noop") as noop,
-        ):
-            table = [_row("first green ping", [ours.green], [noop.green])]
-            for what, bodies, times, form in (
-                (f"one customer, {TREES} trees", customers, SINGLE, "application/json"),
-                ("1,000 customers in JSON Lines", [batch], BATCH, "application/jsonlines"),
-            ):
-                table.append(
-                    _row(f"{what}, p50", *_pairs(ours.port, noop.port, bodies, times, form))
-                )
-            ping = _ping_in_flood(ours.port, batch)
-            table.append(
-                (f"slowest /ping beside {FLOOD} such requests", f"{ping * 1e3:.0f} ms", "", "")
-            )
-            memory = sum(map(_proportional_memory, ours.workers())) / 2**20
-            alone = sum(map(_proportional_memory, noop.workers())) / 2**20
-            table.append(
-                (
-                    "two workers, memory (PSS)",
-                    f"{memory:.0f} MiB",
-                    f"no-op {alone:.0f} MiB",
-                    f"{memory / alone:.1f}",
-                )
-            )
+        serve = ("-m", "container", "serve", "--model_dir", str(train(Path(name))))
+        nothing = ("-m", "benchmarks.noop")
+        starts = [(_start(*serve), _start(*nothing)) for _ in range(STARTS)]
+        table = [_row("first green ping", [a for a, _ in starts], [b for _, b in starts])]
+        with running(*serve) as ours, running(*nothing) as noop:
+            one = _pairs(ours.port, noop.port, customers, SINGLE, "application/json")
+            table.append(_row(f"one customer, {TREES} trees, p50", *one))
+            memory, alone = _memory(ours), _memory(noop)
+            many = _pairs(ours.port, noop.port, [batch], BATCH, "application/jsonlines")
+            table.append(_row("1,000 customers in JSON Lines, p50", *many))
+            ping = f"{_ping_in_flood(ours.port, batch) * 1e3:.0f} ms"
+    table.append((f"slowest /ping beside {FLOOD} such requests", ping, "", ""))
+    sizes = (f"{memory:.0f} MiB", f"no-op {alone:.0f} MiB", f"{memory / alone:.1f} x")
+    table.append(("two workers that have answered, memory (PSS)", *sizes))
     return table
+
+
+def _start(*words: str) -> float:
+    with running(*words) as server:
+        return server.green
 
 
 def _row(what: str, ours: list[float], noop: list[float]) -> tuple[str, str, str, str]:
     one, other = float(np.median(ours)) * 1e3, float(np.median(noop)) * 1e3
-    return what, f"{one:.2f} ms", f"no-op {other:.2f} ms", f"+ {one - other:.2f} ms"
+    ratio = f"{one / other:.1f} x, {one - other:+.2f} ms"
+    return what, f"{one:.2f} ms", f"no-op {other:.2f} ms", ratio
 
 
 def _pairs(
@@ -185,45 +175,20 @@ def _ping_in_flood(port: int, batch: bytes) -> float:
     return max(taken)
 
 
-def _proportional_memory(process: int) -> int:
-    text = Path(f"/proc/{process}/smaps_rollup").read_text()
-    return sum(int(size) for size in re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE)) * 1024
+def _memory(server: Running) -> float:
+    """MiB of all workers, what they share counted once."""
+    kilobytes = 0
+    for worker in server.workers():
+        text = Path(f"/proc/{worker}/smaps_rollup").read_text()
+        kilobytes += sum(map(int, re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE)))
+    return kilobytes / 1024
 
 
-class Noop(BaseApplication):
-    """Reads a request and answers with nothing in it, under gunicorn as our server has it."""
-
-    @override
-    def load_config(self) -> None:
-        for name, value in {
-            "bind": f"127.0.0.1:{os.environ['SAGEMAKER_BIND_TO_PORT']}",
-            "workers": int(os.environ["SAGEMAKER_MODEL_SERVER_WORKERS"]),
-            "worker_class": "gthread",
-            "threads": 8,
-            "keepalive": 75,
-            "control_socket_disable": True,
-            "loglevel": "warning",
-        }.items():
-            self.cfg.set(name, value)
-
-    @override
-    def load(self) -> Flask:  # type: ignore[override] # Flask says dict, gunicorn mapping
-        app = Flask("noop", static_folder=None)
-        app.add_url_rule("/ping", "ping", lambda: b"")
-        app.add_url_rule(
-            "/invocations", "invocations", lambda: request.get_data()[:0] + b"{}", methods=["POST"]
-        )
-        return app
-
-
-def main(words: list[str]) -> None:
-    """Print the figures, or be the server that they are compared with."""
-    if words == ["noop"]:
-        Noop().run()
-        return
+def main() -> None:
+    """Print the figures."""
     for row in rows():
         print(*row, sep="  |  ")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -41,6 +41,7 @@ def train(words: Sequence[str]) -> None:
     options, rest = parser.parse_known_args(words)
     opt_ml = OptMl(options.opt_ml)
     with _failure_file(opt_ml):
+        _use_all_processors()
         from container.training.job import train as job  # noqa: PLC0415
 
         given = {name: value for name, value in vars(options).items() if name in NAMES}
@@ -58,13 +59,13 @@ def train(words: Sequence[str]) -> None:
 
 def serve(words: Sequence[str]) -> None:
     """Answer requests over HTTP."""
-    from container.settings import Settings, one_thread_each  # noqa: PLC0415
+    from container.settings import Settings, limit_threads  # noqa: PLC0415
 
     parser = _parser("serve", "where the model is")
     parser.epilog = f"environment:\n{Settings.describe()}"
     options = parser.parse_args(words)
     settings = Settings.from_environment()
-    one_thread_each()
+    limit_threads(1)
     from container.serving import server  # noqa: PLC0415
 
     server.serve(_find_model(options), settings, lambda: datetime.datetime.now(datetime.UTC).date())
@@ -86,6 +87,7 @@ def predict(words: Sequence[str]) -> None:
         help="what to write, ending in .csv or .jsonl (default predictions.csv)",
     )
     options = parser.parse_args(words)
+    _use_all_processors()
     from container.artifacts import Bundle  # noqa: PLC0415
     from container.serving import files  # noqa: PLC0415
 
@@ -146,6 +148,12 @@ def _parser(
         "--opt_ml", type=Path, default=Path("/opt/ml"), metavar="DIR", help=argparse.SUPPRESS
     )
     return parser
+
+
+def _use_all_processors() -> None:
+    from container.settings import available_cpus, limit_threads  # noqa: PLC0415
+
+    limit_threads(available_cpus())
 
 
 def _underscored(word: str) -> str:

@@ -12,13 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from container.errors import UserError
 
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",  # a waiting thread that spins takes the core from a working one
-}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 MediaType = Annotated[str, BeforeValidator(lambda text: text.strip()), Field(pattern=r"^\S+/.+$")]
 
@@ -129,11 +123,13 @@ class Settings(BaseModel):
         return "\n".join(lines)
 
 
-def one_thread_each() -> None:
-    """Tell the numeric libraries, before they are imported, to use one thread a process.
+def limit_threads(threads: int) -> None:
+    """Tell the numeric libraries, before they are imported, how many threads a process may use.
 
-    Several processes share the machine, and a thread pool does not survive the fork that makes
-    them. What the caller has set stays.
+    Left alone they take every processor of the host, whatever the container is allowed. A server
+    gives each of its processes one. What the caller has set stays.
     """
-    for name, value in _ONE_THREAD.items():
-        os.environ.setdefault(name, value)
+    # A thread that spins while it waits takes the processor from one that works.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in _THREADS:
+        os.environ.setdefault(name, str(threads))

@@ -3,6 +3,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from container.settings import available_cpus, limit_threads
+
+limit_threads(available_cpus())  # as the front door does, before anything numeric is imported
+
 # Properties are about results; how fast a busy machine finds them is not one.
 settings.register_profile(
     "ordergap", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 # Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
 NON_PRODUCT_CODES = (
@@ -23,15 +23,21 @@ class Columns(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    customer_column: str = "CustomerID"
-    date_column: str = "InvoiceDate"
-    order_column: str = "InvoiceNo"
-    product_column: str = "StockCode"
-    quantity_column: str = "Quantity"
-    price_column: str = "UnitPrice"
-    amount_column: str | None = None
-    date_format: str | None = None
-    non_product_codes: tuple[str, ...] = NON_PRODUCT_CODES
+    customer_column: str = Field("CustomerID", description="column that names the customer")
+    date_column: str = Field("InvoiceDate", description="column with the day or moment")
+    order_column: str = Field("InvoiceNo", description="column with the invoice, C... cancels")
+    product_column: str = Field("StockCode", description="column with the product's code")
+    quantity_column: str = Field("Quantity", description="column with pieces, negative cancels")
+    price_column: str = Field("UnitPrice", description="column with the price of a piece")
+    amount_column: str | None = Field(
+        None, description="column with a line's amount, in place of quantity x price"
+    )
+    date_format: str | None = Field(
+        None, description="how dates are written, such as %d.%m.%Y; else found out"
+    )
+    non_product_codes: tuple[str, ...] = Field(
+        NON_PRODUCT_CODES, description="product codes of postage, fees and the like"
+    )
 
 
 class Rejection(StrEnum):

@@ -1,7 +1,6 @@
 """The texts of cells, read: identifiers, numbers, dates. Each distinct text is read once.
 
-A column is given as its (k,) distinct texts. Answers have (k + 1,) values: the last one stands for
-a cell that is not there.
+A column is given as its (k,) distinct texts, among them "" for cells that are not there.
 """
 
 from __future__ import annotations
@@ -41,35 +40,34 @@ def identifiers(texts: pl.Series) -> pl.Series:
 
 
 def ranks(ids: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct ids in text order, and (k + 1,) the place of each id in it; -1 for none.
+    """The distinct ids in text order, and (k,) the place of each id in it; -1 for none.
 
     >>> ranks(pl.Series(["b", None, "a", "b"]))
-    (['a', 'b'], array([ 1, -1,  0,  1, -1], dtype=int32))
+    (['a', 'b'], array([ 1, -1,  0,  1], dtype=int32))
     """
-    place = ids.rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
-    return ids.drop_nulls().unique().sort().to_list(), np.append(place, np.int32(-1))
+    places = ids.rank("dense").cast(pl.Int32).fill_null(0) - 1
+    return ids.drop_nulls().unique().sort().to_list(), places.to_numpy()
 
 
 def numbers(texts: pl.Series) -> NDArray[np.float64]:
-    """(k + 1,) numbers; NaN where unreadable or beyond `LARGEST`.
+    """(k,) numbers; NaN where unreadable or beyond `LARGEST`.
 
     A comma before one, two or more than three digits can only be a decimal comma.
 
     >>> numbers(pl.Series([" 2.50 ", "2,5", "1,234", "1e400", "six"])).tolist()
-    [2.5, 2.5, nan, nan, nan, nan]
+    [2.5, 2.5, nan, nan, nan]
     """
     text = texts.str.strip_chars().str.replace(r"^([+-]?\d+),(\d{1,2}|\d{4,})$", "${1}.${2}")
-    values = np.append(text.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), np.nan)
-    values[~(np.abs(values) <= LARGEST)] = np.nan
-    values[np.abs(values) < SMALLEST] = 0
-    return values
+    values = text.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+    return np.where(np.abs(values) < SMALLEST, 0, values)
 
 
 @dataclass(frozen=True)
 class Dates:
     """The moments of a date column and how they were read.
 
-    moments      (k + 1,) microseconds since 1970-01-01 by the shop's clock, or `UNREADABLE`
+    moments      (k,) microseconds since 1970-01-01 by the shop's clock, or `UNREADABLE`
     date_format  what reads a smaller file alike: as given, or `DAY_FIRST` where the values said so
     """
 
@@ -86,7 +84,7 @@ def dates(texts: pl.Series, date_format: str | None = None) -> Dates:
     dates can only be meant one way and some only the other.
 
     >>> found = dates(pl.Series(["2010-12-01T08:26:00Z", "20101202", "13/1/2010", "2/1/2010 8:26"]))
-    >>> np.datetime_as_string(found.moments[:4].view("datetime64[us]"), unit="m").tolist()
+    >>> np.datetime_as_string(found.moments.view("datetime64[us]"), unit="m").tolist()
     ['2010-12-01T08:26', '2010-12-02T00:00', '2010-01-13T00:00', '2010-01-02T08:26']
     >>> found.date_format
     '%d/%m/%Y'
@@ -146,4 +144,4 @@ def _or_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
 
 def _moments(moments: pl.Series) -> NDArray[np.int64]:
     sane = moments.is_between(pl.lit(FIRST_DAY), pl.lit(LAST_DAY))
-    return np.append(moments.set(~sane, None).to_physical().fill_null(UNREADABLE), UNREADABLE)
+    return moments.set(~sane, None).to_physical().fill_null(UNREADABLE).to_numpy()

@@ -118,8 +118,8 @@ def _lines(
     pieces, if known, stand beside.
     """
     column = table.columns
-    orders = column["order"].texts.str.contains(r"^\s*C\d")
-    cancels = np.append(orders.to_numpy(), False)[column["order"].codes]
+    # CA-2016-152156 is an order, C536379 a cancellation.
+    cancels = column["order"].texts.str.contains(r"^\s*C\d").to_numpy()[column["order"].codes]
     quantity = cells.numbers(column["quantity"].texts)[column["quantity"].codes]
     price = cells.numbers(column["price"].texts)[column["price"].codes]
     cancels |= quantity < 0
@@ -131,7 +131,7 @@ def _lines(
         "others": table.others,
     }
     if columns.amount_column:
-        blank = np.append(cells.identifiers(column["quantity"].texts).is_null(), True)
+        blank = cells.identifiers(column["quantity"].texts).is_null().to_numpy()
         bad_quantity = np.isnan(quantity) & ~blank[column["quantity"].codes]
         bad_price = np.isnan(price)
         cancels |= price < 0
@@ -233,8 +233,8 @@ def _problems(table: Table, columns: Columns, reason: NDArray[np.int8]) -> list[
     for row in np.flatnonzero(reason >= 0)[:_AT_ONCE].tolist():
         role, what = explained[_REASONS[reason[row]]]
         field = names(columns)[role]
-        texts, code = table.columns[role].texts, table.columns[role].codes[row]
-        text = f'"{texts[int(code)][:40]}"' if code < len(texts) else "(blank)"
+        text = table.columns[role].texts[int(table.columns[role].codes[row])].strip()[:40]
+        text = f'"{text}"' if text else "(blank)"
         problems.append(Problem(f"row {row}: {field} {text} {what}", record=row, field=field))
     return problems
 

@@ -30,7 +30,7 @@ _DONE_WITHOUT = {
 
 @dataclass(frozen=True)
 class Column:
-    """texts (k,), distinct; codes (n,), the position of each row's text, k where there is none."""
+    """texts (k,), distinct, "" where a cell is not there; codes (n,), where each row's text is."""
 
     texts: pl.Series
     codes: NDArray[np.uint32]
@@ -88,8 +88,7 @@ class Tabulator:
 
     def _cells(self, absent: Sequence[str]) -> list[pl.Expr]:
         return [
-            (pl.lit(None) if role in absent else pl.col(name))
-            .cast(pl.String)
+            (pl.lit("") if role in absent else pl.col(name).cast(pl.String).fill_null(""))
             .cast(pl.Categorical(self._texts[role]))
             .alias(role)
             for role, name in names(self._columns).items()
@@ -101,9 +100,8 @@ class Tabulator:
         self._frames.clear()
         columns = {}
         for role, categories in self._texts.items():
-            texts = categories.to_series().cast(pl.String)
-            codes = rows[role].to_physical().fill_null(len(texts)).to_numpy()
-            columns[role] = Column(texts, codes)
+            codes = rows[role].to_physical().to_numpy()
+            columns[role] = Column(categories.to_series().cast(pl.String), codes)
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()

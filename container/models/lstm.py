@@ -56,7 +56,7 @@ class Network(nn.Module):
         mean, deviation = self.mean, self.deviation
         count, latest_first = features.log1p().tensor_split([1], dim=1)
         # The latest order is always the last step: what is missing is missing at the beginning.
-        steps = latest_first.unflatten(1, (2, -1)).transpose(1, 2).flip(1)
+        steps = torch.stack(latest_first.chunk(2, dim=1), dim=2).flip(1)
         known = ~steps.isnan()
         steps = ((steps - mean[:2]) / deviation[:2]).where(known, 0.0)
         memory = self.lstm(torch.cat([steps, known], dim=2))[0][:, -1]

@@ -45,7 +45,9 @@ class Options:
         try:
             request = ScoringRequest.model_validate({"instances": [], **told})
         except ValidationError as error:
-            raise InvalidRequest([from_contract(detail) for detail in error.errors()]) from error
+            raise InvalidRequest(
+                [from_contract(detail) for detail in error.errors(include_url=False)]
+            ) from error
         if request.horizons == []:
             raise InvalidRequest(
                 [Problem("horizons is empty", field="horizons", hint="leave it out")]

@@ -111,7 +111,7 @@ def _validated(
             try:
                 valid = ScoringRecord.model_validate(record)
             except ValidationError as error:
-                for detail in error.errors():
+                for detail in error.errors(include_url=False):
                     yield from_contract(detail, i, label, given)
             else:
                 yield from _late(valid, today, i, label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as text_rows
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -19,13 +20,14 @@ from container.serving.predictor import Orders, Vectors
 from container.serving.problems import DATE_HINT, LIMIT, shorten
 from container.serving.records import Days
 
+_HEADER = 1 << 16  # bytes in which a header ends
 _LARGEST = float(np.finfo(np.float32).max)  # of a feature; beyond it is infinite to the model
 
 
 def csv(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders | Vectors:
     """Order lines where the first line names the customer and date columns, else vectors."""
     columns = manifest.hyperparameters.columns
-    header = body.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
+    header = re.split(rb"[\r\n]", body[:_HEADER].lstrip(), maxsplit=1)[0].decode("utf-8", "replace")
     needed = {columns.customer_column, columns.date_column}
     splits = (next(text_rows.reader([header], delimiter=delimiter)) for delimiter in ",;\t|")
     if any(needed <= {name.strip() for name in names} for names in splits):

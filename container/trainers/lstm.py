@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import TensorDataset
 from typing_extensions import override
 
 from container.contract.hyperparameters import Hyperparameters
@@ -30,55 +30,13 @@ _CURVE_POINTS = 64
 _CURVE_END = 730.0  # days
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The gaps of a sample that say something, as tensors: features (n, F), the others (n,).
-
-    log_entry is 0 where the watching began with the gap, which `late` tells.
-    """
-
-    features: Tensor
-    log_gap: Tensor
-    observed: Tensor
-    log_entry: Tensor
-    late: Tensor
-
-    @classmethod
-    def of(cls, sample: Sample) -> Rows:
-        """Without the gaps that nobody watched for a day."""
-        some = sample.gap > sample.entry
-        entry = sample.entry[some]
-        late = entry > 0
-        return cls(
-            torch.tensor(sample.features[some]),
-            torch.tensor(np.log(sample.gap[some]), dtype=torch.float32),
-            torch.tensor(sample.observed[some]),
-            torch.tensor(np.log(np.where(late, entry, 1.0)), dtype=torch.float32),
-            torch.tensor(late),
-        )
-
-    def __len__(self) -> int:
-        """The number of gaps, n."""
-        return len(self.log_gap)
-
-    def __getitem__(self, some: Tensor) -> Rows:
-        """The gaps of these positions."""
-        return Rows(
-            self.features[some],
-            self.log_gap[some],
-            self.observed[some],
-            self.log_entry[some],
-            self.late[some],
-        )
-
-
 class LstmTrainer(Trainer):
     """The network whose distributions make the gaps that were seen most likely.
 
     The model carries a running average of the weights, which makes the best number of epochs a
     property of the data rather than of the seed (after Polyak & Juditsky 1992, "Acceleration of
     stochastic approximation by averaging"). Validation stops after `early_stopping_rounds` epochs
-    without progress, at most five; 0 never stops.
+    without progress, at most eight; 0 never stops.
     """
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
@@ -93,8 +51,8 @@ class LstmTrainer(Trainer):
         found: Mapping[str, float] | None = None,
     ) -> Fitted:
         h = self.hyperparameters
-        rows = Rows.of(train)
-        check = Rows.of(validation) if validation and not found else None
+        rows = _rows(train)
+        check = _rows(validation) if validation and not found else None
         with torch.random.fork_rng(devices=[]):  # the global random state is left as it was
             torch.default_generator.manual_seed(h.seed)
             network = Network(h.hidden_size, h.layers, h.dropout)
@@ -103,63 +61,78 @@ class LstmTrainer(Trainer):
             best, best_epoch = self._learn(network, rows, check, epochs)
         if not all(weights.isfinite().all() for weights in best.parameters()):
             raise AlgorithmError(
-                f"the lstm's weights grew without bound; set learning_rate below {h.learning_rate}"
+                "the lstm's weights are no longer numbers; train with a smaller learning_rate"
             )
         model = LstmModel(best, self.feature_names, h.likelihood, curve_days(days))
         return Fitted(model, {"rounds": best_epoch})
 
     def _learn(
-        self, network: Network, rows: Rows, check: Rows | None, epochs: int
+        self, network: Network, rows: TensorDataset, check: TensorDataset | None, epochs: int
     ) -> tuple[Network, int]:
         """The averaged network after its best epoch, and that epoch's number."""
         h = self.hyperparameters
         patience = min(h.early_stopping_rounds, _PATIENCE) or epochs
+        batches = math.ceil(len(rows) / h.batch_size)
         optimiser = torch.optim.AdamW(network.parameters(), h.learning_rate, fused=True)
-        averaged = AveragedModel(network, avg_fn=_average)
-        best, best_epoch, least = averaged.module, epochs, math.inf
+        average, steps = copy.deepcopy(network), itertools.count()
+        best, best_epoch, least = average, epochs, math.inf
         for epoch in range(1, epochs + 1):
             network.train()
-            for batch in torch.randperm(len(rows)).chunk(math.ceil(len(rows) / h.batch_size)):
+            for batch in torch.randperm(len(rows)).tensor_split(batches):
                 optimiser.zero_grad()
-                self._loss(network, rows[batch]).backward()
+                torch.autograd.backward(self._loss(network, *rows[batch]))
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimiser.step()
-                averaged.update_parameters(network)
+                _remember(average, network, next(steps))
             progress = ""
             if check:
-                loss = self._validate(averaged.module, check)
+                loss = self._validate(average, check)
                 progress = f", validation loss {loss:.5f}"
                 if loss < least:
-                    best, best_epoch, least = copy.deepcopy(averaged.module), epoch, loss
+                    best, best_epoch, least = copy.deepcopy(average), epoch, loss
             if epoch % _PROGRESS_EVERY == 0:
                 log.info("  epoch %d%s", epoch, progress)
             if check and epoch - best_epoch >= patience:
                 break
         return best, best_epoch
 
-    def _validate(self, network: Network, rows: Rows) -> float:
+    def _validate(self, network: Network, rows: TensorDataset) -> float:
         """Mean loss of the rows."""
         network.eval()
+        total = 0.0
         with torch.inference_mode():
-            blocks = torch.arange(len(rows)).split(BLOCK)
-            return sum(len(b) * self._loss(network, rows[b]).item() for b in blocks) / len(rows)
+            for block in torch.arange(len(rows)).tensor_split(math.ceil(len(rows) / BLOCK)):
+                total += len(block) * self._loss(network, *rows[block]).item()
+        return total / len(rows)
 
-    def _loss(self, network: Network, rows: Rows) -> Tensor:
-        location, scale = network(rows.features)
-        return -log_likelihood(self.hyperparameters.likelihood, location, scale, rows).mean()
+    def _loss(
+        self, network: Network, features: Tensor, gap: Tensor, observed: Tensor, entry: Tensor
+    ) -> Tensor:
+        location, scale = network(features)
+        likelihood = self.hyperparameters.likelihood
+        return -log_likelihood(likelihood, location, scale, gap, observed, entry).mean()
 
 
-def log_likelihood(likelihood: str, location: Tensor, scale: Tensor, rows: Rows) -> Tensor:
+def log_likelihood(
+    likelihood: str,
+    location: Tensor,
+    scale: Tensor,
+    gap: Tensor,
+    observed: Tensor,
+    entry: Tensor,
+) -> Tensor:
     """(n,) log density of the gaps that ended, log survival of the others, given the days waited.
 
-    location, scale  (n,) of log gap = location + scale x noise
+    location, scale       (n,) of log gap = location + scale x noise
+    gap, observed, entry  (n,) as in `Sample`; every gap longer than its entry
     """
     noise = _NOISES[likelihood]
-    log_density, log_survival = noise((rows.log_gap - location) / scale)
-    ended = log_density - scale.log() - rows.log_gap
-    _, log_survival_at_entry = noise((rows.log_entry - location) / scale)
-    seen = torch.where(rows.observed, ended, log_survival)
-    return seen - torch.where(rows.late, log_survival_at_entry, 0.0)
+    log_density, log_survival = noise((gap.log() - location) / scale)
+    seen = torch.where(observed, log_density - scale.log() - gap.log(), log_survival)
+    late = entry > 0
+    log_entry = entry.where(late, 1.0).log()  # the logarithm of 0 would have no gradient
+    _, log_survival_at_entry = noise((log_entry - location) / scale)
+    return seen - log_survival_at_entry.where(late, 0.0)
 
 
 def _normal(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,9 +154,20 @@ def curve_days(days: Float) -> Float:
     return np.unique(np.concatenate([days, np.geomspace(1, end, _CURVE_POINTS).round()]))
 
 
-def _average(averaged: Tensor, latest: Tensor, steps: Tensor | int) -> Tensor:
-    """Of the first steps, which are far from the goal, less is remembered."""
-    return averaged.lerp(latest, max(1 - _MEMORY, 10 / (10 + float(steps))))
+def _rows(sample: Sample) -> TensorDataset:
+    """Features, gap, observed and entry, of the gaps that were watched at all."""
+    some = sample.gap > sample.entry
+    columns = (sample.features, sample.gap, sample.observed, sample.entry)
+    features, gap, observed, entry = (torch.from_numpy(column[some]) for column in columns)
+    return TensorDataset(features, gap.float(), observed, entry.float())
+
+
+def _remember(average: Network, network: Network, step: int) -> None:
+    """Move the average towards the latest weights; the first steps are forgotten sooner."""
+    share = max(1 - _MEMORY, 10 / (10 + step))
+    with torch.no_grad():
+        for old, new in zip(average.parameters(), network.parameters(), strict=True):
+            old.lerp_(new, share)
 
 
 def _standardise(network: Network, train: Sample) -> None:

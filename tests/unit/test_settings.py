@@ -74,9 +74,9 @@ def test_processors_are_those_of_the_container(
     assert available_cpus(tmp_path) == (cpus or len(os.sched_getaffinity(0)))
 
 
-def test_one_thread_each_leaves_what_the_caller_has_set(root: Path) -> None:
+def test_limit_threads_leaves_what_the_caller_has_set(root: Path) -> None:
     script = (
-        "import os; from container.settings import one_thread_each; one_thread_each();"
+        "import os; from container.settings import limit_threads; limit_threads(1);"
         "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
     )
     environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "4"}
