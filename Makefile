@@ -25,7 +25,7 @@ run: setup ## train, predict and serve on CDNOW, or on your file: make run DATA=
 	$(BIN)/python local/quickstart.py $(DATA) $(ARGS)
 
 test: setup ## run every test that this machine can run
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: setup ## lint, format, types and import laws
 	$(BIN)/ruff check .

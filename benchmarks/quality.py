@@ -11,60 +11,74 @@ from __future__ import annotations
 import datetime
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from container import features, ingest
-from container.contract.hyperparameters import Hyperparameters, parse
+from container.contract.hyperparameters import TRAINERS, Hyperparameters, parse
 from container.contract.manifest import inner_level
+from container.contract.orders import Columns
 from container.evaluation.judge import judge
-from container.histories import Histories, day_of
-from container.targets import orders_after, waits_from
+from container.histories import day_of
 from container.training.fitting import fit_all, search
-from container.training.split import temporal_split
+from container.training.split import later_split, temporal_split
 from local.quickstart import cdnow
 
 RETAIL = Path("../shared/data/online_retail.csv.gz")
 METRICS = ("capped_mae", "concordance", "auc_30", "brier_30", "coverage", "width")
 
 
-def rows(trainers: tuple[str, ...] = ("naive", "hazard")) -> list[tuple[str, ...]]:
-    """A row for each data set, protocol and trainer: their names, then METRICS."""
-    result = []
+@dataclass(frozen=True)
+class Case:
+    """A file, the last day to learn from, and the days at which errors are capped."""
+
+    data: str
+    file: Path
+    columns: Columns
+    as_of: datetime.date
+    cap_waits: int
+    cap_orders: int
+
+
+def rows(trainers: Sequence[str] = ("naive", "hazard")) -> list[tuple[str, ...]]:
+    """A row for each data set, trainer and protocol: their names, then METRICS."""
     with tempfile.TemporaryDirectory() as folder:
         file, words = cdnow(Path(folder))
-        columns = parse(
-            {name.lstrip("-"): value for name, value in zip(words[::2], words[1::2], strict=True)}
-        )
-        orders = ingest.read(file, columns.columns).histories
-        sets = [("CDNOW", orders, datetime.date(1998, 2, 14), (136, 90))]
-    if RETAIL.exists():
-        orders = ingest.read(RETAIL, Hyperparameters().columns).histories
-        sets.insert(0, ("Online Retail", orders, datetime.date(2011, 9, 6), (94, 60)))
-    for name, orders, as_of, caps in sets:
-        for trainer in trainers:
-            key = "trainer" if trainer in ("naive", "lstm", "random-forest") else "objective"
-            for protocol, judged in both_protocols(
-                orders, day_of(as_of), caps, parse({key: trainer})
-            ).items():
-                figures = (f"{judged[metric]:.4g}" for metric in METRICS)
-                result.append((name, protocol, trainer, *figures))
-    return result
+        names = (word.removeprefix("--") for word in words[::2])
+        columns = Columns(**dict(zip(names, words[1::2], strict=True)))
+        cases = [Case("CDNOW", file, columns, datetime.date(1998, 2, 14), 136, 90)]
+        if RETAIL.exists():
+            last = datetime.date(2011, 9, 6)
+            cases.insert(0, Case("Online Retail", RETAIL, Columns(), last, 94, 60))
+        return [
+            (case.data, protocol, trainer, *(f"{judged[metric]:.4g}" for metric in METRICS))
+            for case in cases
+            for trainer in trainers
+            for protocol, judged in both_protocols(case, _named(trainer)).items()
+        ]
 
 
-def both_protocols(
-    orders: Histories, as_of: int, caps: tuple[int, int], hyperparameters: Hyperparameters
-) -> dict[str, dict[str, float]]:
-    """What the training job would make of the orders until `as_of`, judged by those after it."""
-    past, end = orders.until(as_of), int(orders.day.max())
+def _named(trainer: str) -> Hyperparameters:
+    return parse({"trainer" if trainer in TRAINERS else "objective": trainer})
+
+
+def both_protocols(case: Case, hyperparameters: Hyperparameters) -> dict[str, dict[str, float]]:
+    """What the training job makes of the rows until the cutoff, judged by what came after.
+
+    The past is read as it stood then: later cancellations of its orders are not known yet.
+    """
+    past = ingest.read(case.file, case.columns, as_of=case.as_of).histories
+    later = later_split(past, ingest.read(case.file, case.columns).histories)
     split = temporal_split(past, hyperparameters.validation_fraction)
     findings = search(hyperparameters, split, calendar=False)
-    model, _ = fit_all(hyperparameters, past, as_of, findings.found, calendar=False)
+    model, _ = fit_all(hyperparameters, past, day_of(case.as_of), findings.found, calendar=False)
     level = inner_level(findings.interval_levels, hyperparameters.interval_level)
-    matrix = features.compute(orders, model.feature_names)
-    later = {"A": waits_from(orders, as_of, end), "B": orders_after(orders, as_of, end)}
+    matrix = features.compute(later.whole, model.feature_names)
+    sides = {"A": (later.waits, case.cap_waits), "B": (later.orders, case.cap_orders)}
     return {
         protocol: judge(model.survival(matrix[targets.row]), targets, level, cap)
-        for (protocol, targets), cap in zip(later.items(), caps, strict=True)
+        for protocol, (targets, cap) in sides.items()
     }
 
 
@@ -72,7 +86,7 @@ def main() -> None:
     """Print the table for the trainers that are named."""
     print("| data | protocol | trainer |", " | ".join(METRICS), "|")
     print("|" + " --- |" * (3 + len(METRICS)))
-    for row in rows(*([tuple(sys.argv[1:])] if sys.argv[1:] else [])):
+    for row in rows(sys.argv[1:] or ("naive", "hazard")):
         print("|", " | ".join(row), "|")
 
 

@@ -47,6 +47,7 @@ class Rejection(StrEnum):
     BAD_DATE = "unreadable_date"
     BAD_QUANTITY = "unreadable_quantity"
     BAD_PRICE = "unreadable_price"
+    LATER = "after_as_of"  # dated after the day as of which the rows are read
     DUPLICATE = "duplicate_line"
     NON_PRODUCT = "non_product_code"
     NO_PRICE = "non_positive_price"

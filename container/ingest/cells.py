@@ -1,6 +1,6 @@
 """The texts of cells, read: identifiers, numbers, dates. Each distinct text is read once.
 
-A column is given as its (k,) distinct texts, among them "" for cells that are not there.
+A column is given as its (k,) distinct texts; answers are (k,) values, null where there is none.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from container.errors import DataError
 
@@ -22,15 +20,13 @@ BLANK = ("", "nan", "null", "none", "<na>", "nat")
 LARGEST = 1e12  # of a quantity, a price or an amount
 SMALLEST = 1e-9  # anything nearer to zero is zero
 
-MICROSECONDS = 86_400_000_000  # in a day
-UNREADABLE = np.iinfo(np.int64).min
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
 MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
 
 
 def identifiers(texts: pl.Series) -> pl.Series:
-    """(k,) the texts without surrounding blanks and ``.0``; null where there is none.
+    """The texts without surrounding blanks and ``.0``.
 
     >>> identifiers(pl.Series([" 17850.0", "85123A", "nan", " "])).to_list()
     ['17850', '85123A', None, None]
@@ -39,39 +35,38 @@ def identifiers(texts: pl.Series) -> pl.Series:
     return ids.set(ids.str.to_lowercase().is_in(BLANK), None)
 
 
-def ranks(ids: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct ids in text order, and (k,) the place of each id in it; -1 for none.
+def ranks(ids: pl.Series) -> tuple[list[str], pl.Series]:
+    """The distinct ids in text order, and the place of each id in it.
 
-    >>> ranks(pl.Series(["b", None, "a", "b"]))
-    (['a', 'b'], array([ 1, -1,  0,  1], dtype=int32))
+    >>> names, places = ranks(pl.Series(["b", None, "a", "b"]))
+    >>> names, places.to_list()
+    (['a', 'b'], [1, None, 0, 1])
     """
-    places = ids.rank("dense").cast(pl.Int32).fill_null(0) - 1
-    return ids.drop_nulls().unique().sort().to_list(), places.to_numpy()
+    places = ids.rank("dense").cast(pl.Int32) - 1
+    return ids.drop_nulls().unique().sort().to_list(), places
 
 
-def numbers(texts: pl.Series) -> NDArray[np.float64]:
-    """(k,) numbers; NaN where unreadable or beyond `LARGEST`.
+def numbers(texts: pl.Series) -> pl.Series:
+    """Numbers up to `LARGEST`. A comma before one, two or over three digits is a decimal comma.
 
-    A comma before one, two or more than three digits can only be a decimal comma.
-
-    >>> numbers(pl.Series([" 2.50 ", "2,5", "1,234", "1e400", "six"])).tolist()
-    [2.5, 2.5, nan, nan, nan]
+    >>> numbers(pl.Series([" 2.50 ", "2,5", "1,234", "1e400", "six"])).to_list()
+    [2.5, 2.5, None, None, None]
     """
     text = texts.str.strip_chars().str.replace(r"^([+-]?\d+),(\d{1,2}|\d{4,})$", "${1}.${2}")
-    values = text.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
-    return np.where(np.abs(values) < SMALLEST, 0, values)
+    values = text.cast(pl.Float64, strict=False)
+    values = values.set(~values.is_between(-LARGEST, LARGEST), None)
+    return values.set(values.abs() < SMALLEST, 0)
 
 
 @dataclass(frozen=True)
 class Dates:
     """The moments of a date column and how they were read.
 
-    moments      (k,) microseconds since 1970-01-01 by the shop's clock, or `UNREADABLE`
+    moments      to the microsecond, by the shop's clock
     date_format  what reads a smaller file alike: as given, or `DAY_FIRST` where the values said so
     """
 
-    moments: NDArray[np.int64]
+    moments: pl.Series
     date_format: str | None
     notes: tuple[str, ...] = ()
 
@@ -84,21 +79,21 @@ def dates(texts: pl.Series, date_format: str | None = None) -> Dates:
     dates can only be meant one way and some only the other.
 
     >>> found = dates(pl.Series(["2010-12-01T08:26:00Z", "20101202", "13/1/2010", "2/1/2010 8:26"]))
-    >>> np.datetime_as_string(found.moments.view("datetime64[us]"), unit="m").tolist()
+    >>> found.moments.dt.to_string("%Y-%m-%dT%H:%M").to_list()
     ['2010-12-01T08:26', '2010-12-02T00:00', '2010-01-13T00:00', '2010-01-02T08:26']
     >>> found.date_format
     '%d/%m/%Y'
     """
     text = texts.str.strip_chars()
     if date_format:
-        return Dates(_moments(_or_iso(_with_clock(text, date_format), text)), date_format)
+        return Dates(_sane(_or_iso(_with_clock(text, date_format), text)), date_format)
     moments = _parse(text, ["%Y-%m-%d %H:%M:%S"])
     if moments.null_count():
         compact = text.str.extract(r"^(\d{8})(?:\.0)?$")
         moments = _or_iso(moments, text).fill_null(_parse(compact, ["%Y%m%d"]))
     slashed = text.filter(moments.is_null() & text.str.contains("/", literal=True))
     if slashed.is_empty():
-        return Dates(_moments(moments), None)
+        return Dates(_sane(moments), None)
     by_month, by_day = _with_clock(slashed, MONTH_FIRST), _with_clock(slashed, DAY_FIRST)
     only_month = slashed.filter(by_month.is_not_null() & by_day.is_null()).sort().head(1)
     only_day = slashed.filter(by_day.is_not_null() & by_month.is_null()).sort().head(1)
@@ -109,11 +104,11 @@ def dates(texts: pl.Series, date_format: str | None = None) -> Dates:
         )
     if len(only_day):
         note = f'dates were read as day/month/year, since "{only_day[0]}" can only be that'
-        return Dates(_moments(moments.fill_null(_with_clock(text, DAY_FIRST))), DAY_FIRST, (note,))
+        return Dates(_sane(moments.fill_null(_with_clock(text, DAY_FIRST))), DAY_FIRST, (note,))
     sure = len(only_month) or not by_month.is_not_null().any()
     note = f"dates were read as month/day/year; if they are not, set date_format to {DAY_FIRST}"
     moments = moments.fill_null(_with_clock(text, MONTH_FIRST))
-    return Dates(_moments(moments), None, () if sure else (note,))
+    return Dates(_sane(moments), None, () if sure else (note,))
 
 
 def _parse(text: pl.Series, formats: Iterable[str]) -> pl.Series:
@@ -142,6 +137,5 @@ def _or_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
     return moments.fill_null(_parse(plain, ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d"]))
 
 
-def _moments(moments: pl.Series) -> NDArray[np.int64]:
-    sane = moments.is_between(pl.lit(FIRST_DAY), pl.lit(LAST_DAY))
-    return moments.set(~sane, None).to_physical().fill_null(UNREADABLE).to_numpy()
+def _sane(moments: pl.Series) -> pl.Series:
+    return moments.set(~moments.is_between(pl.lit(FIRST_DAY), pl.lit(LAST_DAY)), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from container.contract.orders import Columns, DataReport, Rejection
 from container.errors import AlgorithmError, DataError, InvalidRequest, Problem
@@ -39,58 +40,66 @@ class Cleaned:
     columns: Columns
 
 
-def clean(table: Table, columns: Columns, where: str, *, strict: bool = False) -> Cleaned:
+def clean(
+    table: Table,
+    columns: Columns,
+    where: str,
+    *,
+    strict: bool = False,
+    as_of: datetime.date | None = None,
+) -> Cleaned:
     """Make orders of the rows of `where`, as messages call them.
+
+    Rows after the day `as_of` are not looked at: nothing that they cancel is cancelled yet.
 
     Raises DataError where there are no rows or none can be used. A `strict` caller gets an
     InvalidRequest for cells that cannot be read, and is left to speak to the customers who were
     seen and have no orders.
     """
-    if not len(table):
+    if table.rows.is_empty():
         raise DataError(f"{where} names columns but has no rows")
-    dates = cells.dates(table.columns["date"].texts, columns.date_format)
+    dates = cells.dates(table.texts["date"], columns.date_format)
     columns = columns.model_copy(update={"date_format": dates.date_format})
-    ids, customers = cells.ranks(cells.identifiers(table.columns["customer"].texts))
-    products, product_codes = cells.ranks(cells.identifiers(table.columns["product"].texts))
+    ids, customers = cells.ranks(cells.identifiers(table.texts["customer"]))
+    products, places = cells.ranks(cells.identifiers(table.texts["product"]))
+    codes = {code.upper() for code in columns.non_product_codes}
+    no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines, reason = _lines(table, columns, customers, product_codes, dates.moments)
-    problems = _problems(table, columns, reason)
+    lines = _lines(table, columns, customers, places, dates.moments)
+    problems = _problems(table, columns, lines["reason"])
     if strict and problems:
         raise InvalidRequest(problems)
-    rows_read, notes = len(table), table.notes + dates.notes
+    seen = lines["customer"].unique(maintain_order=True).drop_nulls()
+    rows_read, notes = len(lines), table.notes + dates.notes
     del table  # as large as the lines
-    seen = lines["customer"].unique(maintain_order=True)
-    counts = _count(reason)
+    counts = Counter(dict.fromkeys(Rejection, 0))
+    lines = _used(lines, counts)
 
-    lines = lines.filter(reason < 0)
-    codes = {code.upper() for code in columns.non_product_codes}
-    # The last one is that of -1, a line without a product.
-    no_product = np.array([product.upper() in codes for product in products] + [False])
     reason = _first(
         {
-            Rejection.DUPLICATE: _repeated(lines),
-            Rejection.NON_PRODUCT: no_product[lines["product"].to_numpy()],
-            Rejection.NO_PRICE: (lines["price"] * lines["units"].abs() <= 0).to_numpy(),
+            Rejection.LATER: pl.col("moment").dt.date() > (as_of or datetime.date.max),
+            Rejection.DUPLICATE: pl.lit(_repeated(lines)),
+            Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
+            Rejection.NO_PRICE: (pl.col("price") <= 0) | (pl.col("units") == 0),
         }
     )
-    counts += _count(reason)
+    lines = _used(lines.with_columns(pl.col("units").abs(), reason=reason), counts)
 
-    lines = lines.filter(reason < 0).with_columns(pl.col("units").abs())
     left, found = net(lines)
     reason = _first(
         {
-            Rejection.CANCELLATION: found,
-            Rejection.UNMATCHED_CANCELLATION: lines["cancels"].to_numpy(),
-            Rejection.CANCELLED: left == 0,
+            Rejection.CANCELLATION: pl.lit(found),
+            Rejection.UNMATCHED_CANCELLATION: pl.col("cancels"),
+            Rejection.CANCELLED: pl.lit(left) == 0,
         }
     )
-    counts += _count(reason)
+    lines = _used(lines.with_columns(left=left, reason=reason), counts)
 
-    histories = _orders(ids, lines.with_columns(left=left).filter(reason < 0))
+    histories = _orders(ids, lines)
     report = DataReport(
         rows_read=rows_read,
-        rows_used=int(np.sum(reason < 0)),
-        rejected=dict(zip(_REASONS, counts.tolist(), strict=True)),
+        rows_used=len(lines),
+        rejected=dict(counts),
         customers=len(histories.customer_ids),
         orders=len(histories),
         revenue=math.fsum(histories.amount),
@@ -98,86 +107,88 @@ def clean(table: Table, columns: Columns, where: str, *, strict: bool = False) -
         last_day=date_of(histories.day.max()) if len(histories) else None,
         notes=notes,
     )
-    if report.rows_read != report.rows_used + sum(report.rejected.values()):
+    if rows_read != len(lines) + counts.total():
         raise AlgorithmError(f"the account of {where} does not add up: {report.model_dump_json()}")
     if not len(histories) and not strict:
         raise DataError(_nothing_left(where, report, problems))
-    return Cleaned(histories, report, [ids[i] for i in seen if i >= 0], columns)
+    return Cleaned(histories, report, [ids[i] for i in seen], columns)
 
 
 def _lines(
-    table: Table,
-    columns: Columns,
-    customers: NDArray[np.int32],
-    products: NDArray[np.int32],
-    moments: NDArray[np.int64],
-) -> tuple[pl.DataFrame, NDArray[np.int8]]:
+    table: Table, columns: Columns, customers: pl.Series, products: pl.Series, moments: pl.Series
+) -> pl.DataFrame:
     """Every row's values, and the reason against those that cannot be read.
 
     units are pieces, or money where the file has a ready amount: then a unit's price is 1, and
     pieces, if known, stand beside.
     """
-    column = table.columns
-    # CA-2016-152156 is an order, C536379 a cancellation.
-    cancels = column["order"].texts.str.contains(r"^\s*C\d").to_numpy()[column["order"].codes]
-    quantity = cells.numbers(column["quantity"].texts)[column["quantity"].codes]
-    price = cells.numbers(column["price"].texts)[column["price"].codes]
-    cancels |= quantity < 0
-    customer, moment = customers[column["customer"].codes], moments[column["date"].codes]
-    frame = {
-        "customer": customer,
-        "product": products[column["product"].codes],
-        "moment": moment,
-        "others": table.others,
-    }
+    quantities, prices = (cells.numbers(table.texts[role]) for role in ("quantity", "price"))
+    units, price, pieces = pl.col("units"), pl.col("price"), pl.col("pieces")
     if columns.amount_column:
-        blank = cells.identifiers(column["quantity"].texts).is_null().to_numpy()
-        bad_quantity = np.isnan(quantity) & ~blank[column["quantity"].codes]
-        bad_price = np.isnan(price)
-        cancels |= price < 0
-        frame |= {"price": np.ones(len(table)), "units": price, "pieces": quantity}
+        told = cells.identifiers(table.texts["quantity"]).is_not_null()
+        quantities = quantities.set(quantities.is_null() & told, math.nan)
+        values = {"units": table.each("price", prices), "price": pl.lit(1.0)}
+        values["pieces"] = table.each("quantity", quantities)
+        negative, bad_quantity, bad_price = (
+            (units < 0) | (pieces < 0),
+            pieces.is_nan(),
+            units.is_null(),
+        )
     else:
-        bad_quantity = ~(np.abs(quantity) > 0)
-        bad_price = ~(np.abs(price * quantity) <= cells.LARGEST)
-        frame |= {"price": price, "units": quantity}
-    reason = _first(
-        {
-            Rejection.NO_CUSTOMER: customer < 0,
-            Rejection.BAD_DATE: moment == cells.UNREADABLE,
-            Rejection.BAD_QUANTITY: bad_quantity,
-            Rejection.BAD_PRICE: bad_price,
-        }
+        values = {"units": table.each("quantity", quantities), "price": table.each("price", prices)}
+        negative, bad_quantity = units < 0, units.fill_null(0) == 0
+        bad_price = ((units * price).abs() > cells.LARGEST) | price.is_null()
+    # C536379 is a cancellation, CA-2016-152156 an order.
+    cancelling = table.texts["order"].str.contains(r"^\s*C\d")
+    return table.rows.select(
+        "others",
+        customer=table.each("customer", customers),
+        product=table.each("product", products),
+        moment=table.each("date", moments),
+        cancels=table.each("order", cancelling),
+        **values,
+    ).with_columns(
+        cancels=pl.col("cancels") | negative.fill_null(value=False),
+        reason=_first(
+            {
+                Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
+                Rejection.BAD_DATE: pl.col("moment").is_null(),
+                Rejection.BAD_QUANTITY: bad_quantity,
+                Rejection.BAD_PRICE: bad_price,
+            }
+        ),
     )
-    return pl.DataFrame({**frame, "cancels": cancels}), reason
 
 
-def _first(reasons: dict[Rejection, NDArray[np.bool_]]) -> NDArray[np.int8]:
-    """For every row the position in `Rejection` of the first reason against it; -1 for none."""
-    first = np.full(len(next(iter(reasons.values()))), -1, np.int8)
+def _first(reasons: dict[Rejection, pl.Expr]) -> pl.Expr:
+    """For every row the position in `Rejection` of the first reason against it, or null."""
+    first = pl.lit(None, pl.Int8)
     for reason, against in reversed(reasons.items()):
-        first[against] = _REASONS.index(reason)
+        first = pl.when(against).then(pl.lit(_REASONS.index(reason), pl.Int8)).otherwise(first)
     return first
 
 
-def _count(reason: NDArray[np.int8]) -> NDArray[np.int64]:
-    return np.array([np.count_nonzero(reason == position) for position in range(len(_REASONS))])
+def _used(lines: pl.DataFrame, counts: Counter[Rejection]) -> pl.DataFrame:
+    """The lines with no reason against them; the others are counted."""
+    for position, times in lines["reason"].drop_nulls().value_counts().iter_rows():
+        counts[_REASONS[position]] += times
+    return lines.filter(pl.col("reason").is_null()).drop("reason")
 
 
-def _repeated(lines: pl.DataFrame) -> NDArray[np.bool_]:
+def _repeated(lines: pl.DataFrame) -> pl.Series:
     """True for the second and further ones of equal lines.
 
-    Lines are suspected by a 64-bit hash and convicted by comparing their values. Only the columns
-    without a role are never compared but by their hash: two lines that agree in all else and differ
-    there are taken for one with a probability of 2^-64.
+    Lines are suspected by a 64-bit hash and convicted by their values. Only the columns without a
+    role are known by nothing but a hash: two lines that agree in all else and differ there are
+    taken for one with a probability of 2^-64.
     """
     hashes = lines.select(sum(pl.col(name).hash(i) for i, name in enumerate(lines.columns)))
     hashed = hashes.to_series()
     ordered = np.sort(hashed.to_numpy())
     twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
-    suspects = np.flatnonzero(hashed.is_in(twice.implode()))
-    again = np.zeros(len(lines), bool)
-    again[suspects] = ~lines[suspects].select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return again
+    suspects = hashed.is_in(twice.implode()).arg_true()
+    first = lines[suspects].select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    return pl.repeat(False, len(lines), eager=True).scatter(suspects, ~first)
 
 
 def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
@@ -187,12 +198,12 @@ def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
     """
     items = pl.col("left")
     if "pieces" in lines.columns:
-        items = (pl.col("pieces").abs() * items / pl.col("units")).fill_nan(None)
+        items = pl.col("pieces").abs() * items / pl.col("units")
+    day = pl.col("moment").dt.date().to_physical()
     sums = (
         lines.lazy()
         .select(
-            customer_day=pl.col("customer").cast(pl.Int64) * _CUSTOMER
-            + pl.col("moment").floordiv(cells.MICROSECONDS),
+            customer_day=pl.col("customer").cast(pl.Int64) * _CUSTOMER + day,
             amount=(pl.col("left") * pl.col("price") * _EXACT).cast(pl.Int128),
             items=(items * _EXACT).cast(pl.Int128),
         )
@@ -218,7 +229,7 @@ def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
     )
 
 
-def _problems(table: Table, columns: Columns, reason: NDArray[np.int8]) -> list[Problem]:
+def _problems(table: Table, columns: Columns, reason: pl.Series) -> list[Problem]:
     """What is wrong with the first rows that cannot be read."""
     explained = {
         Rejection.NO_CUSTOMER: ("customer", "is no customer id"),
@@ -230,10 +241,10 @@ def _problems(table: Table, columns: Columns, reason: NDArray[np.int8]) -> list[
         Rejection.BAD_PRICE: ("price", "is no number, or too large"),
     }
     problems = []
-    for row in np.flatnonzero(reason >= 0)[:_AT_ONCE].tolist():
+    for row in reason.is_not_null().arg_true().head(_AT_ONCE):
         role, what = explained[_REASONS[reason[row]]]
         field = names(columns)[role]
-        text = table.columns[role].texts[int(table.columns[role].codes[row])].strip()[:40]
+        text = table.texts[role][table.rows[row, role]].strip()[:40]
         text = f'"{text}"' if text else "(blank)"
         problems.append(Problem(f"row {row}: {field} {text} {what}", record=row, field=field))
     return problems

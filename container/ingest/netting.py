@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from container.ingest.cells import SMALLEST
 
 _KIND = ("customer", "product", "price")
 
 
-def net(lines: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def net(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """What cancellations leave of every line: each takes from the latest earlier line first.
 
     `lines` has a row per line: customer, product and price, in which a cancellation and the lines
@@ -19,7 +18,7 @@ def net(lines: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     does not have is taken from the line before. At one moment orders come before cancellations, and
     fewer units before more, so that the sequence of the rows makes no difference.
 
-    Returns left (n,), units that remain, 0 for cancellations, and found (n,), true for those of
+    Returns left, units that remain, 0 for cancellations, and found, true for those of
     them that took something.
     """
     cancels = lines["cancels"]
@@ -50,4 +49,4 @@ def net(lines: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
                 stack.append((bought, rest))
             left[bought] = rest if rest >= SMALLEST else 0
             found[row] = True
-    return left, found
+    return pl.Series(left), pl.Series(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -21,15 +22,21 @@ from container.ingest.table import Tabulator, names
 _UNREADABLE = (PolarsError, PanicException)
 
 
-def read(path: Path | str, columns: Columns, content_type: str | None = None) -> Cleaned:
+def read(
+    path: Path | str,
+    columns: Columns,
+    content_type: str | None = None,
+    *,
+    as_of: datetime.date | None = None,
+) -> Cleaned:
     """The transactions of a file, or of all data files of a folder, cleaned.
 
     CSV, Parquet or JSON Lines, as `content_type` says, else as their beginning and their suffix
-    say; CSV and JSON Lines may be gzipped. Raises DataError (MissingColumn) and
-    UnsupportedMediaType.
+    say; CSV and JSON Lines may be gzipped. Rows after the day `as_of` are counted and not looked
+    at. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     path = Path(path)
-    return _clean(find(path, content_type), columns, str(path))
+    return _clean(find(path, content_type), columns, str(path), as_of=as_of)
 
 
 def from_bytes(
@@ -86,12 +93,17 @@ def _column(series: _Series) -> pl.Series:
 
 
 def _clean(
-    sources: Iterable[Source], columns: Columns, where: str, *, strict: bool = False
+    sources: Iterable[Source],
+    columns: Columns,
+    where: str,
+    *,
+    strict: bool = False,
+    as_of: datetime.date | None = None,
 ) -> Cleaned:
     tabulator = Tabulator(columns)
     for source in sources:
         _take(source, tabulator, set(names(columns).values()))
-    return clean(tabulator.table(), columns, where, strict=strict)
+    return clean(tabulator.table(), columns, where, strict=strict, as_of=as_of)
 
 
 def _take(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:

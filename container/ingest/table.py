@@ -14,9 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from container.contract.orders import Columns
 from container.errors import MissingColumn
@@ -29,24 +27,20 @@ _DONE_WITHOUT = {
 
 
 @dataclass(frozen=True)
-class Column:
-    """texts (k,), distinct, "" where a cell is not there; codes (n,), where each row's text is."""
-
-    texts: pl.Series
-    codes: NDArray[np.uint32]
-
-
-@dataclass(frozen=True)
 class Table:
-    """n rows of transactions: the column of each role, and others (n,), the fingerprints."""
+    """Rows of transactions.
 
-    columns: dict[str, Column]
-    others: NDArray[np.uint64]
+    rows   a code for every role (customer, date, …), and `others`, the fingerprint
+    texts  role -> the distinct texts that the codes count off; "" for cells that are not there
+    """
+
+    rows: pl.DataFrame
+    texts: dict[str, pl.Series]
     notes: tuple[str, ...]
 
-    def __len__(self) -> int:
-        """The number of rows, n."""
-        return len(self.others)
+    def each(self, role: str, values: pl.Series) -> pl.Expr:
+        """For every row the one of `values`, one per distinct text, that belongs to its text."""
+        return pl.lit(values).gather(pl.col(role))
 
 
 def settings(columns: Columns) -> dict[str, str]:
@@ -98,15 +92,13 @@ class Tabulator:
         """All rows taken in so far, in that sequence."""
         count, rows = len(self._frames), pl.concat(self._frames)
         self._frames.clear()
-        columns = {}
-        for role, categories in self._texts.items():
-            codes = rows[role].to_physical().to_numpy()
-            columns[role] = Column(categories.to_series().cast(pl.String), codes)
+        texts = {role: one.to_series().cast(pl.String) for role, one in self._texts.items()}
+        rows = rows.with_columns(pl.col(*texts).to_physical())
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()
         )
-        return Table(columns, rows["others"].to_numpy(), notes)
+        return Table(rows, texts, notes)
 
 
 def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:

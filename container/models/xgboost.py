@@ -117,7 +117,7 @@ class HazardModel(BoosterModel):
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
-        margin = predict(self.booster, features, "margin")
+        margin = predict(self.booster, features, "margin").reshape(len(features), len(self.days))
         return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
 
 

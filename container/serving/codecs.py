@@ -82,9 +82,8 @@ def _utf8(body: bytes, charset: str) -> bytes:
     return body.removeprefix(b"\xef\xbb\xbf")
 
 
-def _json(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders:
+def _json(body: bytes, told: Options, _manifest: Manifest, today: int) -> Orders:
     """`{"instances": [...], ...}`, a bare list of records, or one record."""
-    del manifest
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -121,9 +120,8 @@ def _refuse_unknown(content: dict[str, object]) -> None:
         raise InvalidRequest(problems)
 
 
-def _json_lines(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders:
+def _json_lines(body: bytes, told: Options, _manifest: Manifest, today: int) -> Orders:
     """A record a line; blank lines are no records."""
-    del manifest
     numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     try:
         parsed = [orjson.loads(line) for _, line in numbered]

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from container import ingest
 from container.artifacts import Bundle
-from container.errors import DataError, UserError
+from container.errors import UserError
 from container.histories import Histories, date_of, day_of
 from container.serving import codecs
 
@@ -42,9 +42,11 @@ def predict_file(
     Raises UserError for another ending, and DataError where there is no order until `as_of`.
     """
     form = form_of(output)
-    orders = ingest.read(source, bundle.manifest.hyperparameters.columns).histories
-    day = int(orders.day.max()) if as_of is None else day_of(as_of)
-    histories = _known(orders, day)
+    columns = bundle.manifest.hyperparameters.columns
+    cleaned = ingest.read(source, columns, as_of=as_of)
+    log.info(ingest.describe(cleaned.report))
+    histories = cleaned.histories
+    day = int(histories.day.max()) if as_of is None else day_of(as_of)
     if bundle.manifest.as_of > date_of(day):
         log.warning(
             "the model was trained on orders until %s, which is after as_of %s: these forecasts "
@@ -66,20 +68,6 @@ def predict_file(
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     log.info("wrote %d forecasts to %s: %s", customers, output, counts)
     return statuses
-
-
-def _known(orders: Histories, day: int) -> Histories:
-    """The orders until that day."""
-    later = int((orders.day > day).sum())
-    if later == len(orders):
-        raise DataError(
-            f"there is no order until {date_of(day)}: the first is on {date_of(orders.day.min())}"
-            if len(orders)
-            else "there is no order in the file; its rows were all rejected"
-        )
-    if later:
-        log.info("%d orders after %s are not looked at", later, date_of(day))
-    return orders.until(day) if later else orders
 
 
 def _chunks(histories: Histories) -> Iterator[Histories]:

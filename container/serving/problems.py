@@ -15,13 +15,8 @@ LIMIT = 20
 DATE_HINT = "write a day as 2011-12-09"
 
 
-def from_contract(
-    detail: ErrorDetails, record: int | None = None, label: str = "", given: Iterable[str] = ()
-) -> Problem:
-    """A problem that the contract's model found, in `record`, which the reader knows as `label`.
-
-    `given` are the names of the fields that are there, one of which may be a missing one misspelt.
-    """
+def from_contract(detail: ErrorDetails, record: int | None = None, label: str = "") -> Problem:
+    """A problem that the contract's model found, in `record`, which the reader knows as `label`."""
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
     field = field.removeprefix(".")
     what = f"{label}: {field}" if label and field else label or field
@@ -29,7 +24,7 @@ def from_contract(
     hint = DATE_HINT if kind.startswith("date_") else None
     if kind == "missing":
         message = f"{what} is missing"
-        hint = near(str(detail["loc"][-1]), given)
+        hint = near(str(detail["loc"][-1]), detail["input"])
     elif kind == "model_type":
         message = f"{what} = {shown}: expected an object of names and values"
     else:

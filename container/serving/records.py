@@ -21,7 +21,7 @@ from container.histories import Histories, date_of, day_of
 from container.serving.options import option_meant
 from container.serving.problems import LIMIT, from_contract
 
-LARGEST = 1e12  # as the contract says of amounts, items and lines
+_LARGEST = 1e12  # as the contract says of amounts, items and lines
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _FIELDS = frozenset(ScoringRecord.model_fields)
 _NAN = float("nan")
@@ -66,8 +66,8 @@ def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.
     )
     plain = (
         bool(np.all(counts > 0))
-        and bool(np.all((amount > 0) & (amount <= LARGEST)))
-        and not np.any((items < 0) | (items > LARGEST) | (lines < 0) | (lines > LARGEST))
+        and bool(np.all((amount > 0) & (amount <= _LARGEST)))
+        and not np.any((items < 0) | (items > _LARGEST) | (lines < 0) | (lines > _LARGEST))
         and bool(np.all(day <= np.repeat(as_of, counts)))
         and not any(map(option_meant, set().union(*records) - _FIELDS))
     )
@@ -102,8 +102,7 @@ def _validated(
     def problems() -> Iterator[Problem]:
         for i, record in enumerate(records):
             label = f"record {i}" if lines is None else f"line {lines[i]}"
-            given = list(record) if isinstance(record, dict) else []
-            for name in given:
+            for name in record if isinstance(record, dict) else ():
                 if name not in _FIELDS and (meant := option_meant(name)):
                     once = "" if meant in _FIELDS else ", once for the whole request"
                     message = f"{label}: {name} is not a field of a record"
@@ -112,7 +111,7 @@ def _validated(
                 valid = ScoringRecord.model_validate(record)
             except ValidationError as error:
                 for detail in error.errors(include_url=False):
-                    yield from_contract(detail, i, label, given)
+                    yield from_contract(detail, i, label)
             else:
                 yield from _late(valid, today, i, label)
                 accepted.append(valid.model_dump())

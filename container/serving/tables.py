@@ -148,7 +148,7 @@ def _vector(
         raise _Unreadable(what, ID_COLUMNS[1], "as_of is today (UTC) unless it is given")
     values = [_number(cell, name) for cell, name in zip(cells, manifest.feature_names, strict=True)]
     count = values[manifest.feature_names.index("order_count")]
-    if not (count >= 1 and count.is_integer()):
+    if not (1 <= count <= 1e9 and count.is_integer()):
         raise _Unreadable("needs an order_count, a whole number from 1", "order_count")
     return customer, last, values
 

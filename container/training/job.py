@@ -18,7 +18,7 @@ from container.histories import Histories, date_of
 from container.targets import every_order
 from container.training.fitting import fit_all, search
 from container.training.split import Split, later_split, temporal_split
-from container.training.words import account, scores_table
+from container.training.words import scores_table
 
 log = logging.getLogger("ordergap")
 
@@ -44,7 +44,10 @@ def train(
     """
     with _step(f"Reading {source}"):
         cleaned = ingest.read(source, hyperparameters.columns)
-        log.info(account(cleaned.report))
+        log.info(ingest.describe(cleaned.report))
+        hyperparameters = hyperparameters.model_copy(
+            update={"date_format": cleaned.columns.date_format}  # as it was found out
+        )
         orders = cleaned.histories
         as_of = _last_day(orders)
         calendar = _calendar(hyperparameters, orders)

@@ -1,8 +1,7 @@
-"""What the training job prints: the account of the data and the metrics beside the baseline."""
+"""What the training job prints: the metrics beside the baseline."""
 
 from __future__ import annotations
 
-from container.contract.orders import DataReport
 from container.training.fitting import Findings
 
 _COLUMNS = {
@@ -13,23 +12,6 @@ _COLUMNS = {
     "coverage": "coverage",
     "width": "width",
 }
-
-
-def account(report: DataReport) -> str:
-    """Rows read, rejected by reason and used, and what the used ones amount to."""
-    rejected = {reason: count for reason, count in report.rejected.items() if count}
-    rows = [
-        ("rows read", report.rows_read),
-        *((f"- {reason.replace('_', ' ')}", count) for reason, count in rejected.items()),
-        ("= rows used", report.rows_used),
-    ]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"  {name:<{width}} {count:>12,}" for name, count in rows]
-    lines.append(
-        f"  {report.customers:,} customers, {report.orders:,} orders (customer-days), "
-        f"revenue {report.revenue:,.2f}, {report.first_day} to {report.last_day}"
-    )
-    return "\n".join([*lines, *(f"  {note}" for note in report.notes)])
 
 
 def scores_table(findings: Findings) -> str:

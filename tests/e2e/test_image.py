@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")  # noqa: S108  in the container
 NOBODY = ("--user", "1000:1000", *READ_ONLY)

@@ -173,6 +173,10 @@ def test_the_server_says_what_the_model_says_in_every_form(
     assert b"".join(singles) == server.score(lines(records), "application/jsonlines", "text/csv")
 
 
+def test_no_customers_are_no_predictions(server: Server) -> None:
+    assert json.loads(server.score("[]", "application/json"))["predictions"] == []
+
+
 def test_a_body_may_come_in_chunks_of_unknown_length(
     server: Server, records: list[dict[str, Any]]
 ) -> None:

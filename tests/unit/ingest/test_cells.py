@@ -1,4 +1,3 @@
-import numpy as np
 import polars as pl
 import pytest
 
@@ -9,10 +8,10 @@ MORNING = "2010-12-01T08:26"
 MIDNIGHT = "2010-12-01T00:00"
 
 
-def read(*texts: str, date_format: str | None = None) -> list[str]:
-    """Moments to the minute, "NaT" where unreadable."""
+def read(*texts: str, date_format: str | None = None) -> list[str | None]:
+    """Moments to the minute."""
     moments = cells.dates(pl.Series(texts), date_format).moments
-    return np.datetime_as_string(moments.view("datetime64[us]"), unit="m").tolist()
+    return moments.dt.to_string("%Y-%m-%dT%H:%M").to_list()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_the_day_is_the_one_that_is_written_whatever_the_offset(offset):
      "2/30/2010", "13/13/2010", "2010", "201012", "2010120", "17:00", "2010-12-01 25:00"],
 )  # fmt: skip
 def test_what_is_no_date_is_not_made_one(text):
-    assert read(text) == ["NaT"]
+    assert read(text) == [None]
 
 
 def test_days_come_first_where_only_that_can_be_meant_and_the_user_is_told():
@@ -90,7 +89,7 @@ def test_dates_that_can_only_be_meant_both_ways_are_refused_until_the_format_is_
     with pytest.raises(DataError, match=r'"1/13/2010".*"13/1/2010".*date_format'):
         read("13/1/2010", "1/13/2010")
     assert read("13/1/2010", "1/13/2010", date_format="%m/%d/%Y") == [
-        "NaT",
+        None,
         "2010-01-13T00:00",
     ]
 
@@ -112,7 +111,7 @@ def test_a_date_format_is_strptimes_and_iso_8601_is_always_understood(text, date
 
 
 def test_with_a_date_format_other_forms_are_not_guessed():
-    assert read("12/1/2010", "20101201", date_format="%d.%m.%Y") == ["NaT", "NaT"]
+    assert read("12/1/2010", "20101201", date_format="%d.%m.%Y") == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_a_number_is_read_with_blanks_around_and_either_decimal_mark(text, numbe
     ["", "six", "inf", "-inf", "nan", "1e400", "1e13", "1,234", "1.234,5", "£6", "0x1F", "6 7"],
 )
 def test_what_is_no_sane_number_is_not_made_one(text):
-    assert np.isnan(cells.numbers(pl.Series([text]))[0])
+    assert cells.numbers(pl.Series([text])).to_list() == [None]
 
 
 @pytest.mark.parametrize(
@@ -145,4 +144,4 @@ def test_an_identifier_is_text_without_blanks_and_a_floats_point_zero(text, iden
 def test_identifiers_are_ranked_in_the_order_of_their_text():
     ids, places = cells.ranks(pl.Series(["9", "é", None, "10", "9", "a"]))
     assert ids == sorted(ids) == ["10", "9", "a", "é"]
-    assert places.tolist() == [1, 3, -1, 0, 1, 2]
+    assert places.to_list() == [1, 3, None, 0, 1, 2]

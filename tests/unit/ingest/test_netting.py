@@ -28,7 +28,7 @@ def netted(lines: list[Line]) -> tuple[list[float], list[bool]]:
     types = (pl.Int32, pl.Int32, pl.Float64, pl.Int64, pl.Float64, pl.Boolean)
     frame = pl.DataFrame(lines, schema=dict(zip(names, types, strict=True)), orient="row")
     left, found = net(frame)
-    return left.tolist(), found.tolist()
+    return left.to_list(), found.to_list()
 
 
 def piece_by_piece(lines: list[Line]) -> tuple[list[float], list[bool]]:

@@ -20,7 +20,7 @@ def test_chunks_hold_the_same_customers(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(files, "CHUNK", 3)
     owner = np.repeat(np.arange(8), [1, 4, 2, 1, 1, 3, 2, 5])
     day = np.arange(len(owner), dtype=np.int32)
-    whole = Histories.from_orders(list("abcdefgh"), owner, day, day + 1.0)
+    whole = Histories.from_orders(list("abcdefgh"), owner, day, day.astype(float) + 1)
     parts = list(files._chunks(whole))
     assert [part.customer_ids for part in parts] == [list("abc"), list("def"), list("gh")]
     assert [part.order_count.tolist() for part in parts] == [[1, 4, 2], [1, 1, 3], [2, 5]]

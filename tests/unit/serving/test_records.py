@@ -97,6 +97,15 @@ def test_what_is_wrong_is_named_by_record_field_and_value() -> None:
     assert refused.value.problems[0].hint == "write a day as 2011-12-09"
 
 
+def test_a_missing_field_that_is_there_under_another_name_is_hinted_at() -> None:
+    batch = [{"customer_id": "a", "orders": [{"date": "2011-12-01", "amuont": 5}]}, {"order": []}]
+    with pytest.raises(InvalidRequest) as refused:
+        records.read(batch, day_of(TODAY))
+    hints = {problem.field: problem.hint for problem in refused.value.problems}
+    assert hints["orders[0].amount"] == "did you mean amuont?"
+    assert hints["orders"] == "did you mean order?"
+
+
 def test_a_record_on_a_line_is_named_by_its_line() -> None:
     with pytest.raises(InvalidRequest, match=r"^line 7: orders is missing$"):
         records.read([{"customer_id": "a"}], day_of(TODAY), lines=[7])

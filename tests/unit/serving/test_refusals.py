@@ -1,5 +1,6 @@
 """A request that cannot be answered is refused with the record, the field and what to do."""
 
+import contextlib
 import json
 import logging
 import re
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from container.artifacts import Bundle
-from container.serving import app
+from container.errors import DataError, InvalidRequest
+from container.serving import app, codecs
 
 Ask = Callable[..., TestResponse]
 
@@ -95,8 +99,8 @@ def vector(bundle: Bundle, **changes: str) -> str:
     ("field", "value"),
     [
         ("customer_id", ""), ("last_order_date", "1/12/2011"), ("last_order_date", "2011-12-10"),
-        ("order_count", ""), ("order_count", "0"), ("order_count", "1.5"), ("tenure", "long"),
-        ("amount", "inf"), ("amount", "1e39"),
+        ("order_count", ""), ("order_count", "0"), ("order_count", "1.5"), ("order_count", "1e30"),
+        ("tenure", "long"), ("amount", "inf"), ("amount", "1e39"),
     ],
 )  # fmt: skip
 def test_a_bad_cell_of_a_feature_vector_is_refused_by_line_and_column(
@@ -150,6 +154,27 @@ def test_a_table_that_is_no_order_lines_is_a_data_error(ask: Ask, body: str, wor
 def test_bytes_that_are_no_parquet_are_refused(ask: Ask) -> None:
     response = ask(b"not parquet", "application/x-parquet")
     assert response.status_code == 400
+
+
+@settings(max_examples=200)
+@given(
+    form=st.sampled_from(["application/json", LINES, "text/csv"]),
+    of=st.integers(0, 3),
+    cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    put=st.binary(max_size=8)
+    | st.sampled_from([b"null", b"1e999", b'"', b",", b"\n", b"{}", b"-"]),
+)
+def test_no_damage_to_a_text_is_taken_for_a_fault_of_ours(
+    bundle: Bundle, form: str, of: int, cut: tuple[float, float], put: bytes
+) -> None:
+    lines = json.dumps(ANA) + "\n" + json.dumps(with_order())
+    order_lines = f"{HEADER}\n1,A,2,2011-12-01,5,ana\n2,A,2,2011-12-05,5,bob"
+    good = [json.dumps({"instances": [ANA], "horizons": [7]}), lines, order_lines, vector(bundle)]
+    whole = good[of].encode()
+    start, end = sorted(round(part * len(whole)) for part in cut)
+    body = whole[:start] + put + whole[end:]
+    with contextlib.suppress(InvalidRequest, DataError):
+        codecs.decode(body, form, bundle.manifest, 15_317)
 
 
 def test_an_accept_that_nothing_satisfies_is_406_and_lists_the_forms(ask: Ask) -> None:
