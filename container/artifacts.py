@@ -114,7 +114,13 @@ class Bundle:
         manifest = check(directory)
         kind = model_class(manifest.model_kind)
         path = directory / kind.file_name
-        model = kind.load(path, manifest.feature_names, manifest.model_parameters)
+        parameters = manifest.model_parameters | {"days": list(manifest.time_grid)}
+        try:
+            model = kind.load(path, manifest.feature_names, parameters)
+        except KeyError as error:
+            raise ModelMismatch(
+                f"{directory / MANIFEST} lacks the model parameter {error}; train again"
+            ) from error
         if model.feature_names != manifest.feature_names:
             raise ModelMismatch(
                 f"{path} reads {', '.join(model.feature_names)}, its {MANIFEST} names other "
@@ -134,7 +140,7 @@ def seal(model: Model, **card: object) -> Bundle:
     manifest = Manifest.model_validate({
         "model_version": "",
         "model_kind": model.kind,
-        "model_parameters": model.parameters,
+        "model_parameters": {k: v for k, v in model.parameters.items() if k != "days"},
         "feature_names": model.feature_names,
         "time_grid": model.days.tolist(),
         "files": files,

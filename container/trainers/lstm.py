@@ -77,7 +77,6 @@ class LstmTrainer(Trainer):
         average, steps = copy.deepcopy(network), itertools.count()
         best, best_epoch, least = average, epochs, math.inf
         for epoch in range(1, epochs + 1):
-            network.train()
             for batch in torch.randperm(len(rows)).tensor_split(batches):
                 optimiser.zero_grad()
                 torch.autograd.backward(self._loss(network, *rows[batch]))

@@ -148,12 +148,16 @@ def test_a_step_that_is_missing_is_not_an_average_step() -> None:
 @given(
     st.sampled_from(["log-normal", "weibull"]),
     st.lists(st.floats(0, 2.0**40, width=32), min_size=len(NAMES), max_size=len(NAMES)),
+    st.lists(st.floats(-100, 100), min_size=2, max_size=2),
     st.floats(1, 1e4),
 )
-def test_no_features_however_wild_break_a_curve(
-    likelihood: str, features: list[float], waited: float
+def test_neither_wild_features_nor_a_wild_network_break_a_curve(
+    likelihood: str, features: list[float], answer: list[float], waited: float
 ) -> None:
-    curve = model(likelihood, np.geomspace(1, 7300, 40)).survival(np.array([features], np.float32))
+    wild = model(likelihood, np.geomspace(1, 7300, 40))
+    with torch.no_grad():
+        wild.network.answer.bias[:] = torch.tensor(answer)
+    curve = wild.survival(np.array([features], np.float32))
     assert np.isfinite(curve.log_s).all()
     assert (np.diff(curve.log_s, axis=1) <= 0).all()
     assert 0 <= curve.probability_within(30, waited)[0] <= 1

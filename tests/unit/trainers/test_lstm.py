@@ -190,14 +190,17 @@ def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
     tmp_path: Path,
 ) -> None:
     train, later = customers(60, seed=2), customers(300, seed=3)
-    searched = fit(train, later, epochs=200, learning_rate=0.05, dropout=0)
-    best = int(searched.found["rounds"])
+    searched = fit(train, later, epochs=200, learning_rate=0.05)
+    best = searched.found["rounds"]
     assert 1 <= best < 200
-    as_found = fit(train, None, {"rounds": best}, epochs=200, learning_rate=0.05, dropout=0)
-    as_told = fit(train, epochs=best, learning_rate=0.05, dropout=0)
-    assert as_found.found == as_told.found == searched.found
-    assert written(as_found, tmp_path) == written(as_told, tmp_path)
-    assert written(as_found, tmp_path) == written(searched, tmp_path)
+    refits = [
+        fit(train, epochs=best, learning_rate=0.05),
+        fit(train, None, {"rounds": best}, learning_rate=0.05),
+        fit(train, later, {"rounds": best}, learning_rate=0.05),
+    ]
+    for refit in refits:
+        assert refit.found == searched.found
+        assert written(refit, tmp_path) == written(searched, tmp_path)
 
 
 def test_early_stopping_rounds_are_its_patience_and_none_is_endless(
