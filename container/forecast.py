@@ -117,36 +117,38 @@ def forecast(
     A gap is a whole number of days, and the days up to as_of have passed without an order: the
     earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
     """
-    elapsed = known.elapsed.astype(float)
+    elapsed = known.elapsed
     tail = (1 - inner_level) / 2
-
-    def days(level: float, waited: NDArray[np.float64] | float) -> Days:
-        t = survival.quantile(level, waited)
-        finite = np.isfinite(t) & (t < _FAR)
-        whole = np.rint(np.where(finite, t, 0.0)).astype(np.int64)
-        return np.where(finite, np.maximum(whole, np.asarray(waited, np.int64) + 1), _NEVER)
-
-    gap, low, high = (days(level, elapsed) for level in (0.5, tail, 1 - tail))
-    typical, typical_high = days(0.5, 0.0), days(1 - tail, 0.0)
-    status = _status(survival, known.elapsed, gap, typical_high)
-    latest = known.elapsed + max_horizon_days
+    gap, low, high = _whole_days(survival, [0.5, tail, 1 - tail], elapsed)
+    typical, typical_high = _whole_days(survival, [0.5, 1 - tail], np.zeros_like(elapsed))
+    asked = [*horizons, LAPSED_HORIZON]
+    *probabilities, within_lapsed = survival.probability_within(np.c_[asked], elapsed)
+    latest = elapsed + max_horizon_days
     return Forecasts(
         known=known,
         gap=np.where(gap <= latest, gap, -1),
         low=np.where(low <= latest, low, -1),
         high=np.where(high <= latest, high, -1),
         typical=np.where(typical <= max_horizon_days, typical, -1),
-        probability={h: survival.probability_within(h, elapsed) for h in horizons},
-        status=status,
+        probability=dict(zip(horizons, probabilities, strict=True)),
+        status=_status(within_lapsed, elapsed > typical_high, gap - elapsed),
         interval_level=interval_level,
         model_version=model_version,
     )
 
 
-def _status(survival: Survival, elapsed: Days, gap: Days, typical_high: Days) -> list[Status]:
-    lapsed = survival.probability_within(LAPSED_HORIZON, elapsed) < LAPSED_BELOW
-    overdue = elapsed > typical_high
-    due = gap - elapsed <= DUE_WITHIN
+def _whole_days(survival: Survival, levels: list[float], elapsed: Days) -> Days:
+    """(k, n) quantiles as whole days, at least a day after those elapsed."""
+    t = survival.quantile(np.c_[levels], elapsed)
+    finite = t < _FAR
+    whole = np.rint(np.where(finite, t, 0.0)).astype(np.int64)
+    return np.where(finite, np.maximum(whole, elapsed + 1), _NEVER)
+
+
+def _status(
+    within_lapsed: NDArray[np.float64], overdue: NDArray[np.bool_], days_left: Days
+) -> list[Status]:
+    conditions = [within_lapsed < LAPSED_BELOW, overdue, days_left <= DUE_WITHIN]
     words = [Status.LAPSED, Status.OVERDUE, Status.DUE, Status.ACTIVE]
-    choice = np.select([lapsed, overdue, due], [0, 1, 2], default=3)
+    choice = np.select(conditions, [0, 1, 2], default=3)
     return [words[i] for i in choice.tolist()]

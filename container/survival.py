@@ -7,6 +7,7 @@ constant, so log S is a line; beyond the last day the hazard of the curve's last
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,13 @@ class Survival:
         """The number of curves, n."""
         return len(self.log_s)
 
-    @property
+    @cached_property
+    def _knots(self) -> tuple[Float, Float]:
+        """Days (m + 1,) and log S (n, m + 1) with the start, where S(0) = 1."""
+        start = np.zeros((len(self), 1))
+        return np.concatenate([[0.0], self.days]), np.hstack([start, self.log_s])
+
+    @cached_property
     def _tail_hazard(self) -> Float:
         """(n,) hazard a day beyond the grid: the mean over its last third of days."""
         last = self.days[-1]
@@ -39,40 +46,42 @@ class Survival:
         return np.asarray((self.log_s[:, start] - self.log_s[:, -1]) / (last - self.days[start]))
 
     def log_at(self, t: ArrayLike) -> Float:
-        """(n,) log S at `t` days, one for each curve or one for all."""
-        t = np.broadcast_to(np.asarray(t, float), (len(self),))
-        knots = np.concatenate([[0.0], self.days])
-        step = np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(self.days) - 1)
+        """Log S at `t` days: (n,) for one t or (n,) of them, (k, n) for (k, 1) or (k, n)."""
+        t = np.asarray(t, float)
+        t = np.broadcast_to(t, np.broadcast_shapes(t.shape, (len(self),)))
+        knots, curve = self._knots
+        step = np.minimum(np.searchsorted(self.days, t, side="right"), len(self.days) - 1)
         row = np.arange(len(self))
-        left = np.where(step > 0, self.log_s[row, step - 1], 0.0)
-        slope = (self.log_s[row, step] - left) / (knots[step + 1] - knots[step])
+        left = curve[row, step]
+        slope = (curve[row, step + 1] - left) / (knots[step + 1] - knots[step])
         inside = left + slope * (np.minimum(t, self.days[-1]) - knots[step])
         beyond = np.maximum(t - self.days[-1], 0.0)
         return np.asarray(inside - np.where(beyond > 0, self._tail_hazard * beyond, 0.0))
 
     def quantile(self, level: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
-        """(n,) days t since the last order by which the gap has ended with probability `level`.
+        """Days t since the last order by which the gap has ended with probability `level`.
 
         Given that `elapsed` days have passed without an order: S(t) / S(elapsed) = 1 - level, so t
         is never below `elapsed`. Infinite where the curve never falls so low. 0 < level < 1.
+        (n,), or (k, n) for k levels given as (k, 1).
         """
-        elapsed = np.broadcast_to(np.asarray(elapsed, float), (len(self),))
         target = self.log_at(elapsed) + np.log1p(-np.asarray(level, float))
-        padded = np.hstack([np.zeros((len(self), 1)), self.log_s])
-        knots = np.concatenate([[0.0], self.days])
-        step = np.minimum((padded > target[:, None]).sum(axis=1), len(self.days))
-        step = np.maximum(step, 1)
+        knots, curve = self._knots
+        step = np.clip((curve > target[..., None]).sum(axis=-1), 1, len(self.days))
         row = np.arange(len(self))
-        left, right = padded[row, step - 1], padded[row, step]
+        left, right = curve[row, step - 1], curve[row, step]
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (left - target) / (left - right)
             inside = knots[step - 1] + share * (knots[step] - knots[step - 1])
-            beyond = self.days[-1] + (padded[:, -1] - target) / self._tail_hazard
-        t = np.where(target >= padded[:, -1], inside, beyond)
+            beyond = self.days[-1] + (curve[:, -1] - target) / self._tail_hazard
+        t = np.where(target >= curve[:, -1], inside, beyond)
         return np.asarray(np.maximum(t, elapsed))
 
     def probability_within(self, horizon: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
-        """(n,) probability of an order within `horizon` days after `elapsed` days without one."""
+        """Probability of an order within `horizon` days after `elapsed` days without one.
+
+        (n,), or (k, n) for k horizons given as (k, 1).
+        """
         elapsed = np.asarray(elapsed, float)
         log_ratio = self.log_at(elapsed + np.asarray(horizon, float)) - self.log_at(elapsed)
         return np.asarray(np.clip(-np.expm1(log_ratio), 0.0, 1.0))

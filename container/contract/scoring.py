@@ -6,9 +6,21 @@ import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Date = Annotated[datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))]
+
+def _text(value: object) -> object:
+    """A number is no date, though it could be read as seconds since 1970."""
+    if isinstance(value, str | datetime.date):
+        return value
+    raise ValueError("must be a date as text, like 2011-12-09")
+
+
+Date = Annotated[
+    datetime.date,
+    BeforeValidator(_text),
+    Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1)),
+]
 Horizon = Annotated[int, Field(ge=1, le=3650)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 

@@ -51,10 +51,9 @@ def clean(
     """Make orders of the rows of `where`, as messages call them.
 
     Rows after the day `as_of` are not looked at: nothing that they cancel is cancelled yet.
-
     Raises DataError where there are no rows or none can be used. A `strict` caller gets an
-    InvalidRequest for cells that cannot be read, and is left to speak to the customers who were
-    seen and have no orders.
+    InvalidRequest for cells that cannot be read and rows after `as_of`, and is left to speak to
+    the customers who were seen and have no orders.
     """
     if table.rows.is_empty():
         raise DataError(f"{where} names columns but has no rows")
@@ -65,8 +64,8 @@ def clean(
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines = _lines(table, columns, customers, places, dates.moments)
-    problems = _problems(table, columns, lines["reason"])
+    lines = _lines(table, columns, customers, places, dates.moments, as_of or datetime.date.max)
+    problems = _problems(table, columns, lines["reason"], as_of)
     if strict and problems:
         raise InvalidRequest(problems)
     seen = lines["customer"].unique(maintain_order=True).drop_nulls()
@@ -77,7 +76,6 @@ def clean(
 
     reason = _first(
         {
-            Rejection.LATER: pl.col("moment").dt.date() > (as_of or datetime.date.max),
             Rejection.DUPLICATE: pl.lit(_repeated(lines)),
             Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
             Rejection.NO_PRICE: (pl.col("price") <= 0) | (pl.col("units") == 0),
@@ -115,9 +113,14 @@ def clean(
 
 
 def _lines(
-    table: Table, columns: Columns, customers: pl.Series, products: pl.Series, moments: pl.Series
+    table: Table,
+    columns: Columns,
+    customers: pl.Series,
+    products: pl.Series,
+    moments: pl.Series,
+    as_of: datetime.date,
 ) -> pl.DataFrame:
-    """Every row's values, and the reason against those that cannot be read.
+    """Every row's values, and the reason against those that cannot be read or come too late.
 
     units are pieces, or money where the file has a ready amount: then a unit's price is 1, and
     pieces, if known, stand beside.
@@ -155,6 +158,7 @@ def _lines(
                 Rejection.BAD_DATE: pl.col("moment").is_null(),
                 Rejection.BAD_QUANTITY: bad_quantity,
                 Rejection.BAD_PRICE: bad_price,
+                Rejection.LATER: pl.col("moment").dt.date() > as_of,
             }
         ),
     )
@@ -229,8 +233,10 @@ def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
     )
 
 
-def _problems(table: Table, columns: Columns, reason: pl.Series) -> list[Problem]:
-    """What is wrong with the first rows that cannot be read."""
+def _problems(
+    table: Table, columns: Columns, reason: pl.Series, as_of: datetime.date | None
+) -> list[Problem]:
+    """What is wrong with the first rows that cannot be read or come too late."""
     explained = {
         Rejection.NO_CUSTOMER: ("customer", "is no customer id"),
         Rejection.BAD_DATE: (
@@ -239,6 +245,7 @@ def _problems(table: Table, columns: Columns, reason: pl.Series) -> list[Problem
         ),
         Rejection.BAD_QUANTITY: ("quantity", "is no number of items"),
         Rejection.BAD_PRICE: ("price", "is no number, or too large"),
+        Rejection.LATER: ("date", f"is after as_of {as_of}"),
     }
     problems = []
     for row in reason.is_not_null().arg_true().head(_AT_ONCE):

@@ -40,16 +40,22 @@ def read(
 
 
 def from_bytes(
-    body: bytes, content_type: str | None, columns: Columns, *, strict: bool = False
+    body: bytes,
+    content_type: str | None,
+    columns: Columns,
+    *,
+    strict: bool = False,
+    as_of: datetime.date | None = None,
 ) -> Cleaned:
     """The transactions of a request's body, cleaned.
 
-    `strict` refuses cells that cannot be read (InvalidRequest naming row and column) instead of
-    counting them, and returns customers without orders, in `seen`, instead of refusing them.
-    Raises DataError (MissingColumn) and UnsupportedMediaType.
+    `strict` refuses cells that cannot be read and rows after `as_of` (InvalidRequest naming row
+    and column) instead of counting them, and returns customers without orders, in `seen`, instead
+    of refusing them. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     where = "the request"
-    return _clean([open_source(where, body, content_type)], columns, where, strict=strict)
+    source = open_source(where, body, content_type)
+    return _clean([source], columns, where, strict=strict, as_of=as_of)
 
 
 class _Series(Protocol):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
-from scipy.special import log_ndtr
 
 from container.survival import Survival
 
@@ -16,6 +15,8 @@ Float = NDArray[np.float64]
 
 def log_normal_survival(days: Float, location: Float, scale: Float) -> Survival:
     """The n curves of log gap ~ Normal(location (n,), scale (n,)), at `days` (m,)."""
+    from scipy.special import log_ndtr  # noqa: PLC0415 - slow to import, and hazards do without
+
     z = (np.log(days) - location[:, None]) / scale[:, None]
     return Survival(days, np.asarray(log_ndtr(-z)))
 

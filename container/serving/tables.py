@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv as text_rows
 import io
 import re
-from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 
 from container.contract.manifest import ID_COLUMNS, Manifest
-from container.contract.orders import Columns
 from container.errors import InvalidRequest, Problem
 from container.forecast import Known
 from container.histories import Histories, date_of
@@ -46,11 +43,16 @@ def _order_lines(
     from container.ingest import from_bytes  # noqa: PLC0415 - brings polars, which few requests need
 
     columns = manifest.hyperparameters.columns
-    cleaned = from_bytes(body, content_type, columns, strict=True)
-    histories = _in_sequence(cleaned.histories, cleaned.seen)
     as_of = today if told.as_of is None else told.as_of
-    if problems := list(islice(_unanswerable(histories, as_of, columns), LIMIT)):
-        raise InvalidRequest(problems)
+    cleaned = from_bytes(body, content_type, columns, strict=True, as_of=date_of(as_of))
+    histories = _in_sequence(cleaned.histories, cleaned.seen)
+    without = np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist()
+    if without:
+        what = "has no order: every line was cancelled or is no product"
+        raise InvalidRequest([
+            Problem(f"customer {cleaned.seen[i]} {what}", i, columns.customer_column)
+            for i in without
+        ])  # fmt: skip
     return Orders(histories, np.full(len(histories.customer_ids), as_of), told)
 
 
@@ -66,21 +68,6 @@ def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
         histories.items,
         histories.lines,
     )
-
-
-def _unanswerable(histories: Histories, as_of: int, columns: Columns) -> Iterator[Problem]:
-    for i, customer in enumerate(histories.customer_ids):
-        days = histories.day[histories.offsets[i] : histories.offsets[i + 1]]
-        if not len(days):
-            message = f"customer {customer} has no order: every line was cancelled or is no product"
-            yield Problem(message, i, columns.customer_column)
-        elif days[-1] > as_of:
-            message = (
-                f"customer {customer} has an order on {date_of(days[-1])}, "
-                f"after as_of {date_of(as_of)}"
-            )
-            hint = "leave out later orders; as_of is today (UTC) unless it is given"
-            yield Problem(message, i, columns.date_column, hint)
 
 
 def _vectors(body: bytes, told: Options, manifest: Manifest, today: int) -> Vectors:

@@ -86,8 +86,8 @@ def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:
     the long tail of those who have waited far longer than most gaps last. Where all gaps are equal
     the second day is twice as far.
 
-    >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 6)
-    array([ 7., 14., 30., 90.])
+    >>> time_grid(np.array([7.0, 7, 14, 30, 90]), np.array([True] * 4 + [False]), 6).tolist()
+    [7.0, 14.0, 30.0, 52.0, 90.0]
     """
     body = max(1, bins * 2 // 3)
     inner = np.quantile(gap[observed], np.arange(1, body + 1) / (body + 1), method="inverted_cdf")

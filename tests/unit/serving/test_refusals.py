@@ -119,7 +119,8 @@ HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID"
 @pytest.mark.parametrize(
     ("rows", "field", "words"),
     [
-        (["1,A,2,2011-12-10,5,ana"], "InvoiceDate", "customer ana has an order on 2011-12-10"),
+        (["1,A,2,2011-12-10,5,ana"], "InvoiceDate", "is after as_of 2011-12-09"),
+        (["C1,A,-2,2011-12-10,5,ana"], "InvoiceDate", "is after as_of 2011-12-09"),
         (["1,A,2,2011-12-01,5,ana", "C2,A,-2,2011-12-02,5,ana"], "CustomerID", "ana has no order"),
         (["1,POST,2,2011-12-01,5,ana"], "CustomerID", "ana has no order"),
         (["1,A,2,soon,5,ana"], "InvoiceDate", "soon"),

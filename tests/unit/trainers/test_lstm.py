@@ -82,14 +82,14 @@ def test_learns_the_gaps_that_the_history_foretells_from_censored_and_late_watch
     curves = fitted.model.survival(later.features)
     truth = np.log(SCIPY[likelihood](location_of(later.features), SCALE).median())
     error = np.log(curves.quantile(0.5)) - truth
-    assert np.abs(error).mean() < 0.5 * np.abs(truth - np.median(truth)).mean()
+    assert np.abs(error).mean() < 0.6 * np.abs(truth - np.median(truth)).mean()
     assert abs(error.mean()) < 0.05
     spread = np.log(curves.quantile(0.9) / curves.quantile(0.1))
     expected = np.diff(NOISES[likelihood].ppf([0.1, 0.9])) * SCALE
     assert np.median(spread) == pytest.approx(expected[0], rel=0.1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(SCIPY)),
     st.floats(0, 5),
@@ -196,11 +196,12 @@ def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
     refits = [
         fit(train, epochs=best, learning_rate=0.05),
         fit(train, None, {"rounds": best}, learning_rate=0.05),
-        fit(train, later, {"rounds": best}, learning_rate=0.05),
     ]
     for refit in refits:
         assert refit.found == searched.found
         assert written(refit, tmp_path) == written(searched, tmp_path)
+    longer = {"rounds": best + 1}
+    assert fit(train, later, longer, learning_rate=0.05).found == longer
 
 
 def test_early_stopping_rounds_are_its_patience_and_none_is_endless(

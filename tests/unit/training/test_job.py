@@ -56,7 +56,7 @@ def test_what_is_printed_reconciles_and_is_stored(
     report = manifest.data
     assert report.rows_read == report.rows_used + sum(report.rejected.values())
     assert report.rejected["unreadable_date"] == report.rejected["no_customer_id"] == 1
-    assert f"rows read {report.rows_read:,}" in " ".join(caplog.text.split())
+    assert f"{report.rows_read:,} rows read" in " ".join(caplog.text.split())
     assert "unreadable date" in caplog.text
     assert "naive" in caplog.text
     stored = json.loads((tmp_path / "model" / "metrics.json").read_text())
