@@ -11,12 +11,20 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from container.contract.orders import Columns
 from container.contract.scoring import Horizon, IntervalLevel
 from container.errors import InvalidHyperparameters
 
+_FOREST = {"num_round": 100, "max_depth": 8}
 TRAINERS = ("xgboost", "lstm", "random-forest", "naive")
 
 
@@ -66,12 +74,17 @@ class Hyperparameters(Columns):
     )
     time_bins: int = Field(24, ge=2, le=200, description="steps of the hazard's time grid")
 
-    num_round: int = Field(600, ge=1, le=100_000, description="xgboost: most boosting rounds")
+    num_round: int = Field(
+        600,
+        ge=1,
+        le=100_000,
+        description="xgboost: most boosting rounds; random-forest: trees, 100",
+    )
     early_stopping_rounds: int = Field(
         50, ge=0, le=100_000, description="rounds without progress before stopping; 0: never"
     )
     eta: float = Field(0.05, gt=0, le=1, description="xgboost: step size")
-    max_depth: int = Field(4, ge=1, le=20, description="xgboost: depth of a tree")
+    max_depth: int = Field(4, ge=1, le=20, description="xgboost: depth of a tree; random-forest: 8")
     min_child_weight: float = Field(20, ge=0, description="xgboost: least weight in a leaf")
     subsample: float = Field(0.8, gt=0, le=1, description="xgboost: share of rows a tree sees")
     colsample_bytree: float = Field(
@@ -89,6 +102,12 @@ class Hyperparameters(Columns):
     likelihood: Literal["log-normal", "weibull"] = Field(
         "log-normal", description="lstm: distribution of the gap"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forest_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """One round of deep trees wants other numbers than many rounds of shallow ones."""
+        return (_FOREST | values) if values.get("trainer") == "random-forest" else values
 
     @property
     def columns(self) -> Columns:

@@ -128,6 +128,11 @@ class LstmModel(Model):
                 f"{path} reads a sequence of gaps and amounts, which its manifest does not list; "
                 "copy the whole model again"
             )
+        if parameters["likelihood"] not in ("log-normal", "weibull"):
+            raise ModelMismatch(
+                f"{path} has a likelihood that this version does not know, "
+                f"{parameters['likelihood']}; use the version that trained it, or train again"
+            )
         size, layers = (int(floats(parameters, name)) for name in ("hidden_size", "layers"))
         network = Network(size, layers)
         try:

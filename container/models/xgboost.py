@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -42,13 +41,28 @@ def load_xgboost() -> Any:
 
 
 class BoosterModel(Model):
-    """A model whose file is an XGBoost booster in Universal Binary JSON."""
+    """A model whose file is an XGBoost booster in Universal Binary JSON.
+
+    parameters  with "days", the time grid of its curves
+    """
 
     file_name: ClassVar[str] = "model.ubj"
 
-    def __init__(self, booster: xgboost.Booster, feature_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> None:
         self.booster = booster
         self.feature_names = feature_names
+        self.days = floats(parameters, "days")
+        self._parameters = dict(parameters)
+
+    @property
+    @override
+    def parameters(self) -> dict[str, JsonValue]:
+        return self._parameters
 
     @override
     def save(self, path: Path) -> None:
@@ -70,59 +84,27 @@ class BoosterModel(Model):
                 f"{path} reads {booster.num_features()} columns, its manifest describes "
                 f"{len(feature_names)}; copy the whole model again"
             )
-        return cls.build(booster, feature_names, parameters)
-
-    @classmethod
-    @abstractmethod
-    def build(
-        cls,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        parameters: Mapping[str, JsonValue],
-    ) -> Self:
-        """The model around a booster."""
+        return cls(booster, feature_names, parameters)
 
 
 class HazardModel(BoosterModel):
     """P(order in time bin j | none before): one target of the booster for each bin.
 
-    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
-
-    days  (m,) the bins' ends: bin j is the days in (days[j - 1], days[j]]
+    Bin j is the days in (days[j - 1], days[j]]. Source: Singer & Willett 1993, "It's about time:
+    using discrete-time survival analysis".
     """
 
     kind: ClassVar[str] = "hazard"
 
-    def __init__(
-        self, booster: xgboost.Booster, feature_names: tuple[str, ...], days: NDArray[np.float64]
-    ) -> None:
-        super().__init__(booster, feature_names)
-        self.days = days
-
-    @classmethod
-    @override
-    def build(
-        cls,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        parameters: Mapping[str, JsonValue],
-    ) -> Self:
-        return cls(booster, feature_names, floats(parameters, "days"))
-
-    @property
-    @override
-    def parameters(self) -> dict[str, JsonValue]:
-        return {"days": self.days.tolist()}
-
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
-        margin = predict(self.booster, features, "margin").reshape(len(features), len(self.days))
+        margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
         return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
 
 
 class AftModel(BoosterModel):
-    """log gap = trees(features) + scale x standard normal noise.
+    """log gap = trees(features) + scale x standard normal noise, `scale` being a parameter.
 
     Source: Barnwal, Cho & Hocking 2022, "Survival regression with accelerated failure time model
     in XGBoost".
@@ -130,87 +112,26 @@ class AftModel(BoosterModel):
 
     kind: ClassVar[str] = "aft"
 
-    def __init__(
-        self,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        days: NDArray[np.float64],
-        scale: float,
-    ) -> None:
-        super().__init__(booster, feature_names)
-        self.days = days
-        self.scale = scale
-
-    @classmethod
-    @override
-    def build(
-        cls,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        parameters: Mapping[str, JsonValue],
-    ) -> Self:
-        days = floats(parameters, "days")
-        return cls(booster, feature_names, days, float(floats(parameters, "scale")))
-
-    @property
-    @override
-    def parameters(self) -> dict[str, JsonValue]:
-        return {"days": self.days.tolist(), "scale": self.scale}
-
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         location = predict(self.booster, features, "margin")
-        return log_normal_survival(self.days, location, np.full_like(location, self.scale))
+        scale = np.full_like(location, floats(self.parameters, "scale"))
+        return log_normal_survival(self.days, location, scale)
 
 
 class SquaredErrorModel(BoosterModel):
     """The textbook way: the mean of the gaps that ended; kept to be compared.
 
     Its curve is the training rows' Kaplan-Meier curve of gap / prediction, stretched by the
-    prediction.
-
-    ratio, ratio_log_s  (k,) that curve: log S at multiples of the prediction
+    prediction: the parameters "ratio" and "ratio_log_s" are log S at multiples of it.
     """
 
     kind: ClassVar[str] = "squared-error"
 
-    def __init__(
-        self,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        days: NDArray[np.float64],
-        ratio: NDArray[np.float64],
-        ratio_log_s: NDArray[np.float64],
-    ) -> None:
-        super().__init__(booster, feature_names)
-        self.days = days
-        self.ratio = ratio
-        self.ratio_log_s = ratio_log_s
-
-    @classmethod
-    @override
-    def build(
-        cls,
-        booster: xgboost.Booster,
-        feature_names: tuple[str, ...],
-        parameters: Mapping[str, JsonValue],
-    ) -> Self:
-        values = (floats(parameters, name) for name in ("days", "ratio", "ratio_log_s"))
-        return cls(booster, feature_names, *values)
-
-    @property
-    @override
-    def parameters(self) -> dict[str, JsonValue]:
-        return {
-            "days": self.days.tolist(),
-            "ratio": self.ratio.tolist(),
-            "ratio_log_s": self.ratio_log_s.tolist(),
-        }
-
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
-        point = point_gap(self.booster, features)
-        return scaled_survival(self.days, point, self.ratio, self.ratio_log_s)
+        curve = (floats(self.parameters, name) for name in ("ratio", "ratio_log_s"))
+        return scaled_survival(self.days, point_gap(self.booster, features), *curve)
 
 
 def point_gap(booster: xgboost.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:

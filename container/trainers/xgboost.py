@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 from typing_extensions import override
 
 from container import features
@@ -124,7 +125,7 @@ class HazardTrainer(_Boosting):
         model = json.loads(booster.save_raw("json"))
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
         vector = load_xgboost().Booster(model_file=bytearray(finished))
-        fitted = HazardModel(vector, self.feature_names, days)
+        fitted = HazardModel(vector, self.feature_names, {"days": days.tolist()})
         return Fitted(fitted, {"rounds": booster.num_boosted_rounds()})
 
 
@@ -170,7 +171,8 @@ class AftTrainer(_Boosting):
             }
             scale = min(fits, key=lambda scale: fits[scale][1])
             booster = fits[scale][0]
-        model = AftModel(booster, self.feature_names, days, scale)
+        parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
+        model = AftModel(booster, self.feature_names, parameters)
         return Fitted(model, {"rounds": booster.num_boosted_rounds(), "scale": scale})
 
 
@@ -193,7 +195,12 @@ class SquaredErrorTrainer(_Boosting):
         )
         point = point_gap(booster, train.features)
         ratio, log_s = ratio_curve(train, point)
-        model = SquaredErrorModel(booster, self.feature_names, days, ratio, log_s)
+        parameters: dict[str, JsonValue] = {
+            "days": days.tolist(),
+            "ratio": ratio.tolist(),
+            "ratio_log_s": log_s.tolist(),
+        }
+        model = SquaredErrorModel(booster, self.feature_names, parameters)
         return Fitted(model, {"rounds": booster.num_boosted_rounds()})
 
 

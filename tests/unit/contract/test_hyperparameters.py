@@ -229,3 +229,10 @@ def test_the_columns_are_a_part_of_the_hyperparameters() -> None:
     columns = parse({"customer_column": "Kunde", "seed": "1"}).columns
     assert type(columns) is Columns
     assert columns == Columns(customer_column="Kunde")
+
+
+def test_a_forest_has_defaults_of_its_own_and_hears_what_it_is_told() -> None:
+    forest = parse({"trainer": "random-forest"})
+    assert (forest.num_round, forest.max_depth) == (100, 8)
+    assert parse({"trainer": "random-forest", "max_depth": "3"}).max_depth == 3
+    assert parse({}).max_depth == 4
