@@ -91,9 +91,7 @@ def _reading(source: Path) -> float:
 
 def _scanning(source: Path) -> float:
     start = time.perf_counter()
-    with gzip.open(source) as file:
-        while block := file.read(1 << 20):
-            block.count(b"\n")
+    gzip.decompress(source.read_bytes()).count(b"\n")
     return time.perf_counter() - start
 
 

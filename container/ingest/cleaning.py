@@ -64,7 +64,7 @@ def clean(
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines = _lines(table, columns, customers, places, dates.moments, as_of or datetime.date.max)
+    lines = _lines(table, columns, customers, places, dates.moments, as_of)
     problems = _problems(table, columns, lines["reason"], as_of)
     if strict and problems:
         raise InvalidRequest(problems)
@@ -118,7 +118,7 @@ def _lines(
     customers: pl.Series,
     products: pl.Series,
     moments: pl.Series,
-    as_of: datetime.date,
+    as_of: datetime.date | None,
 ) -> pl.DataFrame:
     """Every row's values, and the reason against those that cannot be read or come too late.
 
@@ -132,11 +132,8 @@ def _lines(
         quantities = quantities.set(quantities.is_null() & told, math.nan)
         values = {"units": table.each("price", prices), "price": pl.lit(1.0)}
         values["pieces"] = table.each("quantity", quantities)
-        negative, bad_quantity, bad_price = (
-            (units < 0) | (pieces < 0),
-            pieces.is_nan(),
-            units.is_null(),
-        )
+        negative = (units < 0) | (pieces < 0)
+        bad_quantity, bad_price = pieces.is_nan(), units.is_null()
     else:
         values = {"units": table.each("quantity", quantities), "price": table.each("price", prices)}
         negative, bad_quantity = units < 0, units.fill_null(0) == 0
@@ -158,7 +155,9 @@ def _lines(
                 Rejection.BAD_DATE: pl.col("moment").is_null(),
                 Rejection.BAD_QUANTITY: bad_quantity,
                 Rejection.BAD_PRICE: bad_price,
-                Rejection.LATER: pl.col("moment").dt.date() > as_of,
+                Rejection.LATER: pl.col("moment").dt.date() > as_of
+                if as_of
+                else pl.lit(value=False),
             }
         ),
     )

@@ -192,10 +192,40 @@ def test_an_order_that_was_wholly_cancelled_is_no_order():
     assert cleaned.report.orders == 2
 
 
+def test_without_products_cancellations_are_matched_by_customer_and_price():
+    frame = pl.DataFrame(
+        [row(quantity="3"), row(day="2011-01-05"), row(day="2011-01-06", quantity="-4")]
+    )
+    cleaned = from_frame(frame.drop("StockCode"), COLUMNS)
+    assert rejected(cleaned) == {"cancellation": 1, "cancelled_line": 1}
+    assert cleaned.histories.items.tolist() == [1]
+
+
 def test_customers_are_sorted_and_those_seen_are_in_the_files_sequence():
     cleaned = clean(row(customer="bob"), row(customer="eve", price="0"), row(), row(customer=""))
     assert cleaned.histories.customer_ids == ["ana", "bob"]
     assert cleaned.seen == ["bob", "eve", "ana"]
+
+
+def test_rows_after_as_of_are_counted_and_reach_nothing_back():
+    cancelling = row(day="2011-01-06 09:00", order="C2", quantity="-2")
+    rows = text([SURE, row(), cancelling, row(day="2011-01-07")])
+    before = from_bytes(rows, "text/csv", COLUMNS, as_of=datetime.date(2011, 1, 5))
+    assert rejected(before) == {"after_as_of": 2}
+    assert orders(before)["ana", datetime.date(2011, 1, 4)] == [5, 2, 1]
+    after = from_bytes(rows, "text/csv", COLUMNS, as_of=datetime.date(2011, 1, 6))
+    assert rejected(after) == {"after_as_of": 1, "cancellation": 1, "cancelled_line": 1}
+
+
+@settings(max_examples=40)
+@given(ROWS, st.integers(4, 6))
+def test_reading_as_of_a_day_equals_reading_a_file_that_ends_there(rows, day):
+    as_of = datetime.date(2011, 1, day)
+    known = [
+        one for one in rows if one["InvoiceDate"][:10] <= str(as_of) or one["InvoiceDate"] > "a"
+    ]
+    later = from_bytes(text([SURE, *rows]), "text/csv", COLUMNS, as_of=as_of)
+    assert later.histories.digest() == clean(SURE, *known).histories.digest()
 
 
 AMOUNTS = Columns(amount_column="Total")
@@ -245,6 +275,12 @@ def test_a_strict_reader_names_the_cells_that_cannot_be_read():
     assert problems[0].message.startswith("row 1: CustomerID (blank)")
     assert len(problems[1].message) < 120
     assert '"1,234"' in problems[3].message
+
+
+def test_a_strict_reader_names_rows_after_as_of():
+    with pytest.raises(InvalidRequest, match=r'row 1: InvoiceDate "2011-01-06" is after as_of'):
+        from_bytes(text([row(), row(day="2011-01-06")]), "text/csv", COLUMNS, strict=True,
+                   as_of=datetime.date(2011, 1, 5))  # fmt: skip
 
 
 def test_a_strict_reader_names_twenty_problems_at_most():
