@@ -71,8 +71,8 @@ def both_protocols(case: Case, hyperparameters: Hyperparameters) -> dict[str, di
     past = ingest.read(case.file, case.columns, as_of=case.as_of).histories
     later = later_split(past, ingest.read(case.file, case.columns).histories)
     split = temporal_split(past, hyperparameters.validation_fraction)
-    findings = search(hyperparameters, split, calendar=False)
-    model, _ = fit_all(hyperparameters, past, day_of(case.as_of), findings.found, calendar=False)
+    findings = search(hyperparameters, split)
+    model = fit_all(hyperparameters, past, day_of(case.as_of), findings).model
     level = inner_level(findings.interval_levels, hyperparameters.interval_level)
     matrix = features.compute(later.whole, model.feature_names)
     sides = {"A": (later.waits, case.cap_waits), "B": (later.orders, case.cap_orders)}

@@ -1,4 +1,4 @@
-"""The front door: python -m container train | serve | predict.
+"""The front door: python -m container train | serve | predict | backtest.
 
 What a command needs is imported once the command is known, so that `--help` answers at once and a
 server does not carry what only training needs. Only here is the day read off a clock.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import logging
 import re
 import signal
@@ -28,24 +29,17 @@ log = logging.getLogger("ordergap")
 
 def train(words: Sequence[str]) -> None:
     """Make a model of a file of transactions."""
-    from container.contract.hyperparameters import NAMES, parse  # noqa: PLC0415
-
     parser = _parser("train", "where the model goes", "[--file_path PATH] [--NAME VALUE ...]")
     parser.add_argument("--file_path", type=Path, help="transactions: a file or a folder of files")
-    group = parser.add_argument_group("hyperparameters")
-    for name, field in NAMES.items():
-        meaning = field.description or name.replace("_", " ")
-        shown = ",".join(map(str, d)) if isinstance(d := field.default, tuple) else d
-        text = f"{meaning} (default {'none' if shown is None else shown})".replace("%", "%%")
-        group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+    _add_hyperparameters(parser)
     options, rest = parser.parse_known_args(words)
     opt_ml = OptMl(options.opt_ml)
     with _failure_file(opt_ml):
         _use_all_processors()
+        from container.contract.hyperparameters import parse  # noqa: PLC0415
         from container.training.job import train as job  # noqa: PLC0415
 
-        given = {name: value for name, value in vars(options).items() if name in NAMES}
-        given |= _unknown_options(parser, rest)
+        given = _given_hyperparameters(parser, options, rest)
         hyperparameters = parse({**opt_ml.hyperparameters(), **given})
         on_platform = opt_ml.config.is_dir()
         job(
@@ -66,6 +60,7 @@ def serve(words: Sequence[str]) -> None:
     options = parser.parse_args(words)
     settings = Settings.from_environment()
     limit_threads(1)
+    gc.disable()  # imports leave no garbage to look for; the server enables it again
     from container.serving import server  # noqa: PLC0415
 
     server.serve(_find_model(options), settings, lambda: datetime.datetime.now(datetime.UTC).date())
@@ -96,11 +91,31 @@ def predict(words: Sequence[str]) -> None:
     files.predict_file(bundle, options.file_path, options.output, options.as_of)
 
 
+def backtest(words: Sequence[str]) -> None:
+    """Learn anew at several past days, judge by what came after, beside baselines."""
+    parser = _parser("backtest", None, "--file_path PATH [--cutoffs N] [options]")
+    parser.add_argument(
+        "--file_path", type=Path, required=True, help="transactions: a file or a folder of files"
+    )
+    parser.add_argument("--cutoffs", type=_positive, default=4, help="past days (default 4)")
+    parser.add_argument("--jobs", type=_positive, default=1, help="cutoffs at once (default 1)")
+    parser.add_argument("--output", type=Path, help="folder for backtest.json (default: none)")
+    _add_hyperparameters(parser)
+    options, rest = parser.parse_known_args(words)
+    _use_all_processors(options.jobs)
+    from container.backtest.run import backtest as run  # noqa: PLC0415
+    from container.contract.hyperparameters import parse  # noqa: PLC0415
+
+    hyperparameters = parse(_given_hyperparameters(parser, options, rest))
+    run(hyperparameters, options.file_path, options.cutoffs, options.jobs, options.output)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "serve": serve,
     "inference": serve,
     "predict": predict,
+    "backtest": backtest,
 }
 USAGE = f"usage: python -m container {{{','.join(COMMANDS)}}} [options]; COMMAND --help says more"
 
@@ -130,7 +145,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser(
-    command: str, model_dir: str, usage: str = "[--model_dir DIR]"
+    command: str, model_dir: str | None, usage: str = "[--model_dir DIR]"
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m container {command}",
@@ -139,21 +154,48 @@ def _parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--model_dir",
-        type=Path,
-        help=f"{model_dir} (default: SM_MODEL_DIR, /opt/ml/model, ./{LOCAL_MODEL})",
-    )
+    if model_dir:
+        parser.add_argument(
+            "--model_dir",
+            type=Path,
+            help=f"{model_dir} (default: SM_MODEL_DIR, /opt/ml/model, ./{LOCAL_MODEL})",
+        )
     parser.add_argument(
         "--opt_ml", type=Path, default=Path("/opt/ml"), metavar="DIR", help=argparse.SUPPRESS
     )
     return parser
 
 
-def _use_all_processors() -> None:
+def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    from container.contract.hyperparameters import NAMES  # noqa: PLC0415
+
+    group = parser.add_argument_group("hyperparameters")
+    for name, field in NAMES.items():
+        meaning = field.description or name.replace("_", " ")
+        shown = ",".join(map(str, d)) if isinstance(d := field.default, tuple) else d
+        text = f"{meaning} (default {'none' if shown is None else shown})".replace("%", "%%")
+        group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+
+
+def _given_hyperparameters(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, rest: list[str]
+) -> dict[str, str]:
+    from container.contract.hyperparameters import NAMES  # noqa: PLC0415
+
+    given = {name: value for name, value in vars(options).items() if name in NAMES}
+    return given | _unknown_options(parser, rest)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def _use_all_processors(processes: int = 1) -> None:
     from container.settings import available_cpus, limit_threads  # noqa: PLC0415
 
-    limit_threads(available_cpus())
+    limit_threads(max(1, available_cpus() // processes))
 
 
 def _underscored(word: str) -> str:

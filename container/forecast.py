@@ -118,28 +118,28 @@ def forecast(
     earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
     """
     elapsed = known.elapsed
+    waited = np.array([elapsed, np.zeros_like(elapsed)])  # given the days waited, and typically
     tail = (1 - inner_level) / 2
-    gap, low, high = _whole_days(survival, [0.5, tail, 1 - tail], elapsed)
-    typical, typical_high = _whole_days(survival, [0.5, 1 - tail], np.zeros_like(elapsed))
-    asked = [*horizons, LAPSED_HORIZON]
-    *probabilities, within_lapsed = survival.probability_within(np.c_[asked], elapsed)
-    latest = elapsed + max_horizon_days
+    levels = np.array([0.5, tail, 1 - tail])
+    days = _whole_days(survival.quantile(levels[:, None, None], waited), waited)
+    (gap, typical), (low, _), (high, _) = np.where(days <= waited + max_horizon_days, days, -1)
+    asked = np.array([*horizons, LAPSED_HORIZON])
+    *probabilities, within_lapsed = survival.probability_within(asked[:, None], elapsed)
     return Forecasts(
         known=known,
-        gap=np.where(gap <= latest, gap, -1),
-        low=np.where(low <= latest, low, -1),
-        high=np.where(high <= latest, high, -1),
-        typical=np.where(typical <= max_horizon_days, typical, -1),
+        gap=gap,
+        low=low,
+        high=high,
+        typical=typical,
         probability=dict(zip(horizons, probabilities, strict=True)),
-        status=_status(within_lapsed, elapsed > typical_high, gap - elapsed),
+        status=_status(within_lapsed, elapsed > days[2, 1], days[0, 0] - elapsed),
         interval_level=interval_level,
         model_version=model_version,
     )
 
 
-def _whole_days(survival: Survival, levels: list[float], elapsed: Days) -> Days:
-    """(k, n) quantiles as whole days, at least a day after those elapsed."""
-    t = survival.quantile(np.c_[levels], elapsed)
+def _whole_days(t: NDArray[np.float64], elapsed: Days) -> Days:
+    """Quantiles as whole days, at least a day after those elapsed."""
     finite = t < _FAR
     whole = np.rint(np.where(finite, t, 0.0)).astype(np.int64)
     return np.where(finite, np.maximum(whole, elapsed + 1), _NEVER)
@@ -148,7 +148,7 @@ def _whole_days(survival: Survival, levels: list[float], elapsed: Days) -> Days:
 def _status(
     within_lapsed: NDArray[np.float64], overdue: NDArray[np.bool_], days_left: Days
 ) -> list[Status]:
-    conditions = [within_lapsed < LAPSED_BELOW, overdue, days_left <= DUE_WITHIN]
+    waiting = np.where(overdue, 1, np.where(days_left <= DUE_WITHIN, 2, 3))
+    choice = np.where(within_lapsed < LAPSED_BELOW, 0, waiting)
     words = [Status.LAPSED, Status.OVERDUE, Status.DUE, Status.ACTIVE]
-    choice = np.select(conditions, [0, 1, 2], default=3)
     return [words[i] for i in choice.tolist()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_POINTS = 200
+
 
 def kaplan_meier(
     gap: NDArray[np.floating | np.integer],
@@ -44,3 +46,29 @@ def kaplan_meier(
             raise ValueError("every entry must be a day before its observed gap ends, and not NaN")
         at_risk -= len(entry) - np.searchsorted(np.sort(entry), days)
     return days, np.cumprod(1 - events / at_risk, dtype=np.float64)
+
+
+def median_gap(gap: NDArray[np.float64], observed: NDArray[np.bool_]) -> float:
+    """Days by which half of all gaps have ended; the longest observed where fewer have.
+
+    At least one must be observed.
+
+    >>> median_gap(np.array([5.0, 7.0, 9.0]), np.array([True, True, False]))
+    7.0
+    """
+    days, survival = kaplan_meier(gap, observed)
+    return float(days[np.minimum((survival > 0.5).sum(), len(days) - 1)])
+
+
+def ratio_curve(
+    gap: NDArray[np.float64], observed: NDArray[np.bool_], point: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The curve of gap / point (n,): ratios (k,), and log S there, thinned to a few points.
+
+    At least one gap must be observed.
+    """
+    ratio, survival = kaplan_meier(gap / point, observed)
+    # Where the longest gap was observed the estimate ends at 0: half a row keeps its log finite.
+    log_s = np.log(np.maximum(survival, 0.5 / len(gap)))
+    some = np.unique(np.linspace(0, len(ratio) - 1, _POINTS).astype(int))
+    return ratio[some], log_s[some]

@@ -33,8 +33,9 @@ class Survival:
     @cached_property
     def _knots(self) -> tuple[Float, Float]:
         """Days (m + 1,) and log S (n, m + 1) with the start, where S(0) = 1."""
-        start = np.zeros((len(self), 1))
-        return np.concatenate([[0.0], self.days]), np.hstack([start, self.log_s])
+        days, curve = np.zeros(len(self.days) + 1), np.zeros((len(self), len(self.days) + 1))
+        days[1:], curve[:, 1:] = self.days, self.log_s
+        return days, curve
 
     @cached_property
     def _tail_hazard(self) -> Float:
@@ -48,14 +49,14 @@ class Survival:
     def log_at(self, t: ArrayLike) -> Float:
         """Log S at `t` days: (n,) for one t or (n,) of them, (k, n) for (k, 1) or (k, n)."""
         t = np.asarray(t, float)
-        t = np.broadcast_to(t, np.broadcast_shapes(t.shape, (len(self),)))
         knots, curve = self._knots
-        step = np.minimum(np.searchsorted(self.days, t, side="right"), len(self.days) - 1)
+        last = self.days[-1]
+        step = np.minimum(self.days.searchsorted(t, side="right"), len(self.days) - 1)
         row = np.arange(len(self))
-        left = curve[row, step]
-        slope = (curve[row, step + 1] - left) / (knots[step + 1] - knots[step])
-        inside = left + slope * (np.minimum(t, self.days[-1]) - knots[step])
-        beyond = np.maximum(t - self.days[-1], 0.0)
+        start, left = knots[step], curve[row, step]
+        slope = (curve[row, step + 1] - left) / (knots[step + 1] - start)
+        inside = left + slope * (np.minimum(t, last) - start)
+        beyond = np.maximum(t - last, 0.0)
         return np.asarray(inside - np.where(beyond > 0, self._tail_hazard * beyond, 0.0))
 
     def quantile(self, level: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
@@ -63,18 +64,18 @@ class Survival:
 
         Given that `elapsed` days have passed without an order: S(t) / S(elapsed) = 1 - level, so t
         is never below `elapsed`. Infinite where the curve never falls so low. 0 < level < 1.
-        (n,), or (k, n) for k levels given as (k, 1).
+        (n,), or (k, n) for k levels given as (k, 1); `elapsed` may have k rows too.
         """
         target = self.log_at(elapsed) + np.log1p(-np.asarray(level, float))
         knots, curve = self._knots
-        step = np.clip((curve > target[..., None]).sum(axis=-1), 1, len(self.days))
+        step = (self.log_s[:, :-1] > target[..., None]).sum(axis=-1)
         row = np.arange(len(self))
-        left, right = curve[row, step - 1], curve[row, step]
+        start, left, last = knots[step], curve[row, step], curve[:, -1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = (left - target) / (left - right)
-            inside = knots[step - 1] + share * (knots[step] - knots[step - 1])
-            beyond = self.days[-1] + (curve[:, -1] - target) / self._tail_hazard
-        t = np.where(target >= curve[:, -1], inside, beyond)
+            share = (left - target) / (left - curve[row, step + 1])
+            inside = start + share * (knots[step + 1] - start)
+            beyond = self.days[-1] + (last - target) / self._tail_hazard
+        t = np.where(target >= last, inside, beyond)
         return np.asarray(np.maximum(t, elapsed))
 
     def probability_within(self, horizon: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
@@ -84,4 +85,4 @@ class Survival:
         """
         elapsed = np.asarray(elapsed, float)
         log_ratio = self.log_at(elapsed + np.asarray(horizon, float)) - self.log_at(elapsed)
-        return np.asarray(np.clip(-np.expm1(log_ratio), 0.0, 1.0))
+        return np.asarray(np.maximum(-np.expm1(log_ratio), 0.0))

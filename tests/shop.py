@@ -41,6 +41,20 @@ def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
     )
 
 
+def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histories:
+    """Customers who buy by chance, five times as readily from mid-November to Christmas."""
+    random = np.random.default_rng(seed)
+    dates = [OPENING + datetime.timedelta(days=i) for i in range(365 * years)]
+    season = np.array([5.0 if (11, 15) <= (d.month, d.day) <= (12, 24) else 1.0 for d in dates])
+    rate = np.exp(random.uniform(np.log(1 / 90), np.log(1 / 25), customers))
+    bought = random.random((customers, len(dates))) < rate[:, None] * season
+    owner, day = np.nonzero(bought)
+    names = [f"c{i:04}" for i in range(customers)]
+    days = day.astype(np.int32) + day_of(OPENING)
+    one = np.ones(len(day))
+    return Histories.from_orders(names, owner, days, 20 * one, one, one)
+
+
 def write_csv(histories: Histories, path: Path) -> Path:
     """The orders as a transactions file with the default columns, a line an order."""
     owners = np.repeat(histories.customer_ids, histories.order_count).tolist()

@@ -25,15 +25,18 @@ def judge(
 
     inner_level  the curves' own central level of the interval
     """
+    forecast = forecasts(survival, targets, inner_level, horizon)
+    return evaluate(forecast, outcomes(targets), cap, horizon)
+
+
+def forecasts(
+    survival: Survival, targets: Targets, inner_level: float, horizon: int = 30
+) -> Predicted:
+    """The days still to wait that the curves foresee, given the days already waited."""
     tail = (1 - inner_level) / 2
     left = targets.entry
-    predicted = Predicted(
-        median=survival.quantile(0.5, left) - left,
-        low=survival.quantile(tail, left) - left,
-        high=survival.quantile(1 - tail, left) - left,
-        probability={horizon: survival.probability_within(horizon, left)},
-    )
-    return evaluate(predicted, outcomes(targets), cap, horizon)
+    median, low, high = survival.quantile(np.c_[[0.5, tail, 1 - tail]], left) - left
+    return Predicted(median, low, high, {horizon: survival.probability_within(horizon, left)})
 
 
 def outcomes(targets: Targets) -> Outcomes:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 Column = NDArray[np.floating | np.integer]
+Rows = NDArray[np.int64] | NDArray[np.bool_]  # numbers, some of them several times, or a mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,10 @@ class Outcomes:
     gap: Column
     observed: NDArray[np.bool_]
     follow_up: Column
+
+    def __getitem__(self, rows: Rows) -> Outcomes:
+        """Those of some rows."""
+        return Outcomes(self.gap[rows], self.observed[rows], self.follow_up[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,11 @@ class Predicted:
     low: Column
     high: Column
     probability: dict[int, Column]
+
+    def __getitem__(self, rows: Rows) -> Predicted:
+        """Those of some rows."""
+        probability = {horizon: p[rows] for horizon, p in self.probability.items()}
+        return Predicted(self.median[rows], self.low[rows], self.high[rows], probability)
 
 
 class CalibrationBins(NamedTuple):

@@ -28,9 +28,9 @@ def weibull_survival(days: Float, log_scale: Float, shape: Float) -> Survival:
 
 def scaled_survival(days: Float, point: Float, ratio: Float, ratio_log_s: Float) -> Survival:
     """One curve of gap / point, known as log S at `ratio` (k,), stretched by each `point` (n,)."""
-    t = (days / point[:, None]).ravel()
-    curve = Survival(ratio, np.broadcast_to(ratio_log_s, (t.size, ratio.size)))
-    return Survival(days, curve.log_at(t).reshape(len(point), len(days)))
+    t = days / point[:, None]
+    curve = Survival(ratio, ratio_log_s[None])
+    return Survival(days, curve.log_at(t.reshape(-1, 1)).reshape(t.shape))
 
 
 def floats(parameters: Mapping[str, JsonValue], name: str) -> Float:

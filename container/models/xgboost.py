@@ -40,6 +40,9 @@ def load_xgboost() -> Any:
     return xgboost
 
 
+_XGBOOST = load_xgboost()
+
+
 class BoosterModel(Model):
     """A model whose file is an XGBoost booster in Universal Binary JSON.
 
@@ -73,10 +76,9 @@ class BoosterModel(Model):
     def load(
         cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
     ) -> Self:
-        xgb = load_xgboost()
         try:
-            booster = xgb.Booster(model_file=path)
-        except xgb.core.XGBoostError as error:
+            booster = _XGBOOST.Booster(model_file=path)
+        except _XGBOOST.core.XGBoostError as error:
             raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
         booster.set_param({"nthread": 1})
         if booster.num_features() != len(feature_names):

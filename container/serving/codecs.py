@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv as text_rows
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -158,6 +159,7 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
+@lru_cache  # clients say the same in every request
 def answer_form(accept: str | None, content_type: str, default: str | None = None) -> str:
     """The media type to answer in, one of `ENCODERS`; NotAcceptable where none will do.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
 import os
 import sys
@@ -32,7 +33,8 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
     """Answer until SIGTERM, then finish what has begun and exit with 0.
 
     Raises ModelNotFound or ModelMismatch before anything listens. The model itself is loaded in
-    each worker, after the fork: threads that a library has started do not survive one.
+    each worker, after the fork: threads that a library has started do not survive one. The
+    library itself is imported before it, by `check`, so that the workers share its memory.
     """
     manifest = check(model_dir)
     log.info(
@@ -43,6 +45,8 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
         settings.port,
         settings.workers,
     )
+    gc.freeze()  # what is imported stays: no collection need look at it, nor unshare its memory
+    gc.enable()
     Server(settings, lambda: create_app(Bundle.load(model_dir), settings, today)).run()
 
 

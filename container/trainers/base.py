@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,13 @@ class Sample:
 class Fitted:
     """A model and what the fit settled on.
 
-    found  what was best on the validation sample (rounds, noise scale), for the refit on all data
+    found    what was best on the validation sample (rounds, noise scale), for the refit on all data
+    drivers  feature -> mean absolute SHAP value over some training rows, where the model has any
     """
 
     model: Model
     found: dict[str, float]
+    drivers: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer(ABC):

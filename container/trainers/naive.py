@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from typing_extensions import override
 
 from container.contract.hyperparameters import Hyperparameters
-from container.kaplan_meier import kaplan_meier
+from container.kaplan_meier import median_gap, ratio_curve
 from container.models.naive import FEATURES, NaiveModel, mean_gap
 from container.trainers.base import Fitted, Float, Sample, Trainer
-
-_POINTS = 200
 
 
 class NaiveTrainer(Trainer):
@@ -29,21 +26,7 @@ class NaiveTrainer(Trainer):
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
     ) -> Fitted:
-        typical = median_gap(train)
-        ratio, log_s = ratio_curve(train, mean_gap(train.features, typical))
+        typical = median_gap(train.gap, train.observed)
+        point = mean_gap(train.features, typical)
+        ratio, log_s = ratio_curve(train.gap, train.observed, point)
         return Fitted(NaiveModel(days, typical, ratio, log_s), {})
-
-
-def median_gap(train: Sample) -> float:
-    """Days by which half of all gaps have ended (Kaplan-Meier); the longest where fewer have."""
-    days, survival = kaplan_meier(train.gap, train.observed)
-    return float(days[np.minimum((survival > 0.5).sum(), len(days) - 1)])
-
-
-def ratio_curve(train: Sample, point: Float) -> tuple[Float, Float]:
-    """Kaplan-Meier curve of gap / point: ratios (k,), and log S there, thinned to a few points."""
-    ratio, survival = kaplan_meier(train.gap / point, train.observed)
-    # Where the longest gap was observed the estimate ends at 0: half a row keeps its log finite.
-    log_s = np.log(np.maximum(survival, 0.5 / len(train)))
-    some = np.unique(np.linspace(0, len(ratio) - 1, _POINTS).astype(int))
-    return ratio[some], log_s[some]

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from container import features
 from container.contract.hyperparameters import Hyperparameters
+from container.kaplan_meier import ratio_curve
 from container.models.xgboost import (
     AftModel,
     HazardModel,
@@ -23,7 +24,6 @@ from container.models.xgboost import (
     point_gap,
 )
 from container.trainers.base import Fitted, Float, Sample, Trainer
-from container.trainers.naive import ratio_curve
 from container.trainers.vector_leaves import with_vector_leaves
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("ordergap")
 
 _PROGRESS_EVERY = 100  # rounds
+_EXPLAINED = 500  # rows
+DAYS_WAITED = "days waited"
 _AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
 
 
@@ -90,6 +92,18 @@ class _Boosting(Trainer):
         validation_losses = losses["validation"].popitem()[1] if validation else [np.nan]
         return booster, min(validation_losses)
 
+    def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
+        """Feature -> mean absolute SHAP value, of some rows spread over all.
+
+        Source: Lundberg et al. 2020, "From local explanations to global understanding with
+        explainable AI for trees".
+        """
+        some = rows.matrix[:: max(1, len(rows.matrix) // _EXPLAINED)]
+        shares = booster.predict(load_xgboost().DMatrix(some), pred_contribs=True)
+        names = (*self.feature_names, DAYS_WAITED)
+        means = np.abs(shares[:, :-1]).mean(axis=0)  # the last is the constant
+        return {name: float(mean) for name, mean in zip(names, means, strict=False)}
+
     def _tree_parameters(self) -> dict[str, object]:
         h = self.hyperparameters
         return {
@@ -116,9 +130,10 @@ class HazardTrainer(_Boosting):
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
     ) -> Fitted:
+        rows = hazard_rows(train, days)
         booster, _ = self._boost(
             {"objective": "binary:logistic", "eval_metric": "logloss"},
-            hazard_rows(train, days),
+            rows,
             hazard_rows(validation, days) if validation else None,
             int(found["rounds"]) if found else None,
         )
@@ -126,7 +141,8 @@ class HazardTrainer(_Boosting):
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
         vector = load_xgboost().Booster(model_file=bytearray(finished))
         fitted = HazardModel(vector, self.feature_names, {"days": days.tolist()})
-        return Fitted(fitted, {"rounds": booster.num_boosted_rounds()})
+        found_rounds: dict[str, float] = {"rounds": booster.num_boosted_rounds()}
+        return Fitted(fitted, found_rounds, self._drivers(booster, rows))
 
 
 class RandomForestTrainer(HazardTrainer):
@@ -173,7 +189,8 @@ class AftTrainer(_Boosting):
             booster = fits[scale][0]
         parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
         model = AftModel(booster, self.feature_names, parameters)
-        return Fitted(model, {"rounds": booster.num_boosted_rounds(), "scale": scale})
+        settled: dict[str, float] = {"rounds": booster.num_boosted_rounds(), "scale": scale}
+        return Fitted(model, settled, self._drivers(booster, rows))
 
 
 class SquaredErrorTrainer(_Boosting):
@@ -187,21 +204,23 @@ class SquaredErrorTrainer(_Boosting):
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
     ) -> Fitted:
+        rows = _observed_rows(train)
         booster, _ = self._boost(
             {"objective": "reg:squarederror"},
-            _observed_rows(train),
+            rows,
             _observed_rows(validation) if validation else None,
             int(found["rounds"]) if found else None,
         )
         point = point_gap(booster, train.features)
-        ratio, log_s = ratio_curve(train, point)
+        ratio, log_s = ratio_curve(train.gap, train.observed, point)
         parameters: dict[str, JsonValue] = {
             "days": days.tolist(),
             "ratio": ratio.tolist(),
             "ratio_log_s": log_s.tolist(),
         }
         model = SquaredErrorModel(booster, self.feature_names, parameters)
-        return Fitted(model, {"rounds": booster.num_boosted_rounds()})
+        settled: dict[str, float] = {"rounds": booster.num_boosted_rounds()}
+        return Fitted(model, settled, self._drivers(booster, rows))
 
 
 def hazard_rows(sample: Sample, days: Float) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isnan
 
 import numpy as np
@@ -17,27 +17,44 @@ from container.evaluation.judge import inner_levels, judge, window_caps
 from container.histories import Histories
 from container.models.base import Model
 from container.outliers import OutlierStudy, keep_mask
+from container.survival import Survival
 from container.targets import Targets, every_order
 from container.trainers.base import Sample, time_grid
 from container.trainers.factory import make_trainer
 from container.training.split import Split
 
+PROTOCOLS = ("every customer", "every order")
+CALENDAR_DAYS = 2 * 365
+
 Scores = dict[str, dict[str, dict[str, float]]]
 """Protocol -> trainer -> metric -> value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """The model's curves for one protocol of the validation, what came, and the cap in days."""
+
+    survival: Survival
+    targets: Targets
+    cap: float
 
 
 @dataclass(frozen=True)
 class Findings:
     """What validation in time settled; nothing, where there was nothing to validate on.
 
+    calendar         whether calendar features are used
     found            rounds and the like, for the fit on everything
     interval_levels  nominal level -> the model's own level that covers it
     scores           the metrics of the model beside those of the naive baseline
+    checks           protocol -> what the model's metrics were taken from
     """
 
+    calendar: bool
     found: Mapping[str, float] | None = None
     interval_levels: dict[str, float] = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, JsonValue]:
@@ -49,47 +66,78 @@ class Findings:
             }
             for protocol, models in self.scores.items()
         }
-        return {"found": dict(self.found or {}), "validation": scores}
+        found: dict[str, JsonValue] = {"calendar": self.calendar, **(self.found or {})}
+        return {"found": found, "validation": scores}
 
 
-def search(hyperparameters: Hyperparameters, split: Split, *, calendar: bool) -> Findings:
-    """Fit on the past, look for what foresees best what came after, and score it beside naive."""
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The model that is kept, what drives it, and who was not learnt from."""
+
+    model: Model
+    drivers: dict[str, float]
+    outliers: OutlierStudy
+
+
+def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
+    """Fit on the past, look for what foresees best what came after, and score it beside naive.
+
+    With `calendar` auto and two full years of history both ways are tried, with calendar features
+    and without, and the one with the lower Brier score is kept. With a single year the calendar was
+    measured to hurt, and is off.
+    """
+    ways = [hyperparameters.calendar == "on"]
+    span = split.as_of - int(split.whole.day.min()) + 1
+    if hyperparameters.calendar == "auto" and span >= CALENDAR_DAYS:
+        ways = [False, True]
     if not split.usable:
-        return Findings()
+        return Findings(calendar=ways[-1])
+    naive = hyperparameters.model_copy(update={"trainer": "naive"})
+    baseline = _search(naive, split, calendar=False)
+    if hyperparameters.trainer == "naive":
+        return baseline
+    found = min(
+        (_search(hyperparameters, split, calendar=way) for way in ways),
+        key=lambda each: sum(models[hyperparameters.trainer]["brier_30"]
+                             for models in each.scores.values()),
+    )  # fmt: skip
+    both = {name: baseline.scores[name] | found.scores[name] for name in PROTOCOLS}
+    return replace(found, scores=both)
+
+
+def _search(hyperparameters: Hyperparameters, split: Split, *, calendar: bool) -> Findings:
     past = split.whole.until(split.cutoff)
     learn, _ = _learnt(hyperparameters, past, split.learn)
+    sides = dict(zip(PROTOCOLS, (split.waits, split.orders), strict=True))
+    trainer = make_trainer(hyperparameters, calendar=calendar)
+    matrix = features.compute(split.whole, trainer.feature_names)
+    samples = [_sample(matrix, targets) for targets in sides.values()]
+    days = time_grid(learn.gap, learn.observed, hyperparameters.time_bins)
+    fitted = trainer.fit(_sample(matrix, learn), days, samples[0] + samples[1])
     caps = window_caps(split.cutoff, split.as_of)
-    checks = dict(zip(("every customer", "every order"), (split.waits, split.orders), strict=True))
-    scores: Scores = {name: {} for name in checks}
-    naive = hyperparameters.model_copy(update={"trainer": "naive"})
-    for each in dict.fromkeys((naive, hyperparameters)):
-        trainer = make_trainer(each, calendar=calendar)
-        matrix = features.compute(split.whole, trainer.feature_names)
-        samples = [_sample(matrix, targets) for targets in checks.values()]
-        days = time_grid(learn.gap, learn.observed, each.time_bins)
-        fitted = trainer.fit(_sample(matrix, learn), days, samples[0] + samples[1])
-        curves = [fitted.model.survival(sample.features) for sample in samples]
-        levels = inner_levels(list(zip(curves, checks.values(), caps, strict=True)))
-        own = inner_level(levels, each.interval_level)
-        for curve, (name, targets), cap in zip(curves, checks.items(), caps, strict=True):
-            scores[name][each.trainer] = judge(curve, targets, own, cap)
-    return Findings(fitted.found, levels, scores)
+    checks = {
+        name: Check(fitted.model.survival(sample.features), targets, float(cap))
+        for (name, targets), sample, cap in zip(sides.items(), samples, caps, strict=True)
+    }
+    levels = inner_levels([(c.survival, c.targets, c.cap) for c in checks.values()])
+    own = inner_level(levels, hyperparameters.interval_level)
+    scores: Scores = {
+        name: {hyperparameters.trainer: judge(check.survival, check.targets, own, check.cap)}
+        for name, check in checks.items()
+    }
+    return Findings(calendar, fitted.found, levels, scores, checks)
 
 
 def fit_all(
-    hyperparameters: Hyperparameters,
-    histories: Histories,
-    as_of: int,
-    found: Mapping[str, float] | None,
-    *,
-    calendar: bool,
-) -> tuple[Model, OutlierStudy]:
+    hyperparameters: Hyperparameters, histories: Histories, as_of: int, findings: Findings
+) -> Fit:
     """The model learnt from every order until `as_of`, outliers set aside."""
     learn, study = _learnt(hyperparameters, histories, every_order(histories, as_of))
-    trainer = make_trainer(hyperparameters, calendar=calendar)
+    trainer = make_trainer(hyperparameters, calendar=findings.calendar)
     matrix = features.compute(histories, trainer.feature_names)
     days = time_grid(learn.gap, learn.observed, hyperparameters.time_bins)
-    return trainer.fit(_sample(matrix, learn), days, None, found).model, study
+    fitted = trainer.fit(_sample(matrix, learn), days, None, findings.found)
+    return Fit(fitted.model, fitted.drivers, study)
 
 
 def _learnt(

@@ -24,7 +24,6 @@ log = logging.getLogger("ordergap")
 
 FEW_CUSTOMERS = 500
 FEW_DAYS = 180
-CALENDAR_DAYS = 2 * 365
 
 
 def train(
@@ -36,7 +35,7 @@ def train(
 ) -> Manifest:
     """Learn from the transactions in `source` and leave a model in `model_dir`.
 
-    output_data  where metrics.json goes besides
+    output_data  where metrics.json and report.html go besides
     validation   later transactions, which are validated on and never learnt from; without them the
                  last part of the time span validates, and then the model learns from it too
 
@@ -50,19 +49,18 @@ def train(
         )
         orders = cleaned.histories
         as_of = _last_day(orders)
-        calendar = _calendar(hyperparameters, orders)
     with _step("Splitting in time"):
         split = _split(hyperparameters, orders, validation)
     with _step("Learning from the past, validating on what came after"):
-        findings = search(hyperparameters, split, calendar=calendar)
+        findings = search(hyperparameters, split)
         log.info(scores_table(findings))
     with _step(f"Learning from everything until {date_of(as_of)}"):
-        model, study = fit_all(hyperparameters, orders, as_of, findings.found, calendar=calendar)
-        log.info("  %s", study.note)
+        fit = fit_all(hyperparameters, orders, as_of, findings)
+        log.info("  %s", fit.outliers.note)
     with _step(f"Saving to {model_dir}"):
         metrics = {"validated_after": str(date_of(split.cutoff)), **findings.metrics}
         bundle = seal(
-            model,
+            fit.model,
             hyperparameters=hyperparameters,
             interval_levels=findings.interval_levels,
             first_day=date_of(int(orders.day.min())),
@@ -71,11 +69,14 @@ def train(
             data=cleaned.report,
             metrics=metrics,
         )
-        text = (json.dumps(metrics, indent=2) + "\n").encode()
-        bundle.save(model_dir, {"metrics.json": text})
+        side_files = {
+            "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
+        }
+        bundle.save(model_dir, side_files)
         if output_data:
             output_data.mkdir(parents=True, exist_ok=True)
-            (output_data / "metrics.json").write_bytes(text)
+            for name, content in side_files.items():
+                (output_data / name).write_bytes(content)
     log.info("Model %s is ready in %s.", bundle.manifest.model_version, model_dir)
     return bundle.manifest
 
@@ -110,13 +111,6 @@ def _last_day(orders: Histories) -> int:
             FEW_DAYS,
         )
     return last
-
-
-def _calendar(hyperparameters: Hyperparameters, orders: Histories) -> bool:
-    """Whether calendar features are used: with a single year they were measured to hurt."""
-    if hyperparameters.calendar == "auto":
-        return int(orders.day.max() - orders.day.min()) + 1 >= CALENDAR_DAYS
-    return hyperparameters.calendar == "on"
 
 
 def _split(hyperparameters: Hyperparameters, orders: Histories, validation: Path | None) -> Split:

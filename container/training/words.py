@@ -25,9 +25,9 @@ def scores_table(findings: Findings) -> str:
             numbers = "".join(f"{metrics[key]:12.3f}" for key in _COLUMNS)
             lines.append(f"    {name:<22}{numbers}")
     lines += [
-        f"  settled: {', '.join(f'{name} {value:g}' for name, value in findings.found.items())}"
-        if findings.found
-        else "  settled: nothing to search",
+        "  settled: calendar features "
+        + ("on" if findings.calendar else "off")
+        + "".join(f", {name} {value:g}" for name, value in (findings.found or {}).items()),
         "  (interval levels were chosen on these rows: coverage holds for them by choice)",
     ]
     return "\n".join(lines)

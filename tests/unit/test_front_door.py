@@ -82,7 +82,7 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
     assert main(words) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert "{train,serve,inference,predict}" in said.err
+    assert "{train,serve,inference,predict,backtest}" in said.err
 
 
 def test_help_answers_without_importing_what_a_command_needs(root: Path) -> None:

@@ -68,3 +68,26 @@ def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
     assert loaded.stdout.split() == []
+
+
+def test_a_models_library_is_there_before_the_fork_and_the_model_is_not(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    """So that the workers share its memory; and their garbage is collected again."""
+
+    def run(_: server.Server) -> None:
+        assert "xgboost" in sys.modules
+        assert gc.isenabled()
+
+    def check(_: Path) -> Manifest:
+        model_class("hazard")
+        return bundle.manifest
+
+    monkeypatch.setattr(server, "check", check)
+    monkeypatch.setattr(server.Server, "run", run)
+    gc.disable()
+    try:
+        server.serve(Path("no model here"), Settings(), lambda: datetime.date(2011, 12, 9))
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -8,9 +8,9 @@ import pytest
 from container.artifacts import MANIFEST, Bundle
 from container.contract.hyperparameters import parse
 from container.errors import DataError, NothingToLearn
-from container.histories import Histories, date_of
+from container.histories import Histories, date_of, day_of
 from container.training.job import train
-from tests.shop import OPENING, shop, write_csv
+from tests.shop import OPENING, christmas_shop, shop, write_csv
 
 QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}
 
@@ -84,9 +84,9 @@ def test_a_validation_channel_of_the_same_period_is_refused(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("days", "setting", "used"),
-    [(365, "auto", False), (800, "auto", True), (365, "on", True), (800, "off", False)],
+    [(365, "auto", False), (365, "on", True), (800, "off", False)],
 )
-def test_calendar_features_need_two_years_or_a_word(
+def test_a_single_year_has_no_calendar_features_unless_told(
     days: int, setting: str, used: bool, tmp_path: Path
 ) -> None:
     file = write_csv(shop(60, days), tmp_path / "orders.csv")
@@ -122,3 +122,33 @@ def test_forecasts_do_not_depend_on_the_rows_sequence_in_the_file(tmp_path: Path
         train(parse(QUICK), path, tmp_path / path.stem).model_version for path in (file, shuffled)
     }
     assert len(versions) == 1
+
+
+def test_with_three_years_a_christmas_season_is_found_and_foreseen(tmp_path: Path) -> None:
+    orders = christmas_shop()
+    settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16})
+    manifest = train(settings, write_csv(orders, tmp_path / "orders.csv"), tmp_path / "model")
+    assert manifest.metrics["found"]["calendar"] is True
+    bundle = Bundle.load(tmp_path / "model")
+    summer, november = (
+        bundle.forecast(orders.until(day), day).probability[30].mean()
+        for day in (day_of(datetime.date(2026, month, 14)) for month in (6, 11))
+    )
+    assert november > 1.5 * summer
+
+
+def test_with_three_years_without_a_season_the_calendar_must_earn_its_place(
+    tmp_path: Path,
+) -> None:
+    orders = christmas_shop(customers=120)
+    flat = shop(120, days=1095)
+    brier = {}
+    for name, each in {"season": orders, "flat": flat}.items():
+        file = write_csv(each, tmp_path / f"{name}.csv")
+        for calendar in ("on", "off", "auto"):
+            metrics = train(
+                parse(QUICK | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
+            ).metrics
+            sides = metrics["validation"].values()
+            brier[name, calendar] = sum(side["xgboost"]["brier_30"] for side in sides)
+        assert brier[name, "auto"] == min(brier[name, "on"], brier[name, "off"])

@@ -1,0 +1,123 @@
+"""One cutoff of the backtest: learn from the rows until a day, forecast, keep what is needed."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container import features, ingest
+from container.contract.hyperparameters import Hyperparameters
+from container.contract.manifest import inner_level
+from container.errors import AlgorithmError
+from container.evaluation.baselines import BASELINES
+from container.evaluation.judge import forecasts, outcomes, window_caps
+from container.evaluation.metrics import Outcomes, Predicted
+from container.evaluation.segments import segments
+from container.histories import date_of
+from container.targets import every_order
+from container.training.fitting import fit_all, search
+from container.training.split import later_split, temporal_split
+
+MODEL = "model"
+UNFILTERED = "model, no outlier filter"
+MEAN_GAP = "customer mean gap"
+LEAK_R2 = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """The forecasts of one protocol at one cutoff, and what came.
+
+    customer   (n,) id of each row's customer
+    cap        days at which errors are capped
+    forecasts  model or baseline -> its forecasts of the n rows
+    segments   name -> (n,) whether a row belongs to it
+    """
+
+    customer: NDArray[np.str_]
+    outcomes: Outcomes
+    cap: float
+    forecasts: dict[str, Predicted]
+    segments: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What one cutoff gave: protocol -> forecasts, and rows learnt from."""
+
+    cutoff: datetime.date
+    until: datetime.date
+    learnt: int
+    protocols: dict[str, Protocol]
+
+
+def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until: int) -> Fold:
+    """Learn from the rows of `source` until day `cutoff`, forecast, and watch until day `until`.
+
+    The file is read as it stood at the cutoff: later cancellations of its orders are not known.
+    Raises AlgorithmError where a forecast knows what it cannot know honestly.
+    """
+    columns = hyperparameters.columns
+    past = ingest.read(source, columns, as_of=date_of(cutoff)).histories
+    split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
+    inner = temporal_split(past, hyperparameters.validation_fraction)
+    findings = search(hyperparameters, inner)
+    model = fit_all(hyperparameters, past, cutoff, findings).model
+    matrix = features.compute(split.whole, model.feature_names)
+    known = split.whole.day <= cutoff
+    if not np.array_equal(
+        matrix[known], features.compute(past, model.feature_names), equal_nan=True
+    ):
+        raise AlgorithmError("a feature of an order changed when later orders were added")
+    level = hyperparameters.interval_level
+    own = inner_level(findings.interval_levels, level)
+    gaps = every_order(past, cutoff)
+    unfiltered = hyperparameters.model_copy(update={"outlier_contamination": 0.0})
+    with_all = fit_all(unfiltered, past, cutoff, findings).model
+    opponents = {name: learn(past, gaps, cutoff) for name, learn in BASELINES.items()}
+    protocols = {}
+    sides = zip(("every customer", "every order"), (split.waits, split.orders), strict=True)
+    for (name, targets), cap in zip(sides, window_caps(cutoff, split.as_of), strict=True):
+        curve = model.survival(matrix[targets.row])
+        answers = {
+            MODEL: forecasts(curve, targets, own),
+            UNFILTERED: forecasts(with_all.survival(matrix[targets.row]), targets, own),
+        } | {
+            opponent: forecasts(learnt.survival(split.whole, targets), targets, level)
+            for opponent, learnt in opponents.items()
+        }
+        owner = split.whole.customer[targets.row]
+        customer = np.array(split.whole.customer_ids)[owner]
+        groups = segments(split.whole, targets)
+        protocols[name] = Protocol(customer, outcomes(targets), float(cap), answers, groups)
+    refuse_too_good(protocols["every order"])
+    return Fold(date_of(cutoff), date_of(split.as_of), len(past), protocols)
+
+
+def refuse_too_good(protocol: Protocol) -> None:
+    """Stop where the forecasts explain more of the gaps than honest ones could.
+
+    On this task a share of variance explained above 0.3 is a leak, unless a shop's customers are
+    so regular that their mean gap alone explains nearly as much.
+    """
+    ours, mean_gap = (
+        _explained(protocol.forecasts[name], protocol.outcomes) for name in (MODEL, MEAN_GAP)
+    )
+    if ours > LEAK_R2 and ours > mean_gap + LEAK_R2:
+        raise AlgorithmError(
+            f"the forecasts explain {ours:.2f} of the gaps' variance, the customers' mean gap "
+            f"{max(mean_gap, 0.0):.2f}: a later fact must be among the features"
+        )
+
+
+def _explained(forecast: Predicted, what: Outcomes) -> float:
+    """R squared of the medians over the gaps that ended, both capped at the longest of them."""
+    gap = what.gap[what.observed].astype(float)
+    if len(gap) == 0 or gap.var() == 0:
+        return 0.0
+    error = np.minimum(forecast.median[what.observed], gap.max()) - gap
+    return float(1 - (error**2).mean() / gap.var())

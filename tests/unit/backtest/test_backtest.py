@@ -1,0 +1,138 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container import features
+from container.__main__ import main
+from container.backtest import fold as fold_room
+from container.backtest.compare import compare
+from container.backtest.fold import MODEL, Fold, run_fold
+from container.backtest.run import cutoffs
+from container.contract.hyperparameters import parse
+from container.errors import AlgorithmError
+from container.histories import Histories
+from tests.shop import shop, write_csv
+
+QUICK = {"num_round": 30, "eta": 0.2, "time_bins": 10}
+
+
+@pytest.fixture(scope="module")
+def whole() -> Histories:
+    return shop(150)
+
+
+@pytest.fixture(scope="module")
+def file(whole: Histories, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_csv(whole, tmp_path_factory.mktemp("shop") / "orders.csv")
+
+
+@pytest.fixture(scope="module")
+def fold(whole: Histories, file: Path) -> Fold:
+    first = int(whole.day.min())
+    return run_fold(parse(QUICK), file, first + 200, first + 290)
+
+
+def test_forecasts_do_not_change_when_what_came_later_changes(
+    whole: Histories, fold: Fold, tmp_path: Path
+) -> None:
+    first = int(whole.day.min())
+    cutoff = first + 200
+    other = whole.keep((whole.day <= cutoff) | (whole.day % 2 == 0))
+    again = run_fold(parse(QUICK), write_csv(other, tmp_path / "o.csv"), cutoff, first + 290)
+    for name, forecast in fold.protocols["every customer"].forecasts.items():
+        np.testing.assert_array_equal(
+            forecast.median, again.protocols["every customer"].forecasts[name].median, err_msg=name
+        )
+
+
+def test_a_feature_that_sees_later_orders_stops_the_run(
+    whole: Histories, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = features.compute
+
+    def leaking(histories: Histories, names: list[str], rows: object = None) -> np.ndarray:
+        matrix = honest(histories, names)
+        matrix[:, 0] = histories.order_count[histories.customer]
+        return matrix if rows is None else matrix[rows]
+
+    monkeypatch.setattr(fold_room.features, "compute", leaking)
+    first = int(whole.day.min())
+    with pytest.raises(AlgorithmError, match="changed when later orders were added"):
+        run_fold(parse(QUICK), file, first + 200, first + 290)
+
+
+def test_forecasts_that_are_too_good_stop_the_run(fold: Fold) -> None:
+    protocol = fold.protocols["every order"]
+    told = replace(protocol.forecasts[MODEL], median=protocol.outcomes.gap.astype(float))
+    noise = np.random.default_rng(0).permutation(protocol.outcomes.gap).astype(float)
+    mean_gap = replace(protocol.forecasts[MODEL], median=noise)
+    told_all = {**protocol.forecasts, MODEL: told, fold_room.MEAN_GAP: mean_gap}
+    with pytest.raises(AlgorithmError, match="must be among the features"):
+        fold_room.refuse_too_good(replace(protocol, forecasts=told_all))
+
+
+def test_a_model_does_not_differ_from_itself(fold: Fold) -> None:
+    twin = {
+        name: replace(protocol, forecasts={MODEL: protocol.forecasts[MODEL]} | {
+            "twin": protocol.forecasts[MODEL]
+        })
+        for name, protocol in fold.protocols.items()
+    }  # fmt: skip
+    for each in compare([replace(fold, protocols=twin)], seed=1, replicates=5).values():
+        assert each.metrics[MODEL] == each.metrics["twin"]
+        assert {value for triple in each.differences["twin"].values() for value in triple} == {0.0}
+
+
+def test_intervals_hold_the_difference_and_shrink_to_it_for_one_customer(fold: Fold) -> None:
+    for each in compare([fold], seed=1, replicates=30).values():
+        for differences in each.differences.values():
+            mean, low, high = differences["capped_mae"]
+            assert low <= high
+            assert low - 1 <= mean <= high + 1
+    alone = {
+        name: replace(protocol, customer=np.full(len(protocol.customer), "ana"))
+        for name, protocol in fold.protocols.items()
+    }
+    for each in compare([replace(fold, protocols=alone)], seed=1, replicates=5).values():
+        for mean, low, high in (d["capped_mae"] for d in each.differences.values()):
+            assert mean == pytest.approx(low) == pytest.approx(high)
+
+
+def test_segments_part_the_rows_by_what_was_known(fold: Fold) -> None:
+    for protocol in fold.protocols.values():
+        by_count = [protocol.segments[f"{n}"] for n in ("one order", "2 to 4 orders")]
+        by_count.append(protocol.segments["5 orders or more"])
+        np.testing.assert_array_equal(np.sum(by_count, axis=0), 1)
+
+
+def test_the_last_cutoff_leaves_a_quarter_to_watch() -> None:
+    days, window = cutoffs(0, 399, 4)
+    assert days[-1] + window == 399
+    assert cutoffs(0, 399, 1) == ([299], 100)
+
+
+def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["backtest", "--file_path", str(file), "--cutoffs", "2", "--num-round", "20"]
+    for jobs in ("1", "2"):
+        assert main([*words, "--jobs", jobs, "--output", str(tmp_path / jobs)]) == 0
+    said = capsys.readouterr().out
+    assert "2 cutoffs from" in said
+    assert "BG/NBD" in said
+    one, two = (json.loads((tmp_path / jobs / "backtest.json").read_text()) for jobs in ("1", "2"))
+    assert one == two
+    assert set(one["protocols"]) == {"every customer", "every order"}
+
+
+def test_a_backtest_of_a_short_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_csv(shop(20, days=40), tmp_path / "orders.csv")
+    assert main(["backtest", "--file_path", str(file)]) == 1
+    assert "too few for a backtest" in capsys.readouterr().err
+    assert main(["backtest", "--file_path", str(file), "--cutofs", "3"]) == 1
+    assert "cutofs is not a hyperparameter" in capsys.readouterr().err
