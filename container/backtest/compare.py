@@ -29,12 +29,14 @@ class Comparison:
     """One protocol over all cutoffs; every figure is the mean over the cutoffs.
 
     metrics      model or baseline -> metric -> value
+    intervals    metric -> (low, high) of the model's value
     differences  baseline -> metric -> (model less baseline, low, high): a bootstrap interval that
                  draws customers again, each with all their rows at every cutoff
     segments     segment -> model or baseline -> metric -> value
     """
 
     metrics: dict[str, Metrics]
+    intervals: dict[str, tuple[float, float]]
     differences: dict[str, dict[str, tuple[float, float, float]]]
     segments: dict[str, dict[str, Metrics]]
 
@@ -63,13 +65,16 @@ def _compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Compa
                 metrics[MODEL][metric] - metrics[baseline][metric],
                 *_interval([each[MODEL][metric] - each[baseline][metric] for each in drawn]),
             )
-            for metric in TITLES
+            for metric in metrics[MODEL]
         }
     segments = {
         name: _mean_metrics(protocols, [each.segments[name] for each in protocols])
         for name in protocols[0].segments
     }
-    return Comparison(metrics, differences, segments)
+    intervals = {
+        metric: _interval([each[MODEL][metric] for each in drawn]) for metric in metrics[MODEL]
+    }
+    return Comparison(metrics, intervals, differences, segments)
 
 
 def _mean_metrics(protocols: Sequence[Protocol], rows: Sequence[Rows]) -> dict[str, Metrics]:
@@ -82,7 +87,7 @@ def _mean_metrics(protocols: Sequence[Protocol], rows: Sequence[Rows]) -> dict[s
             for name, forecast in protocol.forecasts.items()
         })  # fmt: skip
     return {
-        name: {metric: _mean([fold[name][metric] for fold in folds]) for metric in TITLES}
+        name: {metric: _mean([fold[name][metric] for fold in folds]) for metric in folds[0][MODEL]}
         for name in folds[0]
     }
 
@@ -125,17 +130,19 @@ def table(folds: Sequence[Fold], comparisons: dict[str, Comparison]) -> str:
     days = (folds[0].until - folds[0].cutoff).days
     lines = [f"{len(folds)} cutoffs from {folds[0].cutoff} to {folds[-1].cutoff}, {days} days each"]
     width = 2 + max(len(name) for name in folds[0].protocols["every order"].forecasts)
-    heads = "".join(f"{title:>12}" for title in TITLES.values())
+    heads = "".join(f"{title:>15}" for title in TITLES.values())
     for protocol, each in comparisons.items():
         lines += ["", f"{protocol:<{width + 2}}{heads}"]
         for name, metrics in each.metrics.items():
             lines.append(f"  {name:<{width}}" + _figures(metrics))
+        ends = "".join(f"{f'{low:.3f}-{high:.3f}':>15}" for low, high in _shown(each.intervals))
+        lines.append(f"  {f'model, {LEVEL:.0%} interval':<{width}}{ends}")
         lines.append(f"model less baseline, mean [{LEVEL:.0%} interval, customers drawn again]")
         for name, differences in each.differences.items():
             lines += [
                 f"  {name:<{width}}{TITLES[metric]:<12}{mean:+.4f} [{low:+.4f}, {high:+.4f}]"
                 for metric, (mean, low, high) in differences.items()
-                if metric not in {"coverage", "width"}
+                if metric in TITLES and metric not in {"coverage", "width"}
             ]
         lines.append("by segment")
         for segment, models in each.segments.items():
@@ -143,5 +150,9 @@ def table(folds: Sequence[Fold], comparisons: dict[str, Comparison]) -> str:
     return "\n".join(lines)
 
 
+def _shown(intervals: dict[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    return [intervals[metric] for metric in TITLES]
+
+
 def _figures(metrics: Metrics) -> str:
-    return "".join(f"{metrics[metric]:12.3f}" for metric in TITLES)
+    return "".join(f"{metrics[metric]:15.3f}" for metric in TITLES)

@@ -19,7 +19,7 @@ from container.evaluation.metrics import Outcomes, Predicted
 from container.evaluation.segments import segments
 from container.histories import date_of
 from container.targets import every_order
-from container.training.fitting import fit_all, search
+from container.training.fitting import fit_all, judged_horizons, search
 from container.training.split import later_split, temporal_split
 
 MODEL = "model"
@@ -73,7 +73,7 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
         matrix[known], features.compute(past, model.feature_names), equal_nan=True
     ):
         raise AlgorithmError("a feature of an order changed when later orders were added")
-    level = hyperparameters.interval_level
+    level, horizons = hyperparameters.interval_level, judged_horizons(hyperparameters)
     own = inner_level(findings.interval_levels, level)
     gaps = every_order(past, cutoff)
     unfiltered = hyperparameters.model_copy(update={"outlier_contamination": 0.0})
@@ -84,10 +84,10 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     for (name, targets), cap in zip(sides, window_caps(cutoff, split.as_of), strict=True):
         curve = model.survival(matrix[targets.row])
         answers = {
-            MODEL: forecasts(curve, targets, own),
-            UNFILTERED: forecasts(with_all.survival(matrix[targets.row]), targets, own),
+            MODEL: forecasts(curve, targets, own, horizons),
+            UNFILTERED: forecasts(with_all.survival(matrix[targets.row]), targets, own, horizons),
         } | {
-            opponent: forecasts(learnt.survival(split.whole, targets), targets, level)
+            opponent: forecasts(learnt.survival(split.whole, targets), targets, level, horizons)
             for opponent, learnt in opponents.items()
         }
         owner = split.whole.customer[targets.row]

@@ -14,9 +14,11 @@ import numpy as np
 
 from container import ingest
 from container.backtest.compare import Comparison, compare, table
+from container.backtest.evidence import contents
 from container.backtest.fold import Fold, run_fold
 from container.contract.hyperparameters import Hyperparameters
 from container.errors import NothingToLearn
+from container.report.page import render
 
 log = logging.getLogger("ordergap")
 
@@ -41,7 +43,7 @@ def backtest(
     """Learn anew at `count` past days, judge by what came after, and print it all.
 
     jobs    cutoffs worked on at once
-    output  a folder for backtest.json
+    output  a folder for backtest.json and report.html
     """
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
@@ -73,9 +75,10 @@ def backtest(
             "hyperparameters": hyperparameters.model_dump(mode="json", by_alias=True),
             "protocols": {name: each.content() for name, each in comparisons.items()},
         }
-        path = output / "backtest.json"
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        log.info("wrote %s", path)
+        page = render(contents(hyperparameters, cleaned.report, orders, folds, comparisons))
+        (output / "backtest.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        (output / "report.html").write_text(page, "utf-8")
+        log.info("wrote backtest.json and report.html to %s", output)
     return comparisons
 
 

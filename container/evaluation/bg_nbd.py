@@ -63,8 +63,7 @@ class BgNbd:
         """
         gone = self._log_odds_gone(frequency, recency, age)[:, None]
         wait = np.log1p(days / (self.alpha + age[:, None])) * -(self.r + frequency[:, None])
-        log_s = np.logaddexp(wait, gone) - np.logaddexp(0, gone)
-        return np.asarray(np.minimum.accumulate(np.minimum(log_s, 0), axis=1))  # but for rounding
+        return np.asarray(np.logaddexp(wait, gone) - np.logaddexp(0, gone))
 
     def gradient(self, frequency: Float, recency: Float, age: Float) -> Float:
         """(4, n) derivatives of `log_likelihood` by r, alpha, a and b."""

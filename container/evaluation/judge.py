@@ -7,6 +7,8 @@ since the days waited (`Targets.entry`) are 0 in B.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,24 +21,29 @@ CAP_SHARE_B = 0.64  # of the window: an order needs so much follow-up to be judg
 
 
 def judge(
-    survival: Survival, targets: Targets, inner_level: float, cap: float, horizon: int = 30
+    survival: Survival,
+    targets: Targets,
+    inner_level: float,
+    cap: float,
+    horizons: Sequence[int] = (30,),
 ) -> dict[str, float]:
     """Every metric of `evaluate` for the days still to wait, capped at `cap` days.
 
     inner_level  the curves' own central level of the interval
     """
-    forecast = forecasts(survival, targets, inner_level, horizon)
-    return evaluate(forecast, outcomes(targets), cap, horizon)
+    forecast = forecasts(survival, targets, inner_level, horizons)
+    return evaluate(forecast, outcomes(targets), cap)
 
 
 def forecasts(
-    survival: Survival, targets: Targets, inner_level: float, horizon: int = 30
+    survival: Survival, targets: Targets, inner_level: float, horizons: Sequence[int] = (30,)
 ) -> Predicted:
     """The days still to wait that the curves foresee, given the days already waited."""
     tail = (1 - inner_level) / 2
     left = targets.entry
     median, low, high = survival.quantile(np.c_[[0.5, tail, 1 - tail]], left) - left
-    return Predicted(median, low, high, {horizon: survival.probability_within(horizon, left)})
+    probabilities = survival.probability_within(np.c_[list(horizons)], left)
+    return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)))
 
 
 def outcomes(targets: Targets) -> Outcomes:

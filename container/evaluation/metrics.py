@@ -64,28 +64,28 @@ class CalibrationBins(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def evaluate(
-    predicted: Predicted, outcomes: Outcomes, cap: float, horizon: int = 30
-) -> dict[str, float]:
+def evaluate(predicted: Predicted, outcomes: Outcomes, cap: float) -> dict[str, float]:
     """Every metric of one set of forecasts.
 
-    Keys: capped_mae, concordance (of the medians, over all rows), auc_30 and brier_30 (named after
-    `horizon`), coverage, width, and rows: how many were followed up for `cap` days, the rows
-    behind capped_mae, coverage and width.
-
-    Raises:
-        KeyError: `predicted` has no probability at `horizon`.
+    Keys: capped_mae, concordance (of the medians, over all rows); auc_30, brier_30 and ece_30 (the
+    expected calibration error) for each horizon of `predicted`; coverage, width, and rows: how many
+    were followed up for `cap` days, the rows behind capped_mae, coverage and width.
     """
     gap, observed, follow_up = outcomes.gap, outcomes.observed, outcomes.follow_up
-    rows, event = event_within(gap, observed, follow_up, horizon)
-    probability = predicted.probability[horizon]
-    _check(probability=probability, gap=gap)
+    at_horizons: dict[str, float] = {}
+    for horizon, probability in predicted.probability.items():
+        _check(probability=probability, gap=gap)
+        rows, event = event_within(gap, observed, follow_up, horizon)
+        at_horizons |= {
+            f"auc_{horizon}": auc(probability[rows], event[rows]),
+            f"brier_{horizon}": brier(probability[rows], event[rows]),
+            f"ece_{horizon}": calibration(probability[rows], event[rows])[0],
+        }
     coverage, width = coverage_and_width(predicted.low, predicted.high, gap, follow_up, cap)
     return {
         "capped_mae": capped_mae(predicted.median, gap, follow_up, cap),
         "concordance": concordance(predicted.median, gap, observed),
-        f"auc_{horizon}": auc(probability[rows], event[rows]),
-        f"brier_{horizon}": brier(probability[rows], event[rows]),
+        **at_horizons,
         "coverage": coverage,
         "width": width,
         "rows": float(np.count_nonzero(follow_up >= cap)),

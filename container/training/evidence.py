@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from container.artifacts import Bundle
+from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import inner_level
 from container.evaluation.judge import NOMINAL_LEVELS, forecasts, outcomes
 from container.evaluation.metrics import (
@@ -51,11 +52,7 @@ def contents(
                 f"{name} {value:g}" for name, value in (findings.found or {}).items()
             ) or "nothing to search",
             "features": str(len(manifest.feature_names)),
-            "settings": ", ".join(
-                f"{name}={value}"
-                for name, value in settings.model_dump(mode="json", by_alias=True).items()
-                if value is not None
-            ),
+            "settings": spoken(settings),
             "made with": ", ".join(f"{k} {v}" for k, v in manifest.libraries.items()),
         },
         data=manifest.data,
@@ -63,13 +60,19 @@ def contents(
             protocol: _judged(check, findings, split.whole, protocol, settings.interval_level)
             for protocol, check in findings.checks.items()
         },
-        gaps=_bars(gaps),
-        still_open=_curve(gaps),
+        gaps=gap_bars(gaps),
+        still_open=open_curve(gaps),
         drivers=sorted(fit.drivers.items(), key=lambda each: -each[1]),
         outliers=(fit.outliers.note, {}),
         due=due_by_week(ahead),
         statuses=dict(Counter(str(status) for status in ahead.status).most_common()),
     )  # fmt: skip
+
+
+def spoken(hyperparameters: Hyperparameters) -> str:
+    """The hyperparameters as name=value."""
+    values = hyperparameters.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _judged(
@@ -107,7 +110,7 @@ def _covered(check: Check, findings: Findings, nominal: float) -> tuple[float, f
     return nominal, coverage_and_width(*ends, check.cap)[0]
 
 
-def _bars(gaps: Targets) -> list[tuple[float, float, int]]:
+def gap_bars(gaps: Targets) -> list[tuple[float, float, int]]:
     """Gaps that ended, in equally wide bars of whole days up to the 99th percentile."""
     ended = gaps.gap[gaps.observed]
     wide = max(1, int(np.ceil(np.quantile(ended, 0.99) / _BARS)))
@@ -115,7 +118,7 @@ def _bars(gaps: Targets) -> list[tuple[float, float, int]]:
     return [(i * wide + 1.0, (i + 1.0) * wide, int(count)) for i, count in enumerate(counts)]
 
 
-def _curve(gaps: Targets) -> list[tuple[float, float]]:
+def open_curve(gaps: Targets) -> list[tuple[float, float]]:
     """Kaplan-Meier curve of all gaps, thinned to a few points."""
     days, survival = kaplan_meier(gaps.gap, gaps.observed)
     some = np.unique(np.linspace(0, len(days) - 1, _CURVE_POINTS).astype(int))

@@ -79,6 +79,11 @@ class Fit:
     outliers: OutlierStudy
 
 
+def judged_horizons(hyperparameters: Hyperparameters) -> list[int]:
+    """The horizons asked for, and 30 days, by which models are compared."""
+    return sorted({*hyperparameters.horizons, 30})
+
+
 def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
     """Fit on the past, look for what foresees best what came after, and score it beside naive.
 
@@ -122,7 +127,11 @@ def _search(hyperparameters: Hyperparameters, split: Split, *, calendar: bool) -
     levels = inner_levels([(c.survival, c.targets, c.cap) for c in checks.values()])
     own = inner_level(levels, hyperparameters.interval_level)
     scores: Scores = {
-        name: {hyperparameters.trainer: judge(check.survival, check.targets, own, check.cap)}
+        name: {
+            hyperparameters.trainer: judge(
+                check.survival, check.targets, own, check.cap, judged_horizons(hyperparameters)
+            )
+        }
         for name, check in checks.items()
     }
     return Findings(calendar, fitted.found, levels, scores, checks)

@@ -15,7 +15,9 @@ from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import Manifest
 from container.errors import NothingToLearn
 from container.histories import Histories, date_of
+from container.report.page import render
 from container.targets import every_order
+from container.training.evidence import contents
 from container.training.fitting import fit_all, search
 from container.training.split import Split, later_split, temporal_split
 from container.training.words import scores_table
@@ -71,6 +73,7 @@ def train(
         )
         side_files = {
             "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
+            "report.html": render(contents(bundle, orders, split, findings, fit)).encode(),
         }
         bundle.save(model_dir, side_files)
         if output_data:

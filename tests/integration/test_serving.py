@@ -234,6 +234,16 @@ def test_sigterm_lets_requests_end_and_exits_with_0(
     assert server.process.wait(timeout=10) == 0
 
 
+def test_workers_answer_though_libraries_were_told_to_use_threads(
+    serve: Serve, opt_ml: Path, server: Server, records: list[dict[str, Any]]
+) -> None:
+    """Threads of a library that was started before the fork would be missing after it."""
+    threaded = serve(opt_ml, OMP_NUM_THREADS=4, OMP_WAIT_POLICY="ACTIVE")
+    threaded.wait_for_ping()
+    form = "application/jsonlines"
+    assert threaded.score(lines(records), form) == server.score(lines(records), form)
+
+
 def test_the_model_folder_is_left_as_it_is(
     serve: Serve, opt_ml: Path, records: list[dict[str, Any]]
 ) -> None:

@@ -194,6 +194,17 @@ def test_any_customers_have_a_finite_fit(known: Customers) -> None:
     assert np.isfinite(model.log_likelihood(*known)).all()
 
 
+@pytest.mark.parametrize("seed", [91, 291, 478])
+def test_a_search_that_rounding_ends_early_has_found_the_top(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    age = random.integers(1, 700, 3000).astype(float)
+    frequency = random.poisson(8, 3000).astype(float)
+    recency = np.where(frequency > 0, np.round(age * random.beta(2, 1, 3000)), 0)
+    model = fit(frequency, recency, age)
+    by_r, by_alpha = model.gradient(frequency, recency, age).mean(axis=1)[:2]
+    assert (by_r * model.r, by_alpha * model.alpha) == pytest.approx((0, 0), abs=1e-3)
+
+
 @pytest.mark.parametrize("unit", [1e-3, 7.0, 86_400.0])
 def test_the_unit_of_time_only_scales_alpha(unit: float) -> None:
     frequency, recency, age = simulated(BgNbd(0.8, 20.0, 0.7, 2.0), n=2000, age=300, seed=1)

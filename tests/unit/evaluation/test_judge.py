@@ -81,8 +81,8 @@ def test_judging_is_evaluating_what_the_curves_say() -> None:
         probability={14: survival.probability_within(14, 20)},
     )
     seen = Outcomes(targets.gap - 20, targets.observed, targets.watched - 20)
-    expected = evaluate(predicted, seen, CAP, horizon=14)
-    assert judge(survival, targets, 0.6, CAP, horizon=14) == pytest.approx(expected)
+    expected = evaluate(predicted, seen, CAP)
+    assert judge(survival, targets, 0.6, CAP, horizons=[14]) == pytest.approx(expected)
 
 
 def test_outcomes_count_from_the_begin_of_watching() -> None:

@@ -214,6 +214,7 @@ def test_evaluate_gives_every_metric_under_its_name() -> None:
             "concordance": 3 / 4,
             "auc_30": 1.0,
             "brier_30": (0.01 + 0.16 + 0.25) / 3,
+            "ece_30": (0.1 + 0.4 + 0.5) / 3,
             "coverage": 2 / 3,
             "width": (7 + 19 + 10) / 3,
             "rows": 3,
@@ -221,11 +222,12 @@ def test_evaluate_gives_every_metric_under_its_name() -> None:
     )
 
 
-def test_evaluate_names_the_horizon_it_used() -> None:
+def test_evaluate_judges_every_horizon_under_its_name() -> None:
     seen = Outcomes(np.array([5.0, 9.0]), np.array([True, True]), np.array([20.0, 20.0]))
     half = np.array([0.9, 0.2])
-    metrics = evaluate(Predicted(seen.gap, seen.gap, seen.gap, {7: half}), seen, 10, horizon=7)
+    metrics = evaluate(Predicted(seen.gap, seen.gap, seen.gap, {3: half, 7: half}), seen, 10)
     assert metrics["auc_7"] == 1
+    assert np.isnan(metrics["auc_3"])  # nothing ends so soon
     assert metrics["brier_7"] == pytest.approx(0.025)
 
 

@@ -1,6 +1,7 @@
 """The paths beside /invocations, what the settings change, and what importing costs."""
 
 import datetime
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 
 from container.artifacts import Bundle
 from container.errors import NotAcceptable
+from container.serving import server
 from container.serving.app import create_app
 from container.settings import Settings
 
@@ -70,24 +72,29 @@ def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -
     assert loaded.stdout.split() == []
 
 
-def test_a_models_library_is_there_before_the_fork_and_the_model_is_not(
-    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+def test_the_library_of_a_model_comes_before_the_fork_and_nothing_it_would_bring(
+    root: Path,
 ) -> None:
-    """So that the workers share its memory; and their garbage is collected again."""
+    """So that the workers share its memory."""
+    script = (
+        "import sys; from container.models.formats import model_class; model_class('hazard');"
+        "print(*({'xgboost', 'sklearn', 'pandas', 'pyarrow', 'scipy.stats'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == ["xgboost"]
 
-    def run(_: server.Server) -> None:
-        assert "xgboost" in sys.modules
-        assert gc.isenabled()
 
-    def check(_: Path) -> Manifest:
-        model_class("hazard")
-        return bundle.manifest
-
-    monkeypatch.setattr(server, "check", check)
-    monkeypatch.setattr(server.Server, "run", run)
+def test_a_server_collects_garbage_though_its_start_did_not(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "check", lambda _: bundle.manifest)
+    monkeypatch.setattr(server.Server, "run", lambda _: None)
     gc.disable()
     try:
-        server.serve(Path("no model here"), Settings(), lambda: datetime.date(2011, 12, 9))
+        server.serve(Path("model"), Settings(), lambda: datetime.date(2011, 12, 9))
+        assert gc.isenabled()
     finally:
         gc.enable()
         gc.unfreeze()
