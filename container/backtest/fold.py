@@ -83,13 +83,14 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     sides = zip(("every customer", "every order"), (split.waits, split.orders), strict=True)
     for (name, targets), cap in zip(sides, window_caps(cutoff, split.as_of), strict=True):
         curve = model.survival(matrix[targets.row])
+        unfiltered_curve = with_all.survival(matrix[targets.row])
         answers = {
-            MODEL: forecasts(curve, targets, own, horizons),
-            UNFILTERED: forecasts(with_all.survival(matrix[targets.row]), targets, own, horizons),
-        } | {
-            opponent: forecasts(learnt.survival(split.whole, targets), targets, level, horizons)
-            for opponent, learnt in opponents.items()
+            MODEL: forecasts(curve, targets, own, cap, horizons),
+            UNFILTERED: forecasts(unfiltered_curve, targets, own, cap, horizons),
         }
+        for opponent, learnt in opponents.items():
+            guess = learnt.survival(split.whole, targets)
+            answers[opponent] = forecasts(guess, targets, level, cap, horizons)
         owner = split.whole.customer[targets.row]
         customer = np.array(split.whole.customer_ids)[owner]
         groups = segments(split.whole, targets)

@@ -31,19 +31,27 @@ def judge(
 
     inner_level  the curves' own central level of the interval
     """
-    forecast = forecasts(survival, targets, inner_level, horizons)
+    forecast = forecasts(survival, targets, inner_level, cap, horizons)
     return evaluate(forecast, outcomes(targets), cap)
 
 
 def forecasts(
-    survival: Survival, targets: Targets, inner_level: float, horizons: Sequence[int] = (30,)
+    survival: Survival,
+    targets: Targets,
+    inner_level: float,
+    cap: float,
+    horizons: Sequence[int] = (30,),
 ) -> Predicted:
-    """The days still to wait that the curves foresee, given the days already waited."""
+    """The days still to wait that the curves foresee, given the days already waited.
+
+    Rows are ranked by the probability of an order within `cap` days: where many medians lie beyond
+    anything that was watched, they would rank by how the curves' tails are drawn.
+    """
     tail = (1 - inner_level) / 2
     left = targets.entry
     median, low, high = survival.quantile(np.c_[[0.5, tail, 1 - tail]], left) - left
-    probabilities = survival.probability_within(np.c_[list(horizons)], left)
-    return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)))
+    *probabilities, soon = survival.probability_within(np.c_[[*horizons, cap]], left)
+    return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)), soon)
 
 
 def outcomes(targets: Targets) -> Outcomes:

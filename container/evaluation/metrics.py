@@ -42,18 +42,21 @@ class Predicted:
     """What was forecast, one row an outcome.
 
     `median`, and the interval's ends `low` and `high`, are (n,) days; `probability` maps a horizon
-    in days to P(order within it) (n,).
+    in days to P(order within it) (n,). `soon` (n,) ranks rows by how soon an order is expected, the
+    larger the sooner; without it the medians rank them.
     """
 
     median: Column
     low: Column
     high: Column
     probability: dict[int, Column]
+    soon: Column | None = None
 
     def __getitem__(self, rows: Rows) -> Predicted:
         """Those of some rows."""
         probability = {horizon: p[rows] for horizon, p in self.probability.items()}
-        return Predicted(self.median[rows], self.low[rows], self.high[rows], probability)
+        soon = None if self.soon is None else self.soon[rows]
+        return Predicted(self.median[rows], self.low[rows], self.high[rows], probability, soon)
 
 
 class CalibrationBins(NamedTuple):
@@ -67,7 +70,7 @@ class CalibrationBins(NamedTuple):
 def evaluate(predicted: Predicted, outcomes: Outcomes, cap: float) -> dict[str, float]:
     """Every metric of one set of forecasts.
 
-    Keys: capped_mae, concordance (of the medians, over all rows); auc_30, brier_30 and ece_30 (the
+    Keys: capped_mae, concordance (of the ranks, over all rows); auc_30, brier_30 and ece_30 (the
     expected calibration error) for each horizon of `predicted`; coverage, width, and rows: how many
     were followed up for `cap` days, the rows behind capped_mae, coverage and width.
     """
@@ -81,10 +84,11 @@ def evaluate(predicted: Predicted, outcomes: Outcomes, cap: float) -> dict[str, 
             f"brier_{horizon}": brier(probability[rows], event[rows]),
             f"ece_{horizon}": calibration(probability[rows], event[rows])[0],
         }
+    rank = predicted.median if predicted.soon is None else -predicted.soon
     coverage, width = coverage_and_width(predicted.low, predicted.high, gap, follow_up, cap)
     return {
         "capped_mae": capped_mae(predicted.median, gap, follow_up, cap),
-        "concordance": concordance(predicted.median, gap, observed),
+        "concordance": concordance(rank, gap, observed),
         **at_horizons,
         "coverage": coverage,
         "width": width,

@@ -100,9 +100,10 @@ def figure(
     words: Collection[int] = (0,),
 ) -> str:
     """A chart under its title, and the same figures as a table for who cannot see or must copy."""
+    same = table(title, head, rows, words=words)
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>{chart}"
-        f"<details><summary>The figures</summary>{table(title, head, rows, words=words)}</details></figure>"
+        f"<details><summary>The figures</summary>{same}</details></figure>"
     )
 
 

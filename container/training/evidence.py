@@ -47,7 +47,8 @@ def contents(
             "trainer": settings.trainer,
             "kind of model": manifest.model_kind,
             "learnt from": f"{manifest.first_day} to {manifest.as_of}",
-            "validated on": f"what came after {date_of(split.cutoff)}",
+            "validated on": f"what came after {date_of(split.cutoff)}; rounds and interval levels were "
+            "chosen there, so coverage holds for these rows by choice",
             "settled on the validation": ", ".join(
                 f"{name} {value:g}" for name, value in (findings.found or {}).items()
             ) or "nothing to search",
@@ -79,7 +80,7 @@ def _judged(
     check: Check, findings: Findings, whole: Histories, protocol: str, level: float
 ) -> Judged:
     own = inner_level(findings.interval_levels, level)
-    answer, what = forecasts(check.survival, check.targets, own), outcomes(check.targets)
+    answer, what = forecasts(check.survival, check.targets, own, check.cap), outcomes(check.targets)
     *baselines, ours = findings.scores[protocol].items()
     by_segment = {
         name: evaluate(answer[rows], what[rows], check.cap)
@@ -105,7 +106,7 @@ def calibrated(answer: Predicted, what: Outcomes) -> Calibration | None:
 
 def _covered(check: Check, findings: Findings, nominal: float) -> tuple[float, float]:
     own = inner_level(findings.interval_levels, nominal)
-    answer, what = forecasts(check.survival, check.targets, own), outcomes(check.targets)
+    answer, what = forecasts(check.survival, check.targets, own, check.cap), outcomes(check.targets)
     ends = (answer.low, answer.high, what.gap, what.follow_up)
     return nominal, coverage_and_width(*ends, check.cap)[0]
 

@@ -79,6 +79,7 @@ def test_judging_is_evaluating_what_the_curves_say() -> None:
         low=survival.quantile(0.2, 20) - 20,
         high=survival.quantile(0.8, 20) - 20,
         probability={14: survival.probability_within(14, 20)},
+        soon=survival.probability_within(CAP, 20),
     )
     seen = Outcomes(targets.gap - 20, targets.observed, targets.watched - 20)
     expected = evaluate(predicted, seen, CAP)

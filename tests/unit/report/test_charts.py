@@ -1,0 +1,87 @@
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.report import charts
+
+
+@given(st.floats(1e-6, 1e12))
+def test_ticks_reach_the_highest_value_in_few_round_steps(high: float) -> None:
+    marks = charts.ticks(high)
+    assert marks[0] == 0
+    assert marks[-1] >= high * 0.999
+    assert 2 <= len(marks) <= 7
+    assert f"{marks[1]:.0e}"[0] in "125"
+
+
+@pytest.mark.parametrize("high", [0, -1, float("nan"), float("inf")])
+def test_ticks_of_nothing_go_from_zero_to_one(high: float) -> None:
+    assert charts.ticks(high) == [0, 1]
+
+
+def bars(svg: str) -> list[dict[str, float]]:
+    found = re.findall(r'<rect class="bar" (.*?)/?>', svg)
+    return [{k: float(v) for k, v in re.findall(r'(\w+)="([\d.]+)"', each)} for each in found]
+
+
+def test_bars_are_as_high_as_their_numbers() -> None:
+    drawn = bars(charts.histogram("h", "t", [(0, 10, 40), (10, 20, 20), (20, 40, 0)], "x", "y"))
+    assert [bar["height"] for bar in drawn] == pytest.approx([206, 103, 0])
+    assert drawn[2]["width"] == pytest.approx(2 * drawn[1]["width"], abs=0.1)
+
+
+def test_ranked_bars_are_as_long_as_their_numbers() -> None:
+    svg = charts.ranked("r", "t", [("a", "", 4), ("b", "", 1)], lambda value: f"{value:.0f}")
+    first, second = bars(svg)
+    assert first["width"] == pytest.approx(4 * second["width"], abs=0.3)
+
+
+@pytest.mark.parametrize("count", [1, 7, 53, 520])
+def test_labels_of_columns_do_not_touch(count: int) -> None:
+    svg = charts.columns("c", "t", [(f"2011-W{k:02}", k) for k in range(count)], "x", "y")
+    at = [float(x) for x in re.findall(r'<text class="tick" x="([\d.]+)" y="254"', svg)]
+    assert len(at) >= min(count, 3)
+    assert all(right - left > len("2011-W01") * 6.4 for left, right in pairwise(at))
+    assert all(len("2011-W01") * 3.2 <= x <= charts.WIDTH - len("2011-W01") * 3.2 for x in at)
+
+
+def test_a_dot_on_the_diagonal_lies_on_it_and_its_area_grows_with_its_rows() -> None:
+    svg = charts.against_diagonal("d", "t", [(0.5, 0.5), (0.9, 0.9)], [100, 400], "x", "y")
+    (ideal,) = re.findall(r'class="ideal" x1="(.*?)" y1="(.*?)" x2="(.*?)" y2="(.*?)"', svg)
+    x0, y0, x1, y1 = map(float, ideal)
+    found = re.findall(r'cx="(.*?)" cy="(.*?)" r="(.*?)"', svg)
+    dots = [tuple(map(float, dot)) for dot in found]
+    assert dots[0][:2] == pytest.approx(((x0 + x1) / 2, (y0 + y1) / 2))
+    assert dots[1][2] > dots[0][2]
+
+
+def test_points_that_are_not_known_are_not_drawn() -> None:
+    nan = float("nan")
+    svg = charts.against_diagonal("d", "t", [(0.5, nan), (nan, 0.5)], [1, 0], "x", "y", joined=True)
+    assert "<circle" not in svg
+    assert "nan" not in svg
+
+
+def test_the_curve_falls_in_steps_from_one() -> None:
+    svg = charts.falling_steps("s", "t", [(10, 0.8), (20, 0.5)], "x", "y")
+    (line,) = re.findall(r'class="line" d="M(.*?)"', svg)
+    x, y = zip(*(map(float, point.split()) for point in line.split("L")), strict=True)
+    assert list(x) == sorted(x)
+    assert list(y) == sorted(y)
+    assert x[1:3] == (x[1], x[1])
+    assert "falls to half at 20 x." in svg
+
+
+def test_large_counts_leave_room_for_the_chart() -> None:
+    svg = charts.histogram("h", "t", [(0, 1, 12_000_000), (1, 2, 3)], "x", "y")
+    assert ">10\u00a0M<" in svg
+    assert ">20\u00a0k<" in charts.histogram("h", "t", [(0, 1, 33_000)], "x", "y")
+
+
+def test_a_long_name_is_cut_short() -> None:
+    svg = charts.ranked("r", "t", [("n" * 500, "m" * 500, 1.0)], str)
+    assert "…" in svg
+    assert not re.search(r">[^<]{100}[^<]*</?t", svg)
