@@ -63,6 +63,8 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     """
     columns = hyperparameters.columns
     past = ingest.read(source, columns, as_of=date_of(cutoff)).histories
+    if past.day.max() > cutoff:
+        raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
     split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
     inner = temporal_split(past, hyperparameters.validation_fraction)
     findings = search(hyperparameters, inner)

@@ -47,8 +47,8 @@ def contents(
             "trainer": settings.trainer,
             "kind of model": manifest.model_kind,
             "learnt from": f"{manifest.first_day} to {manifest.as_of}",
-            "validated on": f"what came after {date_of(split.cutoff)}; rounds and interval levels were "
-            "chosen there, so coverage holds for these rows by choice",
+            "validated on": f"what came after {date_of(split.cutoff)}; rounds and interval levels "
+            "were chosen there, so coverage holds for these rows by choice",
             "settled on the validation": ", ".join(
                 f"{name} {value:g}" for name, value in (findings.found or {}).items()
             ) or "nothing to search",
