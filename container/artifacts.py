@@ -87,7 +87,10 @@ class Bundle:
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".saving-", dir=directory) as staging:
                 self._write(Path(staging), side_files or {})
+                replaced = _model_files(directory)
                 (directory / MANIFEST).unlink(missing_ok=True)
+                for name in replaced - self.manifest.files.keys():
+                    (directory / name).unlink(missing_ok=True)
                 files = Path(staging).iterdir()
                 for path in sorted(files, key=lambda path: path.name == MANIFEST):
                     path.replace(directory / path.name)
@@ -127,6 +130,14 @@ class Bundle:
                 "features; copy the whole model again"
             )
         return cls(manifest, model)
+
+
+def _model_files(directory: Path) -> set[str]:
+    """The model files of the manifest in `directory`; none where it cannot be read."""
+    try:
+        return {*read_manifest(directory).files}
+    except (ModelNotFound, ModelMismatch):
+        return set()
 
 
 def seal(model: Model, **card: object) -> Bundle:

@@ -10,17 +10,10 @@ from pydantic import JsonValue
 
 from container.backtest.fold import MODEL, Fold, Protocol
 from container.evaluation.metrics import Rows, evaluate
+from container.training.words import TITLES
 
 REPLICATES = 100
 LEVEL = 0.9
-TITLES = {
-    "capped_mae": "capped MAE",
-    "concordance": "C",
-    "auc_30": "AUC30",
-    "brier_30": "Brier30",
-    "coverage": "coverage",
-    "width": "width",
-}
 Metrics = dict[str, float]
 
 

@@ -6,7 +6,7 @@ import bisect
 import datetime
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.orders import DataReport
@@ -51,6 +51,13 @@ class Manifest(BaseModel):
     def inner_level(self, nominal: float) -> float:
         """The model's own central level whose interval covers `nominal` of later gaps."""
         return inner_level(self.interval_levels, nominal)
+
+    @field_validator("files")
+    @classmethod
+    def _beside_the_manifest(cls, files: dict[str, str]) -> dict[str, str]:
+        if any("/" in name or "\\" in name or name in {"", ".", ".."} for name in files):
+            raise ValueError("files must be names of files beside the manifest")
+        return files
 
     @model_validator(mode="after")
     def _counts_orders(self) -> Manifest:

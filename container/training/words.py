@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from container.training.fitting import Findings
 
-_COLUMNS = {
+TITLES = {
     "capped_mae": "capped MAE",
     "concordance": "C",
     "auc_30": "AUC30",
@@ -18,11 +18,11 @@ def scores_table(findings: Findings) -> str:
     """The metrics on later data, model beside naive baseline; days where not a share."""
     if not findings.scores:
         return "  too little data after the cutoff to validate on: nothing was searched"
-    lines = [f"  {'':24}" + "".join(f"{title:>12}" for title in _COLUMNS.values())]
+    lines = [f"  {'':24}" + "".join(f"{title:>12}" for title in TITLES.values())]
     for protocol, models in findings.scores.items():
         lines.append(f"  {protocol}")
         for name, metrics in models.items():
-            numbers = "".join(f"{metrics[key]:12.3f}" for key in _COLUMNS)
+            numbers = "".join(f"{metrics[key]:12.3f}" for key in TITLES)
             lines.append(f"    {name:<22}{numbers}")
     lines += [
         "  settled: calendar features "

@@ -93,3 +93,9 @@ def test_inner_levels_rise_with_the_nominal_and_stay_levels(
 
 def test_without_calibration_a_level_is_itself() -> None:
     assert manifest_of(interval_levels={}).inner_level(0.8) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", ["../other.ubj", "/etc/passwd", "a/b", "..", ""])
+def test_a_manifest_names_only_files_beside_it(name: str) -> None:
+    with pytest.raises(ValidationError, match="beside the manifest"):
+        manifest_of(files={name: "00" * 32})

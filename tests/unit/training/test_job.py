@@ -152,3 +152,12 @@ def test_with_three_years_without_a_season_the_calendar_must_earn_its_place(
             sides = metrics["validation"].values()
             brier[name, calendar] = sum(side["xgboost"]["brier_30"] for side in sides)
         assert brier[name, "auto"] == min(brier[name, "on"], brier[name, "off"])
+
+
+def test_a_model_of_another_kind_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    file = write_csv(shop(60), tmp_path / "orders.csv")
+    for trainer in ("xgboost", "naive"):
+        train(parse(QUICK | {"trainer": trainer}), file, tmp_path / "model")
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {
+        "manifest.json", "metrics.json", "model.json", "report.html"
+    }  # fmt: skip
