@@ -82,8 +82,8 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     with_all = fit_all(unfiltered, past, cutoff, findings).model
     opponents = {name: learn(past, gaps, cutoff) for name, learn in BASELINES.items()}
     protocols = {}
-    sides = zip(("every customer", "every order"), (split.waits, split.orders), strict=True)
-    for (name, targets), cap in zip(sides, window_caps(cutoff, split.as_of), strict=True):
+    caps = window_caps(cutoff, split.as_of)
+    for (name, targets), cap in zip(split.protocols.items(), caps, strict=True):
         curve = model.survival(matrix[targets.row])
         unfiltered_curve = with_all.survival(matrix[targets.row])
         answers = {

@@ -16,6 +16,7 @@ from typing_extensions import override
 from container import features
 from container.contract.hyperparameters import Hyperparameters
 from container.kaplan_meier import ratio_curve
+from container.models.base import Model
 from container.models.xgboost import (
     AftModel,
     HazardModel,
@@ -35,6 +36,7 @@ _PROGRESS_EVERY = 100  # rounds
 _EXPLAINED = 500  # rows
 DAYS_WAITED = "days waited"
 _AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
+_AFT_USUAL_SCALE = 1.1  # where nothing is searched
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,11 @@ class _Boosting(Trainer):
         validation_losses = losses["validation"].popitem()[1] if validation else [np.nan]
         return booster, min(validation_losses)
 
+    def _fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **found: float) -> Fitted:
+        """The model made of the booster, with what the fit on `rows` settled."""
+        settled = {"rounds": booster.num_boosted_rounds(), **found}
+        return Fitted(model, settled, self._drivers(booster, rows))
+
     def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
         """Feature -> mean absolute SHAP value, of some rows spread over all.
 
@@ -141,8 +148,7 @@ class HazardTrainer(_Boosting):
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
         vector = load_xgboost().Booster(model_file=bytearray(finished))
         fitted = HazardModel(vector, self.feature_names, {"days": days.tolist()})
-        found_rounds: dict[str, float] = {"rounds": booster.num_boosted_rounds()}
-        return Fitted(fitted, found_rounds, self._drivers(booster, rows))
+        return self._fitted(fitted, booster, rows)
 
 
 class RandomForestTrainer(HazardTrainer):
@@ -176,21 +182,18 @@ class AftTrainer(_Boosting):
         found: Mapping[str, float] | None = None,
     ) -> Fitted:
         rows = _aft_rows(train)
+        check = _aft_rows(validation) if validation and not found else None
         if found:
-            scale, rounds = found["scale"], int(found["rounds"])
-            booster, _ = self._boost(_aft_objective(scale), rows, None, rounds)
+            scales: tuple[float, ...] = (found["scale"],)
         else:
-            check = _aft_rows(validation) if validation else None
-            fits = {
-                scale: self._boost(_aft_objective(scale), rows, check, None)
-                for scale in (_AFT_SCALES if check else _AFT_SCALES[2:3])
-            }
-            scale = min(fits, key=lambda scale: fits[scale][1])
-            booster = fits[scale][0]
+            scales = _AFT_SCALES if check else (_AFT_USUAL_SCALE,)
+        rounds = int(found["rounds"]) if found else None
+        fits = {scale: self._boost(_aft_objective(scale), rows, check, rounds) for scale in scales}
+        scale = min(fits, key=lambda scale: fits[scale][1])
+        booster = fits[scale][0]
         parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
         model = AftModel(booster, self.feature_names, parameters)
-        settled: dict[str, float] = {"rounds": booster.num_boosted_rounds(), "scale": scale}
-        return Fitted(model, settled, self._drivers(booster, rows))
+        return self._fitted(model, booster, rows, scale=scale)
 
 
 class SquaredErrorTrainer(_Boosting):
@@ -219,8 +222,7 @@ class SquaredErrorTrainer(_Boosting):
             "ratio_log_s": log_s.tolist(),
         }
         model = SquaredErrorModel(booster, self.feature_names, parameters)
-        settled: dict[str, float] = {"rounds": booster.num_boosted_rounds()}
-        return Fitted(model, settled, self._drivers(booster, rows))
+        return self._fitted(model, booster, rows)
 
 
 def hazard_rows(sample: Sample, days: Float) -> Rows:

@@ -23,7 +23,6 @@ from container.trainers.base import Sample, time_grid
 from container.trainers.factory import make_trainer
 from container.training.split import Split
 
-PROTOCOLS = ("every customer", "every order")
 CALENDAR_DAYS = 2 * 365
 
 Scores = dict[str, dict[str, dict[str, float]]]
@@ -97,23 +96,24 @@ def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
         ways = [False, True]
     if not split.usable:
         return Findings(calendar=ways[-1])
+    learn, _ = _learnt(hyperparameters, split.whole.until(split.cutoff), split.learn)
     naive = hyperparameters.model_copy(update={"trainer": "naive"})
-    baseline = _search(naive, split, calendar=False)
+    baseline = _search(naive, split, learn, calendar=False)
     if hyperparameters.trainer == "naive":
         return baseline
     found = min(
-        (_search(hyperparameters, split, calendar=way) for way in ways),
+        (_search(hyperparameters, split, learn, calendar=way) for way in ways),
         key=lambda each: sum(models[hyperparameters.trainer]["brier_30"]
                              for models in each.scores.values()),
     )  # fmt: skip
-    both = {name: baseline.scores[name] | found.scores[name] for name in PROTOCOLS}
+    both = {name: baseline.scores[name] | found.scores[name] for name in found.scores}
     return replace(found, scores=both)
 
 
-def _search(hyperparameters: Hyperparameters, split: Split, *, calendar: bool) -> Findings:
-    past = split.whole.until(split.cutoff)
-    learn, _ = _learnt(hyperparameters, past, split.learn)
-    sides = dict(zip(PROTOCOLS, (split.waits, split.orders), strict=True))
+def _search(
+    hyperparameters: Hyperparameters, split: Split, learn: Targets, *, calendar: bool
+) -> Findings:
+    sides = split.protocols
     trainer = make_trainer(hyperparameters, calendar=calendar)
     matrix = features.compute(split.whole, trainer.feature_names)
     samples = [_sample(matrix, targets) for targets in sides.values()]

@@ -125,7 +125,7 @@ def _split(hyperparameters: Hyperparameters, orders: Histories, validation: Path
     log.info(
         "  learning until %s from %s orders; validating until %s on %s orders and %s customers",
         date_of(split.cutoff),
-        *(f"{n:,}" for n in [len(split.learn)]),
+        f"{len(split.learn):,}",
         date_of(split.as_of),
         *(f"{len(targets):,}" for targets in (split.orders, split.waits)),
     )

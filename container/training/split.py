@@ -29,9 +29,14 @@ class Split:
     waits: Targets
 
     @property
+    def protocols(self) -> dict[str, Targets]:
+        """Protocols A and B by the names that people read."""
+        return {"every customer": self.waits, "every order": self.orders}
+
+    @property
     def usable(self) -> bool:
         """Whether there is anything to learn from and to validate on."""
-        sides = (self.learn, self.orders, self.waits)
+        sides = (self.learn, *self.protocols.values())
         return all(side.observed.any() for side in sides)
 
 
