@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from container.backtest.compare import Comparison
-from container.backtest.fold import MODEL, UNFILTERED, Fold
+from container.backtest.fold import UNFILTERED, Fold
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.orders import DataReport
+from container.evaluation.compare import MODEL, Comparison, Metrics
 from container.evaluation.metrics import Outcomes, Predicted
 from container.histories import Histories
 from container.report.contents import Calibration, Contents, Judged
@@ -26,7 +26,6 @@ def contents(
 ) -> Contents:
     """Everything on the report of a backtest."""
     gaps = every_order(orders, int(orders.day.max()))
-    waits = comparisons["every customer"].metrics
     return Contents(
         title=f"Backtest at {len(folds)} cutoffs",
         card={
@@ -48,10 +47,24 @@ def contents(
         },
         gaps=gap_bars(gaps),
         still_open=open_curve(gaps),
-        outliers=(
-            "Learnt without the outliers, and with everybody; every customer, all cutoffs.",
-            {"with the filter": waits[MODEL], "without it": waits[UNFILTERED]},
+        outliers=_outliers(folds, comparisons["every customer"]),
+    )
+
+
+def _outliers(
+    folds: Sequence[Fold], comparison: Comparison
+) -> tuple[str, dict[str, Metrics]] | None:
+    """With the filter and without; nothing where it set nobody aside at some cutoff."""
+    metrics = comparison.metrics
+    if UNFILTERED not in metrics:
+        return None
+    share = np.mean([fold.revenue_set_aside for fold in folds])
+    return (
+        (
+            "Learnt without the outliers, and with everybody; every customer, all cutoffs. "
+            f"The customers set aside carry {share:.1%} of the revenue."
         ),
+        {"with the filter": metrics[MODEL], "without it": metrics[UNFILTERED]},
     )
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from container import features, ingest
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import inner_level
 from container.errors import AlgorithmError
 from container.evaluation.baselines import BASELINES
+from container.evaluation.compare import MODEL, Protocol
 from container.evaluation.judge import forecasts, outcomes, window_caps
 from container.evaluation.metrics import Outcomes, Predicted
 from container.evaluation.segments import segments
@@ -22,36 +22,19 @@ from container.targets import every_order
 from container.training.fitting import fit_all, judged_horizons, search
 from container.training.split import later_split, temporal_split
 
-MODEL = "model"
 UNFILTERED = "model, no outlier filter"
 MEAN_GAP = "customer mean gap"
 LEAK_R2 = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Protocol:
-    """The forecasts of one protocol at one cutoff, and what came.
-
-    customer   (n,) id of each row's customer
-    cap        days at which errors are capped
-    forecasts  model or baseline -> its forecasts of the n rows
-    segments   name -> (n,) whether a row belongs to it
-    """
-
-    customer: NDArray[np.str_]
-    outcomes: Outcomes
-    cap: float
-    forecasts: dict[str, Predicted]
-    segments: dict[str, NDArray[np.bool_]]
-
-
-@dataclass(frozen=True, eq=False)
 class Fold:
-    """What one cutoff gave: protocol -> forecasts, and rows learnt from."""
+    """What one cutoff gave: protocol -> forecasts, orders learnt from, revenue not learnt from."""
 
     cutoff: datetime.date
     until: datetime.date
     learnt: int
+    revenue_set_aside: float
     protocols: dict[str, Protocol]
 
 
@@ -68,7 +51,11 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
     inner = temporal_split(past, hyperparameters.validation_fraction)
     findings = search(hyperparameters, inner)
-    model = fit_all(hyperparameters, past, cutoff, findings).model
+    fit = fit_all(hyperparameters, past, cutoff, findings)
+    model, models = fit.model, {MODEL: fit.model}
+    if fit.outliers.set_aside:
+        unfiltered = hyperparameters.model_copy(update={"outlier_contamination": 0.0})
+        models[UNFILTERED] = fit_all(unfiltered, past, cutoff, findings).model
     matrix = features.compute(split.whole, model.feature_names)
     known = split.whole.day <= cutoff
     if not np.array_equal(
@@ -78,17 +65,13 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
     level, horizons = hyperparameters.interval_level, judged_horizons(hyperparameters)
     own = inner_level(findings.interval_levels, level)
     gaps = every_order(past, cutoff)
-    unfiltered = hyperparameters.model_copy(update={"outlier_contamination": 0.0})
-    with_all = fit_all(unfiltered, past, cutoff, findings).model
     opponents = {name: learn(past, gaps, cutoff) for name, learn in BASELINES.items()}
     protocols = {}
     caps = window_caps(cutoff, split.as_of)
     for (name, targets), cap in zip(split.protocols.items(), caps, strict=True):
-        curve = model.survival(matrix[targets.row])
-        unfiltered_curve = with_all.survival(matrix[targets.row])
         answers = {
-            MODEL: forecasts(curve, targets, own, cap, horizons),
-            UNFILTERED: forecasts(unfiltered_curve, targets, own, cap, horizons),
+            each_name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
+            for each_name, each in models.items()
         }
         for opponent, learnt in opponents.items():
             guess = learnt.survival(split.whole, targets)
@@ -98,7 +81,9 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
         groups = segments(split.whole, targets)
         protocols[name] = Protocol(customer, outcomes(targets), float(cap), answers, groups)
     refuse_too_good(protocols["every order"])
-    return Fold(date_of(cutoff), date_of(split.as_of), len(past), protocols)
+    return Fold(
+        date_of(cutoff), date_of(split.as_of), len(past), fit.outliers.revenue_share, protocols
+    )
 
 
 def refuse_too_good(protocol: Protocol) -> None:

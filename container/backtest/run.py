@@ -13,11 +13,12 @@ from time import perf_counter
 import numpy as np
 
 from container import ingest
-from container.backtest.compare import Comparison, compare, table
+from container.backtest.compare import compare_folds, table
 from container.backtest.evidence import contents
 from container.backtest.fold import Fold, run_fold
 from container.contract.hyperparameters import Hyperparameters
 from container.errors import NothingToLearn
+from container.evaluation.compare import Comparison
 from container.report.page import render
 
 log = logging.getLogger("ordergap")
@@ -65,7 +66,7 @@ def backtest(
         folds.append(fold)
     folds.sort(key=lambda fold: fold.cutoff)
     log.info("drawing customers again for the intervals ...")
-    comparisons = compare(folds, hyperparameters.seed)
+    comparisons = compare_folds(folds, hyperparameters.seed)
     log.info(table(folds, comparisons))
     if output:
         output.mkdir(parents=True, exist_ok=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isnan
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
 from container import features
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import inner_level
-from container.evaluation.judge import inner_levels, judge, window_caps
+from container.contract.metrics import TrainingMetrics
+from container.evaluation.compare import LEVEL, MODEL, Comparison, Protocol, as_json, compare
+from container.evaluation.judge import forecasts, inner_levels, judge, outcomes, window_caps
 from container.histories import Histories
 from container.models.base import Model
 from container.outliers import OutlierStudy, keep_mask
@@ -24,6 +25,8 @@ from container.trainers.factory import make_trainer
 from container.training.split import Split
 
 CALENDAR_DAYS = 2 * 365
+NAIVE = "naive"
+REPLICATES = 40
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """Protocol -> trainer -> metric -> value."""
@@ -47,6 +50,7 @@ class Findings:
     interval_levels  nominal level -> the model's own level that covers it
     scores           the metrics of the model beside those of the naive baseline
     checks           protocol -> what the model's metrics were taken from
+    comparisons      protocol -> the model's intervals and its differences to the naive baseline
     """
 
     calendar: bool
@@ -54,19 +58,27 @@ class Findings:
     interval_levels: dict[str, float] = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
 
-    @property
-    def metrics(self) -> dict[str, JsonValue]:
-        """What goes into metrics.json; a metric that could not be judged is null."""
-        scores: dict[str, JsonValue] = {
-            protocol: {
-                name: {metric: None if isnan(value) else value for metric, value in each.items()}
-                for name, each in models.items()
+    def metrics(self, trainer: str, validated_after: date) -> TrainingMetrics:
+        """What goes into metrics.json."""
+        return TrainingMetrics.model_validate(
+            {
+                "trainer": trainer,
+                "validated_after": validated_after,
+                "found": {"calendar": self.calendar, **(self.found or {})},
+                "caps": {protocol: check.cap for protocol, check in self.checks.items()},
+                "validation": as_json(self.scores),
+                "interval_level": LEVEL,
+                "intervals": {
+                    protocol: as_json(each.intervals) for protocol, each in self.comparisons.items()
+                },
+                "differences": {
+                    protocol: as_json(each.differences[NAIVE])
+                    for protocol, each in self.comparisons.items()
+                },
             }
-            for protocol, models in self.scores.items()
-        }
-        found: dict[str, JsonValue] = {"calendar": self.calendar, **(self.found or {})}
-        return {"found": found, "validation": scores}
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +109,9 @@ def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
     if not split.usable:
         return Findings(calendar=ways[-1])
     learn, _ = _learnt(hyperparameters, split.whole.until(split.cutoff), split.learn)
-    naive = hyperparameters.model_copy(update={"trainer": "naive"})
+    naive = hyperparameters.model_copy(update={"trainer": NAIVE})
     baseline = _search(naive, split, learn, calendar=False)
-    if hyperparameters.trainer == "naive":
+    if hyperparameters.trainer == NAIVE:
         return baseline
     found = min(
         (_search(hyperparameters, split, learn, calendar=way) for way in ways),
@@ -107,7 +119,25 @@ def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
                              for models in each.scores.values()),
     )  # fmt: skip
     both = {name: baseline.scores[name] | found.scores[name] for name in found.scores}
-    return replace(found, scores=both)
+    comparisons = {
+        name: _beside(hyperparameters, split, name, {MODEL: found, NAIVE: baseline})
+        for name in found.checks
+    }
+    return replace(found, scores=both, comparisons=comparisons)
+
+
+def _beside(
+    hyperparameters: Hyperparameters, split: Split, protocol: str, both: Mapping[str, Findings]
+) -> Comparison:
+    """How sure the model's metrics are, and how far it is from the naive baseline."""
+    answers = {}
+    for name, findings in both.items():
+        own = inner_level(findings.interval_levels, hyperparameters.interval_level)
+        check = findings.checks[protocol]
+        answers[name] = forecasts(check.survival, check.targets, own, check.cap)
+    customer = split.whole.customer[check.targets.row]
+    judged = Protocol(customer, outcomes(check.targets), check.cap, answers, {})
+    return compare([judged], hyperparameters.seed, REPLICATES)
 
 
 def _search(

@@ -60,7 +60,9 @@ def train(
         fit = fit_all(hyperparameters, orders, as_of, findings)
         log.info("  %s", fit.outliers.note)
     with _step(f"Saving to {model_dir}"):
-        metrics = {"validated_after": str(date_of(split.cutoff)), **findings.metrics}
+        metrics = findings.metrics(hyperparameters.trainer, date_of(split.cutoff)).model_dump(
+            mode="json"
+        )
         bundle = seal(
             fit.model,
             hyperparameters=hyperparameters,

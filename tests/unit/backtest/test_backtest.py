@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from container import features
 from container.__main__ import main
 from container.backtest import fold as fold_room
-from container.backtest.compare import compare
+from container.backtest.compare import compare_folds
 from container.backtest.fold import MODEL, Fold, run_fold
 from container.backtest.run import cutoffs
 from container.contract.hyperparameters import parse
@@ -81,14 +82,14 @@ def test_a_model_does_not_differ_from_itself(fold: Fold) -> None:
         })
         for name, protocol in fold.protocols.items()
     }  # fmt: skip
-    for each in compare([replace(fold, protocols=twin)], seed=1, replicates=5).values():
+    for each in compare_folds([replace(fold, protocols=twin)], seed=1, replicates=5).values():
         assert each.metrics[MODEL] == pytest.approx(each.metrics["twin"], nan_ok=True)
         differences = np.array(list(each.differences["twin"].values()))
         assert set(differences[~np.isnan(differences)]) == {0.0}
 
 
 def test_intervals_hold_the_difference_and_shrink_to_it_for_one_customer(fold: Fold) -> None:
-    for each in compare([fold], seed=1, replicates=30).values():
+    for each in compare_folds([fold], seed=1, replicates=30).values():
         for differences in each.differences.values():
             mean, low, high = differences["capped_mae"]
             assert low <= high
@@ -97,7 +98,7 @@ def test_intervals_hold_the_difference_and_shrink_to_it_for_one_customer(fold: F
         name: replace(protocol, customer=np.full(len(protocol.customer), "ana"))
         for name, protocol in fold.protocols.items()
     }
-    for each in compare([replace(fold, protocols=alone)], seed=1, replicates=5).values():
+    for each in compare_folds([replace(fold, protocols=alone)], seed=1, replicates=5).values():
         for mean, low, high in (d["capped_mae"] for d in each.differences.values()):
             assert mean == pytest.approx(low) == pytest.approx(high)
 
@@ -124,6 +125,7 @@ def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
     said = capsys.readouterr().out
     assert "2 cutoffs from" in said
     assert "BG/NBD" in said
+    assert re.search(r"set aside customers with \d+\.\d% of the revenue", said)
     one, two = (json.loads((tmp_path / jobs / "backtest.json").read_text()) for jobs in ("1", "2"))
     assert one == two
     assert set(one["protocols"]) == {"every customer", "every order"}

@@ -7,6 +7,7 @@ import pytest
 
 from container.artifacts import MANIFEST, Bundle
 from container.contract.hyperparameters import parse
+from container.contract.metrics import TrainingMetrics
 from container.errors import DataError, NothingToLearn
 from container.histories import Histories, date_of, day_of
 from container.training.job import train
@@ -62,6 +63,17 @@ def test_what_is_printed_reconciles_and_is_stored(
     stored = json.loads((tmp_path / "model" / "metrics.json").read_text())
     assert stored == manifest.metrics
     assert stored == json.loads((tmp_path / "output" / "metrics.json").read_text())
+    metrics = TrainingMetrics.model_validate(stored)
+    assert set(metrics.validation) == {"every customer", "every order"}
+    for protocol, models in metrics.validation.items():
+        ours, naive = models["xgboost"], models["naive"]
+        for name, (difference, low, high) in metrics.differences[protocol].items():
+            if difference is not None:
+                assert difference == pytest.approx(ours[name] - naive[name])
+                assert low <= high
+        low, high = metrics.intervals[protocol]["capped_mae"]
+        assert low <= ours["capped_mae"] * 1.1
+        assert high >= ours["capped_mae"] * 0.9
     assert set(stored["validation"]) == {"every customer", "every order"}
     assert set(stored["validation"]["every order"]) == {"naive", "xgboost"}
 
