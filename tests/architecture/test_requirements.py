@@ -25,7 +25,17 @@ def runtime(root: Path) -> dict[str, Requirement]:
 
 @pytest.fixture(scope="module")
 def everything(root: Path, runtime: dict[str, Requirement]) -> dict[str, Requirement]:
-    return runtime | pins(root / "requirements-dev.txt")
+    lists = [root / "requirements-dev.txt", *(root / "lambdas").rglob("requirements.txt")]
+    return runtime | {name: pin for path in lists for name, pin in pins(path).items()}
+
+
+def test_two_lists_that_name_a_package_pin_the_same_version(root: Path) -> None:
+    seen: dict[str, set[str]] = {}
+    for path in root.rglob("requirements*.txt"):
+        if not {".venv", "node_modules"} & set(path.relative_to(root).parts):
+            for name, pin in pins(path).items():
+                seen.setdefault(name, set()).add(str(pin.specifier))
+    assert not {name: versions for name, versions in seen.items() if len(versions) > 1}
 
 
 def test_every_requirement_is_pinned_to_one_version(everything: dict[str, Requirement]) -> None:

@@ -1,0 +1,1 @@
+"""Tell people and machines how the run of a market ended."""

@@ -1,0 +1,1 @@
+"""Is the new model good enough to replace the one in use?"""

@@ -1,0 +1,178 @@
+"""The rule by which a model is promoted, from the metrics of its own validation.
+
+What counts is what the model gains over the naive baseline, in the same draws of customers: the
+difference of capped error (days) and of concordance, under both protocols, each with an interval at
+`interval_level`. A gain is sure when its interval lies above 0, a loss when it lies below.
+
+Beats naive       no sure loss in any of the four, and a sure gain in at least one. All four have to
+                  be there: what could not be judged is no evidence, and the model is not promoted.
+Takes the place   no gain is smaller than the champion's beyond noise. The two were validated in
+                  different weeks, and a gain over naive in the same weeks takes the season out:
+                  gains are compared, and the noise is z sqrt(se² + se²) at 90 %, standard errors
+                  being read off the intervals. Windows that share weeks make this noise too
+                  wide, which favours the newer model. A protocol is compared where both were
+                  judged under it with caps within a quarter of one another; where none can be,
+                  the newer model, which has shown that it beats naive, is promoted.
+
+The naive model gains nothing over itself, whatever the cap. It is promoted where there is no
+champion, and where the champion is not surely better than naive; a champion of which nothing is
+known stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot, isfinite
+from statistics import NormalDist
+from typing import NamedTuple
+
+from container.contract.metrics import TrainingMetrics
+
+NAIVE = "naive"
+PROTOCOLS = ("every customer", "every order")
+# Metric -> what it is called, its unit, digits, and the sign of an improvement.
+METRICS = {
+    "capped_mae": ("capped error", " days", 2, -1),
+    "concordance": ("concordance", "", 3, 1),
+}
+CAPS_ALIKE = 1.25
+NOISE_LEVEL = 0.9
+_LONGEST = 1024
+_LEVELS = (0.5, 0.999)  # what is further out tells nothing of a standard error
+
+
+class Decision(NamedTuple):
+    """Whether the new model takes the champion's place, and why, in a sentence with numbers.
+
+    The registry keeps the reason as the model's description, which has at most 1,024 characters.
+    """
+
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in use, as the gate sees it: `metrics` is None where they cannot be read."""
+
+    model_version: str
+    metrics: TrainingMetrics | None
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """What a model gains over naive, positive when better, with its interval and its noise."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+
+
+def decide(new: TrainingMetrics, champion: Champion | None) -> Decision:
+    """Whether `new` is promoted, by the rule of this module."""
+    promoted, reason = _decide(new, champion)
+    return Decision(promoted, reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…")
+
+
+def _decide(new: TrainingMetrics, champion: Champion | None) -> tuple[bool, str]:
+    if new.trainer == NAIVE:
+        beats, shown = True, "The naive model was asked for, which has nothing to beat."
+    else:
+        beats, shown = _against_naive(new)
+    if new.stopped_early:
+        shown += f" It was stopped early and knows the days until {new.validated_after} only."
+    if not beats:
+        return False, shown
+    if champion is None:
+        return True, f"{shown} No model was approved before it."
+    holds, compared = _against(champion, new)
+    return holds, f"{shown} {compared}"
+
+
+def _against_naive(new: TrainingMetrics) -> tuple[bool, str]:
+    if not new.validation:
+        return False, (
+            "The model cannot be judged: its data was too short to validate on. Give a longer "
+            "history, or train with trainer=naive."
+        )
+    gains = {
+        (protocol, metric): _gain(new, protocol, metric)
+        for protocol in PROTOCOLS
+        for metric in METRICS
+    }
+    unjudged = [" of ".join(reversed(key)) for key, gain in gains.items() if gain is None]
+    if unjudged:
+        return False, f"The model cannot be judged beside naive: no {', no '.join(unjudged)}."
+    known = {key: gain for key, gain in gains.items() if gain is not None}
+    said = {key: _said(new, *key, gain) for key, gain in known.items()}
+    worse = [said[key] for key, gain in known.items() if gain.high < 0]
+    if worse:
+        return False, f"The model is worse than naive: {'; '.join(worse)}."
+    if not any(gain.low > 0 for gain in known.values()):
+        return False, f"The model is not surely better than naive: {'; '.join(said.values())}."
+    return True, f"The model beats naive: {'; '.join(said.values())}."
+
+
+def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
+    name, old = f"the champion {champion.model_version}", champion.metrics
+    unknown = "cannot be read" if old is None else "were taken under other protocols or caps"
+    worse, compared = [], []
+    for protocol in PROTOCOLS:
+        if old is None or not _comparable(new, old, protocol):
+            continue
+        for metric, (called, unit, digits, _) in METRICS.items():
+            ours, theirs = _gain(new, protocol, metric), _gain(old, protocol, metric)
+            if ours is None or theirs is None:
+                continue
+            noise = _z(NOISE_LEVEL) * hypot(ours.error, theirs.error)
+            compared.append(
+                f"{protocol}, {called}: gains {ours.value:.{digits}f}{unit} over naive, the "
+                f"champion {theirs.value:.{digits}f} (noise {noise:.{digits}f})"
+            )
+            if theirs.value - ours.value > noise:
+                worse.append(compared[-1])
+    if not compared:
+        stays = new.trainer == NAIVE
+        ending = "it stays, since it may be better" if stays else "having beaten naive decides"
+        return not stays, f"The metrics of {name} {unknown}: {ending}."
+    if worse:
+        return False, f"It is worse than {name}: {'; '.join(worse)}."
+    return True, f"It is not worse than {name}: {'; '.join(compared)}."
+
+
+def _comparable(new: TrainingMetrics, old: TrainingMetrics, protocol: str) -> bool:
+    if NAIVE in {new.trainer, old.trainer}:
+        return True
+    caps = new.caps.get(protocol, 0.0), old.caps.get(protocol, 0.0)
+    return 0 < max(caps) <= CAPS_ALIKE * min(caps)
+
+
+def _gain(metrics: TrainingMetrics, protocol: str, metric: str) -> _Gain | None:
+    """None where it could not be judged."""
+    if metrics.trainer == NAIVE:
+        return _Gain(0.0, 0.0, 0.0, 0.0)
+    found = metrics.differences.get(protocol, {}).get(metric, ())
+    numbers = [value for value in found if value is not None and isfinite(value)]
+    if len(numbers) < 3 or not _LEVELS[0] <= metrics.interval_level <= _LEVELS[1]:
+        return None
+    sign = METRICS[metric][3]
+    value, *ends = (sign * number for number in numbers)
+    low, high = sorted(ends)
+    return _Gain(value, low, high, (high - low) / 2 / _z(metrics.interval_level))
+
+
+def _z(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _said(metrics: TrainingMetrics, protocol: str, metric: str, gain: _Gain) -> str:
+    """``every order, capped error: 11.98 days, naive 12.97 (gain 0.99, 0.80 to 1.18)``."""
+    called, unit, digits, _ = METRICS[metric]
+    both = metrics.validation.get(protocol, {})
+    values = [both.get(name, {}).get(metric) for name in (metrics.trainer, NAIVE)]
+    ours, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
+    return (
+        f"{protocol}, {called}: {ours}{unit}, naive {naive} "
+        f"(gain {gain.value:.{digits}f}, {gain.low:.{digits}f} to {gain.high:.{digits}f})"
+    )

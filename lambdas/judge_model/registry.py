@@ -1,0 +1,79 @@
+"""The models approved for a market: the newest of them is the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from container.contract.metrics import TrainingMetrics
+from lambdas.judge_model.artifact import parse
+from lambdas.shared.errors import ModelUnreadable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+_MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
+_MOST = 4 * 2**20  # bytes of a metrics.json
+
+
+@dataclass(frozen=True)
+class Package:
+    """An approved model package; where it does not say something that is None."""
+
+    model_version: str
+    """Its ARN, where it does not say."""
+    artifact: str | None
+    metrics_uri: str | None
+
+
+def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
+    """Create the model package group where it is missing."""
+    try:
+        sagemaker.describe_model_package_group(ModelPackageGroupName=group)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING_GROUP:
+            raise
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName=group,
+            ModelPackageGroupDescription="Models of one market: the newest approved one scores",
+        )
+
+
+def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The newest approved package of the group, whoever approved it."""
+    listed = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )["ModelPackageSummaryList"]
+    if not listed:
+        return None
+    arn = listed[0]["ModelPackageArn"]
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    told = package.get("CustomerMetadataProperties", {})
+    containers = package.get("InferenceSpecification", {}).get("Containers", [])
+    data = containers[0].get("ModelDataUrl") if containers else None
+    return Package(
+        told.get("model_version", arn), told.get("artifact", data), told.get("metrics_uri")
+    )
+
+
+def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
+    """The package's metrics; None where they are gone or of another schema."""
+    if not package.metrics_uri:
+        return None
+    bucket, _, key = package.metrics_uri.removeprefix("s3://").partition("/")
+    try:
+        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_MOST)
+        return parse(text, package.metrics_uri)
+    except ModelUnreadable:
+        return None
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchBucket"}:
+            raise
+        return None

@@ -1,0 +1,1 @@
+"""Does every customer of the shop have a fate?"""

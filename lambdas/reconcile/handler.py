@@ -1,0 +1,32 @@
+"""Hold the counts of all steps of a run against one another."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, Field
+
+from lambdas.reconcile.account import reconciled
+from lambdas.shared import clients
+from lambdas.shared.events import RunEvent, parse
+from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.settings import from_environment
+
+
+class Settings(BaseModel):
+    """What the function's environment says."""
+
+    bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
+
+
+class Reconcile(RunEvent):
+    """The input: a run of one market whose predictions are stored."""
+
+
+@observed
+def handle(event: object, _context: LambdaContext) -> dict[str, object]:
+    """Customers extracted = lines scored = written + superseded + rejected; see `reconciled`."""
+    asked = parse(Reconcile, event)
+    counts = reconciled(clients.s3(), asked.run(from_environment(Settings).bucket))
+    publish(asked.market, CustomersExtracted=counts.extracted, CustomersScored=counts.scored)
+    logger().info(counts.sentence)
+    return counts.model_dump()

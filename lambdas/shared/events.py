@@ -1,0 +1,53 @@
+"""Inputs of the functions as frozen models that refuse what they do not know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lambdas.shared.errors import BadEvent
+from lambdas.shared.runs import Run
+
+E = TypeVar("E", bound=BaseModel)
+
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
+Market = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")]
+
+
+class Event(BaseModel):
+    """The base of every input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class RunEvent(Event):
+    """The base of the inputs that come after the extraction."""
+
+    run_id: RunId
+    market: Market
+    prefix: str
+
+    @model_validator(mode="after")
+    def _of_this_run(self) -> Self:
+        expected = self.run("").prefix
+        if self.prefix != expected:
+            raise ValueError(f"prefix must be {expected}, is {self.prefix!r:.200}")
+        return self
+
+    def run(self, bucket: str) -> Run:
+        """Where everything of the run lies in `bucket`."""
+        return Run(bucket, self.run_id, self.market)
+
+
+def parse(cls: type[E], event: object) -> E:
+    """The input as `cls`; BadEvent naming every field that is wrong."""
+    try:
+        return cls.model_validate(event)
+    except ValidationError as error:
+        raise BadEvent(
+            [
+                f"{'.'.join(map(str, detail['loc'])) or 'event'}: {detail['msg']}"
+                for detail in error.errors()
+            ]
+        ) from error

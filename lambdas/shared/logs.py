@@ -1,0 +1,66 @@
+"""Logs as JSON lines and counts as metrics, both on stdout, through AWS Lambda Powertools."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from container.errors import OrdergapError
+
+Handler = Callable[[object, LambdaContext], dict[str, object]]
+
+
+@functools.cache
+def logger() -> Logger:
+    """The process's logger; POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL set it up."""
+    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "ordergap"))
+
+
+@functools.cache
+def _metrics() -> Metrics:
+    return Metrics(
+        namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Ordergap"),
+        service=os.environ.get("POWERTOOLS_SERVICE_NAME", "ordergap"),
+    )
+
+
+def publish(market: str, **counts: float) -> None:
+    """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``."""
+    metrics = _metrics()
+    metrics.add_dimension("market", market)
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.flush_metrics()
+
+
+def observed(handle: Handler) -> Handler:
+    """The handler with every log line saying which request, run and market it belongs to.
+
+    Errors of ours are logged as their sentence, all others with the stack, and both are raised.
+    """
+
+    @functools.wraps(handle)
+    def observe(event: object, context: LambdaContext) -> dict[str, object]:
+        @logger().inject_lambda_context(clear_state=True)
+        def run(event: object, context: LambdaContext) -> dict[str, object]:
+            if isinstance(event, Mapping):  # not checked yet: this only helps to find the lines
+                keys = {key: str(event[key])[:100] for key in ("run_id", "market") if key in event}
+                logger().append_keys(**keys)
+            try:
+                return handle(event, context)
+            except OrdergapError as error:
+                logger().error(str(error), extra={"error": type(error).__name__})
+                raise
+            except Exception:
+                logger().exception("unforeseen")
+                raise
+
+        answer: dict[str, object] = run(event, context)
+        return answer
+
+    return observe

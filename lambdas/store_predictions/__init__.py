@@ -1,0 +1,1 @@
+"""Put a run's predictions into the table."""

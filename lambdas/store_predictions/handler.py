@@ -1,0 +1,116 @@
+"""Put one object of predictions into the table, and account for each of its lines."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, Field, model_validator
+
+from container.contract.scoring import Date
+from lambdas.shared import clients
+from lambdas.shared.events import RunEvent, parse
+from lambdas.shared.ledger import Ledger
+from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.settings import from_environment
+from lambdas.store_predictions.items import Stamp
+from lambdas.store_predictions.progress import Progress
+from lambdas.store_predictions.storing import store
+from lambdas.store_predictions.writing import Table, connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+RESERVE_MS = 20_000  # for the writes under way to end, and for saving
+_DAY = 86_400
+_IN_MEMORY = 2**20  # bytes of rejects that need no file
+
+
+class Settings(BaseModel):
+    """What the function's environment says."""
+
+    bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
+    table: str = Field(alias="ORDERGAP_TABLE", description="table of predictions")
+    expire_days: int = Field(
+        90, ge=1, le=3650, alias="ORDERGAP_EXPIRE_DAYS", description="days until an item goes"
+    )
+    week_buckets: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        alias="ORDERGAP_WEEK_BUCKETS",
+        description="parts over which a week's customers are spread in the index by_week",
+    )
+    concurrency: int = Field(
+        32, ge=1, le=256, alias="ORDERGAP_WRITE_CONCURRENCY", description="number of writes at once"
+    )
+
+
+class StorePredictions(RunEvent):
+    """The input: one object of predictions."""
+
+    as_of: Date
+    key: str
+
+    @model_validator(mode="after")
+    def _predictions_of_this_run(self) -> Self:
+        folder = self.run("").predictions
+        if not (self.key.startswith(folder) and self.key.endswith(".jsonl.out")):
+            raise ValueError(f"key must be {folder}….jsonl.out, is {self.key!r:.300}")
+        return self
+
+
+@observed
+def handle(event: object, context: LambdaContext) -> dict[str, object]:
+    """See `store_object`; answers with the counts of all lines of the object."""
+    asked = parse(StorePredictions, event)
+    settings = from_environment(Settings)
+    ledger = store_object(
+        asked,
+        settings,
+        clients.s3(),
+        connect(settings.concurrency),
+        context.get_remaining_time_in_millis,
+        int(time.time()),
+    )
+    counts = ledger.model_dump(include={"key", "lines", "written", "superseded", "rejected"})
+    logger().info("stored", extra=counts)
+    return counts
+
+
+def store_object(
+    asked: StorePredictions,
+    settings: Settings,
+    s3: S3Client,
+    dynamodb: DynamoDBClient,
+    time_left: Callable[[], int],
+    now: int,
+) -> Ledger:
+    """Store every line of the object that was not stored by an earlier try.
+
+    time_left  milliseconds until the function is ended
+    now        seconds since 1970-01-01, from which items count the days until they go
+
+    Raises BadEvent where the object is missing, and StoreUnfinished where time ran out.
+    """
+    run = asked.run(settings.bucket)
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as rejects:
+        progress = Progress(s3, run, asked.key, rejects)
+        if progress.ledger.finished:
+            return progress.ledger
+        expires_at = now + settings.expire_days * _DAY
+        stamp = Stamp(asked.run_id, asked.market, asked.as_of, expires_at, settings.week_buckets)
+        table = Table(dynamodb, settings.table, time_left, RESERVE_MS)
+        store(s3, run.bucket, progress, table, stamp, settings.concurrency)
+    stored = progress.ledger
+    publish(
+        asked.market,
+        PredictionsWritten=stored.written,
+        PredictionsSuperseded=stored.superseded,
+        PredictionsRejected=stored.rejected,
+    )
+    return stored

@@ -1,0 +1,36 @@
+"""Lines of an object that streams by, each with where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+LONGEST = 256 * 2**10
+"""Bytes of a line. What is longer is cut to one byte more, so that it can be told."""
+
+
+class Line(NamedTuple):
+    """A line without its line break, and the offset in bytes of what comes after it."""
+
+    text: bytes
+    end: int
+
+
+def lines(chunks: Iterable[bytes], start: int = 0) -> Iterator[Line]:
+    r"""The lines that are not blank; the first chunk begins at the offset `start`.
+
+    >>> list(lines([b'{"a":', b' 1}\n\n{"b": 2}'], start=100))
+    [Line(text=b'{"a": 1}', end=109), Line(text=b'{"b": 2}', end=118)]
+    """
+    rest, cut, end = b"", 0, start
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for text in whole:
+            end += len(text) + cut + 1
+            cut = 0
+            if text.strip():
+                yield Line(text[: LONGEST + 1], end)
+        cut += max(0, len(rest) - LONGEST - 1)
+        rest = rest[: LONGEST + 1]
+    if rest.strip():
+        yield Line(rest, end + len(rest) + cut)

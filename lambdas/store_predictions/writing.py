@@ -1,0 +1,107 @@
+"""One conditional write, repeated until the table has taken it."""
+
+from __future__ import annotations
+
+import functools
+import random
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lambdas.shared.errors import StoreUnfinished
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from lambdas.store_predictions.items import Item
+
+# An older forecast never overwrites a newer one. Of one run, whatever comes first stays, and only
+# the very same line may write again: so a repeated write is no second customer, and of two lines
+# of one customer exactly one is written.
+_CONDITION = (
+    "attribute_not_exists(customer_id) OR as_of < :as_of OR "
+    "(as_of = :as_of AND (run_id <> :run_id OR scored_line = :scored_line))"
+)
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "ServiceUnavailable",
+}
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # seconds
+
+
+@functools.cache
+def connect(concurrency: int) -> DynamoDBClient:
+    """A client that `concurrency` threads can use at once."""
+    return boto3.client(
+        "dynamodb",
+        config=Config(
+            max_pool_connections=concurrency,
+            connect_timeout=3,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            parameter_validation=False,  # items come from one place and are tested there
+        ),
+    )
+
+
+class Table:
+    """Where items go. `put` may be called by many threads at once.
+
+    time_left  milliseconds until the function is ended
+    reserve    milliseconds at the end that are not for writing
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, name: str, time_left: Callable[[], int], reserve: int
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._time_left = time_left
+        self._reserve = reserve
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Wake the writes that wait to try again; they raise StoreUnfinished."""
+        self._stopped.set()
+
+    @property
+    def time_is_short(self) -> bool:
+        """Whether nothing but the reserve is left."""
+        return self._time_left() < self._reserve
+
+    def put(self, item: Item) -> bool:
+        """Write the item: true; or leave what is there because it has precedence: false.
+
+        Where the table throttles it waits, up to twice as long each time and by chance less, and
+        tries again until time is short. Then StoreUnfinished: the item may or may not be there.
+        """
+        longest = _FIRST_WAIT
+        while True:
+            try:
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=item,
+                    ConditionExpression=_CONDITION,
+                    ExpressionAttributeValues={
+                        f":{name}": item[name] for name in ("as_of", "run_id", "scored_line")
+                    },
+                )
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "ConditionalCheckFailedException":
+                    return False
+                if code not in _THROTTLED:
+                    raise
+                wait = random.uniform(0, longest)  # noqa: S311
+                if self.time_is_short or self._stopped.wait(wait):
+                    raise StoreUnfinished(f"{self._name} throttled until time ran out") from error
+                longest = min(2 * longest, _LONGEST_WAIT)
+            else:
+                return True

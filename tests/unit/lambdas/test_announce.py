@@ -1,0 +1,201 @@
+import json
+
+import boto3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.announce.handler import handle
+from lambdas.announce.messages import Announce, console, message, reason, sentence, subject
+from lambdas.judge_model.handler import Verdict
+from lambdas.reconcile.account import Counts
+from lambdas.shared import clients
+from lambdas.shared.errors import BadEvent
+from lambdas.shared.events import parse
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:ordergap:nightly-2011-12-09"
+FAILED = {
+    "status": "FAILED", "run_id": "nightly-2011-12-09", "market": "uk", "as_of": "2011-12-09",
+    "execution_arn": ARN, "state": "Train", "error": "States.TaskFailed", "cause": "it broke",
+    "verdict": None, "counts": None,
+}  # fmt: skip
+
+
+def failed(**fields):
+    return parse(Announce, FAILED | fields)
+
+
+@pytest.fixture
+def inbox(aws, monkeypatch):
+    """Messages that reach a queue which is subscribed to the topic."""
+    sns, sqs = clients.sns(), boto3.client("sqs")
+    topic = sns.create_topic(Name="ordergap")["TopicArn"]
+    monkeypatch.setenv("ORDERGAP_TOPIC_ARN", topic)
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+
+    def read():
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [json.loads(each["Body"]) for each in received.get("Messages", [])]
+
+    return read
+
+
+def test_a_success_reaches_people_and_machines(inbox, event, context):
+    answer = handle(event("announce"), context)
+    assert answer["sentence"] == (
+        "uk: 4,338 customers have a forecast as of 2011-12-09 (4,337 written, 0 superseded, "
+        "1 rejected), by model f8219c88b603, which was promoted. "
+        + event("announce")["verdict"]["reason"]
+    )
+    (received,) = inbox()
+    assert received["MessageId"] == answer["message_id"]
+    assert received["Subject"] == "Ordergap uk: succeeded"
+    attributes = {name: each["Value"] for name, each in received["MessageAttributes"].items()}
+    assert attributes == {"status": "SUCCEEDED", "market": "uk"}
+    told = json.loads(received["Message"])
+    assert told["sentence"] == answer["sentence"]
+    assert told["console"].endswith(event("announce")["execution_arn"])
+    assert told["counts"]["written"] == 4337
+    assert told["verdict"]["promoted"] is True
+    assert (told["source"], told["version"]) == ("ordergap", 1)
+
+
+def test_a_champion_that_was_kept_is_said_to_be_one(event):
+    asked = event("announce")
+    asked["verdict"] |= {"promoted": False, "reason": "It is worse than the champion."}
+    said = sentence(parse(Announce, asked))
+    assert "by model f8219c88b603, which was kept as the champion. It is worse" in said
+
+
+def test_a_failure_of_all_markets_has_no_market(inbox, context):
+    answer = handle(FAILED | {"market": None, "as_of": None, "state": None}, context)
+    assert answer["sentence"] == ("Run nightly-2011-12-09 failed (States.TaskFailed): it broke")
+    (received,) = inbox()
+    assert "market" not in received["MessageAttributes"]
+    assert received["Subject"] == "Ordergap nightly-2011-12-09: failed"
+
+
+@pytest.mark.parametrize("odd", [{"market": "U K"}, {"market": 7}, {"as_of": "soon"}])
+def test_a_name_that_was_refused_elsewhere_is_told_as_it_came(inbox, context, odd):
+    answer = handle(FAILED | odd, context)
+    (received,) = inbox()
+    told = json.loads(received["Message"])
+    assert answer["message_id"]
+    assert [str(told[name]) for name in odd] == [str(value) for value in odd.values()]
+
+
+def test_a_failure_names_state_error_and_cause():
+    assert sentence(failed()) == (
+        "uk: run nightly-2011-12-09 failed in Train (States.TaskFailed): it broke"
+    )
+    assert sentence(failed(error=None, cause=None)).endswith("failed in Train: no cause was given")
+
+
+def test_each_protocol_gets_its_form():
+    told = json.loads(message(failed()))
+    assert told["default"] == told["email"] == f"{sentence(failed())}\n\n{console(ARN)}"
+    assert told["sqs"] == told["lambda"] == told["https"]
+    assert json.loads(told["sqs"])["cause"] == "it broke"
+
+
+TRAINING = {
+    "TrainingJobName": "ordergap-uk-1",
+    "ModelArtifacts": {},
+    "TrainingJobStatus": "Failed",
+    "FailureReason": 'AlgorithmError: column "CustomerID" is missing, exit code: 1',
+    "SecondaryStatusTransitions": [{"Status": "Failed"}],
+}
+LAMBDA = {
+    "errorMessage": "8 customers were extracted, 3 were scored",
+    "errorType": "RowsLost",
+    "requestId": "1",
+    "stackTrace": ['  File "/var/task/lambdas/reconcile/handler.py", line 1'],
+}
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (json.dumps(TRAINING), TRAINING["FailureReason"]),
+        (json.dumps(TRAINING, separators=(",", ":")), TRAINING["FailureReason"]),
+        (json.dumps(TRAINING)[:-40], TRAINING["FailureReason"]),
+        (json.dumps(LAMBDA), LAMBDA["errorMessage"]),
+        (json.dumps({"errorMessage": json.dumps(TRAINING)}), json.dumps(TRAINING)),
+        ('{"TrainingJobStatus": "Stopped"}', '{"TrainingJobStatus": "Stopped"}'),
+        ('{"FailureReason": "\\x"}', '{"FailureReason": "\\x"}'),
+        ('{"FailureReason": "cut of', '{"FailureReason": "cut of'),
+        ("Task timed out after 900.00 seconds", "Task timed out after 900.00 seconds"),
+        ("", ""),
+    ],
+)
+def test_the_cause_is_dug_out_of_what_aws_wraps_around_it(cause, said):
+    assert reason(cause) == said
+    assert failed(cause=cause).cause == said
+
+
+@pytest.mark.parametrize(
+    ("arn", "address"),
+    [
+        (ARN, "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#"),
+        (
+            ARN.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1"),
+            "https://cn-north-1.console.amazonaws.cn/states/home?region=cn-north-1#",
+        ),
+        (
+            ARN.replace("arn:aws:", "arn:aws-us-gov:").replace("eu-west-1", "us-gov-west-1"),
+            "https://us-gov-west-1.console.amazonaws-us-gov.com/states/home?region=us-gov-west-1#",
+        ),
+    ],
+)
+def test_the_link_leads_to_the_console_of_the_partition(arn, address):
+    assert console(arn) == f"{address}/v2/executions/details/{arn}"
+
+
+texts = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(
+    [character * 4000 for character in ("\x01", "é", "𝄞", '"', "\\", "\ud800")]
+)
+
+
+@settings(max_examples=40)
+@given(texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED"]))
+def test_a_message_is_within_the_limits_of_sns_whatever_is_told(state, error, cause, why, status):
+    told = failed(
+        status=status, state=state, error=error, cause=cause,
+        verdict={"promoted": True, "reason": why, "model_version": why, "artifact": why},
+        counts=dict.fromkeys(["extracted", "scored", "written", "superseded", "rejected"], 1),
+    )  # fmt: skip
+    text = message(told)
+    assert len(text.encode()) <= 256 * 1024
+    assert set(json.loads(text)) == {"default", "email", "sqs", "lambda", "https"}
+    json.loads(json.loads(text)["sqs"])
+    json.loads(text)["email"].encode()
+    line = subject(told)
+    assert 0 < len(line) <= 100
+    assert line.isascii()
+    assert line.isprintable()
+
+
+def test_what_the_other_functions_answer_can_be_announced(event):
+    verdict = Verdict(
+        promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
+        model_version="v", metrics_uri=None,
+    )  # fmt: skip
+    counts = Counts(extracted=3, scored=3, written=1, superseded=1, rejected=1)
+    answers = {"verdict": verdict.model_dump(), "counts": counts.model_dump()}
+    told = parse(Announce, event("announce") | answers)
+    assert "(1 written, 1 superseded, 1 rejected), by model v, which was kept" in sentence(told)
+    assert event("announce")["verdict"].keys() == answers["verdict"].keys()
+    assert event("announce")["counts"].keys() == answers["counts"].keys()
+
+
+@pytest.mark.parametrize("missing", ["market", "verdict", "counts"])
+def test_a_success_that_tells_nothing_is_refused(event, missing):
+    with pytest.raises(BadEvent, match="a success has"):
+        parse(Announce, event("announce") | {missing: None})
+
+
+def test_an_arn_of_something_else_is_refused():
+    with pytest.raises(BadEvent, match="execution_arn"):
+        failed(execution_arn="arn:aws:s3:::bucket")

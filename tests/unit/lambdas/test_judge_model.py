@@ -1,0 +1,457 @@
+import gzip
+import io
+import json
+import math
+import tarfile
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container.contract.metrics import TrainingMetrics
+from lambdas.judge_model import artifact, registry
+from lambdas.judge_model.gate import METRICS, PROTOCOLS, Champion, decide
+from lambdas.judge_model.handler import handle
+from lambdas.shared import clients
+from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith
+
+BUCKET = "ordergap-123456789012"
+GROUP = "ordergap-uk"
+
+
+def metrics(trainer="xgboost", mae=-1.0, concordance=0.02, noise=0.2, **fields):
+    """A validation in which every protocol has these differences to naive, give or take `noise`."""
+    differences = {
+        "capped_mae": (mae, mae - noise, mae + noise),
+        "concordance": (concordance, concordance - noise / 20, concordance + noise / 20),
+        "brier_30": (0.0, -1.0, 1.0),
+    }
+    scores = {"capped_mae": 12.0, "concordance": 0.7}
+    plain = {
+        "trainer": trainer,
+        "validated_after": "2011-09-06",
+        "caps": {"every customer": 93, "every order": 60},
+        "validation": {p: {"naive": scores, trainer: scores} for p in PROTOCOLS},
+        "differences": {} if trainer == "naive" else {p: dict(differences) for p in PROTOCOLS},
+    }
+    return TrainingMetrics.model_validate(plain | fields)
+
+
+def with_difference(protocol, metric, value, **fields):
+    found = metrics(**fields)
+    found.differences[protocol][metric] = value
+    return found
+
+
+def archive(files):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def model(found, version="aaaaaaaaaaaa"):
+    return archive({
+        "report.html": b"<html>",
+        "./manifest.json": json.dumps({"model_version": version, "more": 1}).encode(),
+        "model.ubj": b"\0" * 3000,
+        "metrics.json": found.model_dump_json().encode(),
+    })  # fmt: skip
+
+
+def put(uri, content):
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    clients.s3().put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def text(key):
+    return clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def approve(found, version="cccccccccccc", status="Approved", **properties):
+    """Register a champion with its metrics, or with other properties."""
+    sagemaker = clients.sagemaker()
+    sagemaker.create_model_package_group(
+        ModelPackageGroupName=GROUP, ModelPackageGroupDescription="of a test"
+    )
+    artifact_uri = f"s3://{BUCKET}/old/{version}/model.tar.gz"
+    metrics_uri = f"s3://{BUCKET}/old/{version}/metrics.json"
+    if found is not None:
+        put(metrics_uri, found.model_dump_json())
+    told = {"metrics_uri": metrics_uri, "model_version": version, "artifact": artifact_uri}
+    sagemaker.create_model_package(
+        ModelPackageGroupName=GROUP,
+        ModelApprovalStatus=status,
+        CustomerMetadataProperties=properties or told,
+        InferenceSpecification={
+            "Containers": [{"Image": "image", "ModelDataUrl": artifact_uri}],
+            "SupportedContentTypes": ["application/jsonlines"],
+            "SupportedResponseMIMETypes": ["application/jsonlines"],
+        },
+    )
+    return artifact_uri
+
+
+# The rule.
+
+
+def test_a_model_surely_better_than_naive_is_promoted_and_the_reason_has_the_numbers():
+    promoted, reason = decide(metrics(mae=-0.99, concordance=0.03), None)
+    assert promoted
+    assert "every order, capped error: 12.00 days, naive 12.00 (gain 0.99, 0.79 to 1.19)" in (
+        reason
+    )
+    assert "every customer, concordance: 0.700, naive 0.700 (gain 0.030, 0.020 to 0.040)" in reason
+
+
+def test_one_sure_gain_is_enough_where_nothing_is_surely_lost():
+    lucky = with_difference("every order", "concordance", (0.02, 0.01, 0.03), mae=0, concordance=0)
+    assert decide(lucky, None).promoted
+
+
+def test_gains_within_noise_do_not_promote():
+    promoted, reason = decide(metrics(mae=-0.1, concordance=0.005, noise=0.2), None)
+    assert not promoted
+    assert "not surely better than naive" in reason
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("metric", "loss"), [("capped_mae", (0.5, 0.1, 0.9)), ("concordance", (-0.03, -0.04, -0.02))]
+)
+def test_one_sure_loss_outweighs_every_gain(protocol, metric, loss):
+    promoted, reason = decide(with_difference(protocol, metric, loss), None)
+    assert not promoted
+    assert "worse than naive" in reason
+    assert protocol in reason
+
+
+def test_a_loss_within_noise_does_not_outweigh_a_sure_gain():
+    mixed = with_difference("every order", "concordance", (-0.005, -0.02, 0.01))
+    assert decide(mixed, None).promoted
+
+
+@pytest.mark.parametrize("value", [(None, None, None), (-1.0, None, 0.1), (-1, math.nan, 0.1)])
+def test_a_metric_that_could_not_be_judged_is_no_evidence(value):
+    promoted, reason = decide(with_difference("every order", "capped_mae", value), None)
+    assert not promoted
+    assert "no capped_mae of every order" in reason
+
+
+def test_an_absent_protocol_is_named():
+    found = metrics()
+    del found.differences["every customer"]
+    promoted, reason = decide(found, None)
+    assert not promoted
+    assert "every customer" in reason
+    assert "every order" not in reason
+
+
+def test_a_model_without_validation_is_not_promoted():
+    promoted, reason = decide(metrics(validation={}, differences={}), None)
+    assert not promoted
+    assert "too short to validate" in reason
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 1 - 1e-16, 2.0, math.nan])
+def test_intervals_of_no_level_are_no_evidence(level):
+    assert not decide(metrics(interval_level=level), None).promoted
+
+
+def test_a_champion_within_noise_is_replaced():
+    promoted, reason = decide(metrics(mae=-0.95), Champion("c0ffee", metrics(mae=-1.0)))
+    assert promoted
+    assert "not worse than the champion c0ffee" in reason
+    assert "gains 0.95 days over naive, the champion 1.00 (noise" in reason
+
+
+def test_the_longest_usual_reason_is_said_to_its_end():
+    far = {"capped_mae": 123.45, "concordance": 0.7}
+    both = {p: {"naive": far, "random-forest": far} for p in PROTOCOLS}
+    new = metrics("random-forest", mae=-10, validation=both, stopped_early=True)
+    assert decide(new, Champion("0123456789ab", metrics(mae=-50))).reason.endswith(").")
+    assert decide(new, Champion("0123456789ab", metrics(mae=-10.01))).reason.endswith(").")
+
+
+def test_a_champion_that_gains_more_beyond_noise_stays():
+    promoted, reason = decide(metrics(mae=-0.5), Champion("c0ffee", metrics(mae=-1.0)))
+    assert not promoted
+    assert "worse than the champion c0ffee: every customer, capped error: gains 0.50" in reason
+
+
+def test_noise_is_that_of_both_together():
+    # Intervals of half width 0.2 make a noise of 0.2 * sqrt(2) = 0.283.
+    champion = Champion("c", metrics(mae=-1.0, noise=0.2))
+    assert decide(metrics(mae=-0.72, noise=0.2), champion).promoted
+    assert not decide(metrics(mae=-0.71, noise=0.2), champion).promoted
+
+
+def test_a_better_season_does_not_help_the_newer_model():
+    easy = {p: {n: {"capped_mae": 5.0} for n in ("naive", "xgboost")} for p in PROTOCOLS}
+    newer = metrics(mae=-0.5, validation=easy)
+    assert not decide(newer, Champion("c", metrics(mae=-1.0))).promoted
+
+
+def test_other_caps_cannot_be_compared_and_the_newer_model_counts():
+    caps = {"every customer": 300, "every order": 200}
+    promoted, reason = decide(metrics(mae=-0.5), Champion("c", metrics(mae=-1.0, caps=caps)))
+    assert promoted
+    assert "were taken under other protocols or caps: having beaten naive decides" in reason
+
+
+def test_only_protocols_that_both_were_judged_by_are_compared():
+    old = metrics(mae=-1.0)
+    del old.differences["every customer"]
+    promoted, reason = decide(metrics(mae=-0.95), Champion("c", old))
+    assert promoted
+    compared = reason.partition("champion c:")[2]
+    assert "every order" in compared
+    assert "every customer" not in compared
+
+
+def test_a_champion_without_metrics_is_replaced_by_what_beats_naive():
+    promoted, reason = decide(metrics(), Champion("c", None))
+    assert promoted
+    assert "cannot be read" in reason
+
+
+@pytest.mark.parametrize(
+    ("champion", "promoted"),
+    [
+        (None, True),
+        (Champion("c", metrics("naive")), True),
+        (Champion("c", metrics(mae=-0.1, concordance=0, noise=0.2)), True),
+        (Champion("c", metrics(mae=-1.0)), False),
+        (Champion("c", metrics(mae=-1.0, caps={})), False),
+        (Champion("c", metrics(differences={})), False),
+        (Champion("c", None), False),
+    ],
+)
+def test_naive_is_promoted_unless_the_champion_may_be_better(champion, promoted):
+    verdict = decide(metrics("naive"), champion)
+    assert verdict.promoted is promoted
+    assert "The naive model was asked for" in verdict.reason
+
+
+numbers = st.none() | st.floats()
+anything = st.builds(
+    metrics,
+    trainer=st.sampled_from(["xgboost", "naive", "lstm"]),
+    caps=st.dictionaries(st.sampled_from(PROTOCOLS), st.floats()),
+    interval_level=st.floats(),
+    differences=st.dictionaries(
+        st.sampled_from(PROTOCOLS),
+        st.dictionaries(st.sampled_from([*METRICS]), st.tuples(numbers, numbers, numbers)),
+    ),
+    validation=st.dictionaries(
+        st.sampled_from(PROTOCOLS),
+        st.dictionaries(
+            st.sampled_from(["naive", "xgboost"]),
+            st.dictionaries(st.sampled_from([*METRICS]), numbers),
+        ),
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(anything, st.none() | st.builds(Champion, st.just("c"), st.none() | anything))
+def test_every_validation_leads_to_a_stated_decision(new, champion):
+    promoted, reason = decide(new, champion)
+    assert promoted in {True, False}
+    assert reason.endswith((".", "…"))
+    assert len(reason) <= 1024
+
+
+def test_a_model_that_was_stopped_early_says_so():
+    promoted, reason = decide(metrics(stopped_early=True), None)
+    assert promoted
+    assert "knows the days until 2011-09-06 only" in reason
+
+
+# The archive.
+
+
+def test_the_archive_is_read_without_unpacking_it(aws):
+    uri = f"s3://{BUCKET}/model.tar.gz"
+    put(uri, model(metrics(), "0123456789ab"))
+    trained = artifact.read(clients.s3(), uri)
+    assert trained.model_version == "0123456789ab"
+    assert trained.metrics == metrics()
+    assert TrainingMetrics.model_validate_json(trained.text) == metrics()
+
+
+GOOD_CARD = json.dumps({"model_version": "v"}).encode()
+GOOD_METRICS = metrics().model_dump_json().encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not a whole model.tar.gz"),
+        (b"not gzip", "not a whole model.tar.gz"),
+        (gzip.compress(b"not a tar"), "not a whole model.tar.gz"),
+        (model(metrics())[:200], "not a whole model.tar.gz"),
+        (archive({"manifest.json": GOOD_CARD}), "does not hold metrics.json"),
+        (archive({"sub/metrics.json": GOOD_METRICS}), "manifest.json and metrics.json"),
+        (archive({"manifest.json": b"{}", "metrics.json": GOOD_METRICS}), "no model_version"),
+        (archive({"manifest.json": GOOD_CARD, "metrics.json": b"{"}), "not as it should be"),
+        (
+            archive({"manifest.json": GOOD_CARD, "metrics.json": b" " * (5 << 20)}),
+            "metrics.json has 5,242,880 bytes",
+        ),
+        (
+            archive({
+                "manifest.json": GOOD_CARD,
+                "metrics.json": metrics(schema_version=7).model_dump_json().encode(),
+            }),
+            "has schema 7",
+        ),
+    ],
+)  # fmt: skip
+def test_a_damaged_model_is_refused_with_its_address(aws, content, said):
+    uri = f"s3://{BUCKET}/model.tar.gz"
+    put(uri, content)
+    with pytest.raises(ModelUnreadable, match=said) as refused:
+        artifact.read(clients.s3(), uri)
+    assert uri in str(refused.value)
+
+
+def test_a_missing_model_is_refused(aws):
+    with pytest.raises(ModelUnreadable, match="no model at"):
+        artifact.read(clients.s3(), f"s3://{BUCKET}/model.tar.gz")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_not_read_to_its_end(aws, monkeypatch):
+    monkeypatch.setattr(artifact, "_MOST", 2**20)
+    uri = f"s3://{BUCKET}/model.tar.gz"
+    put(uri, archive({"zeros": bytes(8 << 20), "metrics.json": GOOD_METRICS}))
+    with pytest.raises(ModelUnreadable, match="unpacks to more than"):
+        artifact.read(clients.s3(), uri)
+
+
+def test_a_link_in_the_archive_is_not_followed(aws):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        link = tarfile.TarInfo("metrics.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    uri = f"s3://{BUCKET}/model.tar.gz"
+    put(uri, packed.getvalue())
+    with pytest.raises(ModelUnreadable, match="does not hold"):
+        artifact.read(clients.s3(), uri)
+
+
+# The whole function, against an emulated registry.
+
+
+def test_the_first_good_model_of_a_market_is_promoted_and_its_group_made(aws, event, context):
+    asked = event("judge_model")
+    put(asked["artifact"], model(metrics(), "0123456789ab"))
+    answer = handle(asked, context)
+    assert answer["promoted"] is True
+    assert answer["group"] == GROUP
+    assert (answer["artifact"], answer["model_version"]) == (asked["artifact"], "0123456789ab")
+    assert answer["metrics_uri"] == f"s3://{BUCKET}/{asked['prefix']}/metrics.json"
+    assert TrainingMetrics.model_validate_json(text(f"{asked['prefix']}/metrics.json")) == metrics()
+    group = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
+    assert group["ModelPackageGroupName"] == GROUP
+
+
+def test_a_better_champion_is_scored_with(aws, event, context):
+    asked = event("judge_model")
+    approve(metrics(mae=-3.0), "older0000000")
+    theirs = approve(metrics(mae=-2.0), "newer0000000")
+    approve(metrics(mae=-9.0), "pending00000", status="PendingManualApproval")
+    put(asked["artifact"], model(metrics(mae=-1.0)))
+    answer = handle(asked, context)
+    assert answer["promoted"] is False
+    assert (answer["artifact"], answer["model_version"]) == (theirs, "newer0000000")
+    assert answer["metrics_uri"].endswith("/newer0000000/metrics.json")
+
+
+def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
+    asked = event("judge_model")
+    theirs = approve(None, note="by hand")
+    put(asked["artifact"], model(metrics(mae=+3.0)))
+    answer = handle(asked, context)
+    assert answer["promoted"] is False
+    assert answer["artifact"] == theirs
+    assert answer["model_version"].startswith("arn:aws:sagemaker:")
+    assert answer["metrics_uri"] is None
+
+
+@pytest.mark.parametrize("damage", [None, b"{}", b"not json"])
+def test_a_champion_whose_metrics_are_gone_is_replaced_by_what_beats_naive(
+    aws, event, context, damage
+):
+    asked = event("judge_model")
+    approve(None, "cccccccccccc")
+    if damage is not None:
+        put(f"s3://{BUCKET}/old/cccccccccccc/metrics.json", damage)
+    put(asked["artifact"], model(metrics()))
+    answer = handle(asked, context)
+    assert answer["promoted"] is True
+    assert "cannot be read" in answer["reason"]
+
+
+def test_without_a_champion_a_rejected_model_ends_the_run_saying_what_to_do(aws, event, context):
+    asked = event("judge_model")
+    put(asked["artifact"], model(metrics(mae=+3.0), "0123456789ab"))
+    with pytest.raises(NoModelToScoreWith) as refused:
+        handle(asked, context)
+    message = str(refused.value)
+    assert "0123456789ab was not promoted" in message
+    assert "every order, capped error" in message
+    assert "trainer=naive" in message
+    assert text(f"{asked['prefix']}/metrics.json")
+
+
+def test_a_verdict_is_given_once_for_a_model(aws, event, context):
+    asked = event("judge_model")
+    approve(metrics(mae=-0.5), "cccccccccccc")
+    put(asked["artifact"], model(metrics(mae=-1.0)))
+    first = handle(asked, context)
+    approve(metrics(mae=-9.0), "ffffffffffff")  # what comes later does not change it
+    assert handle(asked, context) == first
+    retrained = asked | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}
+    put(retrained["artifact"], model(metrics(mae=-1.0)))
+    assert handle(retrained, context)["promoted"] is False
+
+
+def test_a_damaged_verdict_is_given_anew(aws, event, context):
+    asked = event("judge_model")
+    put(asked["artifact"], model(metrics()))
+    put(f"s3://{BUCKET}/{asked['prefix']}/verdict.json", b"{")
+    assert handle(asked, context)["promoted"] is True
+
+
+class Failing:
+    """An S3 or SageMaker that answers every call with an error."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def __getattr__(self, name):
+        def call(**asked):
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, name)
+
+        return call
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "InternalError"])
+def test_trouble_with_s3_is_no_verdict_on_the_model(code):
+    with pytest.raises(ClientError):
+        artifact.read(Failing(code), "s3://bucket/model.tar.gz")
+
+
+def test_trouble_with_the_registry_is_not_a_missing_group():
+    for call in (registry.ensure_group, registry.champion):
+        with pytest.raises(ClientError):
+            call(Failing("ThrottlingException"), GROUP)
+    package = registry.Package("v", None, "s3://bucket/metrics.json")
+    with pytest.raises(ClientError):
+        registry.metrics(Failing("AccessDenied"), package)

@@ -1,0 +1,244 @@
+import json
+import re
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.extract_orders.request import Extraction as Answer
+from lambdas.reconcile.account import Extraction, reconciled
+from lambdas.reconcile.handler import handle
+from lambdas.shared import clients
+from lambdas.shared.errors import RowsLost
+from lambdas.shared.ledger import Ledger
+from lambdas.shared.runs import Run
+
+RUN = Run("ordergap-123456789012", "nightly-2011-12-09", "uk")
+
+
+class Bucket:
+    """The objects of a run in which every step counted right, until something is changed."""
+
+    def __init__(self, sizes=(3, 5), page=1000):
+        self.objects = {}
+        self.page = page
+        self.body_reads = 0
+        self.success = {
+            "customers": sum(sizes), "scoring_files": len(sizes),
+            "rows_read": 100, "rows_used": 90, "rejected": {"no_customer_id": 7, "duplicate": 3},
+            "watermark": "2011-12-09",
+        }  # fmt: skip
+        for number, size in enumerate(sizes):
+            part = RUN.score_part(number)
+            self.objects[part] = b'{"customer_id": "a"}\n' * size
+            self.objects[self.output(number)] = b"{}\n" * size
+            self.ledger(number, lines=size, written=size - 1, superseded=1, rejected=0)
+
+    @staticmethod
+    def output(number):
+        return f"{RUN.predictions}part-{number:05}.jsonl.out"
+
+    def ledger(self, number, **fields):
+        key = self.output(number)
+        made = {"key": key, "etag": self.etag(key), "finished": True} | fields
+        self.objects[RUN.stored_part(key)] = Ledger(**made).model_dump_json().encode()
+
+    def etag(self, key):
+        return f'"{hash(self.objects[key])}"'
+
+    def lose(self, key):
+        del self.objects[key]
+
+    # What the function calls of S3.
+
+    def get_paginator(self, name):
+        assert name == "list_objects_v2"
+        return self
+
+    def paginate(self, **asked):
+        keys = sorted(key for key in self.objects if key.startswith(asked["Prefix"]))
+        found = [{"Key": key, "ETag": self.etag(key)} for key in keys]
+        for start in range(0, len(found), self.page):
+            yield {"Contents": found[start : start + self.page]}
+        yield {}
+
+    def get_object(self, **asked):
+        objects = self.objects | {RUN.success: json.dumps(self.success).encode()}
+        if self.success is None:
+            del objects[RUN.success]
+        if asked["Key"] not in objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
+        self.body_reads += asked["Key"].startswith(RUN.score)
+        return {"Body": Body(objects[asked["Key"]])}
+
+
+class Body:
+    def __init__(self, content):
+        self.content = content
+
+    def read(self):
+        return self.content
+
+    def iter_lines(self, size):  # noqa: ARG002
+        return iter(self.content.splitlines())
+
+
+def refused(bucket):
+    with pytest.raises(RowsLost) as lost:
+        reconciled(bucket, RUN)
+    return str(lost.value)
+
+
+def test_counts_that_agree_make_a_sentence():
+    bucket = Bucket((1200, 34))
+    counts = reconciled(bucket, RUN)
+    assert counts.model_dump() == {
+        "extracted": 1234, "scored": 1234, "written": 1232, "superseded": 2, "rejected": 0,
+        "sentence": "1,234 customers extracted = 1,234 scored = 1,232 written + 2 superseded + "
+        "0 rejected.",
+    }  # fmt: skip
+    assert bucket.body_reads == 0  # no line is counted where nothing is missing
+
+
+def test_a_listing_of_many_pages_is_read_to_its_end():
+    assert reconciled(Bucket((1,) * 23, page=5), RUN).extracted == 23
+
+
+def test_a_run_without_customers_agrees():
+    assert reconciled(Bucket(()), RUN).sentence.startswith("0 customers extracted = 0 scored")
+
+
+@pytest.mark.parametrize("damage", [None, {}, []])
+def test_an_extraction_that_did_not_end_is_named(damage):
+    bucket = Bucket()
+    bucket.success = damage
+    assert "_SUCCESS is missing or unreadable" in refused(bucket)
+
+
+def test_rows_of_the_source_that_are_not_accounted_for():
+    bucket = Bucket()
+    bucket.success["rows_used"] = 88
+    message = refused(bucket)
+    assert "100 rows were read from the source, but 88 used and 10 rejected" in message
+
+
+def test_a_scoring_file_that_is_gone():
+    bucket = Bucket()
+    bucket.lose(RUN.score_part(1))
+    message = refused(bucket)
+    assert "2 scoring files were written, 1 are there" in message
+    assert f"{bucket.output(1)} is the output of no scoring file" in message
+
+
+def test_a_scoring_file_that_was_not_scored():
+    bucket = Bucket()
+    bucket.lose(bucket.output(1))
+    message = refused(bucket)
+    assert f"{RUN.score_part(1)} was not scored: there is no {bucket.output(1)}" in message
+    assert "8 customers were extracted, 3 were scored" in message
+
+
+def test_an_output_that_was_not_stored():
+    bucket = Bucket()
+    bucket.lose(RUN.stored_part(bucket.output(0)))
+    assert f"{bucket.output(0)} was not stored" in refused(bucket)
+
+
+def test_an_output_that_was_stored_in_part():
+    bucket = Bucket()
+    bucket.ledger(0, lines=2, written=2, finished=False)
+    assert f"{bucket.output(0)} was stored only up to line 2" in refused(bucket)
+
+
+def test_an_output_that_changed_after_it_was_stored():
+    bucket = Bucket()
+    bucket.ledger(0, lines=3, written=3, etag='"other"')
+    assert f"{bucket.output(0)} changed after it was stored" in refused(bucket)
+
+
+def test_a_ledger_that_does_not_add_up():
+    bucket = Bucket()
+    bucket.ledger(0, lines=3, written=1, superseded=1)
+    message = refused(bucket)
+    assert f"{bucket.output(0)} has 3 lines, but 1 were written, 1 superseded and 0 rej" in message
+
+
+def test_an_output_with_fewer_lines_than_its_scoring_file():
+    bucket = Bucket((3, 5, 4))
+    bucket.ledger(1, lines=2, written=2)
+    message = refused(bucket)
+    assert "12 customers were extracted, 9 were scored" in message
+    assert f"{RUN.score_part(1)} has 5 customers, its output 2" in message
+    assert "part-00000" not in message
+
+
+def test_many_problems_are_named_up_to_ten_and_counted():
+    bucket = Bucket((1,) * 30)
+    for number in range(30):
+        bucket.lose(bucket.output(number))
+    message = refused(bucket)
+    assert message.count("was not scored") == 10
+    assert "and 21 more" in message
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=6),
+    st.integers(0, 5),
+    st.sampled_from(["output", "ledger", "part", "line"]),
+)
+def test_whatever_is_lost_is_named_with_its_file(sizes, number, what):
+    number %= len(sizes)
+    bucket = Bucket(sizes)
+    if what == "line":
+        bucket.ledger(number, lines=sizes[number] - 1, written=sizes[number] - 1)
+    else:
+        lost = {
+            "output": bucket.output(number),
+            "ledger": RUN.stored_part(bucket.output(number)),
+            "part": RUN.score_part(number),
+        }
+        bucket.lose(lost[what])
+    named = set(re.findall(r"part-\d{5}", refused(bucket)))
+    assert named == {f"part-{number:05}"}
+
+
+def test_what_is_looked_at_is_what_the_extraction_writes():
+    for name, field in Extraction.model_fields.items():
+        assert name in Answer.model_fields, name
+        assert field.is_required()
+
+
+def test_trouble_with_s3_is_no_loss():
+    class Denied(Bucket):
+        def get_object(self, **asked):  # noqa: ARG002
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+
+    with pytest.raises(ClientError):
+        reconciled(Denied(), RUN)
+
+
+def test_the_function_reads_what_the_others_left_on_s3(aws, event, context, capsys):
+    s3 = clients.s3()
+
+    def put(key, content):
+        return s3.put_object(Bucket=RUN.bucket, Key=key, Body=content)["ETag"]
+
+    success = Bucket().success | {"customers": 3, "scoring_files": 2}
+    put(RUN.success, json.dumps(success))
+    for number, size in enumerate((2, 1)):
+        put(RUN.score_part(number), b"{}\n" * size)
+        key = Bucket.output(number)
+        etag = put(key, b"{}\n" * size)
+        ledger = Ledger(key=key, etag=etag, lines=size, written=size, finished=True)
+        put(RUN.stored_part(key), ledger.model_dump_json())
+    answer = handle(event("reconcile"), context)
+    assert (answer["extracted"], answer["scored"], answer["written"]) == (3, 3, 3)
+    assert answer["sentence"] in capsys.readouterr().out
+    s3.delete_object(Bucket=RUN.bucket, Key=Bucket.output(1))
+    with pytest.raises(RowsLost, match="was not scored"):
+        handle(event("reconcile"), context)
+    s3.put_object(Bucket=RUN.bucket, Key=Bucket.output(1), Body=b"")
+    with pytest.raises(RowsLost, match="changed after it was stored"):
+        handle(event("reconcile"), context)

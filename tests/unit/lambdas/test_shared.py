@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from pydantic import BaseModel, Field
+
+from container import errors as base
+from container.errors import OrdergapError, UserError
+from lambdas.announce.messages import Announce
+from lambdas.judge_model.handler import JudgeModel
+from lambdas.reconcile.handler import Reconcile
+from lambdas.shared import errors
+from lambdas.shared.errors import BadEvent, RowsLost
+from lambdas.shared.events import RunEvent, parse
+from lambdas.shared.logs import observed, publish
+from lambdas.shared.settings import from_environment
+from lambdas.store_predictions.handler import StorePredictions
+
+MODELS = {
+    "announce": Announce,
+    "judge_model": JudgeModel,
+    "reconcile": Reconcile,
+    "store_predictions": StorePredictions,
+}
+GOOD = {"run_id": "night-7", "market": "uk", "prefix": "runs/night-7/uk"}
+
+
+class Settings(BaseModel):
+    bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
+    days: int = Field(90, ge=1, alias="ORDERGAP_EXPIRE_DAYS", description="days an item lives")
+    table: str = Field(alias="ORDERGAP_TABLE", description="table of predictions")
+
+
+def test_settings_come_from_the_variables_that_are_set():
+    given = {"ORDERGAP_BUCKET": "b", "ORDERGAP_TABLE": "t", "ORDERGAP_EXPIRE_DAYS": " "}
+    settings = from_environment(Settings, given)
+    assert (settings.bucket, settings.days, settings.table) == ("b", 90, "t")
+
+
+def test_every_wrong_variable_is_named_with_its_meaning():
+    with pytest.raises(UserError) as refused:
+        from_environment(Settings, {"ORDERGAP_BUCKET": "", "ORDERGAP_EXPIRE_DAYS": "soon"})
+    message = str(refused.value)
+    assert "ORDERGAP_BUCKET is not set: bucket of the pipeline" in message
+    assert "ORDERGAP_EXPIRE_DAYS = 'soon'" in message
+    assert "ORDERGAP_TABLE is not set" in message
+
+
+def test_every_error_is_a_kind_of_the_containers():
+    ours = [
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and each.__module__ == errors.__name__
+    ]
+    assert len(ours) == 8
+    for each in ours:
+        assert issubclass(each, OrdergapError)
+        assert each.__bases__[0].__module__ == base.__name__
+        assert f"- {each.__name__} " in str(errors.__doc__)
+
+
+def test_every_problem_of_an_event_is_named():
+    with pytest.raises(BadEvent) as refused:
+        parse(RunEvent, {"run_id": "a/b", "market": "UK", "colour": "red"})
+    assert len(refused.value.problems) == 4
+    for field in ("run_id", "market", "prefix", "colour"):
+        assert f"{field}: " in str(refused.value)
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 7])
+def test_an_event_that_is_no_object_is_refused(event):
+    with pytest.raises(BadEvent, match="event: "):
+        parse(RunEvent, event)
+
+
+def test_a_prefix_of_another_run_is_refused():
+    with pytest.raises(BadEvent, match="prefix must be runs/night-7/uk"):
+        parse(RunEvent, GOOD | {"prefix": "runs/night-8/uk"})
+
+
+@pytest.mark.parametrize("name", ["run_id", "market"])
+def test_names_cannot_hold_a_line_break(name):
+    with pytest.raises(BadEvent, match=name):
+        parse(RunEvent, GOOD | {name: "uk\n"})
+
+
+def test_log_lines_say_which_run_they_belong_to(context, capsys):
+    @observed
+    def handle(event, context):
+        raise RowsLost("3 customers are missing")
+
+    with pytest.raises(RowsLost):
+        handle(GOOD, context)
+    line = json.loads(capsys.readouterr().out)
+    assert line["message"] == "3 customers are missing"
+    assert (line["run_id"], line["market"], line["error"]) == ("night-7", "uk", "RowsLost")
+    assert "exception" not in line
+
+
+def test_keys_of_one_request_are_not_on_the_lines_of_the_next(context, capsys):
+    @observed
+    def handle(event, context):
+        raise RowsLost("again")
+
+    for event in (GOOD, [1]):
+        with pytest.raises(RowsLost):
+            handle(event, context)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "run_id" in first
+    assert "run_id" not in second
+
+
+def test_an_unforeseen_error_is_logged_with_its_stack_and_raised(context, capsys):
+    @observed
+    def handle(event, context):
+        return {"share": 1 / len(event)}
+
+    with pytest.raises(ZeroDivisionError):
+        handle({}, context)
+    assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["exception"]
+
+
+def test_counts_are_published_by_market(capsys):
+    publish("uk", PredictionsWritten=12, PredictionsRejected=0)
+    publish("de", PredictionsWritten=5)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["market"], first["PredictionsWritten"]) == ("uk", [12.0])
+    assert (second["market"], second["PredictionsWritten"]) == ("de", [5.0])
+    assert "PredictionsRejected" not in second
+
+
+@pytest.mark.parametrize(("function", "model"), MODELS.items())
+def test_sample_events_are_accepted_and_unknown_keys_refused(function, model, event):
+    parse(model, event(function))
+    with pytest.raises(BadEvent, match="colour"):
+        parse(model, event(function) | {"colour": "red"})
+
+
+def test_importing_a_function_needs_neither_a_region_nor_what_is_not_in_its_zip(root):
+    imports = "; ".join(f"import lambdas.{function}.handler" for function in MODELS)
+    told = "import sys; print([name for name in sys.modules if name.startswith('mypy_boto3')])"
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{imports}; {told}"],
+        cwd=root, env={}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout == "[]\n"

@@ -1,0 +1,660 @@
+# ruff: noqa: ARG002, N803, S311  (the stubs take boto3's parameters; chance is seeded)
+
+import io
+import json
+import random
+import threading
+from decimal import Decimal
+from functools import partial
+from itertools import chain, pairwise
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container.contract.scoring import Prediction
+from lambdas.shared import clients
+from lambdas.shared.errors import BadEvent, StoreUnfinished
+from lambdas.shared.events import parse
+from lambdas.shared.ledger import Ledger
+from lambdas.store_predictions import storing, writing
+from lambdas.store_predictions.handler import Settings, StorePredictions, handle, store_object
+from lambdas.store_predictions.lines import LONGEST, Line, lines
+
+BUCKET, TABLE = "ordergap-123456789012", "predictions"
+PREFIX = "runs/night-7/uk"
+KEY = f"{PREFIX}/predictions/part-00000.jsonl.out"
+STORED = f"{PREFIX}/stored/part-00000.json"
+REJECTS = f"{PREFIX}/rejects/part-00000.jsonl"
+ASKED = {
+    "run_id": "night-7", "market": "uk", "as_of": "2011-12-09", "prefix": PREFIX, "key": KEY,
+}  # fmt: skip
+NOW = 1_323_400_000
+DAY = 86_400
+
+
+def prediction(customer="12474", **fields):
+    return {
+        "customer_id": customer,
+        "as_of": "2011-12-09",
+        "last_order_date": "2011-11-22",
+        "days_since_last_order": 17,
+        "order_count": 17,
+        "order_gap_days": 23,
+        "next_order_date": "2011-12-15",
+        "next_order_date_low": "2011-12-11",
+        "next_order_date_high": "2011-12-25",
+        "interval_level": 0.8,
+        "typical_gap_days": 13,
+        "buy_probability": {"30": 0.972413, "60": 0.997276, "90": 0.999299},
+        "status": "due",
+        "model_version": "f8219c88b603",
+    } | fields
+
+
+def jsonl(*records):
+    return b"".join(r if isinstance(r, bytes) else json.dumps(r).encode() + b"\n" for r in records)
+
+
+def refusal(code):
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "PutItem")
+
+
+class Killed(BaseException):
+    """The process is gone, as when Lambda ends it."""
+
+
+class Store:
+    """An S3 of one bucket that holds whole objects, and counts the bytes that were read."""
+
+    def __init__(self):
+        self.objects = {}
+        self.read = {}
+
+    def head_object(self, Bucket, Key):
+        if Key not in self.objects:
+            raise refusal("404")
+        body = self.objects[Key]
+        return {"ContentLength": len(body), "ETag": f'"{hash(body)}"'}
+
+    def get_object(self, Bucket, Key, Range="bytes=0-", IfMatch=None):
+        if Key not in self.objects:
+            raise refusal("NoSuchKey")
+        assert IfMatch in {None, self.head_object(Bucket, Key)["ETag"]}
+        first, last = Range.removeprefix("bytes=").split("-")
+        body = self.objects[Key][int(first) : int(last) + 1 if last else None]
+        self.read[Key] = self.read.get(Key, 0) + len(body)
+        return {"Body": Body(body)}
+
+    def put_object(self, Bucket, Key, Body, ContentType):
+        self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
+        if not isinstance(Body, bytes):
+            Body.seek(0)  # whoever goes on writing has to say where
+
+
+class Body(io.BytesIO):
+    def iter_chunks(self, size=1024):
+        return iter(partial(self.read, 997), b"")
+
+
+class Table:
+    """A DynamoDB that says itself what the condition means, and can be told to fail.
+
+    `before` and `after` are called with the number of the write and its item, and may raise.
+    """
+
+    def __init__(self, before=None, after=None):
+        self.items = {}
+        self.puts = []
+        self._before, self._after = before, after
+        self._lock = threading.Lock()
+
+    def put_item(self, TableName, Item, ConditionExpression, ExpressionAttributeValues):
+        item = {name: next(iter(value.values())) for name, value in Item.items()}
+        with self._lock:
+            self.puts.append(item["scored_line"])
+            if self._before:
+                self._before(len(self.puts), item)
+            key = item["customer_id"], item["market"]
+            there = self.items.get(key)
+            if there and there["as_of"] > item["as_of"]:
+                raise refusal("ConditionalCheckFailedException")
+            if (
+                there
+                and all(there[k] == item[k] for k in ("as_of", "run_id"))
+                and (there["scored_line"] != item["scored_line"])
+            ):
+                raise refusal("ConditionalCheckFailedException")
+            self.items[key] = item
+            if self._after:
+                self._after(len(self.puts), item)
+
+
+def run(s3, table, *, time_left=lambda: 900_000, concurrency=8, **asked):
+    told = Settings(
+        ORDERGAP_BUCKET=BUCKET, ORDERGAP_TABLE=TABLE, ORDERGAP_WRITE_CONCURRENCY=concurrency
+    )
+    event = parse(StorePredictions, ASKED | asked)
+    return store_object(event, told, s3, table, time_left, NOW)
+
+
+def stored(content, table=None, **asked):
+    s3, table = Store(), table or Table()
+    s3.objects[asked.get("key", KEY)] = content
+    return run(s3, table, **asked), s3, table
+
+
+def counts(ledger):
+    return ledger.lines, ledger.written, ledger.superseded, ledger.rejected
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(writing, "_FIRST_WAIT", 1e-5)
+    monkeypatch.setattr(writing, "_LONGEST_WAIT", 1e-4)
+
+
+@pytest.fixture
+def dynamodb(aws, monkeypatch):
+    """The table as the template makes it."""
+    monkeypatch.setenv("ORDERGAP_TABLE", TABLE)
+    writing.connect.cache_clear()
+    client = writing.connect(8)
+    texts = ("customer_id", "market", "week_bucket", "next_order_date")
+    client.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in texts],
+        KeySchema=[
+            {"AttributeName": "customer_id", "KeyType": "HASH"},
+            {"AttributeName": "market", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_week",
+                "KeySchema": [
+                    {"AttributeName": "week_bucket", "KeyType": "HASH"},
+                    {"AttributeName": "next_order_date", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    yield client
+    writing.connect.cache_clear()
+
+
+def items():
+    found = boto3.resource("dynamodb").Table(TABLE).scan()["Items"]
+    return {item["customer_id"]: item for item in found}
+
+
+# Against an emulated DynamoDB.
+
+
+def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynamodb):
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction()))
+    ledger = run(clients.s3(), dynamodb)
+    assert counts(ledger) == (1, 1, 0, 0)
+    known = json.loads(json.dumps(prediction()), parse_float=Decimal)
+    bucket = items()["12474"].pop("week_bucket")
+    item = items()["12474"]
+    assert item == known | {
+        "market": "uk",
+        "run_id": "night-7",
+        "scored_line": "part-00000.jsonl.out#1",
+        "next_order_week": "2011-W50",
+        "week_bucket": bucket,
+        "expires_at": NOW + 90 * DAY,
+    }
+    assert set(Prediction.model_fields) <= item.keys()
+
+
+def test_who_is_due_in_a_week_is_found_by_its_buckets(dynamodb):
+    due = [prediction(f"c{n}", next_order_date=f"2011-12-{12 + n % 7}") for n in range(40)]
+    later = prediction("later", next_order_date="2012-01-01")
+    never = prediction("never", next_order_date=None, order_gap_days=None)
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*due, later, never))
+    assert counts(run(clients.s3(), dynamodb)) == (42, 42, 0, 0)
+    found = {}
+    for bucket in range(8):
+        answer = dynamodb.query(
+            TableName=TABLE,
+            IndexName="by_week",
+            KeyConditionExpression="week_bucket = :b",
+            ExpressionAttributeValues={":b": {"S": f"uk#2011-W50#{bucket}"}},
+        )["Items"]
+        found[bucket] = [item["customer_id"]["S"] for item in answer]
+    assert sorted(chain.from_iterable(found.values())) == sorted(p["customer_id"] for p in due)
+    assert all(found.values())
+    assert items()["later"]["next_order_week"] == "2011-W52"
+    assert {"next_order_date", "next_order_week", "week_bucket"}.isdisjoint(items()["never"])
+
+
+def test_an_older_as_of_never_overwrites_a_newer_one(dynamodb):
+    s3 = clients.s3()
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a"), prediction("b")))
+    run(s3, dynamodb)
+    older = {"run_id": "night-6", "prefix": "runs/night-6/uk", "as_of": "2011-12-08"}
+    older["key"] = KEY.replace("night-7", "night-6")
+    content = jsonl(*(prediction(c, as_of="2011-12-08") for c in ("a", "b", "c")))
+    s3.put_object(Bucket=BUCKET, Key=older["key"], Body=content)
+    assert counts(run(s3, dynamodb, **older)) == (3, 1, 2, 0)
+    assert {c: str(item["as_of"]) for c, item in items().items()} == {
+        "a": "2011-12-09", "b": "2011-12-09", "c": "2011-12-08",
+    }  # fmt: skip
+
+
+def test_another_run_of_the_same_day_overwrites(dynamodb):
+    s3 = clients.s3()
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a")))
+    run(s3, dynamodb)
+    again = {"run_id": "night-7b", "prefix": "runs/night-7b/uk"}
+    again["key"] = KEY.replace("night-7", "night-7b")
+    s3.put_object(Bucket=BUCKET, Key=again["key"], Body=jsonl(prediction("x"), prediction("a")))
+    assert counts(run(s3, dynamodb, **again)) == (2, 2, 0, 0)
+    assert items()["a"]["run_id"] == "night-7b"
+
+
+def test_of_one_run_only_the_very_same_line_writes_again(dynamodb):
+    s3 = clients.s3()
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a"), prediction("b")))
+    run(s3, dynamodb)
+    s3.delete_object(Bucket=BUCKET, Key=STORED)  # as if it had been killed before it was saved
+    assert counts(run(s3, dynamodb)) == (2, 2, 0, 0)
+    other = KEY.replace("part-00000", "part-00001")
+    content = jsonl(prediction("c"), prediction("a", order_count=99))
+    s3.put_object(Bucket=BUCKET, Key=other, Body=content)
+    assert counts(run(s3, dynamodb, key=other)) == (2, 1, 1, 0)
+    assert items()["a"]["order_count"] == 17
+
+
+def test_the_same_customer_of_two_markets_is_two_items(dynamodb):
+    s3 = clients.s3()
+    for market in ("uk", "de"):
+        prefix = f"runs/night-7/{market}"
+        key = KEY.replace(PREFIX, prefix)
+        s3.put_object(Bucket=BUCKET, Key=key, Body=jsonl(prediction("a")))
+        ledger = run(s3, dynamodb, market=market, prefix=prefix, key=key)
+        assert counts(ledger) == (1, 1, 0, 0)
+    assert len(boto3.resource("dynamodb").Table(TABLE).scan()["Items"]) == 2
+
+
+def test_the_function_answers_with_counts_and_asked_again_does_nothing(
+    dynamodb, event, context, capsys
+):
+    asked = event("store_predictions")
+    folder = asked["prefix"]
+    content = jsonl(*(prediction(str(n)) for n in range(30)), b"rubbish\n", prediction("3"))
+    clients.s3().put_object(Bucket=BUCKET, Key=asked["key"], Body=content)
+    answer = handle(asked, context)
+    assert answer == {
+        "key": asked["key"], "lines": 32, "written": 30, "superseded": 1, "rejected": 1,
+    }  # fmt: skip
+    assert '"PredictionsWritten":[30.0]' in capsys.readouterr().out
+    dynamodb.delete_table(TableName=TABLE)  # whatever would be written now fails
+    assert handle(asked, context) == answer
+    assert "PredictionsWritten" not in capsys.readouterr().out
+    body = clients.s3().get_object(Bucket=BUCKET, Key=f"{folder}/stored/part-00000.json")["Body"]
+    assert json.loads(body.read()).items() >= {**answer, "finished": True}.items()
+
+
+# What becomes of lines.
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"rubbish", "Invalid JSON"),
+        (b"[1, 2]", "should be an object"),
+        (b'{"customer_id": "1"', "Invalid JSON"),
+        (b"\xff\xfe{}", "Invalid JSON"),
+        ({"customer_id": "1"}, "as_of: Field required"),
+        (prediction(as_of="2011-12-08"), "as_of is 2011-12-08, the run's is 2011-12-09"),
+        (prediction(customer=""), "customer_id must have 1 to 2048 bytes"),
+        (prediction(customer="é" * 1025), "customer_id must have 1 to 2048 bytes"),
+        (prediction(status="asleep"), "status: "),
+        (prediction(next_order_date="soon"), "next_order_date: "),
+        (prediction(buy_probability={"30": float("nan")}), "between 0 and 1"),
+        (prediction(interval_level=float("inf")), "between 0 and 1"),
+        (prediction(buy_probability={"": 0.5}), "by whole days"),
+        (prediction(order_count=10**40), "order_count must be below"),
+        (b'{"customer_id": "' + b"x" * LONGEST + b'"}', "longer than 262,144 bytes"),
+    ],
+)
+def test_a_bad_line_goes_to_the_rejects_with_its_reason(bad, reason):
+    text = bad if isinstance(bad, bytes) else json.dumps(bad).encode()
+    ledger, s3, table = stored(jsonl(prediction("a")) + text + b"\n" + jsonl(prediction("b")))
+    assert counts(ledger) == (3, 2, 0, 1)
+    assert {customer for customer, _ in table.items} == {"a", "b"}
+    rejected = json.loads(s3.objects[REJECTS])
+    assert rejected["line"] == 2
+    assert reason in rejected["reason"]
+    assert rejected["text"] == text.decode(errors="replace")[:1000]
+
+
+def test_without_bad_lines_there_is_no_object_of_rejects():
+    assert REJECTS not in stored(jsonl(prediction()))[1].objects
+
+
+@pytest.mark.parametrize("between", [0, 1, 200])
+def test_of_two_lines_of_a_customer_the_first_is_written(between):
+    others = [prediction(f"c{n}") for n in range(between)]
+    content = jsonl(prediction("a", order_count=1), *others, prediction("a", order_count=2))
+    ledger, _, table = stored(content)
+    assert counts(ledger) == (between + 2, between + 1, 1, 0)
+    assert table.items["a", "uk"]["order_count"] == "1"
+
+
+def test_a_customer_in_two_objects_of_a_run_is_written_once():
+    ledger, s3, table = stored(jsonl(prediction("a")))
+    other = KEY.replace("part-00000", "part-00001")
+    s3.objects[other] = jsonl(prediction("b"), prediction("a"))
+    assert counts(ledger) == (1, 1, 0, 0)
+    assert counts(run(s3, table, key=other)) == (2, 1, 1, 0)
+
+
+def test_numbers_keep_every_digit_and_nothing_is_too_near_to_zero():
+    odd = {"30": 0.1 + 0.2, "60": 1e-7, "90": 1e-300}
+    table = stored(jsonl(prediction("a", buy_probability=odd)))[2]
+    kept = {days: float(p["N"]) for days, p in table.items["a", "uk"]["buy_probability"].items()}
+    assert kept == odd | {"90": 0.0}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\n \n\r\n"])
+def test_an_object_without_lines_is_finished_at_once(content):
+    ledger, _, table = stored(content)
+    assert counts(ledger) == (0, 0, 0, 0)
+    assert ledger.finished
+    assert table.puts == []
+
+
+kinds = st.one_of(
+    st.builds(prediction, st.sampled_from("abcdef"), order_count=st.integers(1, 9)),
+    st.builds(prediction, st.sampled_from("ghijkl"), next_order_date=st.none()),
+    st.builds(prediction, st.sampled_from("ab"), as_of=st.just("2011-12-10")),
+    st.binary(max_size=20).map(lambda text: text.replace(b"\n", b"") + b"\n"),
+    st.sampled_from([b"{}\n", b"\n", b"null\n"]),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(kinds, max_size=60), st.lists(st.sampled_from("abcghi"), unique=True))
+def test_counts_add_up_for_any_lines_and_any_table(records, newer):
+    table = Table()
+    for customer in newer:
+        table.items[customer, "uk"] = {
+            "as_of": "2011-12-10", "run_id": "night-8", "scored_line": "",
+        }  # fmt: skip
+    ledger, s3, _ = stored(jsonl(*records), table)
+    # One line after the other, in plain words.
+    content = [line for line in jsonl(*records).split(b"\n") if line.strip()]
+    first = {}
+    for record in records:
+        if isinstance(record, dict) and record["as_of"] == "2011-12-09":
+            first.setdefault(record["customer_id"], record)
+    good = sum(isinstance(r, dict) and r["as_of"] == "2011-12-09" for r in records)
+    written = {customer for customer in first if customer not in newer}
+    assert counts(ledger) == (
+        len(content), len(written), good - len(written), len(content) - good,
+    )  # fmt: skip
+    assert {c for (c, _), i in table.items.items() if i["run_id"] == "night-7"} == written
+    for customer in written:
+        assert table.items[customer, "uk"]["order_count"] == str(first[customer]["order_count"])
+    assert len(s3.objects.get(REJECTS, b"").splitlines()) == ledger.rejected
+
+
+@given(st.lists(st.binary(max_size=8), max_size=30), st.lists(st.integers(0, 60), max_size=8))
+def test_lines_are_the_same_however_the_object_is_cut(texts, cuts):
+    content = b"\n".join(text.replace(b"\n", b"") for text in texts)
+    edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    chunks = [content[a:b] for a, b in pairwise(edges)]
+    found = list(lines(chunks))
+    assert [line.text for line in found] == [t for t in content.split(b"\n") if t.strip()]
+    for line in found:  # each goes on exactly where the one before ended
+        assert list(lines([content[line.end :]], line.end)) == found[found.index(line) + 1 :]
+
+
+@given(st.integers(-2, 3), st.integers(1, 5))
+def test_a_long_line_is_cut_and_its_end_is_known(more, parts):
+    content = b"x" * (LONGEST + more) + b"\nnext"
+    size = -(-len(content) // parts)
+    long, after = lines([content[i : i + size] for i in range(0, len(content), size)])
+    assert len(long.text) == min(LONGEST + more, LONGEST + 1)
+    assert long.end == LONGEST + more + 1
+    assert after == Line(b"next", len(content))
+
+
+# What goes wrong.
+
+
+def many(n=300):
+    return jsonl(*(prediction(f"c{i}") for i in range(n)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"],
+)
+def test_throttled_writes_are_neither_lost_nor_counted_twice(code):
+    throttled = random.Random(7)
+
+    def sometimes(number, item):
+        if throttled.random() < 0.6:
+            raise refusal(code)
+
+    ledger, _, table = stored(many(), Table(before=sometimes))
+    assert counts(ledger) == (300, 300, 0, 0)
+    assert len(table.items) == 300
+    assert len(table.puts) > 600
+
+
+def test_a_write_that_was_taken_but_reported_as_failed_is_one_item():
+    told = random.Random(7)
+
+    def sometimes(number, item):
+        if told.random() < 0.5:
+            raise refusal("InternalServerError")
+
+    ledger, _, table = stored(many(), Table(after=sometimes))
+    assert counts(ledger) == (300, 300, 0, 0)
+    assert len(table.items) == 300
+
+
+def test_waits_grow_by_twice_up_to_a_limit_and_are_shortened_by_chance(monkeypatch):
+    monkeypatch.setattr(writing, "_FIRST_WAIT", 0.05)
+    monkeypatch.setattr(writing, "_LONGEST_WAIT", 5.0)
+    asked, waits = [], []
+    monkeypatch.setattr(
+        writing.random, "uniform", lambda low, high: asked.append((low, high)) or high / 2
+    )
+
+    def ten_times(number, item):
+        if number <= 10:
+            raise refusal("ThrottlingException")
+
+    table = writing.Table(Table(before=ten_times), TABLE, lambda: 900_000, 0)
+    monkeypatch.setattr(table._stopped, "wait", lambda seconds: bool(waits.append(seconds)))
+    item = {"customer_id": {"S": "a"}, "market": {"S": "uk"}, "as_of": {"S": "2011-12-09"}}
+    assert table.put(item | {"run_id": {"S": "r"}, "scored_line": {"S": "l"}})
+    assert asked == [(0, min(0.05 * 2**n, 5.0)) for n in range(10)]
+    assert waits == [high / 2 for _, high in asked]
+
+
+def test_when_time_is_short_progress_is_saved_and_the_next_try_goes_on_from_there():
+    s3, table = Store(), Table()
+    s3.objects[KEY] = jsonl(b"bad\n", *(prediction(f"c{i}") for i in range(300)), b"worse\n")
+    left = iter([900_000] * 100)
+    with pytest.raises(StoreUnfinished, match=r"101 lines of .* are stored, then time ran out"):
+        run(s3, table, time_left=lambda: next(left, 19_999))
+    saved = Ledger.model_validate_json(s3.objects[STORED])
+    assert counts(saved) == (101, 100, 0, 1)
+    assert not saved.finished
+    table.puts.clear()
+    s3.read.clear()
+    ledger = run(s3, table)
+    assert counts(ledger) == (302, 300, 0, 2)
+    assert ledger.finished
+    assert "part-00000.jsonl.out#101" not in table.puts
+    assert len(table.puts) == 200
+    assert s3.read[KEY] == len(s3.objects[KEY]) - saved.offset
+    assert [json.loads(r)["line"] for r in s3.objects[REJECTS].splitlines()] == [1, 302]
+
+
+def test_a_try_without_any_time_still_gets_on():
+    s3, table = Store(), Table()
+    s3.objects[KEY] = many(20)
+    for _ in range(20):
+        with pytest.raises(StoreUnfinished):
+            run(s3, table, time_left=lambda: 0)
+    assert counts(run(s3, table, time_left=lambda: 0)) == (20, 20, 0, 0)
+
+
+def test_a_table_that_throttles_until_time_is_out_ends_in_another_try():
+    s3 = Store()
+    s3.objects[KEY] = many(50)
+    left = iter([900_000] * 60)
+
+    def from_now_on(number, item):
+        if number > 20:
+            raise refusal("ThrottlingException")
+
+    with pytest.raises(StoreUnfinished, match=r"20 lines .*predictions throttled until time ran"):
+        run(s3, Table(before=from_now_on), time_left=lambda: next(left, 0), concurrency=1)
+    saved = Ledger.model_validate_json(s3.objects[STORED])
+    assert counts(saved) == (20, 20, 0, 0)
+
+
+@pytest.mark.parametrize("at", [1, 2, 57, 58, 200, 299, 300])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_write_nothing_is_lost_and_nothing_counted_twice(at, when, monkeypatch):
+    monkeypatch.setattr(storing, "SAVE_EVERY", 25)
+    s3 = Store()
+    s3.objects[KEY] = jsonl(
+        *(prediction(f"c{i}") for i in range(150)),
+        b"bad\n",
+        *(prediction(f"c{i}") for i in range(140, 290)),
+    )
+
+    def kill(number, item):
+        if number == at:
+            raise Killed
+
+    table = Table(**{when: kill})
+    if at <= 290:
+        with pytest.raises(Killed):
+            run(s3, table)
+    ledger = run(s3, table)
+    assert counts(ledger) == (301, 290, 10, 1)
+    assert len(table.items) == 290
+    assert len(s3.objects[REJECTS].splitlines()) == 1
+    for number in range(140, 150):  # the first line of these stays, whoever wrote it when
+        assert table.items[f"c{number}", "uk"]["scored_line"].endswith(f"#{number + 1}")
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 80), max_size=6), st.integers(1, 40), st.integers(1, 12))
+def test_however_often_it_is_killed_the_counts_come_out_the_same(kills, every, concurrency):
+    s3, table = Store(), Table()
+    s3.objects[KEY] = jsonl(
+        *(b"bad\n" if i % 7 == 3 else prediction(f"c{i % 60}") for i in range(90))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storing, "SAVE_EVERY", every)
+        for kill in kills:
+            until = len(table.puts) + kill
+
+            def killing(number, item, until=until):
+                if number >= until:
+                    raise Killed
+
+            table._before = killing
+            try:
+                run(s3, table, concurrency=concurrency)
+            except Killed:
+                continue
+        table._before = None
+        ledger = run(s3, table, concurrency=concurrency)
+    customers = {i % 60 for i in range(90) if i % 7 != 3}
+    bad = sum(i % 7 == 3 for i in range(90))
+    assert counts(ledger) == (90, len(customers), 90 - len(customers) - bad, bad)
+    assert len(table.items) == len(customers)
+    assert len(s3.objects[REJECTS].splitlines()) == bad
+
+
+def test_a_refusal_of_the_table_is_raised_as_it_is_with_progress_saved():
+    s3 = Store()
+    s3.objects[KEY] = many()
+
+    def denied(number, item):
+        if number > 100:
+            raise refusal("AccessDeniedException")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run(s3, Table(before=denied))
+    assert Ledger.model_validate_json(s3.objects[STORED]).lines == 100
+
+
+def test_a_connection_that_breaks_ends_in_another_try():
+    s3 = Store()
+    s3.objects[KEY] = many()
+
+    def broken(number, item):
+        if number == 100:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    table = Table(before=broken)
+    with pytest.raises(StoreUnfinished, match="try again to go on"):
+        run(s3, table)
+    assert counts(run(s3, table)) == (300, 300, 0, 0)
+
+
+def test_an_object_that_changed_is_stored_anew():
+    _, s3, table = stored(jsonl(b"bad\n", prediction("a")))
+    s3.objects[KEY] = jsonl(prediction("b"), prediction("c"), prediction("d"))
+    assert counts(run(s3, table)) == (3, 3, 0, 0)
+    assert s3.objects[REJECTS] == b""
+
+
+def test_a_damaged_ledger_counts_for_nothing():
+    _, s3, table = stored(many(20))
+    s3.objects[STORED] = b"{"
+    assert counts(run(s3, table)) == (20, 20, 0, 0)
+
+
+def test_a_missing_object_is_refused():
+    with pytest.raises(BadEvent, match="there is no object s3://"):
+        run(Store(), Table())
+
+
+@pytest.mark.parametrize(
+    "key", ["runs/night-8/uk/predictions/part-00000.jsonl.out", f"{PREFIX}/score/a.jsonl", ""]
+)
+def test_a_key_of_something_else_is_refused(key):
+    with pytest.raises(BadEvent, match="key must be"):
+        parse(StorePredictions, ASKED | {"key": key})
+
+
+def test_the_client_has_a_connection_for_every_write(aws):
+    writing.connect.cache_clear()
+    assert writing.connect(77).meta.config.max_pool_connections == 77
+
+
+def test_no_more_writes_are_under_way_than_was_asked():
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    class Counting(Table):
+        def put_item(self, **asked):
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            super().put_item(**asked)
+            with lock:
+                under_way -= 1
+
+    assert counts(stored(many(), Counting(), concurrency=3)[0]) == (300, 300, 0, 0)
+    assert 1 <= most <= 3

@@ -1,0 +1,269 @@
+"""The shipped definition, and moto's interpreter running it while a function plays the services."""
+
+import itertools
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+    CustomErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.distributed_iteration_component import (  # noqa: E501
+    DistributedIterationComponent,
+    DistributedIterationComponentEvalInput,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+
+Json = dict[str, object]
+ASL = Path("stepfunctions/pipeline.asl.json")
+REGION = "eu-west-1"
+AWS = {
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_DEFAULT_REGION": REGION,
+}
+VALUES = {
+    **{
+        f"{name}Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:ordergap-{name}"
+        for name in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+    },
+    "ImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:1",
+    "SageMakerRoleArn": "arn:aws:iam::123456789012:role/ordergap-sagemaker",
+    "Bucket": "ordergap-bucket",
+    "Prefix": "ordergap",
+    "TrainInstanceType": "ml.m5.xlarge",
+    "TrainVolumeGb": "30",
+    "TransformInstanceType": "ml.m5.large",
+    "TransformInstanceCount": "1",
+    "StoreConcurrency": "3",
+    "MarketConcurrency": "2",
+}
+
+
+@dataclass
+class Refused(Exception):
+    """What the played service fails with: an error name as Step Functions would see it."""
+
+    error: str
+    cause: str = "because"
+
+
+@dataclass
+class Execution:
+    status: str
+    output: Json | None
+    error: str | None
+    cause: str | None
+    calls: list[tuple[str, Json]]
+    """Every attempt of every task: the state's name and its parameters."""
+    waits: list[float]
+    """Seconds that the retriers would have waited."""
+
+    def of(self, state: str) -> list[Json]:
+        return [parameters for name, parameters in self.calls if name == state]
+
+    def announced(self) -> list[Json]:
+        names = ("AnnounceSuccess", "AnnounceFailure", "AnnounceStop")
+        return [parameters["Payload"] for name in names for parameters in self.of(name)]
+
+
+Service = Callable[[str, Json], Json]
+
+
+def _extraction(parameters: Json) -> Json:
+    event = parameters["Payload"]
+    prefix = f"runs/{event['run_id']}/{event['market']['name']}"
+    uri = f"s3://{VALUES['Bucket']}/{prefix}"
+    return {
+        "Payload": {
+            "bucket": VALUES["Bucket"],
+            "market": event["market"]["name"],
+            "prefix": prefix,
+            "training_uri": f"{uri}/train/",
+            "scoring_uri": f"{uri}/score/",
+            "model_uri": f"{uri}/model",
+            "predictions_prefix": f"{prefix}/predictions/",
+            "predictions_uri": f"{uri}/predictions",
+            "hyperparameters": {"amount_column": "Amount"},
+            "customers": 7,
+        }
+    }
+
+
+def _training(parameters: Json) -> Json:
+    job = parameters["TrainingJobName"]
+    artifact = f"{parameters['OutputDataConfig']['S3OutputPath']}/{job}/output/model.tar.gz"
+    return {"TrainingJobName": job, "ModelArtifacts": {"S3ModelArtifacts": artifact}}
+
+
+def _verdict(parameters: Json) -> Json:
+    event = parameters["Payload"]
+    return {
+        "Payload": {
+            "promoted": True,
+            "reason": "The model beats naive.",
+            "group": f"ordergap-{event['market']}",
+            "artifact": event["artifact"],
+            "model_version": "f8219c88b603",
+            "metrics_uri": f"s3://{VALUES['Bucket']}/{event['prefix']}/metrics.json",
+        }
+    }
+
+
+def _model(parameters: Json) -> Json:
+    return {"ModelArn": f"arn:aws:sagemaker:{REGION}:123456789012:model/{parameters['ModelName']}"}
+
+
+def _counts(_: Json) -> Json:
+    counts = {"extracted": 7, "scored": 7, "written": 7, "superseded": 0, "rejected": 0}
+    return {"Payload": counts | {"sentence": "7 customers extracted = 7 scored = 7 written."}}
+
+
+ANSWERS = {
+    "ExtractOrders": _extraction,
+    "Train": _training,
+    "JudgeModel": _verdict,
+    "CreateModel": _model,
+    "Reconcile": _counts,
+}
+
+
+def _answers(state: str, parameters: Json) -> Json:
+    """What the services answer when everything goes well; the shapes are AWS's."""
+    return ANSWERS[state](parameters) if state in ANSWERS else {}
+
+
+@pytest.fixture(scope="session", name="answers")
+def _answers_of_the_services() -> Service:
+    return _answers
+
+
+@pytest.fixture(scope="session", name="refused")
+def _refused() -> type[Refused]:
+    return Refused
+
+
+@pytest.fixture(scope="session")
+def machine() -> Json:
+    """The definition as it lies in the repository."""
+    return json.loads(ASL.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def rendered() -> str:
+    """The definition with every placeholder filled, as CloudFormation does it."""
+    return re.sub(r"\$\{(\w+)\}", lambda match: VALUES[match[1]], ASL.read_text(encoding="utf-8"))
+
+
+def _failure(env: Environment, refused: Refused) -> FailureEventException:
+    known = StatesErrorNameType
+    if refused.error.startswith("States."):
+        name = StatesErrorName(next(kind for kind in known if kind.to_name() == refused.error))
+    else:
+        name = CustomErrorName(refused.error)
+    details = TaskFailedEventDetails(error=refused.error, cause=refused.cause)
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+    )
+
+
+_map_run = DistributedIterationComponent._map_run
+
+
+def _intolerant(
+    component: DistributedIterationComponent,
+    env: Environment,
+    eval_input: DistributedIterationComponentEvalInput,
+) -> None:
+    """Fail a distributed Map when an item fails, as AWS does; moto passes over it."""
+    _map_run(component, env, eval_input)
+    if eval_input.map_run_record.item_counter.failed.get():
+        raise _failure(env, Refused("States.ExceedToleratedFailureThreshold"))
+
+
+@pytest.fixture(scope="module")
+def run(rendered: str) -> Iterator[Callable[..., Execution]]:
+    """Runs the machine on an input; `played` answers for every service that it calls."""
+    service = _answers
+    calls: list[tuple[str, Json]] = []
+    waits: list[float] = []
+    nights = itertools.count(1)
+
+    def play(task: StateTaskServiceCallback, env: Environment) -> None:
+        parameters = task._eval_parameters(env=env)
+        calls.append((task.name, parameters))
+        try:
+            env.stack.append(service(task.name, parameters))
+        except Refused as refused:
+            raise _failure(env, refused) from refused
+
+    with (
+        patch.dict(os.environ, AWS),
+        mock_aws(config={"stepfunctions": {"execute_state_machine": True}}),
+        patch.object(StateTaskServiceCallback, "_eval_execution", play),
+        patch.object(StateTaskServiceCallback, "_is_integration_pattern", lambda _: False),
+        patch.object(DistributedIterationComponent, "_map_run", _intolerant),
+        patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append)),
+    ):
+        s3, client = boto3.client("s3"), boto3.client("stepfunctions")
+        region = {"LocationConstraint": REGION}
+        s3.create_bucket(Bucket=VALUES["Bucket"], CreateBucketConfiguration=region)
+        machine = client.create_state_machine(
+            name="ordergap",
+            definition=rendered,
+            roleArn="arn:aws:iam::123456789012:role/ordergap-pipeline",
+        )["stateMachineArn"]
+
+        def execute(given: object, played: Service = _answers, files: int = 2) -> Execution:
+            nonlocal service
+            service = played
+            calls.clear()
+            waits.clear()
+            name = f"night-{next(nights)}"
+            for market in ("default", "uk", "de", "a" * 20):
+                for part in range(files):
+                    key = f"runs/{name}/{market}/predictions/part-{part:05d}.jsonl.out"
+                    s3.put_object(Bucket=VALUES["Bucket"], Key=key, Body=b"{}\n")
+            arn = client.start_execution(
+                stateMachineArn=machine, name=name, input=json.dumps(given)
+            )["executionArn"]
+            seen = {"status": "RUNNING"}
+            until = time.monotonic() + 120
+            while seen["status"] == "RUNNING" and time.monotonic() < until:
+                time.sleep(0.05)
+                seen = client.describe_execution(executionArn=arn)
+            output = json.loads(seen["output"]) if "output" in seen else None
+            ended = (seen["status"], output, seen.get("error"), seen.get("cause"))
+            return Execution(*ended, calls.copy(), waits.copy())
+
+        yield execute

@@ -1,0 +1,269 @@
+"""The definition as a text: what it promises of every state, and what it shares with the code."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from container.contract.hyperparameters import TRAINERS, parse
+from lambdas.extract_orders.request import Extraction, Request
+from lambdas.judge_model.handler import Verdict
+from lambdas.reconcile.account import Counts
+from lambdas.shared import errors
+
+TEMPLATE = Path("infra/template.yaml")
+README = Path("stepfunctions/README.md")
+FUNCTIONS = {
+    "ExtractOrders": "extract_orders",
+    "JudgeModel": "judge_model",
+    "StoreObject": "store_predictions",
+    "Reconcile": "reconcile",
+    "AnnounceSuccess": "announce",
+    "AnnounceFailure": "announce",
+    "AnnounceStop": "announce",
+}
+OUTPUTS = {"ExtractOrders": Extraction, "JudgeModel": Verdict, "Reconcile": Counts}
+LAMBDA = "arn:aws:states:::lambda:invoke"
+DOCUMENTED = {
+    # Step Functions developer guide, "Handle transient Lambda service exceptions".
+    "Lambda.ServiceException": (LAMBDA,),
+    "Lambda.AWSLambdaException": (LAMBDA,),
+    "Lambda.SdkClientException": (LAMBDA,),
+    "Lambda.TooManyRequestsException": (LAMBDA,),
+    # The same, "Handling errors": a function that ran out of time or memory.
+    "Lambda.Unknown": (LAMBDA,),
+    "Sandbox.Timedout": (LAMBDA,),
+    # Optimized integrations are Service.AmazonServiceException, throttling among them, and the
+    # service's own exceptions: "AWS Step Functions Data Science SDK", workflow recipes.
+    "SageMaker.AmazonSageMakerException": ("arn:aws:states:::sagemaker:",),
+    "SageMaker.ResourceLimitExceededException": ("arn:aws:states:::sagemaker:",),
+    # SDK integrations are Service.ServiceException: "AWS SDK service integrations"; the conflict is
+    # SageMaker API reference, CreateModelPackage.
+    "SageMaker.SageMakerException": ("arn:aws:states:::aws-sdk:sagemaker:",),
+    "SageMaker.ConflictException": ("arn:aws:states:::aws-sdk:sagemaker:",),
+    # "Handling errors": the list of the input of a distributed Map could not be read.
+    "States.ItemReaderFailed": ("Map",),
+}
+
+
+def _scopes(states: dict, start: str) -> Iterator[tuple[dict, str]]:
+    """Every group of states in which one may follow another, with its first one."""
+    yield states, start
+    for state in states.values():
+        inner = [*state.get("Branches", ()), *filter(None, [state.get("ItemProcessor")])]
+        for scope in inner:
+            yield from _scopes(scope["States"], scope["StartAt"])
+
+
+@pytest.fixture(scope="module")
+def scopes(machine):
+    return list(_scopes(machine["States"], machine["StartAt"]))
+
+
+@pytest.fixture(scope="module")
+def states(scopes):
+    """Every state by its name, which is unique in the whole machine."""
+    pairs = [pair for scope, _ in scopes for pair in scope.items()]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+@pytest.fixture(scope="module")
+def tasks(states):
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def _targets(state: dict) -> Iterator[str]:
+    for part in (state, *state.get("Choices", ()), *state.get("Catch", ())):
+        yield from (part[key] for key in ("Next", "Default") if key in part)
+
+
+def test_moto_takes_it(rendered):
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        boto3.client("stepfunctions", region_name="eu-west-1").create_state_machine(
+            name="ordergap", definition=rendered, roleArn="arn:aws:iam::123456789012:role/pipeline"
+        )
+
+
+def test_every_state_can_be_reached_and_no_arrow_leads_nowhere(scopes):
+    for states, start in scopes:
+        reached = [start]
+        for name in reached:
+            reached += [target for target in _targets(states[name]) if target not in reached]
+        assert set(reached) == set(states)
+
+
+def test_every_task_has_an_end_a_retry_and_a_catch(tasks):
+    for name, task in tasks.items():
+        assert 0 < task["TimeoutSeconds"] <= 4 * 3600, name
+        assert task["Retry"], name
+        # A child execution fails as a whole, and the Map that started it catches.
+        assert "Catch" in task or name == "StoreObject", name
+
+
+def test_what_fails_is_caught_whatever_it_is(states):
+    for name, state in states.items():
+        for catcher in state.get("Catch", ()):
+            assert catcher["ErrorEquals"] == ["States.ALL"], name
+    caught = {name for name, state in states.items() if "Catch" in state}
+    assert {"ReadInput", "Markets", "StorePredictions"} <= caught
+
+
+def test_every_failure_is_announced_with_the_name_of_its_state(states):
+    announcing = {"AnnounceFailure", "AnnounceStop"}
+    for name in {name for name, state in states.items() if "Catch" in state} - announcing:
+        (catcher,) = states[name]["Catch"]
+        told = states[catcher["Next"]]
+        assert told["Parameters"]["state"] == name
+        assert told["Next"] in announcing
+
+
+def test_every_retry_backs_off_with_jitter(states):
+    for name, state in states.items():
+        for retry in state.get("Retry", ()):
+            assert retry["BackoffRate"] > 1, name
+            assert retry["JitterStrategy"] == "FULL", name
+            assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"], name
+            assert retry["MaxAttempts"] > 0, name
+
+
+def _raised(function: str) -> set[str]:
+    """The names of the classes that the code of a function raises."""
+    trees = (ast.parse(path.read_bytes()) for path in Path("lambdas", function).glob("*.py"))
+    raises = (n.exc for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Raise))
+    called = (call.func if isinstance(call, ast.Call) else call for call in raises)
+    return {name.id for name in called if isinstance(name, ast.Name)}
+
+
+def test_every_error_that_is_retried_exists(states):
+    for name, state in states.items():
+        kind = state["Resource"] if state["Type"] == "Task" else state["Type"]
+        for error in (error for retry in state.get("Retry", ()) for error in retry["ErrorEquals"]):
+            if error in DOCUMENTED:
+                assert kind.startswith(DOCUMENTED[error]), (name, error)
+            elif error == "ClientError":  # boto's, as Lambda reports it: by the name of its class
+                assert kind == LAMBDA
+                assert botocore.exceptions.ClientError.__name__ == error
+            else:
+                assert issubclass(getattr(errors, error), Exception)
+                assert error in _raised(FUNCTIONS[name]), (name, error)
+
+
+def _own_errors() -> set[str]:
+    tree = ast.parse(Path(errors.__file__).read_bytes())
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def test_the_readme_says_what_to_do_about_every_error(states):
+    text = README.read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE))
+    ours = {state["Error"] for state in states.values() if state["Type"] == "Fail"}
+    retried = {e for s in states.values() for r in s.get("Retry", ()) for e in r["ErrorEquals"]}
+    assert named >= ours | _own_errors() | retried
+
+
+def test_the_readme_names_every_state_that_does_something(states):
+    text = README.read_text(encoding="utf-8")
+    doing = {n for n, s in states.items() if s["Type"] in {"Task", "Map", "Parallel"}}
+    doing -= {"AreTheHyperparametersText"}
+    assert {name for name in doing if f"`{name}`" not in text} == set()
+
+
+def test_the_inputs_in_the_readme_are_accepted(run):
+    text = README.read_text(encoding="utf-8")
+    inputs = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert inputs
+    for example in inputs:
+        execution = run(json.loads(example))
+        for extract in execution.of("ExtractOrders"):
+            Request.model_validate(extract["Payload"])
+        for train in execution.of("Train"):
+            parse(train["HyperParameters"])
+        assert execution.status == "SUCCEEDED", execution.cause
+
+
+def test_every_field_that_is_taken_of_an_answer_is_in_it(tasks):
+    for name, model in OUTPUTS.items():
+        for taken in tasks[name]["ResultSelector"].values():
+            field = taken.removeprefix("$.Payload.")
+            known = model.model_fields | model.model_computed_fields
+            assert field in known, (name, field)
+
+
+@pytest.fixture(scope="module")
+def resources():
+    """The template's resources; what CloudFormation's own tags stand for is None."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda *_: None)
+    return yaml.load(TEMPLATE.read_bytes(), Loader)["Resources"]  # noqa: S506  # a SafeLoader
+
+
+def test_every_placeholder_is_filled_by_the_template_and_no_other(machine, resources):
+    text = json.dumps(machine)
+    asked = set(re.findall(r"\$\{(\w+)\}", text))
+    assert text.count("${") == len(re.findall(r"\$\{\w+\}", text))
+    (made,) = (
+        resource["Properties"]["DefinitionSubstitutions"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::StepFunctions::StateMachine"
+    )
+    assert asked == set(made)
+
+
+def test_a_function_may_take_less_time_than_its_state(tasks, resources):
+    """Else nobody would know whether a function that was too slow had ended."""
+    for name, task in tasks.items():
+        if task["Resource"] == LAMBDA:
+            function = task["Parameters"]["FunctionName"].removeprefix("${").removesuffix("Arn}")
+            limit = resources[function]["Properties"]["Timeout"]
+            assert limit < task["TimeoutSeconds"], name
+
+
+def test_the_trainers_are_the_containers(states):
+    (rule,) = (r for r in states["WhatIsMeant"]["Choices"] if r["Next"] == "UnknownTrainer")
+    assert {part["StringEquals"] for part in rule["Not"]["Or"]} == set(TRAINERS)
+    assert ", ".join(TRAINERS) in states["UnknownTrainer"]["Cause"]
+
+
+def test_a_job_ends_before_its_state_does(tasks):
+    limit = tasks["Train"]["Parameters"]["StoppingCondition"]["MaxRuntimeInSeconds"]
+    assert limit < tasks["Train"]["TimeoutSeconds"]
+
+
+NAMES = (("Train", "TrainingJobName"), ("CreateModel", "ModelName"))
+NAMES += (("ScoreCustomers", "TransformJobName"),)
+
+
+@pytest.mark.parametrize(("state", "field"), NAMES)
+@settings(max_examples=50)
+@given(
+    prefix=st.from_regex(r"[a-z][a-z0-9]{0,11}", fullmatch=True),
+    market=st.from_regex(r"[a-z0-9-]{1,20}", fullmatch=True),
+    day=st.dates(),
+    random=st.uuids(version=4),
+)
+def test_every_name_is_one_that_sagemaker_takes(tasks, state, field, prefix, market, day, random):
+    form = tasks[state]["Parameters"][f"{field}.$"]
+    pattern, arguments = re.fullmatch(r"States.Format\('([^']+)', (.+)\)", form).groups()
+    last = "States.ArrayGetItem(States.StringSplit(States.UUID(), '-'), 4)"
+    assert arguments == f"$.market.name, $.as_of, {last}"
+    values = (market, day.isoformat(), str(random).split("-")[4])
+    name = pattern.replace("${Prefix}", prefix).format(*values)
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name)
+
+
+def test_the_prefix_that_names_are_tested_with_is_the_templates():
+    text = TEMPLATE.read_text(encoding="utf-8")
+    assert "AllowedPattern: ^[a-z][a-z0-9]{0,11}$" in text
