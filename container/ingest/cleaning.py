@@ -46,16 +46,17 @@ def clean(
     where: str,
     *,
     strict: bool = False,
+    part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
     """Make orders of the rows of `where`, as messages call them.
 
     Rows after the day `as_of` are not looked at: nothing that they cancel is cancelled yet.
-    Raises DataError where there are no rows or none can be used. A `strict` caller gets an
-    InvalidRequest for cells that cannot be read and rows after `as_of`, and is left to speak to
-    the customers who were seen and have no orders.
+    Raises DataError where there are no rows or none can be used, unless `where` is only a `part`
+    of the transactions. A `strict` caller gets an InvalidRequest for cells that cannot be read and
+    rows after `as_of`, and is left to speak to the customers who were seen and have no orders.
     """
-    if table.rows.is_empty():
+    if table.rows.is_empty() and not part:
         raise DataError(f"{where} names columns but has no rows")
     dates = cells.dates(table.texts["date"], columns.date_format)
     columns = columns.model_copy(update={"date_format": dates.date_format})
@@ -107,7 +108,7 @@ def clean(
     )
     if rows_read != len(lines) + counts.total():
         raise AlgorithmError(f"the account of {where} does not add up: {report.model_dump_json()}")
-    if not len(histories) and not strict:
+    if not len(histories) and not strict and not part:
         raise DataError(_nothing_left(where, report, problems))
     return Cleaned(histories, report, [ids[i] for i in seen], columns)
 

@@ -27,16 +27,18 @@ def read(
     columns: Columns,
     content_type: str | None = None,
     *,
+    part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
     """The transactions of a file, or of all data files of a folder, cleaned.
 
     CSV, Parquet or JSON Lines, as `content_type` says, else as their beginning and their suffix
     say; CSV and JSON Lines may be gzipped. Rows after the day `as_of` are counted and not looked
-    at. Raises DataError (MissingColumn) and UnsupportedMediaType.
+    at. Of a `part` of the transactions no row need be usable. Raises DataError (MissingColumn) and
+    UnsupportedMediaType.
     """
     path = Path(path)
-    return _clean(find(path, content_type), columns, str(path), as_of=as_of)
+    return _clean(find(path, content_type), columns, str(path), part=part, as_of=as_of)
 
 
 def from_bytes(
@@ -104,12 +106,13 @@ def _clean(
     where: str,
     *,
     strict: bool = False,
+    part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
     tabulator = Tabulator(columns)
     for source in sources:
         _take(source, tabulator, set(names(columns).values()))
-    return clean(tabulator.table(), columns, where, strict=strict, as_of=as_of)
+    return clean(tabulator.table(), columns, where, strict=strict, part=part, as_of=as_of)
 
 
 def _take(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:

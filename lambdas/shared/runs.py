@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ROOT = "runs/"
+MODELS = "models/"
 SUCCESS = "_SUCCESS"
 
 
@@ -38,8 +39,11 @@ class Run:
 
     @property
     def model(self) -> str:
-        """What training jobs leave, a folder each; without a slash at the end."""
-        return f"{self.prefix}/model"
+        """What training jobs leave, a folder each; without a slash at the end.
+
+        Apart from the run's other files, which expire: a champion is needed for longer.
+        """
+        return f"{MODELS}{self.market}/{self.run_id}"
 
     @property
     def predictions(self) -> str:
@@ -63,8 +67,8 @@ class Run:
 
     @property
     def metrics(self) -> str:
-        """The model's metrics."""
-        return f"{self.prefix}/metrics.json"
+        """The model's metrics, kept as long as the model."""
+        return f"{self.model}/metrics.json"
 
     @property
     def verdict(self) -> str:

@@ -311,6 +311,10 @@ GOOD_METRICS = metrics().model_dump_json().encode()
             "has schema 7",
         ),
     ],
+    ids=[
+        "empty", "not gzip", "not tar", "cut off", "no metrics", "elsewhere", "no version",
+        "not JSON", "too long", "other schema",
+    ],
 )  # fmt: skip
 def test_a_damaged_model_is_refused_with_its_address(aws, content, said):
     uri = f"s3://{BUCKET}/model.tar.gz"
@@ -348,6 +352,10 @@ def test_a_link_in_the_archive_is_not_followed(aws):
 # The whole function, against an emulated registry.
 
 
+def kept_metrics(asked):
+    return f"models/{asked['market']}/{asked['run_id']}/metrics.json"
+
+
 def test_the_first_good_model_of_a_market_is_promoted_and_its_group_made(aws, event, context):
     asked = event("judge_model")
     put(asked["artifact"], model(metrics(), "0123456789ab"))
@@ -355,8 +363,8 @@ def test_the_first_good_model_of_a_market_is_promoted_and_its_group_made(aws, ev
     assert answer["promoted"] is True
     assert answer["group"] == GROUP
     assert (answer["artifact"], answer["model_version"]) == (asked["artifact"], "0123456789ab")
-    assert answer["metrics_uri"] == f"s3://{BUCKET}/{asked['prefix']}/metrics.json"
-    assert TrainingMetrics.model_validate_json(text(f"{asked['prefix']}/metrics.json")) == metrics()
+    assert answer["metrics_uri"] == f"s3://{BUCKET}/{kept_metrics(asked)}"
+    assert TrainingMetrics.model_validate_json(text(kept_metrics(asked))) == metrics()
     group = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
     assert group["ModelPackageGroupName"] == GROUP
 
@@ -407,7 +415,7 @@ def test_without_a_champion_a_rejected_model_ends_the_run_saying_what_to_do(aws,
     assert "0123456789ab was not promoted" in message
     assert "every order, capped error" in message
     assert "trainer=naive" in message
-    assert text(f"{asked['prefix']}/metrics.json")
+    assert text(kept_metrics(asked))
 
 
 def test_a_verdict_is_given_once_for_a_model(aws, event, context):

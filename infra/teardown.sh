@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Deletes the stack and names what stays. STACK and REGION as for deploy.sh; CONFIRM=<name of the stack> answers the question.
+set -euo pipefail
+stack=${STACK:-ordergap}
+region=${REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}}
+[ -n "$region" ] || { echo "Which region? Give REGION=eu-west-1, or set one: aws configure set region eu-west-1" >&2; exit 2; }
+export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=
+account=$(aws sts get-caller-identity --query Account --output text)
+artefacts=$(tr '[:upper:]' '[:lower:]' <<<"$stack")-artefacts-$account-$region
+
+resource() {
+  aws cloudformation describe-stack-resources --stack-name "$stack" --output text \
+    --query "StackResources[?LogicalResourceId=='$1'].PhysicalResourceId"
+}
+aws cloudformation describe-stacks --stack-name "$stack" >/dev/null ||
+  { echo "There is no stack $stack in account $account, $region." >&2; exit 2; }
+bucket=$(resource Bucket) table=$(resource Predictions) repository=$(resource Repository)
+
+cat <<END
+Stack $stack in account $account, $region.
+Goes: functions, state machine, schedule, alarms, topic with its subscriptions, logs,
+      and the image repository $repository with every image in it.
+Stays, and costs:
+  the files of the runs    bucket $bucket
+  the forecasts            table $table (protected against deletion)
+  zips and templates       bucket $artefacts
+  registered models        model package groups of SageMaker, in the stack's Prefix
+  logs of jobs             log groups under /aws/sagemaker
+END
+answer=${CONFIRM:-}
+if [ -z "$answer" ] && [ -t 0 ]; then read -rp "Type the stack's name to delete it: " answer; fi
+[ "$answer" = "$stack" ] || { echo "Nothing was deleted: answer $stack, or give CONFIRM=$stack." >&2; exit 2; }
+
+aws cloudformation delete-stack --stack-name "$stack"
+aws cloudformation wait stack-delete-complete --stack-name "$stack"
+cat <<END
+Deleted. When nobody needs what stays any more:
+  aws s3 rb --force s3://$artefacts
+  aws dynamodb update-table --table-name $table --no-deletion-protection-enabled && aws dynamodb delete-table --table-name $table
+  bucket $bucket keeps versions: empty it in the console, then aws s3 rb s3://$bucket
+END

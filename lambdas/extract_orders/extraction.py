@@ -1,0 +1,148 @@
+"""The extraction: rows → shards → training and scoring files → manifest, written last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from sqlalchemy import URL
+
+from container.contract.orders import Columns
+from container.errors import PlatformError
+from lambdas.extract_orders.account import Account
+from lambdas.extract_orders.database import connect
+from lambdas.extract_orders.earlier import find, keys, success
+from lambdas.extract_orders.finishing import finish
+from lambdas.extract_orders.request import Market, Request, Success
+from lambdas.extract_orders.scoring import parts
+from lambdas.extract_orders.shards import Shards
+from lambdas.extract_orders.source import Source, Take, canonical, open_source
+from lambdas.shared.logs import logger
+from lambdas.shared.runs import Run
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PROGRESS = 500_000  # rows between two lines of progress
+
+
+def extract(
+    request: Request,
+    url: URL,
+    bucket: str,
+    s3: S3Client,
+    folder: Path,
+    *,
+    shards: int = 32,
+    overlap_days: int = 3,
+) -> Success:
+    """Read a market's orders and leave its files in the bucket.
+
+    folder        temporary and empty; holds the rows on their way
+    overlap_days  how late a row may come and still be seen by an incremental extraction
+
+    What an earlier attempt has finished is returned; what it has left half-done is removed. Raises
+    SourceUnreachable, SourceColumnMissing, SourceEmpty and BadEvent.
+    """
+    market = request.market
+    run = Run(bucket, request.run_id, market.name)
+    done = success(s3, run)
+    if done and done.request == request:
+        logger().info("this run was extracted before: nothing to do")
+        return done
+    _clear(s3, run)
+    columns = canonical(market.columns)
+    rows, account = Shards(folder, shards, columns), Account()
+    with connect(url) as connection:
+        source = open_source(connection, market)
+        what = _what(market, url, source, shards)
+        earlier, note = None, "read in full"
+        if market.incremental and source.date is None:
+            note += ": the dates are texts that the source cannot compare with days"
+        elif market.incremental:
+            earlier, note = find(s3, run, what, overlap_days)
+        logger().info(note)
+        account.later = source.count_after(request.as_of)
+        source.read(earlier.since if earlier else None, request.as_of, _with_progress(rows))
+    logger().info(f"{rows.rows:,} rows read: cleaning them")
+
+    def taken_over(shard: int) -> pl.DataFrame:
+        if earlier:
+            return earlier.rows(s3, shard, columns.date_column)
+        return pl.DataFrame(schema=dict.fromkeys(source.columns, pl.String))
+
+    def upload(shard: int, file: Path) -> None:
+        with file.open("rb") as body:
+            s3.put_object(Bucket=bucket, Key=run.train_shard(shard), Body=body)
+
+    files = 0
+    iso = source.date is not None
+    lines = finish(rows, taken_over, request.as_of, account, upload, iso=iso)
+    for part, body in enumerate(parts(lines)):
+        s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=body)
+        files = part + 1
+    manifest = Success.model_validate(
+        {
+            "bucket": bucket,
+            "market": market.name,
+            "run_id": run.run_id,
+            "as_of": request.as_of,
+            "prefix": run.prefix,
+            "training_uri": run.uri(run.train),
+            "scoring_uri": run.uri(run.score),
+            "model_uri": run.uri(run.model),
+            "predictions_prefix": run.predictions,
+            "predictions_uri": run.uri(run.predictions.rstrip("/")),
+            "hyperparameters": _hyperparameters(columns),
+            "scoring_files": files,
+            **account.figures("the query" if market.query else what["rows"]),
+            "notes": (note,),
+            "request": request,
+            "source": what,
+        }
+    )
+    s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def _clear(s3: S3Client, run: Run) -> None:
+    """Remove what an earlier attempt has left; its manifest first."""
+    s3.delete_object(Bucket=run.bucket, Key=run.success)
+    stale = keys(s3, run.bucket, f"{run.prefix}/")
+    for first in range(0, len(stale), 1000):  # as many as one request may name
+        answer = s3.delete_objects(
+            Bucket=run.bucket,
+            Delete={"Objects": [{"Key": key} for key in stale[first : first + 1000]]},
+        )
+        if errors := answer.get("Errors"):
+            raise PlatformError(f"cannot remove what an earlier attempt has left: {errors[0]}")
+
+
+def _with_progress(rows: Shards) -> Take:
+    def take(frame: pl.DataFrame) -> None:
+        before = rows.rows
+        rows.add(frame)
+        if rows.rows // PROGRESS > before // PROGRESS:
+            logger().info(f"{rows.rows:,} rows read")
+
+    return take
+
+
+def _what(market: Market, url: URL, source: Source, shards: int) -> dict[str, str]:
+    """What must be the same for rows of an earlier run to be taken over."""
+    return {
+        "database": f"{url.get_backend_name()}://{url.host}:{url.port}/{url.database}",
+        "rows": market.query or f"the table {market.table or 'orders'}",
+        "columns": json.dumps(source.columns),
+        "shards": str(shards),
+    }
+
+
+def _hyperparameters(columns: Columns) -> dict[str, str]:
+    """What training must be told to read the training files as they are read here."""
+    told = columns.model_dump(mode="json", exclude_defaults=True)
+    return {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()
+    }

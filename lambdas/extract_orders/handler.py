@@ -1,0 +1,70 @@
+"""Lambda: a market's orders out of its database, as training and scoring files on S3."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict, Field
+
+from lambdas.extract_orders.database import source_url
+from lambdas.extract_orders.extraction import extract
+from lambdas.extract_orders.request import Request
+from lambdas.shared import clients
+from lambdas.shared.errors import BadEvent
+from lambdas.shared.events import parse
+from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.settings import from_environment
+
+
+class Settings(BaseModel):
+    """The function's environment."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of all runs")
+    secret_id: str | None = Field(
+        None, alias="ORDERGAP_SOURCE_SECRET", description="secret with the URL of the source"
+    )
+    shards: int = Field(
+        32, ge=1, le=10_000, alias="ORDERGAP_SHARDS", description="number of training files"
+    )
+    overlap_days: int = Field(
+        3,
+        ge=0,
+        le=3650,
+        alias="ORDERGAP_OVERLAP_DAYS",
+        description="days that an incremental extraction reads again, for rows that came late",
+    )
+
+
+@observed
+def handle(event: object, _context: LambdaContext) -> dict[str, object]:
+    """Extract `event`, a `Request`; the answer is an `Extraction`."""
+    settings = from_environment(Settings)
+    request = parse(Request, event)
+    market = request.market
+    logger().append_keys(market=market.name)
+    secret_id = market.secret_id or settings.secret_id
+    if not secret_id:
+        raise BadEvent(["market.secret_id: say which secret holds the URL of the source"])
+    # The same place for every attempt, so that a killed one leaves nothing that takes up room.
+    folder = Path(tempfile.gettempdir(), f"extract-{request.run_id}-{market.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        done = extract(
+            request,
+            source_url(clients.secrets(), secret_id),
+            settings.bucket,
+            clients.s3(),
+            folder,
+            shards=settings.shards,
+            overlap_days=settings.overlap_days,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    publish(market.name, RowsRead=done.rows_read, CustomersExtracted=done.customers)
+    return done.model_dump(mode="json", exclude={"request", "source"})

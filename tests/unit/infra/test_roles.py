@@ -1,0 +1,269 @@
+"""What the template allows whom, held against what the code and the state machine call."""
+
+import ast
+import functools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import cfnlint.data.AdditionalSpecs
+import pytest
+from botocore import xform_name
+from cfnlint.decode.cfn_yaml import load
+
+from infra import package
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATE = load(str(ROOT / "infra/template.yaml"))
+RESOURCES = TEMPLATE["Resources"]
+FUNCTIONS = {
+    "announce": "Announce",
+    "extract_orders": "ExtractOrders",
+    "judge_model": "JudgeModel",
+    "reconcile": "Reconcile",
+    "store_predictions": "StorePredictions",
+}
+SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns")
+
+# What the code calls -> the IAM actions for it, where they are not called the same.
+GRANTS = {
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+# What every function may besides: its own log, and its traces.
+EVERY = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+# What a call needs besides. Without s3:ListBucket, S3 calls a missing object forbidden.
+BESIDES = {
+    "s3:GetObject": {"s3:ListBucket"},
+    "sns:Publish": {"kms:Decrypt", "kms:GenerateDataKey"},
+}
+# What the template grants only under a condition.
+CONDITIONAL = {
+    "extract_orders": {
+        "kms:Decrypt",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+    }
+}
+# `Resource: "*"` although the action knows narrower ones, and why.
+ON_EVERYTHING = {
+    "cloudwatch:PutMetricData": "narrowed by the condition on its namespace",
+    "ec2:CreateNetworkInterface": "Lambda tries it without a resource when it joins a VPC",
+    "ec2:DeleteNetworkInterface": "the interfaces are Lambda's own, with names nobody knows before",
+    "kms:*": "a key's policy speaks of its own key",
+    "kms:Decrypt": "a key's policy speaks of its own key",
+    "kms:GenerateDataKey": "a key's policy speaks of its own key",
+}
+# The only actions with a `*`, and why.
+WILDCARDS = {
+    ("BucketPolicy", "s3:*"): "denies everything without TLS",
+    (
+        "TopicKey",
+        "kms:*",
+    ): "gives the account the right to govern the key; without it nobody has it",
+}
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: each for name, each in RESOURCES.items() if each["Type"] == kind}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(name: str) -> Iterator[dict[str, Any]]:
+    """The statements of a role, a bucket's policy or a key's policy, conditional ones included."""
+    properties = RESOURCES[name]["Properties"]
+    documents = [each["PolicyDocument"] for each in properties.get("Policies", [])]
+    documents += [
+        properties[key]
+        for key in ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument")
+        if key in properties
+    ]
+    for document in documents:
+        for each in document["Statement"]:
+            yield each["Fn::If"][1] if "Fn::If" in each else each
+
+
+def granted(name: str) -> set[str]:
+    """What the role may do, but for what any role is assumed by."""
+    return {action for each in statements(name) for action in listed(each["Action"])} - {
+        "sts:AssumeRole"
+    }
+
+
+def with_policies() -> list[str]:
+    kinds = ("AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::KMS::Key")
+    return [name for kind in kinds for name in of_type(kind)]
+
+
+@functools.cache
+def operations() -> dict[str, str]:
+    """Of the services that are used: how Python calls an operation -> ``service:Operation``."""
+    session = botocore.session.get_session()
+    return {
+        xform_name(each): f"{service}:{each}"
+        for service in SERVICES
+        for each in session.get_service_model(service).operation_names
+    }
+
+
+def called(function: str) -> set[str]:
+    """``service:Operation`` of every AWS call in the function's code: capitals betray boto."""
+    known, found = operations(), set()
+    for path in package.modules(ROOT, function):
+        if not path.is_relative_to(ROOT / "lambdas"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            name, keywords = node.func.attr, [each.arg or "" for each in node.keywords]
+            if name in {"get_paginator", "get_waiter"} and isinstance(node.args[0], ast.Constant):
+                found.add(known[str(node.args[0].value)])
+            elif name in known and any(word[:1].isupper() for word in keywords):
+                found.add(known[name])
+            assert name not in {
+                "upload_file",
+                "upload_fileobj",
+                "download_file",
+                "download_fileobj",
+            }
+    return found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_its_code_calls_and_no_more(function: str) -> None:
+    calls = {GRANTS.get(each, each) for each in called(function)}
+    assert calls
+    needed = EVERY | calls | set().union(*(BESIDES.get(each, set()) for each in calls))
+    role = f"{FUNCTIONS[function]}Role"
+    assert granted(role) == needed | CONDITIONAL.get(function, set())
+    assert RESOURCES[FUNCTIONS[function]]["Properties"]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
+
+
+@pytest.mark.parametrize("name", with_policies())
+def test_no_policy_allows_every_action_or_more_than_it_must_on_everything(name: str) -> None:
+    specs = Path(cfnlint.data.AdditionalSpecs.__file__).parent / "Policies.json"
+    known = json.loads(specs.read_text())
+    for each in statements(name):
+        for action in listed(each["Action"]):
+            assert "*" not in action or (name, action) in WILDCARDS
+            if "*" not in listed(each.get("Resource", [])):
+                continue
+            service, _, operation = action.partition(":")
+            narrower = known[service]["Actions"].get(operation.lower()) or {}
+            assert action in ON_EVERYTHING or not narrower.get("Resources"), action
+
+
+def test_the_exceptions_are_needed() -> None:
+    used = {
+        action
+        for name in with_policies()
+        for each in statements(name)
+        if each.get("Resource") == "*"
+        for action in listed(each["Action"])
+    }
+    assert set(ON_EVERYTHING) <= used
+    assert set(WILDCARDS) <= {
+        (name, action)
+        for name in with_policies()
+        for each in statements(name)
+        for action in listed(each["Action"])
+    }
+
+
+def test_the_machine_may_call_what_its_states_call() -> None:
+    """Of `arn:…:states:::sagemaker:createModel` and its kind; .sync also watches and stops."""
+    definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
+    resources = set(re.findall(r'"Resource": "arn:aws:states:::([^"]+)"', definition))
+    expected = {
+        "lambda:invoke": {"lambda:InvokeFunction"},
+        "s3:listObjectsV2": {"s3:ListBucket"},
+        "sagemaker:createModel": {"sagemaker:CreateModel", "sagemaker:AddTags"},
+        "aws-sdk:sagemaker:createModelPackage": {
+            "sagemaker:CreateModelPackage",
+            "s3:GetObject",
+            "ecr:BatchGetImage",
+        },
+        "sagemaker:createTrainingJob.sync": {
+            f"sagemaker:{verb}TrainingJob" for verb in ("Create", "Describe", "Stop")
+        },
+        "sagemaker:createTransformJob.sync": {
+            f"sagemaker:{verb}TransformJob" for verb in ("Create", "Describe", "Stop")
+        },
+    }
+    assert resources == set(expected)
+    of_every_machine = {
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "iam:PassRole",
+        "sagemaker:AddTags",
+        "sagemaker:ListTags",
+        "states:DescribeExecution",
+        "states:StartExecution",
+        "states:StopExecution",
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
+    assert granted("PipelineRole") == of_every_machine.union(*expected.values())
+
+
+def test_only_sagemaker_can_be_handed_the_role_that_trains() -> None:
+    (passing,) = [each for each in statements("PipelineRole") if each["Action"] == "iam:PassRole"]
+    assert passing["Resource"] == {"Fn::GetAtt": ["SageMakerRole", "Arn"]}
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    }
+
+
+def test_names_of_jobs_and_models_fit_and_are_what_the_roles_allow() -> None:
+    definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
+    names = re.findall(r"\"(?:\w+JobName|ModelName)\.\$\": \"States\.Format\('(.*?)'", definition)
+    assert names
+    longest = re.search(r"\{0,(\d+)\}", TEMPLATE["Parameters"]["Prefix"]["AllowedPattern"])
+    assert longest
+    for name in names:
+        assert name == "${Prefix}-{}-{}-{}"  # market, as_of, the last twelve digits of a UUID
+    assert 1 + int(longest[1]) + len("-") + 20 + len("-2011-12-09-") + 12 <= 63
+    for each in statements("PipelineRole"):
+        if str(each["Action"]).find("Job") >= 0:
+            assert "/${Prefix}-*" in str(each["Resource"])
+
+
+def test_the_schedule_and_the_rule_start_this_machine_and_can_start_no_other() -> None:
+    (allowed,) = [each for each in statements("StarterRole") if "Resource" in each]
+    assert allowed == {
+        "Effect": "Allow",
+        "Action": "states:StartExecution",
+        "Resource": {"Ref": "Pipeline"},
+    }
+    targets = [
+        RESOURCES["Schedule"]["Properties"]["Target"],
+        *RESOURCES["Arrival"]["Properties"]["Targets"],
+    ]
+    for target in targets:
+        assert target["Arn"] == {"Ref": "Pipeline"}
+        assert target["RoleArn"] == {"Fn::GetAtt": ["StarterRole", "Arn"]}
+        assert json.loads(target["Input"]).keys() <= {"as_of"}

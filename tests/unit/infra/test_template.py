@@ -1,0 +1,295 @@
+"""What infra/template.yaml promises, held against the code that runs on it."""
+
+import ast
+import datetime
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode.cfn_yaml import load
+
+from container.contract.scoring import Prediction, Status
+from infra import package
+from lambdas.store_predictions import items
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATE = load(str(ROOT / "infra/template.yaml"))
+RESOURCES = TEMPLATE["Resources"]
+FUNCTIONS = {
+    "announce": "Announce",
+    "extract_orders": "ExtractOrders",
+    "judge_model": "JudgeModel",
+    "reconcile": "Reconcile",
+    "store_predictions": "StorePredictions",
+}
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: each for name, each in RESOURCES.items() if each["Type"] == kind}
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "infra/template.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_template_may_be_deployed_without_a_detour_over_a_bucket() -> None:
+    assert (ROOT / "infra/template.yaml").stat().st_size < 48_000  # packaged: 51,200 at most
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_gets_every_variable_that_it_reads_and_no_other(function: str) -> None:
+    read = {
+        str(node.value)
+        for path in package.modules(ROOT, function)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"ORDERGAP_\w+", str(node.value))
+    }
+    variables = RESOURCES[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
+    logging = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    assert set(variables) == read | logging
+    assert variables["POWERTOOLS_SERVICE_NAME"] == function
+
+
+def test_every_function_of_the_house_is_deployed_with_its_zip_and_its_handler() -> None:
+    assert set(FUNCTIONS) == set(package.functions(ROOT))
+    assert set(FUNCTIONS.values()) == set(of_type("AWS::Lambda::Function"))
+    for function, name in FUNCTIONS.items():
+        properties = RESOURCES[name]["Properties"]
+        assert properties["Code"] == f"../dist/{function}.zip"
+        assert properties["Handler"] == f"lambdas.{function}.handler.handle"
+        assert properties["Runtime"] == f"python{sys.version_info.major}.{sys.version_info.minor}"
+        assert properties["Architectures"] == ["x86_64"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        assert properties["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
+
+
+def test_every_log_ends_some_day() -> None:
+    groups = of_type("AWS::Logs::LogGroup")
+    assert len(groups) == len(FUNCTIONS) + 1
+    assert all(
+        each["Properties"]["RetentionInDays"] == {"Ref": "LogDays"} for each in groups.values()
+    )
+
+
+def test_the_keys_of_the_table_are_texts_that_the_code_writes() -> None:
+    day = datetime.date(2011, 12, 9)
+    found = Prediction(
+        customer_id="17850",
+        as_of=day,
+        last_order_date=day,
+        days_since_last_order=0,
+        order_count=3,
+        order_gap_days=7,
+        next_order_date=day + datetime.timedelta(7),
+        next_order_date_low=day,
+        next_order_date_high=day,
+        interval_level=0.8,
+        typical_gap_days=7,
+        buy_probability={"30": 0.5},
+        status=Status.DUE,
+        model_version="1",
+    )
+    item = items.item(found, items.Stamp("night", "uk", day, 1_700_000_000, 8), "0")
+    table = RESOURCES["Predictions"]["Properties"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "by_week"
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    for schema, keys in (
+        (table["KeySchema"], ["customer_id", "market"]),
+        (index["KeySchema"], ["week_bucket", "next_order_date"]),
+    ):
+        assert [each["AttributeName"] for each in schema] == keys
+        assert [each["KeyType"] for each in schema] == ["HASH", "RANGE"]
+    for each in table["AttributeDefinitions"]:
+        assert item[each["AttributeName"]].keys() == {each["AttributeType"]} == {"S"}
+    stale = table["TimeToLiveSpecification"]
+    assert stale == {"AttributeName": "expires_at", "Enabled": True}
+    assert item["expires_at"].keys() == {"N"}
+
+
+def test_lost_forecasts_can_be_had_back() -> None:
+    table = RESOURCES["Predictions"]["Properties"]
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+@pytest.mark.parametrize("name", ["Bucket", "Predictions"])
+def test_what_holds_data_outlives_the_stack(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_is_private_and_takes_no_plain_http() -> None:
+    bucket = RESOURCES["Bucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (policy,) = of_type("AWS::S3::BucketPolicy").values()
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert policy["Properties"]["Bucket"] == {"Ref": "Bucket"}
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [
+        {"Fn::GetAtt": ["Bucket", "Arn"]},
+        {"Fn::Sub": "${Bucket.Arn}/*"},
+    ]
+
+
+def test_old_runs_old_versions_and_broken_uploads_go() -> None:
+    rules = RESOURCES["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    expiring = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in rules}
+    assert expiring["runs/"] == expiring["incoming/"] == {"Ref": "RunDays"}
+    (leftovers,) = [rule for rule in rules if "Prefix" not in rule]
+    assert leftovers["NoncurrentVersionExpiration"]["NoncurrentDays"] > 0
+    assert leftovers["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] > 0
+
+
+def test_the_definition_gets_every_placeholder_and_no_other() -> None:
+    definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
+    machine = RESOURCES["Pipeline"]["Properties"]
+    assert machine["DefinitionS3Location"] == "../stepfunctions/pipeline.asl.json"
+    assert set(machine["DefinitionSubstitutions"]) == set(re.findall(r"\$\{(\w+)\}", definition))
+
+
+def test_the_machine_is_logged_without_data_and_traced() -> None:
+    machine = RESOURCES["Pipeline"]["Properties"]
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_nothing_runs_on_a_schedule_until_somebody_wants_it() -> None:
+    assert RESOURCES["Schedule"]["Properties"]["State"] == {"Ref": "ScheduleState"}
+    assert TEMPLATE["Parameters"]["ScheduleState"]["Default"] == "DISABLED"
+
+
+def test_an_object_under_incoming_starts_the_machine_and_no_file_of_a_run_does() -> None:
+    bucket = RESOURCES["Bucket"]["Properties"]
+    told = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
+    assert told == {"EventBridgeEnabled": True}
+    pattern = RESOURCES["Arrival"]["Properties"]["EventPattern"]
+    assert pattern["source"] == ["aws.s3"]
+    assert pattern["detail-type"] == ["Object Created"]
+    assert pattern["detail"]["bucket"] == {"name": [{"Ref": "Bucket"}]}
+    assert pattern["detail"]["object"] == {"key": [{"prefix": "incoming/"}]}
+
+
+def test_every_alarm_tells_the_topic_and_the_topic_lets_alarms_in() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    assert len(alarms) >= 6
+    for alarm in alarms.values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}]
+        assert alarm["Properties"]["AlarmDescription"]
+        assert alarm["Properties"]["TreatMissingData"] in {"breaching", "notBreaching"}
+    assert RESOURCES["Topic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "TopicKey"}
+    key = RESOURCES["TopicKey"]["Properties"]["KeyPolicy"]["Statement"]
+    (alarming,) = [each for each in key if "Service" in each["Principal"]]
+    assert alarming["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert set(alarming["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+
+
+def test_silence_is_an_alarm_only_where_runs_are_due() -> None:
+    alarm = RESOURCES["NoRunSucceeded"]
+    assert alarm["Condition"] == "Scheduled"
+    assert alarm["Properties"]["TreatMissingData"] == "breaching"
+    assert alarm["Properties"]["EvaluationPeriods"] == {"Ref": "SuccessWithinHours"}
+    assert alarm["Properties"]["Period"] == 3600
+    assert TEMPLATE["Parameters"]["SuccessWithinHours"]["Default"] == 26
+
+
+def test_the_dashboard_is_json_and_shows_what_is_there() -> None:
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    assert all(each["properties"]["region"] == "${AWS::Region}" for each in widgets)
+    named = set(re.findall(r"\$\{(\w+)\}", body))
+    assert named <= set(RESOURCES)
+    assert set(FUNCTIONS.values()) <= named
+
+
+def test_a_lambda_has_ended_before_its_state_gives_up() -> None:
+    """A state that gives up first would leave the function running, and start it once more."""
+    definition = json.loads((ROOT / "stepfunctions/pipeline.asl.json").read_text())
+    waits: dict[str, list[int]] = {}
+
+    def visit(node: object) -> None:
+        if isinstance(node, dict):
+            text = json.dumps(node.get("Parameters", {}))
+            for name in re.findall(r"\$\{(\w+)Arn\}", text) if "TimeoutSeconds" in node else []:
+                waits.setdefault(name, []).append(node["TimeoutSeconds"])
+            for value in node.values():
+                visit(value)
+        elif isinstance(node, list):
+            for value in node:
+                visit(value)
+
+    visit(definition)
+    for name in FUNCTIONS.values():
+        assert RESOURCES[name]["Properties"]["Timeout"] <= min(waits[name]), name
+
+
+def test_every_parameter_is_explained_bounded_and_in_a_group() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    for name, parameter in TEMPLATE["Parameters"].items():
+        assert name == "SourceSecretArn" or "Default" in parameter
+        if parameter["Type"] == "Number":
+            assert {"MinValue", "MaxValue"} <= set(parameter) or "AllowedValues" in parameter, name
+        assert "Description" in parameter or "ConstraintDescription" in parameter, name
+        if "AllowedPattern" in parameter and parameter.get("Default"):
+            assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"]), name
+
+
+def test_settings_and_parameters_have_the_same_bounds_and_defaults() -> None:
+    """What the template lets through, the function takes."""
+    for function, name in FUNCTIONS.items():
+        settings = importlib.import_module(f"lambdas.{function}.handler").Settings
+        variables = RESOURCES[name]["Properties"]["Environment"]["Variables"]
+        for field in settings.model_fields.values():
+            value = variables[field.alias]
+            parameter = TEMPLATE["Parameters"].get(value.get("Ref"), {})
+            if parameter.get("Type") != "Number":
+                continue
+            assert int(parameter["Default"]) == field.default, field.alias
+            for bound in (parameter["MinValue"], parameter["MaxValue"]):
+                example = {f.alias: "x" for f in settings.model_fields.values() if f.is_required()}
+                settings.model_validate(example | {field.alias: str(bound)})
+
+
+def test_the_skips_of_checkov_have_reasons() -> None:
+    for name, resource in RESOURCES.items():
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert len(skip["comment"]) > 20, name
+
+
+def test_the_image_repository_is_scanned_and_its_tags_never_change() -> None:
+    repository = RESOURCES["Repository"]["Properties"]
+    assert repository["ImageTagMutability"] == "IMMUTABLE"
+    assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+
+
+def test_the_outputs_are_those_that_others_read() -> None:
+    assert set(TEMPLATE["Outputs"]) == {
+        "BucketName",
+        "TableName",
+        "TopicArn",
+        "PipelineArn",
+        "RepositoryUri",
+    }

@@ -1,0 +1,193 @@
+"""An incremental extraction gives what a full one gives, and reads only what is new."""
+
+import datetime
+import itertools
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from container import ingest
+from container.contract.orders import Columns
+from lambdas.extract_orders.extraction import extract
+from lambdas.extract_orders.request import Request, Success
+from lambdas.shared import clients
+from lambdas.shared.runs import Run
+from tests.sources import CANONICAL, Line, do, load
+
+BUCKET = "ordergap-123456789012"
+NUMBER = itertools.count()
+MONDAY = datetime.date(2024, 1, 1)
+
+
+def day(number: int) -> datetime.date:
+    return MONDAY + datetime.timedelta(days=number)
+
+
+def line(customer: str | None, number: int | None, price: float = 2.5, back: bool = False) -> Line:
+    moment = None
+    if number is not None:
+        moment = datetime.datetime.combine(day(number), datetime.time(9))
+    return customer, moment, "C7" if back else "7", "A1", -4 if back else 4, price
+
+
+def run(
+    url: str, folder: Path, run_id: str, as_of: int, shards: int = 3, **market: object
+) -> Success:
+    place = folder / run_id
+    place.mkdir()
+    event = {"run_id": run_id, "as_of": str(day(as_of)), "market": market}
+    request = Request.model_validate(event)
+    return extract(
+        request, sql.make_url(url), BUCKET, clients.s3(), place, shards=shards, overlap_days=3
+    )
+
+
+def body(key: str) -> bytes:
+    return clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def forget(done: Success) -> None:
+    """As if the run had not been finished."""
+    clients.s3().delete_object(Bucket=BUCKET, Key=f"{done.prefix}/_SUCCESS")
+
+
+def result(done: Success, folder: Path) -> object:
+    """Everything that was extracted but for the order of rows, and the account of it."""
+    run = Run(BUCKET, done.run_id, done.market)
+    lines = [body(run.score_part(part)).splitlines() for part in range(done.scoring_files)]
+    trained = []
+    for shard in range(int(done.source["shards"])):
+        file = folder / "shard.parquet"
+        file.write_bytes(body(run.train_shard(shard)))
+        cleaned = ingest.read(file, Columns(), part=True)
+        trained.append((cleaned.histories.digest(), cleaned.report))
+    account = done.model_dump(
+        include={"customers", "rows_read", "rows_used", "rejected", "orders", "first_day",
+                 "last_day", "watermark"}
+    )  # fmt: skip
+    return lines, trained, account
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shop.db'}"
+    server = str(request.getfixturevalue("postgres_url"))
+    do(server, "DROP TABLE IF EXISTS orders")
+    return server
+
+
+OLD = [line("ana", 0), line("ben", 5), line("ana", 20), line(None, 30), line("ana", 20, back=True)]
+
+
+def test_old_rows_come_from_the_earlier_run_and_are_not_read(url: str, tmp_path: Path) -> None:
+    load(url, OLD)
+    run(url, tmp_path, "first", 30)
+    load(url, [line("cid", 29), line("ana", 40)])
+    full = run(url, tmp_path, "full", 50)
+    assert "read in full" in full.notes
+    do(url, """DELETE FROM orders WHERE "InvoiceDate" < '2024-01-27'""")
+    forget(full)
+    done = run(url, tmp_path, "next", 50, incremental=True)
+    assert done.notes == (f"rows before {day(27)} were taken over from run first",)
+    assert done.rows_reused == 4
+    assert result(done, tmp_path) == result(full, tmp_path)
+
+
+rows = st.lists(
+    st.builds(
+        line, st.sampled_from(["ana", "ben ", "7.0", "7", None]), st.integers(0, 25) | st.none(),
+        st.sampled_from([2.5, 0, 3]), st.booleans(),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@given(old=rows, new=rows, as_of=st.integers(5, 30), late=st.integers(0, 3))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_gives_what_a_full_extraction_gives(
+    aws: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    old: list[Line],
+    new: list[Line],
+    as_of: int,
+    late: int,
+) -> None:
+    """New rows may be as old as the overlap of three days allows."""
+    folder = tmp_path_factory.mktemp("incremental")
+    url = f"sqlite:///{folder / 'shop.db'}"
+    market = f"m{next(NUMBER)}"
+    load(url, [*old, line("dee", 3)])
+    first = run(url, folder, f"{market}-first", as_of, name=market)
+    oldest = first.watermark - datetime.timedelta(late)
+    load(url, [each for each in new if str(each[1] or "x") >= str(oldest)])
+    done = run(url, folder, f"{market}-next", as_of + 2, name=market, incremental=True)
+    assert "taken over" in done.notes[0]
+    full = run(url, folder, f"{market}-full", as_of + 2, name=market)
+    assert result(done, folder) == result(full, folder)
+
+
+def test_a_run_of_an_earlier_day_takes_over_nothing_that_came_later(
+    url: str, tmp_path: Path
+) -> None:
+    load(url, OLD)
+    run(url, tmp_path, "first", 30)
+    done = run(url, tmp_path, "back", 10, incremental=True)
+    assert result(done, tmp_path) == result(run(url, tmp_path, "full", 10), tmp_path)
+
+
+def test_the_newest_run_of_the_same_market_is_gone_by(url: str, tmp_path: Path) -> None:
+    load(url, OLD)
+    run(url, tmp_path, "a", 30, name="uk")
+    run(url, tmp_path, "b", 30, name="de")
+    done = run(url, tmp_path, "c", 50, name="uk", incremental=True)
+    assert "from run a" in done.notes[0]
+
+
+def test_without_an_earlier_run_all_is_read(url: str, tmp_path: Path) -> None:
+    load(url, OLD)
+    done = run(url, tmp_path, "first", 30, incremental=True)
+    assert "there is no earlier run of the market default" in done.notes[0]
+    assert (done.rows_read, done.rows_reused) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"shards": 4}, "another source"),
+        ({"table": "copied"}, "another source"),
+        ({"query": "SELECT * FROM orders"}, "another source"),
+        ({"columns": {"product_column": "InvoiceNo"}}, "another source"),
+    ],
+)
+def test_where_something_else_is_read_all_is_read(
+    url: str, tmp_path: Path, change: dict[str, object], why: str
+) -> None:
+    load(url, OLD)
+    do(url, "DROP TABLE IF EXISTS copied", "CREATE TABLE copied AS SELECT * FROM orders")
+    run(url, tmp_path, "first", 30)
+    done = run(url, tmp_path, "next", 30, **{"incremental": True, **change})  # type: ignore[arg-type]
+    assert why in done.notes[0]
+    assert (done.rows_read, done.rows_reused) == (5, 0)
+
+
+def test_where_files_of_the_earlier_run_are_gone_all_is_read(url: str, tmp_path: Path) -> None:
+    load(url, OLD)
+    run(url, tmp_path, "first", 30)
+    clients.s3().delete_object(Bucket=BUCKET, Key=Run(BUCKET, "first", "default").train_shard(1))
+    done = run(url, tmp_path, "next", 30, incremental=True)
+    assert "has not all its training files any more" in done.notes[0]
+    assert (done.rows_read, done.rows_reused) == (5, 0)
+
+
+def test_dates_that_cannot_be_compared_are_all_read(tmp_path: Path, aws: None) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    texts = dict.fromkeys(CANONICAL, sql.String)
+    load(url, [("ana", "1/13/2024", "1", "A1", 1, 2.0)], columns=texts)
+    run(url, tmp_path, "first", 30)
+    done = run(url, tmp_path, "next", 30, incremental=True)
+    assert "cannot compare" in done.notes[0]
+    assert (done.rows_read, done.rows_reused) == (1, 0)

@@ -1,0 +1,405 @@
+"""What is read of a source, and how its failures are told."""
+
+import datetime
+import gc
+import itertools
+import json
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sql
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import URL
+
+from container.contract.orders import Columns
+from lambdas.extract_orders import database
+from lambdas.extract_orders.database import connect, source_url
+from lambdas.extract_orders.request import Market
+from lambdas.extract_orders.source import Source, Take, fetch, open_source
+from lambdas.shared import clients
+from lambdas.shared.errors import BadEvent, SourceColumnMissing, SourceUnreachable
+from tests.postgres import PASSWORD
+from tests.sources import CANONICAL, do, load
+
+AS_OF = datetime.date(2024, 6, 30)
+LINE = ("ana", datetime.datetime.fromisoformat("2024-01-01T09:00"), "1", "A1", 4, 2.5)
+NUMBER = itertools.count()
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shop.db'}"
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[str]:
+    """An empty database."""
+    name = f"source_{next(NUMBER)}"
+    do(postgres_url, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    yield postgres_url.rpartition("/")[0] + f"/{name}"
+    do(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def opened(url: str, **market: object) -> None:
+    with connect(sql.make_url(url)) as connection:
+        open_source(connection, Market.model_validate(market))
+
+
+def stream(
+    url: str,
+    take: Take,
+    way: Callable[..., None] | None = None,
+    as_of: datetime.date = AS_OF,
+    since: datetime.date | None = None,
+    **market: object,
+) -> Source:
+    """Read a source the way that is chosen for it, or another."""
+    with connect(sql.make_url(url)) as connection:
+        source = open_source(connection, Market.model_validate(market))
+        if way:
+            way(connection, source.statement(since, as_of), take)
+        else:
+            source.read(since, as_of, take)
+    return source
+
+
+def read(
+    url: str,
+    as_of: datetime.date = AS_OF,
+    since: datetime.date | None = None,
+    way: Callable[..., None] | None = None,
+    **market: object,
+) -> pl.DataFrame:
+    frames: list[pl.DataFrame] = []
+    source = stream(url, frames.append, way, as_of, since, **market)
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(source.columns, pl.String)), *frames])
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz", "date", "text"])
+def test_copy_and_cursor_read_the_same_rows(postgres: str, kind: str) -> None:
+    do(
+        postgres,
+        f"""CREATE TABLE orders ("CustomerID" text, "InvoiceDate" {kind}, "InvoiceNo" varchar,
+            "StockCode" text, "Quantity" bigint, "UnitPrice" numeric(12, 4))""",
+        r"""INSERT INTO orders VALUES
+            ('a"b,c', '2024-01-02 03:04:05', '1', E'new\nline', 3, 1.25),
+            ('\N', '2024-01-02', '', ' ', -3, 12345678.9),
+            ('é', '2024-06-30', 'C1', '\.', NULL, 0),
+            (NULL, '2024-07-01', NULL, 'later', NULL, NULL),
+            ('x', '2024-03-03', NULL, NULL, NULL, NULL)""",
+        "INSERT INTO orders VALUES (NULL, NULL, NULL, NULL, NULL, NULL)",
+    )
+    rows, fetched = read(postgres), read(postgres, way=fetch)
+    # The cursor's driver writes the offset +00 as +00:00.
+    fetched = fetched.with_columns(pl.col("InvoiceDate").str.replace(r"\+00:00$", "+00"))
+    assert rows.sort(pl.all()).equals(fetched.sort(pl.all()))
+    assert len(rows) == 5
+    assert "later" not in rows["StockCode"]
+    assert "new\nline" in rows["StockCode"]
+
+
+def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(postgres, [LINE] * 25)
+    monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
+    for way in (None, fetch):
+        frames: list[pl.DataFrame] = []
+        stream(postgres, frames.append, way)
+        assert [len(frame) for frame in frames] == [10, 10, 5]
+
+
+@pytest.mark.parametrize("kind", [datetime.datetime, datetime.date])
+def test_since_chooses_the_day_and_later_and_rows_without_a_date(
+    postgres: str, empty: str, kind: type[datetime.date]
+) -> None:
+    days = [kind.fromisoformat("2024-01-01") + datetime.timedelta(days=n) for n in range(6)]
+    rows = [("ana", day, f"{n}", "A1", 1, 2.0) for n, day in enumerate([*days, None])]
+    for url in (postgres, empty):
+        column = sql.DateTime if kind is datetime.datetime else sql.Date
+        load(url, rows, columns={**CANONICAL, "InvoiceDate": column})
+        since = datetime.date(2024, 1, 3)
+        got = read(url, datetime.date(2024, 1, 5), since)
+        assert sorted(got["InvoiceNo"]) == ["2", "3", "4", "6"]
+
+
+def test_texts_that_are_no_iso_dates_are_all_read(empty: str) -> None:
+    load(empty, [("ana", day, "1", "A1", 1, 2.0) for day in ("1/2/2024", "2031-01-01")],
+         columns=dict.fromkeys(CANONICAL, sql.String))  # fmt: skip
+    assert len(read(empty, since=AS_OF)) == 2
+
+
+def test_names_of_any_kind_are_quoted(postgres: str, empty: str) -> None:
+    names = ['we"ird; --', "order", "Größe %s", "stock", "quantity", "a b"]
+    settings = ["customer", "date", "order", "product", "quantity", "price"]
+    columns = {f"{role}_column": name for role, name in zip(settings, names, strict=True)}
+    kinds = dict(zip(names, CANONICAL.values(), strict=True))
+    for url in (postgres, empty):
+        load(url, [LINE], 'ta"ble', kinds)
+        got = read(url, table='ta"ble', columns=columns)
+        assert got.columns == ["CustomerID", "InvoiceDate", "InvoiceNo", "StockCode", "Quantity",
+                               "UnitPrice"]  # fmt: skip
+        assert got["CustomerID"].to_list() == ["ana"]
+
+
+def test_only_the_columns_that_are_needed_are_read(empty: str) -> None:
+    load(empty, [(*LINE, "secret")], columns={**CANONICAL, "card_number": sql.String})
+    assert "secret" not in read(empty).row(0)
+
+
+def test_a_table_may_be_named_with_its_schema(postgres: str) -> None:
+    do(postgres, "CREATE SCHEMA sales", "CREATE SCHEMA empty")
+    load(postgres, [LINE])
+    do(postgres, "ALTER TABLE orders SET SCHEMA sales")
+    assert len(read(postgres, table="sales.orders")) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'WITH latest AS (SELECT * FROM orders) SELECT * FROM latest;',
+        "SELECT * FROM orders WHERE \"InvoiceNo\" LIKE '%1%' AND '10:30' <> ' :x' -- all of them",
+        'SELECT *, 7 % 2 AS odd, CAST(1 AS integer) AS "%s" FROM orders',
+    ],
+)  # fmt: skip
+def test_a_query_is_sent_as_it_was_written(postgres: str, empty: str, query: str) -> None:
+    for url in (postgres, empty):
+        load(url, [LINE])
+        assert len(read(url, query=query)) == 1
+    assert len(read(postgres, query=query, way=fetch)) == 1
+
+
+def test_names_may_differ_in_upper_and_lower_case(empty: str) -> None:
+    lower = {name.lower(): kind for name, kind in CANONICAL.items()}
+    load(empty, [LINE], columns=lower)
+    assert read(empty)["CustomerID"].to_list() == ["ana"]
+
+
+def test_mysql_compares_dates_as_dates_and_quotes_in_its_own_way() -> None:
+    date: sql.ColumnElement[datetime.date] = sql.column("or der")
+    source = Source(
+        sql.create_mock_engine("mysql+pymysql://", lambda *_: None).connect(),  # type: ignore[arg-type]
+        sql.table("order"),
+        {"CustomerID": "client", "InvoiceDate": "or der"},
+        date,
+        lambda day: sql.literal(day, sql.Date()),
+    )
+    statement = source.statement(datetime.date(2024, 1, 2), AS_OF)
+    text = statement.compile(dialect=mysql.dialect(), compile_kwargs={"literal_binds": True})
+    assert " ".join(str(text).split()) == (
+        "SELECT client AS `CustomerID`, `or der` AS `InvoiceDate` FROM `order` "
+        "WHERE `or der` IS NULL OR `or der` < '2024-07-01' AND `or der` >= '2024-01-02'"
+    )
+
+
+def test_a_missing_table_names_the_tables_there_are(postgres: str, empty: str) -> None:
+    for url in (postgres, empty):
+        load(url, [], "order_lines")
+        with pytest.raises(SourceColumnMissing, match=r"no table orders\. .* order_lines"):
+            opened(url)
+        with pytest.raises(SourceColumnMissing, match=r"no table sales\.lines"):
+            opened(url, table="sales.lines")
+
+
+def test_a_missing_column_names_the_nearest_one(postgres: str, empty: str) -> None:
+    kinds = {("client_id" if name == "CustomerID" else name): kind
+             for name, kind in CANONICAL.items()}  # fmt: skip
+    for url in (postgres, empty):
+        load(url, [], columns=kinds)
+        with pytest.raises(SourceColumnMissing, match='the table orders has no column "Client"'):
+            opened(url, columns={"customer_column": "Client"})
+        with pytest.raises(SourceColumnMissing, match='customer_column to "client_id"'):
+            opened(url, columns={"customer_column": "clientid"})
+        with pytest.raises(SourceColumnMissing, match=r'the query has no column "CustomerID"'):
+            opened(url, query="SELECT * FROM orders")
+
+
+def test_a_column_to_be_done_without_must_be_there_when_it_is_named(empty: str) -> None:
+    kinds = {name: kind for name, kind in CANONICAL.items() if name != "StockCode"}
+    load(empty, [], columns=kinds)
+    opened(empty)
+    with pytest.raises(SourceColumnMissing, match=r'"sku" \(product_column\)'):
+        opened(empty, columns={"product_column": "sku"})
+
+
+def test_a_query_that_the_database_refuses_is_a_bad_event(postgres: str, empty: str) -> None:
+    for url in (postgres, empty):
+        with pytest.raises(BadEvent, match=r"market\.query: the database refuses it: .*syntax"):
+            opened(url, query="SELEC 1")
+
+
+def test_a_table_that_may_not_be_read_is_a_bad_event(postgres: str) -> None:
+    load(postgres, [LINE])
+    do(postgres, "DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    guest = sql.make_url(postgres).set(username="guest", password="guest")  # noqa: S106
+    with pytest.raises(BadEvent, match=r"market\.table: .* permission denied"):
+        opened(guest.render_as_string(hide_password=False))
+
+
+def unreachable(url: URL) -> str:
+    with pytest.raises(SourceUnreachable) as error, connect(url):
+        pass
+    assert error.value.__suppress_context__
+    text = str(error.value)
+    del error
+    with warnings.catch_warnings():  # the driver leaves sockets that failed to be collected
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return text
+
+
+@pytest.mark.parametrize("kind", ["postgresql+pg8000", "mysql+pymysql"])
+def test_a_host_that_refuses_is_unreachable_at_once(kind: str) -> None:
+    start = time.monotonic()
+    text = unreachable(sql.make_url(f"{kind}://shop:secret%2F@127.0.0.1:1/shop"))
+    assert time.monotonic() - start < 5
+    assert f"cannot connect to {kind}://shop:***@127.0.0.1:1/shop" in text
+    assert "secret" not in text.replace("the secret is right", "")
+
+
+@pytest.mark.parametrize("kind", ["postgresql+pg8000", "mysql+pymysql"])
+def test_a_host_that_does_not_answer_is_unreachable_soon(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        start = time.monotonic()
+        unreachable(sql.make_url(f"{kind}://shop:secret@127.0.0.1:{port}/shop"))
+        assert time.monotonic() - start < 5
+
+
+def test_a_query_may_take_longer_than_connecting(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 1)
+    with connect(sql.make_url(postgres)) as connection:
+        assert connection.execute(sql.text("SELECT 1 FROM pg_sleep(1.5)")).scalar_one() == 1
+
+
+def test_a_wrong_password_is_told_without_the_password(postgres: str) -> None:
+    url = sql.make_url(postgres).set(password=PASSWORD + "x")
+    text = unreachable(url)
+    assert 'password authentication failed for user "shop"' in text
+    assert PASSWORD not in text
+
+
+def test_a_url_without_the_password_that_is_asked_for_is_a_bad_event(postgres: str) -> None:
+    there = sql.make_url(postgres)
+    url = sql.URL.create(
+        there.drivername, "shop", host=there.host, port=there.port, database=there.database
+    )
+    with pytest.raises(BadEvent, match="asks for a password"), connect(url):
+        pass
+    with warnings.catch_warnings():  # as above
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def test_a_password_in_the_driver_s_words_is_struck_out() -> None:
+    url = sql.make_url("postgresql+pg8000://shop:se%2Fcret@host/shop")
+    for text in ("at se/cret@host", "at se%2Fcret@host"):
+        assert database.said(OSError(1, text), url) == "at ***@host"
+
+
+def test_a_connection_that_breaks_while_reading_is_unreachable(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 1000)
+    do(postgres, """CREATE TABLE orders AS SELECT 'ana' AS "CustomerID",
+        timestamp '2024-01-01' AS "InvoiceDate", repeat('x', 200) AS "StockCode", 1 AS "Quantity",
+        i AS "UnitPrice" FROM generate_series(1, 100000) i""")  # fmt: skip
+
+    def cut(_: pl.DataFrame) -> None:
+        do(postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
+           "'COPY%%' OR query LIKE 'FETCH%%'")  # fmt: skip
+
+    for way in (None, fetch):
+        with pytest.raises(SourceUnreachable, match=r"reading from .* stopped"):
+            stream(postgres, cut, way)
+
+
+def test_a_failure_of_ours_while_reading_comes_through_at_once(postgres: str) -> None:
+    load(postgres, [LINE])
+
+    def fail(_: pl.DataFrame) -> None:
+        raise ZeroDivisionError
+
+    for way in (None, fetch):
+        with pytest.raises(ZeroDivisionError):
+            stream(postgres, fail, way)
+
+
+def test_tls_is_asked_for_in_the_url(postgres: str) -> None:
+    url = sql.make_url(postgres)  # of a server without TLS
+    for mode in ("disable", "prefer"):
+        with connect(url.set(query={"sslmode": mode})):
+            pass
+    for mode in ("require", "verify-ca", "verify-full"):
+        assert "SSL" in unreachable(url.set(query={"sslmode": mode}))
+
+
+def test_parameters_of_the_url_that_nobody_knows_are_a_bad_event(postgres: str) -> None:
+    url = sql.make_url(postgres)
+    with (
+        pytest.raises(BadEvent, match=r"sslrootcert=/no\.pem cannot be read"),
+        connect(url.set(query={"sslmode": "verify-full", "sslrootcert": "/no.pem"})),
+    ):
+        pass
+    with (
+        pytest.raises(BadEvent, match="sslmode=always"),
+        connect(url.set(query={"sslmode": "always"})),
+    ):
+        pass
+    with (
+        pytest.raises(BadEvent, match="channel_binding"),
+        connect(url.set(query={"channel_binding": "require"})),
+    ):
+        pass
+
+
+SECRET = {"username": "shop", "password": "p/w", "host": "db", "port": 5432, "dbname": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "url"),
+    [
+        ("postgresql://shop:p%2Fw@db:5432/shop", "postgresql+pg8000://shop:p%2Fw@db:5432/shop"),
+        ('{"url": "postgres://shop:p%2Fw@db/shop"}', "postgresql+pg8000://shop:p%2Fw@db/shop"),
+        (" mysql://shop:x@db/shop\n", "mysql+pymysql://shop:x@db/shop"),
+        ("mariadb://shop:x@db/shop", "mariadb+pymysql://shop:x@db/shop"),
+        ("sqlite:////data/shop.db", "sqlite:////data/shop.db"),
+        (json.dumps({**SECRET, "engine": "postgres"}), "postgresql+pg8000://shop:p%2Fw@db:5432/shop"),
+    ],
+)  # fmt: skip
+def test_a_secret_holds_a_url_or_its_parts(aws: None, secret: str, url: str) -> None:
+    clients.secrets().create_secret(Name="shop", SecretString=secret)
+    got = source_url(clients.secrets(), "shop")
+    assert got.render_as_string(hide_password=False) == url
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["hunter2", "{hunter2", '["hunter2"]', '{"password": "hunter2"}', '{"url": "hunter2"}',
+     '{"url": ["hunter2"]}', "oracle://shop:hunter2@db/shop", "postgresql://shop:hunter2@db:x/shop",
+     "7"],
+)  # fmt: skip
+def test_a_secret_of_another_kind_is_refused_and_not_shown(aws: None, secret: str) -> None:
+    clients.secrets().create_secret(Name="shop", SecretString=secret)
+    with pytest.raises(BadEvent, match="the secret shop holds no URL of a source") as error:
+        source_url(clients.secrets(), "shop")
+    assert "hunter2" not in str(error.value)
+    assert error.value.__suppress_context__
+
+
+def test_a_secret_that_is_not_there_is_named(aws: None) -> None:
+    with pytest.raises(BadEvent, match="there is no secret shop"):
+        source_url(clients.secrets(), "shop")
+
+
+def test_columns_that_default_are_no_names(empty: str) -> None:
+    load(empty, [LINE])
+    opened(empty, columns=Columns().model_dump(include={"non_product_codes"}))
