@@ -29,26 +29,38 @@ log = logging.getLogger("ordergap")
 
 def train(words: Sequence[str]) -> None:
     """Make a model of a file of transactions."""
-    parser = _parser("train", "where the model goes", "[--file_path PATH] [--NAME VALUE ...]")
-    parser.add_argument("--file_path", type=Path, help="transactions: a file or a folder of files")
-    _add_hyperparameters(parser)
-    options, rest = parser.parse_known_args(words)
-    opt_ml = OptMl(options.opt_ml)
-    with _failure_file(opt_ml):
-        _use_all_processors()
-        from container.contract.hyperparameters import parse  # noqa: PLC0415
-        from container.training.job import train as job  # noqa: PLC0415
+    from container.training.stopping import told_to_stop  # noqa: PLC0415
 
-        given = _given_hyperparameters(parser, options, rest)
-        hyperparameters = parse({**opt_ml.hyperparameters(), **given})
-        on_platform = opt_ml.config.is_dir()
-        job(
-            hyperparameters,
-            source=options.file_path or opt_ml.training_channel(),
-            model_dir=_model_places(options, platform=on_platform)[0],
-            output_data=opt_ml.output_data if on_platform else None,
-            validation=None if options.file_path else opt_ml.channel("validation"),
+    with told_to_stop() as stopping:
+        from container.settings import JobSettings  # noqa: PLC0415
+
+        parser = _parser("train", "where the model goes", "[--file_path PATH] [--NAME VALUE ...]")
+        parser.epilog = f"environment:\n{JobSettings.describe()}"
+        parser.add_argument(
+            "--file_path", type=Path, help="transactions: a file or a folder of files"
         )
+        parser.add_argument(
+            "--checkpoint_dir",
+            type=Path,
+            metavar="DIR",
+            help="folder from which a killed job goes on (default: /opt/ml/checkpoints, if there)",
+        )
+        _add_hyperparameters(parser)
+        options, rest = parser.parse_known_args(words)
+        opt_ml = OptMl(options.opt_ml)
+        with _failure_file(opt_ml):
+            _use_all_processors()
+            from container.training import command  # noqa: PLC0415
+
+            command.train(
+                opt_ml,
+                JobSettings.from_environment(),
+                _given_hyperparameters(parser, options, rest),
+                options.file_path,
+                _model_places(options, platform=opt_ml.config.is_dir())[0],
+                options.checkpoint_dir,
+                stopping,
+            )
 
 
 def serve(words: Sequence[str]) -> None:
@@ -224,11 +236,11 @@ def _date(text: str) -> datetime.date:
 
 def _model_places(options: argparse.Namespace, *, platform: bool = True) -> list[Path]:
     """Where a model may be, best first; the platform's place only where it is asked for."""
-    from container.settings import Settings  # noqa: PLC0415
+    from container.settings import Environment  # noqa: PLC0415
 
     if options.model_dir:
         return [options.model_dir]
-    places = [Settings.from_environment().model_dir]
+    places = [Environment.from_environment().model_dir]
     places += [OptMl(options.opt_ml).model] if platform else []
     return [*filter(None, places), Path(LOCAL_MODEL)]
 
@@ -249,6 +261,7 @@ def _find_model(options: argparse.Namespace) -> Path:
 def _failure_file(opt_ml: OptMl) -> Iterator[None]:
     """Under the platform, a failing job leaves its reason where the platform shows it."""
     try:
+        opt_ml.forget_failure()
         yield
     except Exception as error:
         if opt_ml.config.is_dir():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,8 @@ from container.models.base import Model
 from container.models.formats import model_class
 
 MANIFEST = "manifest.json"
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "torch")
+_STAGING = ".saving-"
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,9 @@ class Bundle:
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".saving-", dir=directory) as staging:
+            for left in directory.glob(f"{_STAGING}*"):  # by a process that was killed here
+                shutil.rmtree(left)
+            with tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as staging:
                 self._write(Path(staging), side_files or {})
                 replaced = _model_files(directory)
                 (directory / MANIFEST).unlink(missing_ok=True)
@@ -155,11 +160,20 @@ def seal(model: Model, **card: object) -> Bundle:
         "feature_names": model.feature_names,
         "time_grid": model.days.tolist(),
         "files": files,
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": libraries(),
         **card,
     })  # fmt: skip
     digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
     return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), model)
+
+
+def libraries() -> dict[str, str]:
+    """Library -> version, of those that make models and are installed."""
+    found = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def check(directory: Path) -> Manifest:

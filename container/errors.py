@@ -9,10 +9,12 @@
     - InvalidRequest           a scoring request; lists every problem with record and field
       - UnsupportedMediaType   its Content-Type is none of the accepted forms
       - NotAcceptable          its Accept header can not be satisfied
+      - TooLarge               more bytes, records or orders than one request may have
     - ModelNotFound            no model where one was looked for
     - ModelMismatch            a model that is damaged or was made for something else
   - AlgorithmError             our code or the mathematics failed on valid input
   - PlatformError              the machine failed: disk, memory, a missing library
+    - Overloaded               more requests wait than the server takes; try again
 
 The kind's name is the first word of a training job's failure reason.
 """
@@ -85,6 +87,10 @@ class NotAcceptable(InvalidRequest):
     """An Accept header that none of the answer's forms satisfies."""
 
 
+class TooLarge(InvalidRequest):
+    """A request of more bytes, records or orders than the settings allow; names the setting."""
+
+
 class ModelNotFound(UserError):
     """No model in the directory that was given; names the places looked at."""
 
@@ -101,3 +107,7 @@ class PlatformError(OrdergapError):
     """The machine failed: a full disk, a missing library, a path that cannot be written."""
 
     kind = "PlatformError"
+
+
+class Overloaded(PlatformError):
+    """More requests wait than the server takes; the same request may succeed in a while."""

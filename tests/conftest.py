@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from container.settings import available_cpus, limit_threads
+from tests.postgres import NoPostgres, serve
 
 limit_threads(available_cpus())  # as the front door does, before anything numeric is imported
 
@@ -18,3 +20,13 @@ settings.load_profile("ordergap")
 def root() -> Path:
     """The repository's root."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this session; skips where none is installed."""
+    try:
+        with serve() as url:
+            yield url
+    except NoPostgres as reason:
+        pytest.skip(str(reason))

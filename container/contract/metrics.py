@@ -26,6 +26,8 @@ class TrainingMetrics(BaseModel):
     trainer: str
     validated_after: datetime.date
     """The last day learnt from before validating."""
+    stopped_early: bool = False
+    """Whether the job was told to stop: the model learnt from the days until then alone."""
     found: dict[str, bool | float] = Field(default_factory=dict)
     """What the validation settled, such as the number of rounds."""
     caps: dict[str, float] = Field(default_factory=dict)

@@ -16,6 +16,17 @@ def _text(value: object) -> object:
     raise ValueError("must be a date as text, like 2011-12-09")
 
 
+def _identifier(value: object) -> object:
+    """17850.0 is 17850; a number that may have lost digits is nobody's."""
+    if isinstance(value, float):
+        if abs(value) >= 2**53:
+            raise ValueError("is a number too large to be exact, send it as text")
+        if value.is_integer():
+            return str(int(value))
+    return value
+
+
+CustomerId = Annotated[str, Field(min_length=1), BeforeValidator(_identifier)]
 Date = Annotated[
     datetime.date,
     BeforeValidator(_text),
@@ -39,7 +50,7 @@ class ScoringRecord(BaseModel):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    customer_id: str = Field(min_length=1)
+    customer_id: CustomerId
     orders: list[Order] = Field(min_length=1)
     as_of: Date | None = None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
-from container.errors import ModelMismatch
+from container.errors import ModelMismatch, UserError
 from container.models.base import Model
 
 _KINDS = {
@@ -21,6 +22,18 @@ def model_class(kind: str) -> type[Model]:
     if kind not in _KINDS:
         known = ", ".join(_KINDS)
         raise ModelMismatch(f"the model is of an unknown kind, {kind}; this version reads {known}")
-    module, name = _KINDS[kind]
-    loaded: type[Model] = getattr(import_module(module), name)
+    loaded: type[Model] = imported(*_KINDS[kind])
     return loaded
+
+
+def imported(module: str, name: str) -> Any:
+    """What `module` calls `name`; UserError where PyTorch, which it needs, was left out."""
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UserError(
+            "lstm needs PyTorch, which is not installed here, as in the image's slim variant: "
+            "use the default variant, or a model of another trainer, such as xgboost"
+        ) from error

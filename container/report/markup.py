@@ -73,7 +73,8 @@ def table(
     """
     kinds = ["" if column in words else _class("n") for column in range(len(head))]
     top = "".join(
-        f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(head, kinds, strict=True)
+        f'<th scope="col"{kind}>{escape(name)}</th>' if name else "<td></td>"
+        for name, kind in zip(head, kinds, strict=True)
     )
     body = ""
     for number, row in enumerate(rows):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.models.base import Model
 
@@ -71,6 +72,7 @@ class Trainer(ABC):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         """Learn from `train`.
 
@@ -78,6 +80,8 @@ class Trainer(ABC):
         validation  where to look for the number of rounds and the like
         found       what an earlier fit found, to be taken as it is; without it and without
                     `validation` the hyperparameters decide
+        progress    where an earlier run left the fit, and what is told of each step; when it says
+                    stop, the model is the best so far (Stopped where there is none)
         """
 
 

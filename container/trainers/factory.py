@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from container.contract.hyperparameters import Hyperparameters
 from container.errors import InvalidHyperparameters
+from container.models.formats import imported
 from container.trainers.base import Trainer
 
 _TRAINERS = {
@@ -25,7 +24,5 @@ def make_trainer(hyperparameters: Hyperparameters, *, calendar: bool) -> Trainer
         name += f" {hyperparameters.objective}"
     if name not in _TRAINERS:
         raise InvalidHyperparameters([f"no trainer is called {name}: use {', '.join(_TRAINERS)}"])
-    module, attribute = _TRAINERS[name]
-    trainer = getattr(import_module(module), attribute)
-    made: Trainer = trainer(hyperparameters, calendar=calendar)
+    made: Trainer = imported(*_TRAINERS[name])(hyperparameters, calendar=calendar)
     return made

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 import logging
 import math
 from collections.abc import Mapping
@@ -14,17 +12,18 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 from typing_extensions import override
 
+from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.errors import AlgorithmError
 from container.features import sequence_names
 from container.models.lstm import BLOCK, LstmModel, Network
 from container.trainers.base import Fitted, Float, Sample, Trainer
+from container.trainers.lstm_learning import Learning
 
 log = logging.getLogger("ordergap")
 
 _PROGRESS_EVERY = 5  # epochs
 _PATIENCE = 8  # epochs
-_MEMORY = 0.98  # of the weights' running average
 _LEAST_DEVIATION = 0.1
 _CURVE_POINTS = 64
 _CURVE_END = 730.0  # days
@@ -49,6 +48,7 @@ class LstmTrainer(Trainer):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         h = self.hyperparameters
         rows = _rows(train)
@@ -58,7 +58,7 @@ class LstmTrainer(Trainer):
             network = Network(h.hidden_size, h.layers, h.dropout)
             _standardise(network, train)
             epochs = int(found["rounds"]) if found else h.epochs
-            best, best_epoch = self._learn(network, rows, check, epochs)
+            best, best_epoch = self._learn(network, rows, check, epochs, progress)
         if not all(weights.isfinite().all() for weights in best.parameters()):
             raise AlgorithmError(
                 "the lstm's weights are no longer numbers; train with a smaller learning_rate"
@@ -67,33 +67,54 @@ class LstmTrainer(Trainer):
         return Fitted(model, {"rounds": best_epoch})
 
     def _learn(
-        self, network: Network, rows: TensorDataset, check: TensorDataset | None, epochs: int
+        self,
+        network: Network,
+        rows: TensorDataset,
+        check: TensorDataset | None,
+        epochs: int,
+        progress: Progress,
     ) -> tuple[Network, int]:
         """The averaged network after its best epoch, and that epoch's number."""
         h = self.hyperparameters
         patience = min(h.early_stopping_rounds, _PATIENCE) or epochs
-        batches = math.ceil(len(rows) / h.batch_size)
-        optimiser = torch.optim.AdamW(network.parameters(), h.learning_rate, fused=True)
-        average, steps = copy.deepcopy(network), itertools.count()
-        best, best_epoch, least = average, epochs, math.inf
-        for epoch in range(1, epochs + 1):
-            for batch in torch.randperm(len(rows)).tensor_split(batches):
-                optimiser.zero_grad()
-                torch.autograd.backward(self._loss(network, *rows[batch]))
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                _remember(average, network, next(steps))
-            progress = ""
-            if check:
-                loss = self._validate(average, check)
-                progress = f", validation loss {loss:.5f}"
-                if loss < least:
-                    best, best_epoch, least = copy.deepcopy(average), epoch, loss
-            if epoch % _PROGRESS_EVERY == 0:
-                log.info("  epoch %d%s", epoch, progress)
-            if check and epoch - best_epoch >= patience:
+        at = Learning(network, h.learning_rate)
+        if progress.last:
+            at.restore(progress.last, epochs)
+        began = at.epoch
+        while at.epoch < epochs and not progress.stopping():
+            if check and at.epoch - at.best_epoch >= patience:
                 break
-        return best, best_epoch
+            if not self._pass(at, rows, progress):
+                break
+            told = ""
+            if check:
+                loss = self._validate(at.average, check)
+                told = f", validation loss {loss:.5f}"
+                at.judge(loss)
+            if at.epoch % _PROGRESS_EVERY == 0:
+                log.info("  epoch %d%s", at.epoch, told)
+        progress.finished(at.state)
+        if at.epoch > began:
+            log.info("  epochs %d to %d learnt", began + 1, at.epoch)
+        if check and not at.epoch:
+            progress.proceed()
+        return (at.best, at.best_epoch) if at.best else (at.average, at.epoch)
+
+    def _pass(self, at: Learning, rows: TensorDataset, progress: Progress) -> bool:
+        """Learn from the batches of an epoch that are left; whether that was to its end."""
+        batches = math.ceil(len(rows) / self.hyperparameters.batch_size)
+        for batch in at.order(len(rows)).tensor_split(batches)[at.batch :]:
+            at.optimiser.zero_grad()
+            torch.autograd.backward(self._loss(at.network, *rows[batch]))
+            nn.utils.clip_grad_norm_(at.network.parameters(), 1.0)
+            at.optimiser.step()
+            at.remember()
+            if progress.step(at.state):
+                break
+        if at.batch < batches:
+            return False
+        at.epoch, at.batch = at.epoch + 1, 0
+        return True
 
     def _validate(self, network: Network, rows: TensorDataset) -> float:
         """Mean loss of the rows."""
@@ -159,14 +180,6 @@ def _rows(sample: Sample) -> TensorDataset:
     columns = (sample.features, sample.gap, sample.observed, sample.entry)
     features, gap, observed, entry = (torch.from_numpy(column[some]) for column in columns)
     return TensorDataset(features, gap.float(), observed, entry.float())
-
-
-def _remember(average: Network, network: Network, step: int) -> None:
-    """Move the average towards the latest weights; the first steps are forgotten sooner."""
-    share = max(1 - _MEMORY, 10 / (10 + step))
-    with torch.no_grad():
-        for old, new in zip(average.parameters(), network.parameters(), strict=True):
-            old.lerp_(new, share)
 
 
 def _standardise(network: Network, train: Sample) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
+from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.kaplan_meier import median_gap, ratio_curve
 from container.models.naive import FEATURES, NaiveModel, mean_gap
@@ -13,7 +14,7 @@ from container.trainers.base import Fitted, Float, Sample, Trainer
 
 
 class NaiveTrainer(Trainer):
-    """Nothing is searched: `validation` and `found` have no effect."""
+    """Nothing is searched, and all is one step: only `train` and `days` have an effect."""
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
         super().__init__(hyperparameters, FEATURES)
@@ -25,6 +26,7 @@ class NaiveTrainer(Trainer):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         typical = median_gap(train.gap, train.observed)
         point = mean_gap(train.features, typical)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from container import features
+from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.kaplan_meier import ratio_curve
 from container.models.base import Model
@@ -25,14 +25,12 @@ from container.models.xgboost import (
     point_gap,
 )
 from container.trainers.base import Fitted, Float, Sample, Trainer
+from container.trainers.rounds import boost
 from container.trainers.vector_leaves import with_vector_leaves
 
 if TYPE_CHECKING:
     import xgboost
 
-log = logging.getLogger("ordergap")
-
-_PROGRESS_EVERY = 100  # rounds
 _EXPLAINED = 500  # rows
 DAYS_WAITED = "days waited"
 _AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
@@ -73,26 +71,26 @@ class _Boosting(Trainer):
         train: Rows,
         validation: Rows | None,
         rounds: int | None,
+        progress: Progress,
     ) -> tuple[xgboost.Booster, float]:
-        """A booster, cut back to its best round, and its validation loss (NaN without one)."""
-        xgb = load_xgboost()
+        """A booster, cut back to its best round, and its validation loss (NaN without one).
+
+        Goes on from where an earlier run left it.
+        """
         h = self.hyperparameters
         patience = h.early_stopping_rounds if validation and not rounds else 0
-        losses: dict[str, dict[str, list[float]]] = {}
-        booster = xgb.train(
+        most = rounds or h.num_round
+        booster, losses = boost(
+            load_xgboost(),
             self._tree_parameters() | dict(objective),
-            train.dmatrix(),
-            num_boost_round=rounds or h.num_round,
-            evals=[(validation.dmatrix(), "validation")] if validation else [],
-            evals_result=losses,
-            early_stopping_rounds=patience or None,
-            callbacks=[_progress(xgb)],
-            verbose_eval=False,
+            train.dmatrix,
+            validation.dmatrix if validation else None,
+            most,
+            patience,
+            progress,
         )
-        if patience:
-            booster = booster[: booster.best_iteration + 1]
-        validation_losses = losses["validation"].popitem()[1] if validation else [np.nan]
-        return booster, min(validation_losses)
+        best = losses.index(min(losses)) + 1 if patience else booster.num_boosted_rounds()
+        return booster[:best], min(losses, default=np.nan)
 
     def _fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **found: float) -> Fitted:
         """The model made of the booster, with what the fit on `rows` settled."""
@@ -136,6 +134,7 @@ class HazardTrainer(_Boosting):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         rows = hazard_rows(train, days)
         booster, _ = self._boost(
@@ -143,6 +142,7 @@ class HazardTrainer(_Boosting):
             rows,
             hazard_rows(validation, days) if validation else None,
             int(found["rounds"]) if found else None,
+            progress,
         )
         model = json.loads(booster.save_raw("json"))
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
@@ -166,8 +166,9 @@ class RandomForestTrainer(HazardTrainer):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
-        return super().fit(train, days, None, {"rounds": 1})
+        return super().fit(train, days, None, {"rounds": 1}, progress)
 
 
 class AftTrainer(_Boosting):
@@ -180,6 +181,7 @@ class AftTrainer(_Boosting):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         rows = _aft_rows(train)
         check = _aft_rows(validation) if validation and not found else None
@@ -188,7 +190,12 @@ class AftTrainer(_Boosting):
         else:
             scales = _AFT_SCALES if check else (_AFT_USUAL_SCALE,)
         rounds = int(found["rounds"]) if found else None
-        fits = {scale: self._boost(_aft_objective(scale), rows, check, rounds) for scale in scales}
+        fits: dict[float, tuple[xgboost.Booster, float]] = {}
+        for scale in scales:
+            if fits and progress.stopping():
+                break
+            part = progress.of(f"scale {scale:g}")
+            fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, part)
         scale = min(fits, key=lambda scale: fits[scale][1])
         booster = fits[scale][0]
         parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
@@ -206,6 +213,7 @@ class SquaredErrorTrainer(_Boosting):
         days: Float,
         validation: Sample | None = None,
         found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
     ) -> Fitted:
         rows = _observed_rows(train)
         booster, _ = self._boost(
@@ -213,6 +221,7 @@ class SquaredErrorTrainer(_Boosting):
             rows,
             _observed_rows(validation) if validation else None,
             int(found["rounds"]) if found else None,
+            progress,
         )
         point = point_gap(booster, train.features)
         ratio, log_s = ratio_curve(train.gap, train.observed, point)
@@ -267,19 +276,3 @@ def _aft_rows(sample: Sample) -> Rows:
 def _observed_rows(sample: Sample) -> Rows:
     some = sample.observed & (sample.entry == 0)
     return Rows(sample.features[some], sample.gap[some])
-
-
-def _progress(xgb: Any) -> Any:
-    """A callback that logs every so many rounds how far boosting has come."""
-
-    class Progress(xgb.callback.TrainingCallback):  # type: ignore[misc]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-            if (epoch + 1) % _PROGRESS_EVERY == 0:
-                loss = "".join(
-                    f", validation {metric} {values[-1]:.5f}"
-                    for metric, values in evals_log.get("validation", {}).items()
-                )
-                log.info("  round %d%s", epoch + 1, loss)
-            return False
-
-    return Progress()

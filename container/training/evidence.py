@@ -41,12 +41,15 @@ def contents(
     settings = manifest.hyperparameters
     gaps = every_order(orders, int(orders.day.max()))
     ahead = bundle.forecast(orders, int(orders.day.max()))
+    learnt_until = str(manifest.as_of)
+    if fit is findings.past:
+        learnt_until = f"{date_of(split.cutoff)}; it was stopped early, and has not learnt the rest"
     return Contents(
         title=f"Model {manifest.model_version}",
         card={
             "trainer": settings.trainer,
             "kind of model": manifest.model_kind,
-            "learnt from": f"{manifest.first_day} to {manifest.as_of}",
+            "learnt from": f"{manifest.first_day} to {learnt_until}",
             "validated on": f"what came after {date_of(split.cutoff)}; rounds and interval levels "
             "were chosen there, so coverage holds for these rows by choice",
             "settled on the validation": ", ".join(

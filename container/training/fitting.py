@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container import features
+from container.checkpoints import ALONE, Progress, Stopped
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import inner_level
 from container.contract.metrics import TrainingMetrics
@@ -51,6 +52,7 @@ class Findings:
     scores           the metrics of the model beside those of the naive baseline
     checks           protocol -> what the model's metrics were taken from
     comparisons      protocol -> the model's intervals and its differences to the naive baseline
+    past             the model that was validated, which has not seen the later days
     """
 
     calendar: bool
@@ -59,13 +61,17 @@ class Findings:
     scores: Scores = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
+    past: Fit | None = None
 
-    def metrics(self, trainer: str, validated_after: date) -> TrainingMetrics:
+    def metrics(
+        self, trainer: str, validated_after: date, *, stopped_early: bool = False
+    ) -> TrainingMetrics:
         """What goes into metrics.json."""
         return TrainingMetrics.model_validate(
             {
                 "trainer": trainer,
                 "validated_after": validated_after,
+                "stopped_early": stopped_early,
                 "found": {"calendar": self.calendar, **(self.found or {})},
                 "caps": {protocol: check.cap for protocol, check in self.checks.items()},
                 "validation": as_json(self.scores),
@@ -95,12 +101,14 @@ def judged_horizons(hyperparameters: Hyperparameters) -> list[int]:
     return sorted({*hyperparameters.horizons, 30})
 
 
-def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
+def search(hyperparameters: Hyperparameters, split: Split, progress: Progress = ALONE) -> Findings:
     """Fit on the past, look for what foresees best what came after, and score it beside naive.
 
     With `calendar` auto and two full years of history both ways are tried, with calendar features
     and without, and the one with the lower Brier score is kept. With a single year the calendar was
     measured to hurt, and is off.
+
+    When `progress` says stop it is the best so far that is scored (Stopped where there is none).
     """
     ways = [hyperparameters.calendar == "on"]
     span = split.as_of - int(split.whole.day.min()) + 1
@@ -108,13 +116,20 @@ def search(hyperparameters: Hyperparameters, split: Split) -> Findings:
         ways = [False, True]
     if not split.usable:
         return Findings(calendar=ways[-1])
-    learn, _ = _learnt(hyperparameters, split.whole.until(split.cutoff), split.learn)
+    learnt = _learnt(hyperparameters, split.whole.until(split.cutoff), split.learn)
     naive = hyperparameters.model_copy(update={"trainer": NAIVE})
-    baseline = _search(naive, split, learn, calendar=False)
+    baseline = _search(naive, split, learnt, progress, calendar=False)
     if hyperparameters.trainer == NAIVE:
         return baseline
+    tried: list[Findings] = []
+    for way in ways:
+        try:
+            tried.append(_search(hyperparameters, split, learnt, progress, calendar=way))
+        except Stopped:
+            if not tried:
+                raise
     found = min(
-        (_search(hyperparameters, split, learn, calendar=way) for way in ways),
+        tried,
         key=lambda each: sum(models[hyperparameters.trainer]["brier_30"]
                              for models in each.scores.values()),
     )  # fmt: skip
@@ -141,14 +156,22 @@ def _beside(
 
 
 def _search(
-    hyperparameters: Hyperparameters, split: Split, learn: Targets, *, calendar: bool
+    hyperparameters: Hyperparameters,
+    split: Split,
+    learnt: tuple[Targets, OutlierStudy],
+    progress: Progress,
+    *,
+    calendar: bool,
 ) -> Findings:
+    progress.proceed()
+    learn, study = learnt
     sides = split.protocols
     trainer = make_trainer(hyperparameters, calendar=calendar)
     matrix = features.compute(split.whole, trainer.feature_names)
     samples = [_sample(matrix, targets) for targets in sides.values()]
     days = time_grid(learn.gap, learn.observed, hyperparameters.time_bins)
-    fitted = trainer.fit(_sample(matrix, learn), days, samples[0] + samples[1])
+    progress = progress.of("validated with calendar" if calendar else "validated")
+    fitted = trainer.fit(_sample(matrix, learn), days, samples[0] + samples[1], progress=progress)
     caps = window_caps(split.cutoff, split.as_of)
     checks = {
         name: Check(fitted.model.survival(sample.features), targets, float(cap))
@@ -164,19 +187,37 @@ def _search(
         }
         for name, check in checks.items()
     }
-    return Findings(calendar, fitted.found, levels, scores, checks)
+    past = Fit(fitted.model, fitted.drivers, study)
+    return Findings(calendar, fitted.found, levels, scores, checks, past=past)
 
 
 def fit_all(
-    hyperparameters: Hyperparameters, histories: Histories, as_of: int, findings: Findings
+    hyperparameters: Hyperparameters,
+    histories: Histories,
+    as_of: int,
+    findings: Findings,
+    progress: Progress = ALONE,
 ) -> Fit:
-    """The model learnt from every order until `as_of`, outliers set aside."""
+    """The model learnt from every order until `as_of`, outliers set aside.
+
+    When `progress` says stop it is the validated one, `findings.past` (Stopped without it).
+    """
+    progress = progress.of("final")
+    if stopped := _stopped(findings, progress):
+        return stopped
     learn, study = _learnt(hyperparameters, histories, every_order(histories, as_of))
     trainer = make_trainer(hyperparameters, calendar=findings.calendar)
     matrix = features.compute(histories, trainer.feature_names)
     days = time_grid(learn.gap, learn.observed, hyperparameters.time_bins)
-    fitted = trainer.fit(_sample(matrix, learn), days, None, findings.found)
-    return Fit(fitted.model, fitted.drivers, study)
+    fitted = trainer.fit(_sample(matrix, learn), days, None, findings.found, progress)
+    return _stopped(findings, progress) or Fit(fitted.model, fitted.drivers, study)
+
+
+def _stopped(findings: Findings, progress: Progress) -> Fit | None:
+    """The validated model where the job was told to stop, Stopped without it; else None."""
+    if not findings.past:
+        progress.proceed()
+    return findings.past if progress.stopping() else None
 
 
 def _learnt(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
+from pydantic import JsonValue
+
 from container import ingest
-from container.artifacts import seal
+from container.artifacts import libraries, seal
+from container.checkpoints import ALONE, EVERY, Checkpoints, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import Manifest
 from container.errors import NothingToLearn
@@ -20,12 +23,16 @@ from container.targets import every_order
 from container.training.evidence import contents
 from container.training.fitting import fit_all, search
 from container.training.split import Split, later_split, temporal_split
-from container.training.words import scores_table
+from container.training.words import metric_lines, scores_table
 
 log = logging.getLogger("ordergap")
 
 FEW_CUSTOMERS = 500
 FEW_DAYS = 180
+BUDGETS = {"xgboost": "num_round", "lstm": "epochs"}
+"""Trainer -> the hyperparameter that says for how long it learns at most, and nothing else."""
+
+ContentTypes = tuple[str | None, str | None]
 
 
 def train(
@@ -34,17 +41,29 @@ def train(
     model_dir: Path,
     output_data: Path | None = None,
     validation: Path | None = None,
+    *,
+    content_types: ContentTypes = (None, None),
+    checkpoints: Path | None = None,
+    checkpoint_seconds: float = EVERY,
+    stopping: Callable[[], bool] = ALONE.stopping,
 ) -> Manifest:
     """Learn from the transactions in `source` and leave a model in `model_dir`.
 
-    output_data  where metrics.json and report.html go besides
-    validation   later transactions, which are validated on and never learnt from; without them the
-                 last part of the time span validates, and then the model learns from it too
+    output_data    where metrics.json and report.html go besides
+    validation     later transactions, which are validated on and never learnt from; without them
+                   the last part of the time span validates, and then the model learns from it too
+    content_types  of `source` and of `validation`; None: as the files look
+    checkpoints    folder from which a killed job goes on, and where it keeps how far it came, at
+                   least `checkpoint_seconds` apart
+    stopping       whether the job was told to stop; then the best model so far is kept, which has
+                   not learnt from what it was validated on
 
-    Raises UserError where the data or the hyperparameters do not do.
+    Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
+    where there was no model yet when it was told to stop.
     """
+    progress = Progress(stopping)
     with _step(f"Reading {source}"):
-        cleaned = ingest.read(source, hyperparameters.columns)
+        cleaned = ingest.read(source, hyperparameters.columns, content_types[0])
         log.info(ingest.describe(cleaned.report))
         hyperparameters = hyperparameters.model_copy(
             update={"date_format": cleaned.columns.date_format}  # as it was found out
@@ -52,17 +71,28 @@ def train(
         orders = cleaned.histories
         as_of = _last_day(orders)
     with _step("Splitting in time"):
-        split = _split(hyperparameters, orders, validation)
+        progress.proceed()
+        split = _split(hyperparameters, orders, validation, content_types[1])
+        if checkpoints:
+            job = _identity(hyperparameters, split, orders)
+            progress = Progress(stopping, Checkpoints(checkpoints, job, checkpoint_seconds))
     with _step("Learning from the past, validating on what came after"):
-        findings = search(hyperparameters, split)
+        findings = search(hyperparameters, split, progress)
         log.info(scores_table(findings))
+        for line in metric_lines(findings):
+            log.info(line)
     with _step(f"Learning from everything until {date_of(as_of)}"):
-        fit = fit_all(hyperparameters, orders, as_of, findings)
+        fit = fit_all(hyperparameters, orders, as_of, findings, progress)
         log.info("  %s", fit.outliers.note)
-    with _step(f"Saving to {model_dir}"):
-        metrics = findings.metrics(hyperparameters.trainer, date_of(split.cutoff)).model_dump(
-            mode="json"
+    if stopped_early := fit is findings.past:
+        log.warning(
+            "Stopped early: the model that is kept learnt from the orders until %s alone.",
+            date_of(split.cutoff),
         )
+    with _step(f"Saving to {model_dir}"):
+        metrics = findings.metrics(
+            hyperparameters.trainer, date_of(split.cutoff), stopped_early=stopped_early
+        ).model_dump(mode="json")
         bundle = seal(
             fit.model,
             hyperparameters=hyperparameters,
@@ -118,9 +148,27 @@ def _last_day(orders: Histories) -> int:
     return last
 
 
-def _split(hyperparameters: Hyperparameters, orders: Histories, validation: Path | None) -> Split:
+def _identity(
+    hyperparameters: Hyperparameters, split: Split, orders: Histories
+) -> dict[str, JsonValue]:
+    """What a checkpoint must be of; with a larger budget of steps the job goes on from it."""
+    budget = BUDGETS.get(hyperparameters.trainer, "")
+    told = hyperparameters.model_dump(mode="json", by_alias=True, exclude={budget})
+    return told | {
+        "data": orders.digest()[:16],
+        "validation data": split.whole.digest()[:16],
+        "libraries": libraries(),
+    }
+
+
+def _split(
+    hyperparameters: Hyperparameters,
+    orders: Histories,
+    validation: Path | None,
+    content_type: str | None,
+) -> Split:
     if validation:
-        later = ingest.read(validation, hyperparameters.columns).histories
+        later = ingest.read(validation, hyperparameters.columns, content_type).histories
         split = later_split(orders, later)
     else:
         split = temporal_split(orders, hyperparameters.validation_fraction)

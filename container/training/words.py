@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import isnan
+
 from container.training.fitting import Findings
 
 TITLES = {
@@ -12,6 +15,18 @@ TITLES = {
     "coverage": "coverage",
     "width": "width",
 }
+
+
+def metric_lines(findings: Findings) -> Iterator[str]:
+    """The model's metrics as the platform reads them: a line each, `validation:NAME=VALUE`.
+
+    metric_definitions.json, beside this file, has the regular expressions that find them.
+    """
+    for protocol, models in findings.scores.items():
+        *_, metrics = models.values()
+        for key in TITLES:
+            if not isnan(metrics[key]):
+                yield f"validation:{protocol.replace(' ', '_')}:{key}={metrics[key]:.6f}"
 
 
 def scores_table(findings: Findings) -> str:

@@ -24,17 +24,35 @@ def test_every_variable_that_describe_names_is_read() -> None:
         "SAGEMAKER_BIND_TO_PORT": "9000",
         "SAGEMAKER_MODEL_SERVER_WORKERS": "3",
         "ORDERGAP_THREADS": "5",
+        "ORDERGAP_QUEUE": "7",
+        "ORDERGAP_MAX_BODY_MB": "30",
+        "ORDERGAP_MAX_RECORDS": "1000",
+        "ORDERGAP_MAX_ORDERS": "50000",
+        "ORDERGAP_ON_BAD_RECORD": "placeholder",
         "ORDERGAP_DEFAULT_CONTENT_TYPE": "text/csv",
+        "ORDERGAP_LOG_LEVEL": "debug",
+        "ORDERGAP_LOG_FORMAT": "text",
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv; header=present",
+        "SAGEMAKER_BATCH": "True",
         "SAGEMAKER_MAX_PAYLOAD_IN_MB": "20",
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "4",
         "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
         "SM_MODEL_DIR": "/models/best",
     }
-    assert {line.strip() for line in Settings.describe().splitlines()} >= set(said)
+    names = [line.strip() for line in Settings.describe().splitlines()][::2]
+    assert set(names) == set(said)
     settings = Settings.from_environment(said)
-    values = [str(value) for value in settings.model_dump().values()]
-    assert values == list(said.values())
+    values = {field.alias: getattr(settings, name) for name, field in Settings.model_fields.items()}
+    assert {name: str(value) for name, value in values.items()} == said
+
+
+@pytest.mark.point(66)
+@pytest.mark.parametrize(
+    ("word", "batch"),
+    [("true", True), ("True", True), ("TRUE", True), ("false", False), ("", False)],
+)
+def test_batch_transform_is_known_in_any_letter_case(word: str, batch: bool) -> None:
+    assert Settings.from_environment({"SAGEMAKER_BATCH": word}).batch is batch
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
@@ -52,6 +70,7 @@ def test_a_batch_strategy_may_be_spelt_as_the_transform_api_does(word: str) -> N
     assert settings.batch_strategy == "MULTI_RECORD"
 
 
+@pytest.mark.point(63)
 @pytest.mark.parametrize(
     ("files", "cpus"),
     [
@@ -74,6 +93,7 @@ def test_processors_are_those_of_the_container(
     assert available_cpus(tmp_path) == (cpus or len(os.sched_getaffinity(0)))
 
 
+@pytest.mark.point(63)
 def test_limit_threads_leaves_what_the_caller_has_set(root: Path) -> None:
     script = (
         "import os; from container.settings import limit_threads; limit_threads(1);"

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from container.artifacts import MANIFEST, Bundle
+from container.checkpoints import Stopped
 from container.contract.hyperparameters import parse
 from container.contract.metrics import TrainingMetrics
-from container.errors import DataError, NothingToLearn
+from container.errors import DataError, NothingToLearn, UserError
 from container.histories import Histories, date_of, day_of
 from container.training.job import train
 from tests.shop import OPENING, christmas_shop, shop, write_csv
@@ -173,3 +174,110 @@ def test_a_model_of_another_kind_takes_the_place_of_the_old_one(tmp_path: Path) 
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "manifest.json", "metrics.json", "model.json", "report.html"
     }  # fmt: skip
+
+
+class Told:
+    """Says stop from the time it is asked so often."""
+
+    def __init__(self, patience: float) -> None:
+        self.asked, self.patience = 0, patience
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked > self.patience
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("settings", [{"num_round": 6}, {"trainer": "lstm"}, {"trainer": "naive"}])
+def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_goes_on(
+    settings: dict[str, object], tmp_path: Path
+) -> None:
+    small = {"eta": 0.2, "time_bins": 6, "epochs": 2, "hidden_size": 4, "batch_size": 512}
+    h = parse(small | settings)
+    file = write_csv(shop(40, 200), tmp_path / "orders.csv")
+    whole = Told(float("inf"))
+    train(h, file, tmp_path / "whole", stopping=whole)
+    unbroken = files(tmp_path / "whole")
+    ends = set()
+    for patience in {0, *range(1, whole.asked, max(1, whole.asked // 5)), whole.asked}:
+        place = tmp_path / str(patience)
+        try:
+            manifest = train(
+                h, file, place / "model", checkpoints=place / "kept", stopping=Told(patience)
+            )
+        except Stopped:
+            assert not (place / "model").exists()
+            ends.add("none")
+        else:
+            metrics = json.loads((place / "model" / "metrics.json").read_text())
+            assert metrics == manifest.metrics
+            assert metrics["validation"]["every order"]["naive"]
+            bundle = Bundle.load(place / "model")
+            assert len(bundle.forecast(shop(40, 200), int(shop(40, 200).day.max()))) == 40
+            ends.add("early" if metrics["stopped_early"] else "whole")
+            page = (place / "model" / "report.html").read_text()
+            assert ("stopped early" in page) == metrics["stopped_early"]
+        train(h, file, place / "model", checkpoints=place / "kept")
+        assert files(place / "model") == unbroken
+    assert ends == {"none", "early", "whole"}
+
+
+def test_stopped_early_it_says_so_and_prints_its_metrics(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ordergap")
+    file = write_csv(shop(40, 200), tmp_path / "orders.csv")
+    train(parse(QUICK), file, tmp_path / "model", stopping=Told(10))
+    assert "Stopped early: the model that is kept learnt from the orders until" in caplog.text
+    assert "validation:every_customer:brier_30=" in caplog.text
+
+
+def test_stopped_with_too_little_to_validate_there_is_no_model(tmp_path: Path) -> None:
+    file = write_csv(orders_on({"ana": [0, 7, 14], "bob": [3]}), tmp_path / "orders.csv")
+    with pytest.raises(Stopped, match="before there was a model"):
+        train(parse(QUICK), file, tmp_path / "model", stopping=Told(3))
+
+
+def test_checkpoints_of_other_data_or_settings_are_refused(tmp_path: Path) -> None:
+    file = write_csv(shop(40, 200), tmp_path / "orders.csv")
+    train(parse(QUICK), file, tmp_path / "model", checkpoints=tmp_path / "kept")
+    other = write_csv(shop(40, 200, seed=1), tmp_path / "other.csv")
+    before = files(tmp_path / "model")
+    for settings, data, reason in (
+        (QUICK, other, "data was"),
+        (QUICK | {"eta": 0.3, "max_depth": 2}, file, "eta was 0.2 and is 0.3, max_depth was 4 and"),
+        (QUICK | {"trainer": "lstm"}, file, "trainer was xgboost and is lstm"),
+    ):
+        with pytest.raises(UserError, match=f"of another job: .*{reason}"):
+            train(parse(settings), data, tmp_path / "model", checkpoints=tmp_path / "kept")
+    assert files(tmp_path / "model") == before
+
+
+def test_a_larger_budget_goes_on_from_the_checkpoints_of_a_smaller(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ordergap")
+    file = write_csv(shop(60, 200), tmp_path / "orders.csv")
+    larger = parse(QUICK | {"num_round": 30})
+    train(larger, file, tmp_path / "alone")
+    train(parse(QUICK | {"num_round": 10}), file, tmp_path / "model", checkpoints=tmp_path / "kept")
+    caplog.clear()
+    train(larger, file, tmp_path / "model", checkpoints=tmp_path / "kept")
+    assert files(tmp_path / "model") == files(tmp_path / "alone")
+    assert caplog.text.count("going on after round ") == 2
+    assert "rounds 11 to 30 boosted" in caplog.text
+
+
+def test_jobs_one_after_another_leave_nothing_to_the_next(tmp_path: Path) -> None:
+    file = write_csv(shop(60, 200), tmp_path / "orders.csv")
+    small = {"num_round": 10, "time_bins": 6, "epochs": 2, "hidden_size": 4}
+    jobs = [{}, {"trainer": "lstm", "seed": 3}, {"objective": "aft", "max_depth": 2, "seed": 1}]
+    made: dict[int, list[dict[str, bytes]]] = {}
+    for turn, job in enumerate([0, 1, 2, 0, 2, 1, 0]):
+        train(parse(small | jobs[job]), file, tmp_path / str(turn))
+        made.setdefault(job, []).append(files(tmp_path / str(turn)))
+    for same in made.values():
+        assert all(each == same[0] for each in same)

@@ -1,0 +1,72 @@
+"""The training job as the front door starts it: from options, environment and /opt/ml."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from container.checkpoints import Stopped
+from container.contract.hyperparameters import parse
+from container.errors import UserError
+from container.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
+from container.settings import JobSettings
+from container.training import job
+
+log = logging.getLogger("ordergap")
+
+
+def train(
+    opt_ml: OptMl,
+    environment: JobSettings,
+    given: Mapping[str, str],
+    file_path: Path | None,
+    model_dir: Path,
+    checkpoint_dir: Path | None,
+    stopping: Callable[[], bool],
+) -> None:
+    """Train with the hyperparameters `given` and those of the platform, which give way.
+
+    Learns from `file_path`, else from the platform's channels. Everything that can be refused
+    without reading data is refused first. Being stopped is no failure, with a model or without.
+    """
+    told = {**environment.hyperparameters, **opt_ml.hyperparameters(), **given}
+    hyperparameters = parse(told)
+    if len(hosts := opt_ml.hosts()) > 1:
+        raise UserError(
+            f"this job was given {len(hosts)} hosts ({', '.join(hosts)}), and learns on one: set "
+            "InstanceCount to 1, on a larger instance where the data need it"
+        )
+    source, later = _channels(file_path, opt_ml, environment)
+    output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
+    try:
+        job.train(
+            hyperparameters,
+            source=source.path,
+            model_dir=model_dir,
+            output_data=environment.output_data or output_data,
+            validation=later.path if later else None,
+            content_types=(source.content_type, later.content_type if later else None),
+            checkpoints=checkpoint_dir or opt_ml.checkpoints(),
+            checkpoint_seconds=environment.checkpoint_seconds,
+            stopping=stopping,
+        )
+    except Stopped as stopped:
+        log.warning("%s", stopped)
+
+
+def _channels(
+    file_path: Path | None, opt_ml: OptMl, environment: JobSettings
+) -> tuple[Channel, Channel | None]:
+    """What to learn from, and what to validate on where that is given by itself."""
+    if file_path:
+        return Channel(file_path), None
+    elsewhere = environment.training or environment.train
+    if elsewhere and not opt_ml.channel(*TRAINING_CHANNELS):
+        source = Channel(elsewhere)
+    else:
+        source = opt_ml.training_channel()
+    later = opt_ml.channel(VALIDATION_CHANNEL)
+    if environment.validation and not later:
+        later = Channel(environment.validation)
+    return source, later

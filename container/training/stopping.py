@@ -1,0 +1,58 @@
+"""SIGTERM: the platform wants the job to end, and kills it 120 seconds later."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger("ordergap")
+
+GRACE = 100.0
+"""Seconds in which a job ends by itself; then it is ended as it stands."""
+
+
+@contextmanager
+def told_to_stop(grace: float = GRACE) -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether SIGTERM came, and leaves signals as they were found.
+
+    The job looks at it at its next step. Where no step ends within `grace` seconds, as in native
+    code that does not come back, a second thread ends the process with exit code 0: checkpoints
+    are whole at any moment, and so is the model. Only the main thread can listen.
+    """
+    came, over = threading.Event(), threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    ours, waking = socket.socketpair()
+    waking.setblocking(False)
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    woken_before = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+    watch = threading.Thread(target=_watch, args=(ours, over, grace), daemon=True)
+    watch.start()
+    try:
+        yield came.is_set
+    finally:
+        over.set()
+        signal.set_wakeup_fd(woken_before)
+        signal.signal(signal.SIGTERM, before)
+        waking.close()
+        watch.join()
+        ours.close()
+
+
+def _watch(signals: socket.socket, over: threading.Event, grace: float) -> None:
+    """Says at once that SIGTERM came, for the job cannot while it logs, and waits for its end."""
+    while number := signals.recv(1):
+        if number[0] == signal.SIGTERM:
+            log.warning("SIGTERM: stopping after this step")
+            if not over.wait(grace):
+                log.warning("no step ended within %g seconds: ending as it stands", grace)
+                sys.stdout.flush()
+                os._exit(0)
+            return

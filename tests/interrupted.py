@@ -1,0 +1,163 @@
+"""Training jobs in processes of their own, slowed down, counted and killed at chosen moments."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import xgboost
+
+from container.checkpoints import State, read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each step, a round or a batch, leaves a byte in a file; steps and writing take longer than they
+# need, so that a kill falls into them; checkpoints may take a third of the time.
+SCRIPT = """
+import os, sys, time
+steps, pause = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), float(sys.argv[2])
+
+def counted(function):
+    def call(*words, **named):
+        os.write(steps, b".")
+        time.sleep(pause)
+        return function(*words, **named)
+    return call
+
+def slowly(function):
+    def call(*words):
+        time.sleep(pause)
+        return function(*words)
+    return call
+
+from container import checkpoints
+from container.__main__ import main
+from container.settings import available_cpus, limit_threads
+limit_threads(available_cpus())
+checkpoints._SHARE = 2
+os.fsync, os.replace = slowly(os.fsync), slowly(os.replace)
+if "lstm" in sys.argv:
+    import container.trainers.lstm_learning
+    Learning = container.trainers.lstm_learning.Learning
+    Learning.remember = counted(Learning.remember)
+else:
+    import xgboost
+    xgboost.Booster.update = counted(xgboost.Booster.update)
+sys.exit(main(["train", *sys.argv[3:]]))
+"""
+
+
+@dataclass
+class Ended:
+    """How a run of a job ended.
+
+    code     exit code; negative: by that signal
+    said     its output
+    steps    rounds or batches it made
+    seconds  from its start to its end
+    grace    seconds from the signal to its end
+    """
+
+    code: int
+    said: str
+    steps: int
+    seconds: float
+    grace: float
+
+
+@dataclass
+class Job:
+    """A job that can be run again and again in the same folders."""
+
+    folder: Path
+    words: list[str]
+    pause: float = 0.004
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    def copy(self, folder: Path) -> Job:
+        """The same job, come as far, in another folder."""
+        copied = Job(folder, self.words, self.pause)
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return copied
+
+    def run(
+        self,
+        now: Callable[[], bool] = lambda: False,
+        number: int = signal.SIGKILL,
+        *,
+        checkpoints: bool = True,
+    ) -> Ended:
+        """Run it, and send it the signal `number` as soon as `now` says so."""
+        (self.folder / "steps").write_bytes(b"")
+        command = [sys.executable, "-c", SCRIPT, str(self.folder / "steps"), str(self.pause)]
+        command += [*self.words, "--model_dir", str(self.model)]
+        command += ["--opt_ml", str(self.folder / "opt_ml")]
+        command += ["--checkpoint_dir", str(self.checkpoints)] if checkpoints else []
+        environment = os.environ | {
+            "ORDERGAP_CHECKPOINT_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        begun = time.monotonic()
+        with (self.folder / "output").open("wb") as file:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+            )
+            sent: float | None = None
+            try:
+                while process.poll() is None:
+                    if sent is None and now():
+                        process.send_signal(number)
+                        sent = time.monotonic()
+                    time.sleep(0.002)
+            finally:
+                process.kill()
+                process.wait()
+        end = time.monotonic()
+        return Ended(
+            process.returncode, self.said(), self.steps(), end - begun, end - (sent or end)
+        )
+
+    def steps(self) -> int:
+        """Rounds or batches that the latest run made, or has made so far."""
+        return (self.folder / "steps").stat().st_size
+
+    def said(self) -> str:
+        """The latest run's output so far."""
+        return (self.folder / "output").read_text(errors="replace")
+
+    def writing(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return any(self.checkpoints.glob("*.sagemaker-ignore"))
+
+    def kept_steps(self) -> int:
+        """Rounds or batches that the latest whole checkpoint holds."""
+        paths = sorted(self.checkpoints.glob("checkpoint-??????"))
+        return sum(map(_steps, read_checkpoint(paths[-1].read_bytes())[1].values())) if paths else 0
+
+    def made(self) -> dict[str, bytes]:
+        """Every file of the model."""
+        return {path.name: path.read_bytes() for path in self.model.iterdir()}
+
+
+def _steps(state: State) -> int:
+    if "steps" in state.counts:
+        return int(state.counts["steps"])
+    return int(xgboost.Booster(model_file=bytearray(state.model)).num_boosted_rounds())

@@ -1,0 +1,60 @@
+"""/opt/ml as a training job finds it, in a test's own folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from container.__main__ import main
+from container.artifacts import Bundle
+from container.contract.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The folders of one job; `train` runs it."""
+
+    root: Path
+
+    def config(self, name: str, content: object) -> None:
+        """A file of settings; text as it is, all else as JSON."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.root / "input" / "config" / f"{name}.json").write_text(text)
+
+    def channel(self, name: str = "training") -> Path:
+        folder = self.root / "input" / "data" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def train(self, *words: str) -> int:
+        """The exit code; the naive trainer, unless the words say otherwise."""
+        quick = [] if "--trainer" in words else ["--trainer", "naive"]
+        return main(["train", "--opt_ml", str(self.root), *quick, *words])
+
+    @property
+    def failure(self) -> str | None:
+        path = self.root / "output" / "failure"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    @property
+    def manifest(self) -> Manifest:
+        return Bundle.load(self.root / "model").manifest
+
+    def files(self, folder: str = "model") -> dict[str, bytes]:
+        """Every file of a folder, by its path."""
+        here = self.root / folder
+        paths = (path for path in here.rglob("*") if path.is_file())
+        return {str(path.relative_to(here)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """An empty job."""
+    (tmp_path / "opt_ml" / "input" / "config").mkdir(parents=True)
+    yield Platform(tmp_path / "opt_ml")
+    logging.getLogger("ordergap").handlers.clear()

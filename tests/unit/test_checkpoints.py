@@ -1,0 +1,193 @@
+"""Checkpoints: whole, few, of one job, and never in the way of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container import checkpoints
+from container.checkpoints import Checkpoints, Progress, State, Stopped
+from container.errors import PlatformError, UserError
+
+JOB = {"eta": 0.1, "data": "abc", "horizons": [30, 60]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints"
+
+
+def keep(folder: Path, *models: bytes, name: str = "validated") -> list[Path]:
+    kept = Checkpoints(folder, JOB)
+    for model in models:
+        kept.save(name, lambda model=model: State(model))
+    return sorted(path for path in folder.iterdir() if not path.suffix)
+
+
+@settings(max_examples=30)
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.builds(
+            State,
+            st.binary(max_size=300),
+            st.lists(st.floats(allow_nan=False)),
+            st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False)),
+        ),
+        min_size=1,
+    )
+)
+def test_what_was_kept_is_found_again(states: dict[str, State]) -> None:
+    from tempfile import TemporaryDirectory  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        kept = Checkpoints(Path(folder), JOB)
+        for name, state in states.items():
+            kept.save(name, lambda state=state: state)
+        again = Checkpoints(Path(folder), JOB)
+        assert again.states == states
+        assert again.latest == kept.latest
+
+
+def test_a_checkpoint_holds_no_pickle_but_a_digest_json_and_the_models(folder: Path) -> None:
+    (path,) = keep(folder, b"\x00model\n\xff")
+    digest, header, *_ = path.read_bytes().split(b"\n")
+    assert len(digest) == 64
+    assert json.loads(header)["job"] == JOB
+    assert path.read_bytes().endswith(b"\n\x00model\n\xff")
+
+
+@pytest.mark.point(39)
+def test_damaged_anywhere_the_one_before_is_gone_on_from(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, last = keep(folder, b"before", b"the last of them")
+    whole = last.read_bytes()
+    damages = [whole[:length] for length in range(len(whole))]
+    damages += [whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :] for i in range(len(whole))]
+    for damaged in damages:
+        last.write_bytes(damaged)
+        assert Checkpoints(folder, JOB).states == {"validated": State(b"before")}
+        assert f"{last} is damaged" in caplog.text
+        caplog.clear()
+    before.write_bytes(b"")
+    assert Checkpoints(folder, JOB).states == {}
+
+
+def test_a_damaged_checkpoint_keeps_its_number(folder: Path) -> None:
+    *_, last = keep(folder, b"1", b"2")
+    last.write_bytes(b"")
+    assert keep(folder, b"3")[-1].name == "checkpoint-000003"
+
+
+@pytest.mark.point(40)
+def test_checkpoints_of_another_job_are_refused_naming_what_differs(folder: Path) -> None:
+    keep(folder, b"model")
+    with pytest.raises(
+        UserError, match=r"another job: data was abc and is xyz, eta was 0.1 and is"
+    ):
+        Checkpoints(folder, JOB | {"eta": 0.2, "data": "xyz"})
+    with pytest.raises(UserError, match="seed was None and is 3"):
+        Checkpoints(folder, JOB | {"seed": 3})
+
+
+@pytest.mark.point(42)
+def test_the_last_three_are_kept_and_those_that_are_being_uploaded(folder: Path) -> None:
+    first, _ = keep(folder, b"1", b"2")
+    uploading = first.with_name(first.name + ".sagemaker-uploading")
+    uploading.touch()
+    names = [path.name[-1] for path in keep(folder, b"3", b"4", b"5", b"6")]
+    assert names == ["1", "4", "5", "6"]
+    first.with_name(first.name + ".sagemaker-uploaded").touch()
+    assert [path.name[-1] for path in keep(folder, b"7")] == ["5", "6", "7"]
+    assert not list(folder.glob("*.sagemaker-ignore"))
+
+
+def test_what_a_killed_job_was_writing_is_cleared_away(folder: Path) -> None:
+    keep(folder, b"1")
+    (folder / "checkpoint-000002.sagemaker-ignore").write_bytes(b"half")
+    assert Checkpoints(folder, JOB).states == {"validated": State(b"1")}
+    assert [path.name for path in folder.iterdir()] == ["checkpoint-000001"]
+
+
+def test_files_of_others_are_left_alone(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("readme.txt", "checkpoint-best", "xgboost-checkpoint.3"):
+        (folder / name).write_text("mine")
+    keep(folder, b"1", b"2", b"3", b"4")
+    assert len(list(folder.iterdir())) == 3 + 3
+
+
+@pytest.mark.point(38)
+def test_it_appears_whole_under_its_name(folder: Path) -> None:
+    kept = Checkpoints(folder, JOB)
+    seen = []
+
+    def fsync(_: int) -> None:
+        seen.append(sorted(path.name for path in folder.iterdir()))
+
+    with patch("os.fsync", fsync):
+        kept.save("final", lambda: State(b"model"))
+    assert seen == [["checkpoint-000001.sagemaker-ignore"], ["checkpoint-000001"]]
+
+
+def test_a_state_that_is_kept_already_is_not_written_again(folder: Path) -> None:
+    assert len(keep(folder, b"same", b"same")) == 1
+
+
+def test_a_disk_that_is_full_is_told_of_and_the_job_goes_on(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Checkpoints(folder, JOB)
+    with patch("os.fsync", side_effect=OSError(28, "No space left on device")):
+        kept.save("final", lambda: State(b"model"))
+    assert "no checkpoint was written" in caplog.text
+    kept.save("final", lambda: State(b"later"))
+    assert Checkpoints(folder, JOB).states == {"final": State(b"later")}
+
+
+def test_a_folder_that_cannot_be_made_is_the_platforms_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PlatformError, match=r"checkpoints cannot be kept in .*file/checkpoints"):
+        Checkpoints(tmp_path / "file" / "checkpoints", JOB)
+
+
+def test_writing_takes_a_fiftieth_of_the_time_at_most(folder: Path) -> None:
+    now = 0.0
+
+    def slow(_: int) -> None:
+        nonlocal now
+        now += 1.0
+
+    with patch.object(checkpoints, "monotonic", lambda: now), patch("os.fsync", slow):
+        kept = Checkpoints(folder, JOB, every=15)
+        progress = Progress(checkpoints=kept).of("validated")
+        for step in range(8000):
+            now += 0.25
+            progress.step(lambda step=step: State(str(step).encode()))
+        writing = now - 0.25 * 8000
+        assert 0 < writing <= now / 50 + 2
+
+
+def test_a_fit_hears_that_it_is_to_stop_and_its_state_is_kept(folder: Path) -> None:
+    told = False
+    kept = Checkpoints(folder, JOB)
+    progress = Progress(lambda: told, kept).of("validated").of("scale 0.5")
+    assert not progress.step(lambda: State(b"too soon"))
+    assert kept.states == {}
+    progress.proceed()
+    told = True
+    assert progress.step(lambda: State(b"model"))
+    assert Checkpoints(folder, JOB).states == {"validated, scale 0.5": State(b"model")}
+    with pytest.raises(Stopped, match=r"before there was a model.*goes on from .*-000001"):
+        progress.proceed()
+
+
+def test_without_a_folder_nothing_is_kept_and_stopping_says_so() -> None:
+    with pytest.raises(Stopped, match="Nothing of this run is kept"):
+        Progress(lambda: True).proceed()

@@ -1,0 +1,181 @@
+"""Every fit goes on from where it was stopped, and ends as one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container import features
+from container.checkpoints import ALONE, Checkpoints, Progress, State, Stopped
+from container.contract.hyperparameters import parse
+from container.targets import every_order
+from container.trainers.base import Fitted, Sample, time_grid
+from container.trainers.factory import make_trainer
+from tests.shop import shop
+
+SMALL = {"num_round": 12, "eta": 0.3, "time_bins": 6, "early_stopping_rounds": 3, "epochs": 4}
+SMALL |= {"hidden_size": 4, "batch_size": 128, "sequence_length": 3, "dropout": 0.3}
+KINDS = {
+    "hazard": {},
+    "aft": {"objective": "aft"},
+    "squared-error": {"objective": "squared-error"},
+    "lstm": {"trainer": "lstm"},
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+class Steps:
+    """Says stop at a step, from 1, of a run; counts the steps."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last, self.made = last, 0
+
+    def stopping(self) -> bool:
+        return self.last is not None and self.made >= self.last
+
+    def progress(self, folder: Path | None) -> Progress:
+        checkpoints = Checkpoints(folder, {}, every=1e9) if folder else None
+        steps = self
+
+        class Counting(Progress):
+            def step(self, state: object) -> bool:
+                steps.made += 1
+                return super().step(state)  # type: ignore[arg-type]
+
+        return Counting(self.stopping, checkpoints)
+
+
+@dataclass(frozen=True)
+class Given:
+    train: Sample
+    later: Sample
+
+    @classmethod
+    def to(cls, names: tuple[str, ...]) -> Given:
+        samples = []
+        for seed in (0, 1):
+            orders = shop(60, 200, seed=seed)
+            targets = every_order(orders, int(orders.day.max()))
+            matrix = features.compute(orders, names)[targets.row]
+            samples.append(Sample(matrix, targets.gap, targets.observed, targets.entry))
+        return cls(*samples)
+
+
+def fit(
+    kind: str,
+    progress: Progress = ALONE,
+    *,
+    final: dict[str, float] | None = None,
+    **changes: object,
+) -> Fitted:
+    trainer = make_trainer(parse(SMALL | KINDS[kind] | changes), calendar=False)
+    given = Given.to(trainer.feature_names)
+    days = time_grid(given.train.gap, given.train.observed, 6)
+    return trainer.fit(given.train, days, None if final else given.later, final, progress)
+
+
+def made(fitted: Fitted, folder: Path) -> tuple[bytes, dict[str, float], dict[str, float]]:
+    path = folder / fitted.model.file_name
+    fitted.model.save(path)
+    return path.read_bytes(), fitted.found, fitted.drivers
+
+
+@every_kind
+@pytest.mark.parametrize("final", [False, True])
+def test_stopped_at_any_step_a_fit_goes_on_and_ends_as_if_it_had_not_been(
+    kind: str, final: bool, tmp_path: Path
+) -> None:
+    found = fit(kind).found if final else None
+    counted = Steps()
+    unbroken = made(fit(kind, counted.progress(None), final=found), tmp_path)
+    for last in {1, 2, counted.made // 2, counted.made - 1, counted.made}:
+        folder = tmp_path / str(last)
+        first, second = Steps(last), Steps()
+        try:
+            fit(kind, first.progress(folder), final=found)
+        except Stopped:
+            assert kind == "lstm"
+        assert first.made == last
+        assert made(fit(kind, second.progress(folder), final=found), tmp_path) == unbroken
+        assert second.made == counted.made - last
+
+
+@every_kind
+def test_stopped_after_every_third_step_it_comes_to_the_same_end(kind: str, tmp_path: Path) -> None:
+    counted = Steps()
+    unbroken = made(fit(kind, counted.progress(None)), tmp_path)
+    total = 0
+    while total < counted.made:
+        part = Steps(3)
+        try:
+            fitted = fit(kind, part.progress(tmp_path / "kept"))
+        except Stopped:
+            assert kind == "lstm"
+        total += part.made
+        assert 0 < part.made <= 3
+    assert total == counted.made
+    assert made(fitted, tmp_path) == unbroken
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget"),
+    [("hazard", "num_round"), ("aft", "num_round"), ("squared-error", "num_round"),
+     ("lstm", "epochs")],
+)  # fmt: skip
+@pytest.mark.parametrize("final", [False, True])
+def test_a_larger_budget_goes_on_and_a_smaller_one_is_kept_to(
+    kind: str, budget: str, final: bool, tmp_path: Path
+) -> None:
+    """Whether the earlier job had come to its end or not."""
+
+    def ended(most: int, folder: Path | None, counted: Steps) -> object:
+        settled = {"rounds": most, "scale": 0.8} if final else None
+        progress = counted.progress(folder)
+        return made(fit(kind, progress, final=settled, **{budget: most}), tmp_path)
+
+    alone = {}
+    for most in (2, 5):
+        counted = Steps()
+        alone[most] = (ended(most, None, counted), counted.made)
+    folder, first, second, third = tmp_path / "kept", Steps(), Steps(), Steps()
+    assert ended(2, folder, first) == alone[2][0]
+    assert ended(5, folder, second) == alone[5][0]
+    assert second.made == alone[5][1] - alone[2][1]
+    assert ended(2, folder, third) == alone[2][0]
+
+
+def test_an_lstm_without_an_epoch_behind_it_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match="goes on from"):
+        fit("lstm", Steps(1).progress(tmp_path / "kept"))
+
+
+@pytest.mark.parametrize("kind", ["hazard", "aft", "squared-error"])
+def test_a_booster_that_was_stopped_is_the_best_so_far(kind: str, tmp_path: Path) -> None:
+    fitted = fit(kind, Steps(2).progress(tmp_path / "kept"))
+    assert 1 <= fitted.found["rounds"] <= 2
+    given = Given.to(fitted.model.feature_names)
+    assert np.isfinite(fitted.model.survival(given.later.features).log_s).all()
+
+
+def test_chance_in_a_round_depends_on_its_number_and_the_seed(tmp_path: Path) -> None:
+    one, other = (made(fit("hazard", seed=seed), tmp_path)[0] for seed in (1, 2))
+    assert one != other
+
+
+def test_a_forest_is_one_step(tmp_path: Path) -> None:
+    counted = Steps()
+    trainer = make_trainer(parse({"trainer": "random-forest", "num_round": 5}), calendar=False)
+    given = Given.to(trainer.feature_names)
+    days = time_grid(given.train.gap, given.train.observed, 6)
+    progress = counted.progress(tmp_path / "kept")
+    models = [
+        made(trainer.fit(given.train, days, given.later, progress=each), tmp_path)
+        for each in (ALONE, progress, progress)
+    ]
+    assert models[0] == models[1] == models[2]
+    assert counted.made == 1
+    (state,) = progress.checkpoints.states.values() if progress.checkpoints else [State(b"")]
+    assert state.model
