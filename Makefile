@@ -1,14 +1,29 @@
 # One table of what can be done here: `make` prints the lines that carry two hashes.
 SHELL := /bin/bash
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
-# Where torch's CPU build comes from; empty where pip is told of a folder of wheels.
-TORCH_INDEX_URL ?= $(if $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)$(PIP_FIND_LINKS),,https://download.pytorch.org/whl/cpu)
+# Where PyTorch's build for the CPU is, unless pip is told of a folder of wheels.
+PIP_FIND_LINKS ?= $(or $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null),https://download.pytorch.org/whl/cpu/torch/)
+export PIP_FIND_LINKS
 DOCKER_BUILD ?= docker build -t
 IMAGE ?= ordergap
+SOURCE ?= unknown# where the code is, for the image's label
+VARIANT ?= cpu# or slim (no PyTorch), or cuda
+PINS = requirements$(if $(filter-out cpu,$(VARIANT)),-$(VARIANT)).txt
+TAG = $(IMAGE)$(if $(filter-out cpu,$(VARIANT)),:$(VARIANT))
+CYCLONEDX := 7.5.0
+PIP_AUDIT := 2.10.1
+UV := 0.13.9
+ASL_VALIDATOR := 4.0.0
+ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
+CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
 BIN := .venv/bin
+COMPILE := .venv-supply/bin/uv pip compile --quiet --generate-hashes --no-build --upgrade --annotation-style line \
+  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
+# NCCL would be there twice, in one folder; XGBoost asks for it only where many GPUs train together.
+CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check image e2e bench
+.PHONY: help setup run test check image e2e lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -17,7 +32,7 @@ setup: .venv/ready ## make .venv with everything that the targets below need
 
 .venv/ready: requirements.txt requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet $(addprefix --extra-index-url ,$(TORCH_INDEX_URL)) --constraint requirements.txt torch
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
@@ -27,18 +42,80 @@ run: setup ## train, predict and serve on CDNOW, or on your file: make run DATA=
 test: setup ## run every test that this machine can run
 	$(BIN)/pytest -n auto --dist loadgroup
 
-check: setup ## lint, format, types and import laws
+check: setup asl ## lint, format, types, import laws and the state machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-image: ## build the image `ordergap`, tagged `sagemaker-training` too
-	$(DOCKER_BUILD) $(IMAGE) .
-	docker tag $(IMAGE) sagemaker-training
+image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is `ordergap:slim`, without PyTorch
+	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) \
+	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/__init__.py) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg SOURCE=$(SOURCE)
+	@[ $(VARIANT) != cpu ] || docker tag $(TAG) sagemaker-training
+	@docker image inspect $(TAG) --format '{{.Size}}' | awk '{printf "$(TAG) ($(VARIANT)): %.0f MB\n", $$1 / 1e6}'
 
 e2e: setup ## test the built image; fails without a Docker engine or an image of this checkout
 	ORDERGAP_IMAGE=$(IMAGE) $(BIN)/pytest -m docker tests/e2e
 
+lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the short lists requirements*.in
+	$(COMPILE) requirements.in --output-file requirements-slim.txt
+	$(COMPILE) requirements.in requirements-torch.in --constraint requirements-slim.txt \
+	  --find-links $(PIP_FIND_LINKS) --no-emit-package torch --output-file requirements.txt
+	cat requirements-torch.in >> requirements.txt
+	$(COMPILE) requirements.in requirements-torch.in requirements-cuda.in --constraint requirements-slim.txt \
+	  $(addprefix --no-emit-package ,$(CUDA_WITHOUT)) --output-file requirements-cuda.txt
+
+sbom: .venv-supply/ready ## list the packages in the image, with licences, in dist/sbom-VARIANT.json; look for known faults
+	rm -rf dist/shipped && .venv-supply/bin/python -m venv --without-pip dist/shipped
+	docker run --rm --entrypoint sh $(TAG) -c 'cd /opt/packages/lib/python3*/site-packages && tar c *.dist-info' | \
+	  tar x -C dist/shipped/lib/python3*/site-packages
+	.venv-supply/bin/cyclonedx-py environment --output-reproducible --output-file dist/sbom-$(VARIANT).json dist/shipped/bin/python
+	@if curl --silent --fail --max-time 20 https://pypi.org/pypi/pip/24.0/json | grep -q '"vulnerabilities"'; then \
+	  .venv-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $(PINS); \
+	else echo "pip-audit is left out: the list of known faults at pypi.org/pypi does not answer"; fi
+
+.venv-supply/ready: Makefile
+	test -x .venv-supply/bin/python || $(PYTHON) -m venv .venv-supply
+	.venv-supply/bin/pip install --quiet cyclonedx-bom==$(CYCLONEDX) pip-audit==$(PIP_AUDIT) uv==$(UV)
+	touch $@
+
+contract: setup ## run the tests that name a point of the platform's contract, and print the table
+	$(BIN)/python -m tests.contract.table
+
+fuzz: setup ## 50,000 malformed or odd requests
+	$(BIN)/python -m benchmarks.fuzz
+
+soak: setup ## two minutes at full load with /ping each second; needs wrk
+	$(BIN)/python -m benchmarks.soak
+
+kills: setup ## kill training many times; every resumed run must end as the unbroken one
+	ORDERGAP_KILLS=5 $(BIN)/pytest -s tests/contract/test_training_resumes.py
+
 bench: setup ## measure speed, each figure beside its baseline
 	$(BIN)/python -m benchmarks
+
+asl: ## check the definition of the state machine with asl-validator, where npm is
+ifneq ($(shell command -v npm),)
+	test -x $(ASL) || npm install --silent --no-audit --no-fund --prefix $(ASL:/node_modules/.bin/asl-validator=) asl-validator@$(ASL_VALIDATOR)
+	$(ASL) --json-path stepfunctions/pipeline.asl.json
+else
+	@echo "npm is not installed: asl-validator is left out"
+endif
+
+package: setup ## build dist/*.zip, one for each Lambda
+	$(BIN)/python -m infra.package
+
+deploy: package image ## deploy to AWS: make deploy PARAMETERS="SourceSecretArn=arn:…", see infra/README.md
+	IMAGE=$(IMAGE) infra/deploy.sh
+
+teardown: ## delete the stack from AWS; what holds data stays and is named
+	infra/teardown.sh
+
+checkov: .venv-checkov/$(CHECKOV) ## scan infra/template.yaml for what is unsafe
+	.venv-checkov/bin/checkov --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet
+
+.venv-checkov/$(CHECKOV):
+	test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet checkov==$(CHECKOV)
+	touch $@

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-MODULES = ("ingest", "features", "training", "predict", "serving")
+MODULES = ("ingest", "features", "training", "predict", "serving", "extract", "store")
 
 
 def main(names: list[str]) -> None:

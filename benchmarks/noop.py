@@ -23,6 +23,7 @@ class Noop(BaseApplication):
             "worker_class": "gthread",
             "threads": 8,
             "keepalive": 75,
+            "graceful_timeout": 5,
             "control_socket_disable": True,
             "loglevel": "warning",
         }.items():

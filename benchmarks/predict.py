@@ -20,6 +20,7 @@ from container import features, ingest
 from container.artifacts import Bundle
 from container.histories import Histories, date_of
 from container.serving import codecs, files
+from container.serving.predictor import Answer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def rows() -> list[tuple[str, str, str, str]]:
     vectors, matrix = _cpu(features.compute, histories, names, histories.last_row)
     trees, _ = _cpu(bundle.model.survival, matrix)
     scoring, forecasts = _cpu(bundle.forecast, histories, as_of)
-    writing, _ = _cpu(codecs.csv, forecasts)
+    writing, _ = _cpu(codecs.csv, Answer(forecasts))
     steps = {
         "reading and cleaning": reading,
         "features": vectors,

@@ -23,7 +23,7 @@ from container.evaluation.judge import judge
 from container.histories import day_of
 from container.training.fitting import fit_all, search
 from container.training.split import later_split, temporal_split
-from local.quickstart import cdnow
+from local import cdnow
 
 RETAIL = Path("../shared/data/online_retail.csv.gz")
 METRICS = ("capped_mae", "concordance", "auc_30", "brier_30", "coverage", "width")
@@ -44,9 +44,8 @@ class Case:
 def rows(trainers: Sequence[str] = ("naive", "hazard")) -> list[tuple[str, ...]]:
     """A row for each data set, trainer and protocol: their names, then METRICS."""
     with tempfile.TemporaryDirectory() as folder:
-        file, words = cdnow(Path(folder))
-        names = (word.removeprefix("--") for word in words[::2])
-        columns = Columns(**dict(zip(names, words[1::2], strict=True)))
+        file = cdnow.write(Path(folder))
+        columns = Columns(**cdnow.COLUMNS)
         cases = [Case("CDNOW", file, columns, datetime.date(1998, 2, 14), 136, 90)]
         if RETAIL.exists():
             last = datetime.date(2011, 9, 6)

@@ -1,4 +1,4 @@
-"""The server beside a Flask application that does nothing under the same gunicorn, in one run.
+"""The server beside two others, in one run: one that does nothing, and one out of a textbook.
 
 python -m benchmarks.serving
 """
@@ -17,18 +17,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.features import made_up
+from benchmarks.load import Flood, installed
 from benchmarks.predict import TREES, train
 from container.histories import Histories, date_of
 
 STARTS, SINGLE, BATCH = 3, 400, 15  # how many of each are timed
 FLOOD = 16  # large requests at once
+LOAD = 5  # seconds of each load
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,37 @@ def records(histories: Histories) -> list[bytes]:
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure."""
+    """(what, ours, baselines, ratio to the no-op) for each figure."""
     customers = records(made_up(400_000))[:1000]
     batch = b"\n".join(customers)
     with tempfile.TemporaryDirectory() as name:
-        serve = ("-m", "container", "serve", "--model_dir", str(train(Path(name))))
-        nothing = ("-m", "benchmarks.noop")
-        starts = [(_start(*serve), _start(*nothing)) for _ in range(STARTS)]
-        table = [_row("first green ping", [a for a, _ in starts], [b for _, b in starts])]
-        with running(*serve) as ours, running(*nothing) as noop:
-            one = _pairs(ours.port, noop.port, customers, SINGLE, "application/json")
+        model = str(train(Path(name)))
+        commands = {
+            "ours": ("-m", "container", "serve", "--model_dir", model),
+            "no-op": ("-m", "benchmarks.noop"),
+            "textbook": ("-m", "benchmarks.textbook", model),
+        }
+        starts = [[_start(*words) for words in commands.values()] for _ in range(STARTS)]
+        table = [_row("first green ping", *zip(*starts, strict=True))]
+        with (
+            running(*commands["ours"]) as ours,
+            running(*commands["no-op"]) as noop,
+            running(*commands["textbook"]) as textbook,
+        ):
+            servers = (ours, noop, textbook)
+            ports = [server.port for server in servers]
+            one = _in_turn(ports, customers, SINGLE, "application/json")
             table.append(_row(f"one customer, {TREES} trees, p50", *one))
-            memory, alone = _memory(ours), _memory(noop)
-            many = _pairs(ours.port, noop.port, [batch], BATCH, "application/jsonlines")
+            table.append(_row("the same, p99", *one, quantile=0.99))
+            used = [memory(server) for server in servers]
+            many = _in_turn(ports, [batch], BATCH, "application/jsonlines")
             table.append(_row("1,000 customers in JSON Lines, p50", *many))
+            if installed():
+                table += [_rates(ports, customers, connections) for connections in (1, 16)]
             ping = f"{_ping_in_flood(ours.port, batch) * 1e3:.0f} ms"
     table.append((f"slowest /ping beside {FLOOD} such requests", ping, "", ""))
-    sizes = (f"{memory:.0f} MiB", f"no-op {alone:.0f} MiB", f"{memory / alone:.1f} x")
+    others = f"no-op {used[1]:.0f} MiB, textbook {used[2]:.0f} MiB"
+    sizes = (f"{used[0]:.0f} MiB", others, f"{used[0] / used[1]:.1f} x")
     table.append(("two workers that have answered, memory (PSS)", *sizes))
     return table
 
@@ -131,22 +147,43 @@ def _start(*words: str) -> float:
         return server.green
 
 
-def _row(what: str, ours: list[float], noop: list[float]) -> tuple[str, str, str, str]:
-    one, other = float(np.median(ours)) * 1e3, float(np.median(noop)) * 1e3
-    ratio = f"{one / other:.1f} x, {one - other:+.2f} ms"
-    return what, f"{one:.2f} ms", f"no-op {other:.2f} ms", ratio
+def _row(
+    what: str,
+    ours: Sequence[float],
+    noop: Sequence[float],
+    textbook: Sequence[float],
+    *,
+    quantile: float = 0.5,
+) -> tuple[str, str, str, str]:
+    one, other, third = (
+        float(np.quantile(seconds, quantile)) * 1e3 for seconds in (ours, noop, textbook)
+    )
+    others = f"no-op {other:.2f} ms, textbook {third:.1f} ms"
+    return what, f"{one:.2f} ms", others, f"{one / other:.1f} x, {one - other:+.2f} ms"
 
 
-def _pairs(
-    port: int, noop: int, bodies: list[bytes], times: int, form: str
-) -> tuple[list[float], list[float]]:
-    """Seconds of requests that take turns, so that a busy machine slows both."""
-    with contextlib.closing(connect(port)) as one, contextlib.closing(connect(noop)) as other:
-        pairs = [
-            (ask(one, bodies[i % len(bodies)], form), ask(other, bodies[i % len(bodies)], form))
+def _rates(
+    ports: Sequence[int], customers: list[bytes], connections: int
+) -> tuple[str, str, str, str]:
+    """Requests a second of single customers."""
+    loads = [
+        Flood(port, customers, "application/json", connections, LOAD).result() for port in ports
+    ]
+    ours, noop, textbook = (load.rate for load in loads)
+    what = f"one customer, requests/s at {connections} connection{'s' * (connections > 1)}"
+    others = f"no-op {noop:.0f}, textbook {textbook:.0f}"
+    return what, f"{ours:.0f} (p99 {loads[0].p99 * 1e3:.0f} ms)", others, f"{ours / noop:.2f} x"
+
+
+def _in_turn(ports: Sequence[int], bodies: list[bytes], times: int, form: str) -> list[list[float]]:
+    """Seconds of requests to each port, which take turns, so that a busy machine slows all."""
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(contextlib.closing(connect(port))) for port in ports]
+        turns = [
+            [ask(connection, bodies[i % len(bodies)], form) for connection in connections]
             for i in range(times + 5)
         ]
-    return [a for a, _ in pairs[5:]], [b for _, b in pairs[5:]]
+    return [list(seconds) for seconds in zip(*turns[5:], strict=True)]
 
 
 def _ping_in_flood(port: int, batch: bytes) -> float:
@@ -175,7 +212,7 @@ def _ping_in_flood(port: int, batch: bytes) -> float:
     return max(taken)
 
 
-def _memory(server: Running) -> float:
+def memory(server: Running) -> float:
     """MiB of all workers, what they share counted once."""
     kilobytes = 0
     for worker in server.workers():

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import csv as text_rows
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from itertools import islice
-from typing import Any
 
 import orjson
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from container.contract.manifest import Manifest
-from container.contract.scoring import Prediction, ScoringRequest
 from container.errors import InvalidRequest, NotAcceptable, Problem, UnsupportedMediaType
-from container.forecast import Forecasts
-from container.serving import records, tables
-from container.serving.options import OPTIONS, Options, option_meant
-from container.serving.predictor import Orders, Vectors
-from container.serving.problems import LIMIT, near, shorten
+from container.serving import objects, tables
+from container.serving.options import Terms
+from container.serving.predictor import Answer, Orders, Vectors
+from container.serving.problems import shorten
+from container.settings import Settings
 
 JSON, JSON_LINES, CSV, PARQUET = (
     "application/json",
@@ -33,19 +30,27 @@ JSON, JSON_LINES, CSV, PARQUET = (
     "application/x-parquet",
 )
 CSV_WITH_HEADER = "text/csv; header=present"
-_REQUEST_FIELDS = tuple(ScoringRequest.model_fields)
+_UTF8 = ("utf-8", "utf8", "us-ascii")
+_CHARSETS = (*_UTF8, "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16")
 
-Decoder = Callable[[bytes, Options, Manifest, int], Orders | Vectors]
-Encoder = Callable[[Forecasts], bytes]
+Decoder = Callable[[bytes, Terms], Orders | Vectors]
+Encoder = Callable[[Answer], bytes]
 
 
-def decode(body: bytes, content_type: str, manifest: Manifest, today: int) -> Orders | Vectors:
+def decode(
+    body: bytes,
+    content_type: str,
+    manifest: Manifest,
+    today: int,
+    settings: Settings | None = None,
+) -> Orders | Vectors:
     """What the request asks.
 
     content_type  with any parameters; `OPTIONS` among them hold for the whole request
     today         the as_of where none is given, in days since 1970-01-01
+    settings      of the server, for its limits; the defaults where None
 
-    Raises UnsupportedMediaType, or InvalidRequest with every problem up to `LIMIT`.
+    Raises UnsupportedMediaType, TooLarge, or InvalidRequest with every problem up to `LIMIT`.
     """
     name, parameters = parse_options_header(content_type)
     decoder = DECODERS.get(name.lower())
@@ -53,107 +58,54 @@ def decode(body: bytes, content_type: str, manifest: Manifest, today: int) -> Or
         raise UnsupportedMediaType(
             [Problem(f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}")]
         )
-    told = _parameters(parameters)
+    terms = Terms.parse(parameters, manifest, today, settings or Settings())
     if name.lower() != PARQUET:
         body = _utf8(body, parameters.get("charset", "utf-8"))
     if not body.strip():
         raise InvalidRequest([Problem("the request is empty: send at least one customer")])
-    return decoder(body, told, manifest, today)
+    return decoder(body, terms)
 
 
-def _parameters(parameters: dict[str, str]) -> Options:
-    """The options among the Content-Type's parameters; parameters of others are passed over."""
-    for name in parameters:
-        if name not in OPTIONS and (meant := option_meant(name)):
-            message = f"Content-Type has a parameter {name}, which is not known"
-            raise InvalidRequest([Problem(message, field=name, hint=f"write {meant}")])
-    split: dict[str, Any] = dict(parameters)
-    if "horizons" in parameters:
-        split["horizons"] = [word.strip() for word in parameters["horizons"].split(",")]
-    return Options.parse(split)
+def check(settings: Settings) -> None:
+    """Raise UnsupportedMediaType or NotAcceptable where a default form is none that there is."""
+    if request_form(settings.default_content_type) is None:
+        raise UnsupportedMediaType([
+            Problem(
+                f"ORDERGAP_DEFAULT_CONTENT_TYPE = {settings.default_content_type!r} is not one of "
+                f"{', '.join(DECODERS)}"
+            )
+        ])  # fmt: skip
+    answer_form(settings.default_accept, settings.default_content_type)
+
+
+def request_form(content_type: str) -> str | None:
+    """The media type of a request, without parameters, where it is one of ours."""
+    name = parse_options_header(content_type)[0].lower()
+    return name if name in DECODERS else None
 
 
 def _utf8(body: bytes, charset: str) -> bytes:
     """The body in UTF-8, without a byte order mark."""
-    if charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
-        try:
-            body = body.decode(charset).encode()
-        except (LookupError, UnicodeError) as error:
-            raise InvalidRequest([Problem(f"the request is not {charset}: {error}")]) from error
+    if charset.lower() not in _CHARSETS:
+        message = f"charset {shorten(charset)} is not one of {', '.join(_CHARSETS)}"
+        raise InvalidRequest([Problem(message, field="charset")])
+    try:
+        text = body.decode(charset)
+    except UnicodeError as error:
+        hint = "send UTF-8, or say the charset beside the Content-Type"
+        raise InvalidRequest(
+            [Problem(f"the request is not {charset}: {error}", None, None, hint)]
+        ) from error
+    if charset.lower() not in _UTF8:
+        body = text.encode()
     return body.removeprefix(b"\xef\xbb\xbf")
 
 
-def _json(body: bytes, told: Options, _manifest: Manifest, today: int) -> Orders:
-    """`{"instances": [...], ...}`, a bare list of records, or one record."""
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest([Problem(f"the request is not JSON: {error}")]) from error
-    if isinstance(content, list):
-        instances, said = content, {}
-    elif not isinstance(content, dict):
-        raise InvalidRequest([Problem("the request is neither an object nor a list of records")])
-    elif "instances" in content:
-        instances, said = content["instances"], content
-        _refuse_unknown(content)
-    elif "orders" in content or "customer_id" in content:
-        # In a request of one record, what holds for the record holds for the request.
-        said = {
-            name: content.pop(name) for name in ("horizons", "interval_level") if name in content
-        }
-        instances = [content]
-    else:
-        _refuse_unknown(content)
-        raise InvalidRequest([Problem("instances is missing", field="instances")])
-    if not isinstance(instances, list):
-        raise InvalidRequest([Problem("instances must be a list of records", field="instances")])
-    return _orders(instances, told | Options.parse(said), today)
-
-
-def _refuse_unknown(content: dict[str, object]) -> None:
-    unknown = islice((name for name in content if name not in _REQUEST_FIELDS), LIMIT)
-    if problems := [
-        Problem(
-            f"{shorten(name)} is not a field of a request", None, name, near(name, _REQUEST_FIELDS)
-        )
-        for name in unknown
-    ]:
-        raise InvalidRequest(problems)
-
-
-def _json_lines(body: bytes, told: Options, _manifest: Manifest, today: int) -> Orders:
-    """A record a line; blank lines are no records."""
-    numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    try:
-        parsed = [orjson.loads(line) for _, line in numbered]
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(list(islice(_unreadable(numbered), LIMIT))) from error
-    return _orders(parsed, told, today, [n for n, _ in numbered])
-
-
-def _unreadable(numbered: Sequence[tuple[int, bytes]]) -> Iterator[Problem]:
-    for record, (n, line) in enumerate(numbered):
-        try:
-            orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield Problem(
-                f"line {n} is not JSON: {error.msg}, at character {error.pos + 1}", record
-            )
-
-
-def _orders(
-    parsed: Sequence[Any], told: Options, today: int, lines: Sequence[int] | None = None
-) -> Orders:
-    default = today if told.as_of is None else told.as_of
-    histories, as_of = records.read(parsed, default, lines)
-    return Orders(histories, as_of, told)
-
-
 DECODERS: dict[str, Decoder] = {
-    JSON: _json,
-    JSON_LINES: _json_lines,
-    "application/x-ndjson": _json_lines,
-    "application/jsonl": _json_lines,
+    JSON: objects.json,
+    JSON_LINES: objects.json_lines,
+    "application/x-ndjson": objects.json_lines,
+    "application/jsonl": objects.json_lines,
     CSV: tables.csv,
     PARQUET: tables.parquet,
 }
@@ -184,24 +136,23 @@ def _without_parameters(name: str) -> str:
     return CSV_WITH_HEADER if media.lower() == CSV and header else media
 
 
-def encode(forecasts: Forecasts, form: str) -> bytes:
-    """The forecasts in one of `ENCODERS`' forms."""
-    return ENCODERS[form](forecasts)
+def encode(answer: Answer, form: str) -> bytes:
+    """The answer in one of `ENCODERS`' forms."""
+    return ENCODERS[form](answer)
 
 
-def json(forecasts: Forecasts) -> bytes:
+def json(answer: Answer) -> bytes:
     """One object with all predictions."""
-    return orjson.dumps(
-        {"predictions": forecasts.records(), "model_version": forecasts.model_version}
-    )
+    version = answer.forecasts.model_version
+    return orjson.dumps({"predictions": answer.records(), "model_version": version})
 
 
-def json_lines(forecasts: Forecasts) -> bytes:
+def json_lines(answer: Answer) -> bytes:
     """A prediction a line."""
-    return b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in forecasts.records())
+    return b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in answer.records())
 
 
-def csv(forecasts: Forecasts) -> bytes:
+def csv(answer: Answer) -> bytes:
     """A prediction a row; the probability within 30 days is the column `buy_probability_30`."""
     rows = io.StringIO()
     text_rows.writer(rows, lineterminator="\n").writerows(
@@ -210,27 +161,21 @@ def csv(forecasts: Forecasts) -> bytes:
             for field in record.values()
             for value in (field.values() if isinstance(field, dict) else (field,))
         ]
-        for record in forecasts.records()
+        for record in answer.records()
     )
     return rows.getvalue().encode()
 
 
-def csv_header(forecasts: Forecasts) -> bytes:
-    """The names of the columns of `csv`."""
-    names = (
-        [f"{name}_{horizon}" for horizon in forecasts.probability]
-        if name == "buy_probability"
-        else [name]
-        for name in Prediction.model_fields
-    )
-    return (",".join(column for columns in names for column in columns) + "\n").encode()
+def csv_with_header(answer: Answer) -> bytes:
+    """As `csv`, below the names of the columns."""
+    return (",".join(answer.columns) + "\n").encode() + csv(answer)
 
 
 ENCODERS: dict[str, Encoder] = {
     JSON: json,
     JSON_LINES: json_lines,
     CSV: csv,
-    CSV_WITH_HEADER: lambda forecasts: csv_header(forecasts) + csv(forecasts),
+    CSV_WITH_HEADER: csv_with_header,
     "application/x-ndjson": json_lines,
     "application/jsonl": json_lines,
 }

@@ -16,6 +16,7 @@ from container.artifacts import Bundle
 from container.errors import UserError
 from container.histories import Histories, date_of, day_of
 from container.serving import codecs
+from container.serving.predictor import Answer
 
 CHUNK = 8192  # customers forecast at once: beside the orders, memory holds no more than these
 PROGRESS = 50  # chunks between two lines of progress
@@ -61,7 +62,8 @@ def predict_file(
         for i, part in enumerate(_chunks(histories)):
             forecasts = bundle.forecast(part, day)
             first = form == codecs.CSV and i == 0
-            file.write(codecs.encode(forecasts, codecs.CSV_WITH_HEADER if first else form))
+            answer = Answer(forecasts)
+            file.write(codecs.encode(answer, codecs.CSV_WITH_HEADER if first else form))
             statuses.update(forecasts.status)
             if i % PROGRESS == PROGRESS - 1:
                 log.info("%d of %d customers", statuses.total(), customers)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+import reprlib
+from collections.abc import Iterable, Sequence
 
 from pydantic_core import ErrorDetails
 
@@ -13,6 +15,19 @@ LIMIT = 20
 """Problems that one answer names at most."""
 
 DATE_HINT = "write a day as 2011-12-09"
+
+
+_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 60
+        self.maxlevel = self.maxdict = self.maxlist = 2
+
+
+_SHORT = _Short()
 
 
 def from_contract(detail: ErrorDetails, record: int | None = None, label: str = "") -> Problem:
@@ -28,7 +43,10 @@ def from_contract(detail: ErrorDetails, record: int | None = None, label: str = 
     elif kind == "model_type":
         message = f"{what} = {shown}: expected an object of names and values"
     else:
-        message = f"{what} = {shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+        reason = _DATE.sub(
+            lambda date: "{}-{:02}-{:02}".format(*map(int, date.groups())), detail["msg"]
+        )
+        message = f"{what} = {shown}: {reason[0].lower()}{reason[1:]}"
     return Problem(message, record, field or None, hint)
 
 
@@ -39,6 +57,11 @@ def near(name: str, names: Iterable[str]) -> str | None:
 
 
 def shorten(value: object) -> str:
-    """The value as text, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """The value as text, cut where it is long or deep."""
+    return _SHORT.repr(value)
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """The first problem, and how many more there are."""
+    more = len(problems) - 1
+    return problems[0].message + (f" (and {more} more)" if more else "")

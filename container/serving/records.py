@@ -7,6 +7,7 @@ what is wrong, or read what was only written in an unusual way.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -19,6 +20,7 @@ from container.contract.scoring import Date, ScoringRecord
 from container.errors import InvalidRequest, Problem
 from container.histories import Histories, date_of, day_of
 from container.serving.options import option_meant
+from container.serving.predictor import Placeholder
 from container.serving.problems import LIMIT, from_contract
 
 _LARGEST = 1e12  # as the contract says of amounts, items and lines
@@ -35,20 +37,56 @@ class Days(dict[str, int]):
         return day
 
 
+LAST_DAY = day_of(datetime.date(2200, 1, 1))  # as the contract says of dates
+
+
 def read(
     records: Sequence[Any], today: int, lines: Sequence[int] | None = None
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
-    today  the as_of of a record that has none, in days since 1970-01-01
-    lines  the line on which each record stands, where the request has lines
+    records  as parsed; a Problem in place of one that could not be
+    today    the as_of of a record that has none, in days since 1970-01-01
+    lines    the line on which each record stands, where the request has lines
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     try:
         return _columns(records, today)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return _columns(_validated(records, today, lines), today)
+        problems: list[Problem] = []
+        accepted = []
+        for valid, found in _examined(records, today, lines):
+            problems += found
+            if valid is not None:
+                accepted.append(valid)
+            if len(problems) >= LIMIT:
+                break
+        if problems:
+            raise InvalidRequest(problems[:LIMIT]) from None
+        return _columns(accepted, today)
+
+
+def sift(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
+    """As `read`, of the records that can be answered, and placeholders for the others."""
+    try:
+        return *_columns(records, today), {}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        accepted, placeholders = [], {}
+        for i, (valid, found) in enumerate(_examined(records, today, lines)):
+            if valid is not None:
+                accepted.append(valid)
+            else:
+                placeholders[i] = Placeholder.of(_customer(records[i]), found)
+        return *_columns(accepted, today), placeholders
+
+
+def _customer(record: Any) -> str | None:
+    """The customer of a record that may be wrong."""
+    value = record.get("customer_id") if isinstance(record, dict) else None
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
@@ -93,32 +131,33 @@ def _id(value: object) -> str:
     raise ValueError("not a plain customer id")
 
 
-def _validated(
+def _examined(
     records: Sequence[Any], today: int, lines: Sequence[int] | None
-) -> list[dict[str, object]]:
-    """The records as the contract reads them, or InvalidRequest."""
-    accepted: list[dict[str, object]] = []
+) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
+    """Each record as the contract reads it, or what is wrong with it."""
+    for i, record in enumerate(records):
+        label = f"record {i}" if lines is None else f"line {lines[i]}"
+        if isinstance(record, Problem):
+            yield None, [record]
+            continue
+        found = list(_misnamed(record, i, label))
+        try:
+            valid = ScoringRecord.model_validate(record)
+        except ValidationError as error:
+            details = islice(error.errors(include_url=False), LIMIT)
+            found += (from_contract(detail, i, label) for detail in details)
+        else:
+            found += islice(_late(valid, today, i, label), LIMIT)
+        yield (None if found else valid.model_dump()), found
 
-    def problems() -> Iterator[Problem]:
-        for i, record in enumerate(records):
-            label = f"record {i}" if lines is None else f"line {lines[i]}"
-            for name in record if isinstance(record, dict) else ():
-                if name not in _FIELDS and (meant := option_meant(name)):
-                    once = "" if meant in _FIELDS else ", once for the whole request"
-                    message = f"{label}: {name} is not a field of a record"
-                    yield Problem(message, i, name, f"say {meant}{once}")
-            try:
-                valid = ScoringRecord.model_validate(record)
-            except ValidationError as error:
-                for detail in error.errors(include_url=False):
-                    yield from_contract(detail, i, label)
-            else:
-                yield from _late(valid, today, i, label)
-                accepted.append(valid.model_dump())
 
-    if found := list(islice(problems(), LIMIT)):
-        raise InvalidRequest(found)
-    return accepted
+def _misnamed(record: Any, i: int, label: str) -> Iterator[Problem]:
+    """Fields that look like one of ours and would be passed over."""
+    for name in record if isinstance(record, dict) else ():
+        if name not in _FIELDS and (meant := option_meant(name)):
+            once = "" if meant in _FIELDS else ", once for the whole request"
+            message = f"{label}: {name[:60]} is not a field of a record"
+            yield Problem(message, i, name, f"say {meant}{once}")
 
 
 def _late(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:

@@ -6,6 +6,8 @@ import datetime
 import gc
 import logging
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +15,14 @@ from pathlib import Path
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
 from typing_extensions import override
 
 from container.artifacts import Bundle, check
-from container.errors import OrdergapError
+from container.errors import OrdergapError, PlatformError
+from container.serving import codecs, observing
 from container.serving.app import create_app
+from container.serving.counts import Counts
+from container.serving.worker import Worker
 from container.settings import Settings
 
 GRACE = 25
@@ -32,11 +36,15 @@ log = logging.getLogger("ordergap")
 def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date]) -> None:
     """Answer until SIGTERM, then finish what has begun and exit with 0.
 
-    Raises ModelNotFound or ModelMismatch before anything listens. The model itself is loaded in
-    each worker, after the fork: threads that a library has started do not survive one. The
-    library itself is imported before it, by `check`, so that the workers share its memory.
+    Raises ModelNotFound, ModelMismatch, PlatformError (the port) or InvalidRequest (the default
+    forms) before anything listens. The model itself is loaded in each worker, after the fork:
+    threads that a library has started do not survive one. The library itself is imported before
+    it, by `check`, so that the workers share its memory.
     """
+    observing.set_up_log(settings)
+    codecs.check(settings)
     manifest = check(model_dir)
+    listener = _listen(settings.port)
     log.info(
         "serving model %s (%s) from %s on port %d with %d workers",
         manifest.model_version,
@@ -47,30 +55,61 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
     )
     gc.freeze()  # what is imported stays: no collection need look at it, nor unshare its memory
     gc.enable()
-    Server(settings, lambda: create_app(Bundle.load(model_dir), settings, today)).run()
+    counts = Counts(settings.workers)
+
+    def make() -> Flask:
+        return create_app(Bundle.load(model_dir), settings, today, model_dir, counts)
+
+    Server(settings, listener, make, counts).run()
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that has the port; PlatformError where that cannot be had."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("0.0.0.0", port))  # noqa: S104 - the platform asks from outside
+    except OSError as error:
+        raise PlatformError(
+            f"port {port} cannot be listened on: {(error.strerror or str(error)).lower()}; "
+            "set SAGEMAKER_BIND_TO_PORT to another"
+        ) from error
+    return listener
 
 
 class Server(BaseApplication):
     """Gunicorn, as the settings say, around an application that each worker makes for itself."""
 
-    def __init__(self, settings: Settings, make: Callable[[], Flask]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        make: Callable[[], Flask],
+        counts: Counts,
+    ) -> None:
         self._settings = settings
+        self._listener = listener
         self._make = make
+        self._counts = counts
         super().__init__()
 
     @override
     def load_config(self) -> None:
         for name, value in {
-            "bind": f"0.0.0.0:{self._settings.port}",
+            "bind": f"fd://{self._listener.detach()}",
             "workers": self._settings.workers,
             "worker_class": Worker,
             "threads": self._settings.threads,
             "timeout": 120,
             "graceful_timeout": GRACE,
-            "keepalive": 75,
+            "sendfile": False,
             "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
             "control_socket_disable": True,
             "loglevel": "warning",
+            "pre_fork": lambda _, worker: self._counts.seat(worker.age),
+            # A worker that is told to stop before it has loaded its model stops.
+            "post_fork": lambda _arbiter, _worker: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+            "child_exit": lambda _, worker: self._counts.unseat(worker.age),
         }.items():
             self.cfg.set(name, value)
 
@@ -81,14 +120,3 @@ class Server(BaseApplication):
         except OrdergapError as error:
             log.error("%s: %s", error.kind, error)  # noqa: TRY400 - a sentence, not a traceback
             sys.exit(Arbiter.APP_LOAD_ERROR)
-
-
-class Worker(ThreadWorker):
-    """A worker that, once it stops, refuses new connections instead of leaving them waiting."""
-
-    @override
-    def set_accept_enabled(self, enabled: bool | None) -> None:
-        super().set_accept_enabled(enabled)
-        if not self.alive:
-            for listener in self.sockets:
-                listener.close()

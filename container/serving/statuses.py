@@ -7,15 +7,20 @@ from container.errors import (
     InvalidRequest,
     NotAcceptable,
     OrdergapError,
+    Overloaded,
     Problem,
+    TooLarge,
     UnsupportedMediaType,
 )
+from container.serving.problems import summary
 
 STATUSES: dict[type[OrdergapError], int] = {
     UnsupportedMediaType: 415,
     NotAcceptable: 406,
+    TooLarge: 413,
     InvalidRequest: 400,
     DataError: 400,  # order lines in a request, read as files are
+    Overloaded: 503,
     OrdergapError: 500,  # the server's own: the model, our code, the machine
 }
 
@@ -28,8 +33,6 @@ def status_of(error: OrdergapError) -> int:
 def body_of(error: OrdergapError) -> dict[str, object]:
     """The small JSON object that answers a request which is refused."""
     problems = error.problems if isinstance(error, InvalidRequest) else (Problem(str(error)),)
-    first = vars(problems[0])
-    more = len(problems) - 1
-    message = first["message"] + (f" (and {more} more)" if more else "")
-    content = {"type": type(error).__name__, **first, "message": message}
+    first = {**vars(problems[0]), "message": summary(problems)}
+    content = {"type": type(error).__name__, **first}
     return {"error": {**content, "problems": [vars(problem) for problem in problems]}}

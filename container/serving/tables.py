@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv as text_rows
 import io
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 
 import numpy as np
 
@@ -12,8 +15,9 @@ from container.contract.manifest import ID_COLUMNS, Manifest
 from container.errors import InvalidRequest, Problem
 from container.forecast import Known
 from container.histories import Histories, date_of
-from container.serving.options import Options
-from container.serving.predictor import Orders, Vectors
+from container.serving import parquet as parquet_file
+from container.serving.options import Terms
+from container.serving.predictor import Orders, Placeholder, Vectors
 from container.serving.problems import DATE_HINT, LIMIT, shorten
 from container.serving.records import Days
 
@@ -21,39 +25,68 @@ _HEADER = 1 << 16  # bytes in which a header ends
 _LARGEST = float(np.finfo(np.float32).max)  # of a feature; beyond it is infinite to the model
 
 
-def csv(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders | Vectors:
+def csv(body: bytes, terms: Terms) -> Orders | Vectors:
     """Order lines where the first line names the customer and date columns, else vectors."""
-    columns = manifest.hyperparameters.columns
+    columns = terms.manifest.hyperparameters.columns
     header = re.split(rb"[\r\n]", body[:_HEADER].lstrip(), maxsplit=1)[0].decode("utf-8", "replace")
     needed = {columns.customer_column, columns.date_column}
-    splits = (next(text_rows.reader([header], delimiter=delimiter)) for delimiter in ",;\t|")
-    if any(needed <= {name.strip() for name in names} for names in splits):
-        return _order_lines(body, "text/csv", told, manifest, today)
-    return _vectors(body, told, manifest, today)
+    for delimiter in ",;\t|":
+        names = next(text_rows.reader([header], delimiter=delimiter))
+        if needed <= {name.strip() for name in names}:
+            return _order_lines(body, terms, delimiter, len(names))
+    return _vectors(body, terms)
 
 
-def parquet(body: bytes, told: Options, manifest: Manifest, today: int) -> Orders:
-    """Order lines, as the CSV form with a header."""
-    return _order_lines(body, "application/x-parquet", told, manifest, today)
-
-
-def _order_lines(
-    body: bytes, content_type: str, told: Options, manifest: Manifest, today: int
-) -> Orders:
+def _order_lines(body: bytes, terms: Terms, delimiter: str, width: int) -> Orders:
     from container.ingest import from_bytes  # noqa: PLC0415 - brings polars, which few requests need
 
-    columns = manifest.hyperparameters.columns
-    as_of = today if told.as_of is None else told.as_of
-    cleaned = from_bytes(body, content_type, columns, strict=True, as_of=date_of(as_of))
-    histories = _in_sequence(cleaned.histories, cleaned.seen)
+    terms.allow(orders=body.count(b"\n"))
+    ragged = list(islice(_ragged(body, delimiter, width), LIMIT))
+    if ragged:
+        raise InvalidRequest(ragged)
+    columns, as_of = terms.manifest.hyperparameters.columns, date_of(terms.as_of)
+    cleaned = from_bytes(body, "text/csv", columns, strict=True, as_of=as_of)
+    return _orders(cleaned.histories, cleaned.seen, terms)
+
+
+def _ragged(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
+    """Rows below the header that have more or fewer columns than it."""
+    counts: Iterator[tuple[int, int]]
+    if b'"' in body:
+        text = io.StringIO(body.decode(), newline="")
+        lines = text_rows.reader(text, delimiter=delimiter, strict=True)
+        counts = ((lines.line_num, len(row)) for row in lines if any(row))
+    else:
+        mark = delimiter.encode()
+        counts = (
+            (n, line.count(mark) + 1)
+            for n, line in enumerate(body.split(b"\n"), 1)
+            if line.strip(b"\r " + mark)
+        )
+    with suppress(text_rows.Error):  # then ingest says what is wrong, or mends it
+        for row, (n, count) in enumerate(counts, -1):
+            if count != width:
+                message = f"line {n} has {count} columns, the header {width}"
+                yield Problem(message, row, hint="quote a value that has the delimiter in it")
+
+
+def parquet(body: bytes, terms: Terms) -> Orders:
+    """Order lines, as the CSV form with a header."""
+    columns = terms.manifest.hyperparameters.columns
+    histories, seen, rows = parquet_file.read(body, columns, date_of(terms.as_of))
+    terms.allow(orders=rows)
+    return _orders(histories, seen, terms)
+
+
+def _orders(histories: Histories, seen: list[str], terms: Terms) -> Orders:
+    terms.allow(records=len(seen))
+    histories = _in_sequence(histories, seen)
     without = np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist()
     if without:
+        column = terms.manifest.hyperparameters.customer_column
         what = "has no order: every line was cancelled or is no product"
-        raise InvalidRequest([
-            Problem(f"customer {cleaned.seen[i]} {what}", i, columns.customer_column)
-            for i in without
-        ])  # fmt: skip
-    return Orders(histories, np.full(len(histories.customer_ids), as_of), told)
+        raise InvalidRequest([Problem(f"customer {seen[i]} {what}", i, column) for i in without])
+    return Orders(histories, np.full(len(seen), terms.as_of), terms.told)
 
 
 def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
@@ -70,35 +103,41 @@ def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
     )
 
 
-def _vectors(body: bytes, told: Options, manifest: Manifest, today: int) -> Vectors:
+def _vectors(body: bytes, terms: Terms) -> Vectors:
     """Rows of `manifest.csv_columns`, with or without their names in the first; empty is NaN."""
+    manifest, as_of = terms.manifest, terms.as_of
     try:
         lines = text_rows.reader(io.StringIO(body.decode(), newline=""))
         rows = [(lines.line_num, row) for row in lines if row]
-    except (UnicodeDecodeError, text_rows.Error) as error:
-        raise InvalidRequest([Problem(f"the request is not CSV in UTF-8: {error}")]) from error
+    except text_rows.Error as error:
+        raise InvalidRequest([Problem(f"the request is not CSV: {error}")]) from error
     if tuple(name.strip() for name in rows[0][1]) == manifest.csv_columns:
         del rows[0]
-    as_of = today if told.as_of is None else told.as_of
+    terms.allow(records=len(rows))
     days = Days()
-    vectors, problems = [], []
+    vectors: list[tuple[str, int, list[float]]] = []
+    problems: dict[int, Problem] = {}
     for i, (line, row) in enumerate(rows):
         try:
             vectors.append(_vector(row, manifest, as_of, days))
         except _Unreadable as error:
-            problems.append(Problem(f"line {line} {error}", i, error.field, error.hint))
-            if len(problems) == LIMIT:
+            problems[i] = Problem(f"line {line} {error}", i, error.field, error.hint)
+            if len(problems) == LIMIT and not terms.placeholder:
                 break
-    if problems:
-        raise InvalidRequest(problems)
+    if problems and not terms.placeholder:
+        raise InvalidRequest(list(problems.values()))
     features = np.array([values for _, _, values in vectors], np.float32)
+    features = features.reshape(len(vectors), len(manifest.feature_names))
     known = Known(
         [customer for customer, _, _ in vectors],
         np.full(len(vectors), as_of),
         np.array([last for _, last, _ in vectors], np.int64),
         features[:, manifest.feature_names.index("order_count")].astype(np.int64),
     )
-    return Vectors(known, features, told)
+    placeholders = {
+        i: Placeholder.of(rows[i][1][0] or None, [problem]) for i, problem in problems.items()
+    }
+    return Vectors(known, features, terms.told, placeholders if terms.placeholder else None)
 
 
 class _Unreadable(Exception):
@@ -142,7 +181,7 @@ def _vector(
 
 def _number(cell: str, name: str) -> float:
     try:
-        value = float(cell) if cell.strip() else np.nan
+        value = float(cell.replace("_", "?")) if cell.strip() else np.nan
     except ValueError as error:
         raise _Unreadable(f"has {name} {shorten(cell)}, which is no number", name) from error
     if abs(value) > _LARGEST:

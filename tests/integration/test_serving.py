@@ -1,19 +1,14 @@
 """The commands as a platform runs them: a job, then a real gunicorn, as processes of their own."""
 
 import contextlib
-import csv
-import datetime
-import http.client
 import json
 import os
-import random
+import re
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,143 +18,12 @@ from container.artifacts import Bundle
 from container.histories import day_of
 from container.serving import codecs
 from container.serving.predictor import predict
-
-AS_OF = datetime.date(2011, 12, 9)
-HEADER = ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]
-
-
-def order_lines(customers: int) -> Iterator[list[Any]]:
-    dice = random.Random(3)  # noqa: S311
-    for customer in range(customers):
-        rhythm = dice.randrange(5, 60)
-        day = AS_OF - datetime.timedelta(dice.randrange(250, 400))
-        while (day := day + datetime.timedelta(dice.randrange(1, 2 * rhythm))) <= AS_OF:
-            yield [dice.random(), "85123A", dice.randrange(1, 9), day, "1.25", customer]
-
-
-def command(*words: object, **environment: object) -> dict[str, Any]:
-    """How to start `python -m container`, for subprocess."""
-    told = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    told |= {name: str(value) for name, value in environment.items()}
-    return {"args": [sys.executable, "-m", "container", *map(str, words)], "env": told}
-
-
-@pytest.fixture(scope="module")
-def opt_ml(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """/opt/ml after a training job."""
-    place = tmp_path_factory.mktemp("opt_ml")
-    channel, config = place / "input/data/training", place / "input/config"
-    channel.mkdir(parents=True)
-    config.mkdir()
-    with (channel / "orders.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([HEADER, *order_lines(150)])
-    (config / "hyperparameters.json").write_text('{"num_round": "30"}')
-    job = command("train", "--opt_ml", place)
-    done = subprocess.run(**job, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return place
-
-
-@pytest.fixture(scope="module")
-def bundle(opt_ml: Path) -> Bundle:
-    return Bundle.load(opt_ml / "model")
-
-
-@dataclass
-class Server:
-    """A server process and what to ask it."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def ask(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> tuple[int, str, bytes]:
-        with contextlib.closing(self.connect()) as connection:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, named)
-            response = connection.getresponse()
-            return response.status, response.headers["Content-Type"], response.read()
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def score(self, body: str | bytes, form: str, accept: str = "application/json") -> bytes:
-        status, told, answer = self.ask(
-            "POST", "/invocations", body, Content_Type=form, Accept=accept
-        )
-        assert (status, told) == (200, accept), answer
-        return answer
-
-    def workers(self) -> list[int]:
-        pid = self.process.pid
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-    def wait_for_ping(self, seconds: float = 30) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.ask("GET", "/ping")[0] == 200:
-                    return
-            time.sleep(0.02)
-        pytest.fail(f"no green /ping: {self.process.communicate(timeout=5)}")
-
-    def stop(self) -> int:
-        """The exit code after SIGTERM."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
-
+from tests.served import AS_OF, HEADER, LINES, Server, command, lines, order_lines
 
 Serve = Callable[..., Server]
 
 
-@pytest.fixture(scope="module")
-def serve(root: Path) -> Iterator[Serve]:
-    started = []
-
-    def serve(opt_ml: Path, **environment: object) -> Server:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        told = {"SAGEMAKER_BIND_TO_PORT": port, "SAGEMAKER_MODEL_SERVER_WORKERS": 2} | environment
-        process = subprocess.Popen(
-            **command("serve", "--opt_ml", opt_ml, **told),
-            cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return Server(process, port)
-
-    yield serve
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def server(serve: Serve, opt_ml: Path) -> Server:
-    """One server for the tests that only ask."""
-    running = serve(opt_ml)
-    running.wait_for_ping()
-    return running
-
-
-@pytest.fixture(scope="module")
-def records() -> list[dict[str, Any]]:
-    """The customers of the file, as scoring records."""
-    found: dict[str, dict[str, Any]] = {}
-    for _, _, items, day, price, customer in order_lines(40):
-        record = found.setdefault(
-            str(customer), {"customer_id": str(customer), "orders": [], "as_of": str(AS_OF)}
-        )
-        order = {"date": str(day), "amount": items * float(price), "items": items, "lines": 1}
-        record["orders"].append(order)
-    return list(found.values())
-
-
-def lines(records: list[dict[str, Any]]) -> bytes:
-    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
-
-
+@pytest.mark.point(50, 56, 64)
 def test_the_server_says_what_the_model_says_in_every_form(
     server: Server, bundle: Bundle, records: list[dict[str, Any]]
 ) -> None:
@@ -177,6 +41,7 @@ def test_no_customers_are_no_predictions(server: Server) -> None:
     assert json.loads(server.score("[]", "application/json"))["predictions"] == []
 
 
+@pytest.mark.point(60)
 def test_a_body_may_come_in_chunks_of_unknown_length(
     server: Server, records: list[dict[str, Any]]
 ) -> None:
@@ -202,6 +67,7 @@ def test_predict_writes_what_the_server_answers(
     assert sorted(written) == sorted(answer.splitlines())
 
 
+@pytest.mark.point(49)
 def test_a_worker_that_dies_is_replaced(serve: Serve, opt_ml: Path) -> None:
     server = serve(opt_ml, SAGEMAKER_MODEL_SERVER_WORKERS=1)
     server.wait_for_ping()
@@ -211,6 +77,7 @@ def test_a_worker_that_dies_is_replaced(serve: Serve, opt_ml: Path) -> None:
     assert before not in server.workers()
 
 
+@pytest.mark.point(53)
 def test_sigterm_lets_requests_end_and_exits_with_0(
     serve: Serve, opt_ml: Path, records: list[dict[str, Any]]
 ) -> None:
@@ -234,16 +101,17 @@ def test_sigterm_lets_requests_end_and_exits_with_0(
     assert server.process.wait(timeout=10) == 0
 
 
+@pytest.mark.point(63)
 def test_workers_answer_though_libraries_were_told_to_use_threads(
     serve: Serve, opt_ml: Path, server: Server, records: list[dict[str, Any]]
 ) -> None:
     """Threads of a library that was started before the fork would be missing after it."""
     threaded = serve(opt_ml, OMP_NUM_THREADS=4, OMP_WAIT_POLICY="ACTIVE")
     threaded.wait_for_ping()
-    form = "application/jsonlines"
-    assert threaded.score(lines(records), form) == server.score(lines(records), form)
+    assert threaded.score(lines(records), LINES) == server.score(lines(records), LINES)
 
 
+@pytest.mark.point(52)
 def test_the_model_folder_is_left_as_it_is(
     serve: Serve, opt_ml: Path, records: list[dict[str, Any]]
 ) -> None:
@@ -270,6 +138,7 @@ def damaged(opt_ml: Path, place: Path, how: str) -> Path:
     return place
 
 
+@pytest.mark.point(49)
 @pytest.mark.parametrize("how", ["missing", "corrupt", "no manifest"])
 def test_a_model_that_cannot_be_served_ends_the_process_with_one_line(
     serve: Serve, opt_ml: Path, tmp_path: Path, how: str
@@ -288,3 +157,104 @@ def test_a_setting_that_is_wrong_ends_the_process_with_one_line(serve: Serve, op
     assert (server.process.returncode, said.count("\n")) == (1, 1)
     assert "ORDERGAP_THREADS = 'many'" in said
     assert "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'x'" in said
+
+
+def listening(server: Server) -> list[str]:
+    """The local addresses, as the kernel writes them, on which the server's processes listen."""
+    inodes = set()
+    for pid in [server.process.pid, *server.workers()]:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes |= set(re.findall(r"socket:\[(\d+)\]", str(link.readlink())))
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
+
+
+@pytest.mark.point(46)
+def test_one_port_is_listened_on_at_every_address(serve: Serve, opt_ml: Path) -> None:
+    server = serve(opt_ml, SAGEMAKER_SAFE_PORT_RANGE="9000-9010")
+    server.wait_for_ping()
+    assert listening(server) == [f"00000000:{server.port:04X}"]
+
+
+@pytest.mark.point(46)
+def test_a_port_that_is_taken_ends_the_process_with_one_line(serve: Serve, opt_ml: Path) -> None:
+    with socket.create_server(("", 0)) as taken:
+        server = serve(opt_ml, SAGEMAKER_BIND_TO_PORT=taken.getsockname()[1])
+        _, said = server.process.communicate(timeout=15)
+    assert (server.process.returncode, said.count("\n")) == (1, 1)
+    assert said.startswith(f"PlatformError: port {server.port} cannot be listened on: address al")
+
+
+@pytest.mark.point(47, 48)
+def test_ping_is_not_answered_before_there_is_a_model_and_soon_after_the_start(
+    serve: Serve, opt_ml: Path
+) -> None:
+    start = time.monotonic()
+    server = serve(opt_ml, SAGEMAKER_MODEL_SERVER_WORKERS=1)
+    server.wait_for_ping()
+    assert time.monotonic() - start < 20
+    # The very first green ping is followed by a forecast, not by a model that is still missing.
+    assert server.ask("POST", "/invocations", "[]", Content_Type="application/json")[0] == 200
+
+
+@pytest.mark.point(51)
+def test_headers_that_mean_nothing_here_are_passed_over(
+    server: Server, records: list[dict[str, Any]]
+) -> None:
+    headers = {
+        "X_Amzn_SageMaker_Session_Id": "NEW_SESSION",
+        "X_Amzn_SageMaker_Target_Model": "other.tar.gz",
+        "X_Amzn_SageMaker_Target_Variant": "two",
+        "X_Forwarded_For": "10.0.0.1",
+        "Cookie": "a=b",
+        "Content_Type": LINES,
+    }
+    assert server.ask("POST", "/invocations", lines(records), **headers)[0] == 200
+
+
+@pytest.mark.point(62)
+def test_an_answer_comes_in_one_piece(server: Server, records: list[dict[str, Any]]) -> None:
+    with contextlib.closing(server.connect()) as connection:
+        connection.request("POST", "/invocations", lines(records), {"Content-Type": LINES})
+        response = connection.getresponse()
+        assert int(response.headers["Content-Length"]) == len(response.read())
+
+
+@pytest.mark.point(67)
+def test_a_request_that_is_sent_again_is_answered_alike(
+    server: Server, records: list[dict[str, Any]]
+) -> None:
+    assert len({server.score(lines(records), LINES, "text/csv") for _ in range(6)}) == 1
+
+
+@pytest.mark.parametrize("form", [LINES, "text/csv", "application/json"])
+@pytest.mark.point(66, 70, 72)
+def test_in_batch_transform_an_answer_ends_with_one_newline(
+    batch: Server, records: list[dict[str, Any]], form: str
+) -> None:
+    for body in (lines(records), lines(records).rstrip(), lines(records).replace(b"\n", b"\r\n")):
+        answer = batch.score(body, LINES, form)
+        assert answer.endswith(b"\n")
+        assert not answer.endswith(b"\n\n")
+        assert form == "application/json" or answer.count(b"\n") == len(records)
+
+
+@pytest.mark.point(59)
+def test_in_batch_transform_the_largest_request_is_the_largest_payload(batch: Server) -> None:
+    status, _, answer = batch.ask("POST", "/invocations", b" " * ((1 << 20) + 1))
+    assert (status, "SAGEMAKER_MAX_PAYLOAD_IN_MB" in json.loads(answer)["error"]["hint"]) == (
+        413,
+        True,
+    )
+
+
+@pytest.fixture(scope="module")
+def batch(serve: Serve, opt_ml: Path) -> Server:
+    server = serve(opt_ml, SAGEMAKER_BATCH="True", SAGEMAKER_MAX_PAYLOAD_IN_MB=1)
+    server.wait_for_ping()
+    return server

@@ -2,6 +2,7 @@
 
 import datetime
 import gc
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from container.artifacts import Bundle
-from container.errors import NotAcceptable
+from container.errors import NotAcceptable, UnsupportedMediaType
 from container.serving import server
 from container.serving.app import create_app
 from container.settings import Settings
@@ -22,11 +23,13 @@ def client_of(bundle: Bundle, settings: Settings) -> FlaskClient:
     return create_app(bundle, settings, lambda: datetime.date(2011, 12, 9)).test_client()
 
 
+@pytest.mark.point(47)
 def test_ping_is_green_and_empty(client: FlaskClient) -> None:
     response = client.get("/ping")
     assert (response.status_code, response.data) == (200, b"")
 
 
+@pytest.mark.point(68)
 def test_execution_parameters_are_those_of_the_settings(bundle: Bundle) -> None:
     settings = Settings(max_payload_mb=20, max_concurrent_transforms=4)
     assert client_of(bundle, settings).get("/execution-parameters").get_json() == {
@@ -36,6 +39,7 @@ def test_execution_parameters_are_those_of_the_settings(bundle: Bundle) -> None:
     }
 
 
+@pytest.mark.point(54, 55)
 def test_the_settings_say_the_forms_that_a_request_does_not_name(bundle: Bundle) -> None:
     plain = client_of(bundle, Settings())
     assert plain.post("/invocations", data=b"[]").get_json()["predictions"] == []
@@ -91,6 +95,7 @@ def test_a_server_collects_garbage_though_its_start_did_not(
 ) -> None:
     monkeypatch.setattr(server, "check", lambda _: bundle.manifest)
     monkeypatch.setattr(server.Server, "run", lambda _: None)
+    monkeypatch.setattr(server, "_listen", lambda _: socket.socket())
     gc.disable()
     try:
         server.serve(Path("model"), Settings(), lambda: datetime.date(2011, 12, 9))
@@ -98,3 +103,25 @@ def test_a_server_collects_garbage_though_its_start_did_not(
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+@pytest.mark.point(70, 71)
+def test_in_batch_transform_an_answer_in_json_is_an_object_and_a_newline(bundle: Bundle) -> None:
+    answer = client_of(bundle, Settings(batch=True)).post("/invocations", json=ANA).data
+    assert answer.count(b"\n") == answer.endswith(b"}\n") == 1
+    assert client_of(bundle, Settings()).post("/invocations", json=ANA).data + b"\n" == answer
+
+
+@pytest.mark.parametrize("path", ["/invocations/", "/invocations//", "/report//x", ""])
+def test_a_path_that_is_nearly_one_is_not_found_rather_than_sent_elsewhere(
+    client: FlaskClient, path: str
+) -> None:
+    answer = client.get("/", environ_overrides={"PATH_INFO": path})
+    assert (answer.status_code, answer.get_json()["error"]["type"]) == (404, "NotFound")
+
+
+def test_a_default_content_type_that_is_none_of_ours_is_refused_at_the_start(
+    bundle: Bundle,
+) -> None:
+    with pytest.raises(UnsupportedMediaType, match="ORDERGAP_DEFAULT_CONTENT_TYPE"):
+        create_app(bundle, Settings(default_content_type="image/png"), datetime.date.today)

@@ -84,6 +84,7 @@ def predictions(response: TestResponse) -> list[Record]:
     return answered
 
 
+@pytest.mark.point(54, 56, 64)
 def test_every_json_form_gives_the_same_answer(ask: Ask) -> None:
     batch = made_up(20)
     expected = predictions(ask({"instances": batch}))
@@ -95,6 +96,7 @@ def test_every_json_form_gives_the_same_answer(ask: Ask) -> None:
         assert [json.loads(line) for line in ask(lines(batch), name).text.splitlines()] == expected
 
 
+@pytest.mark.point(56, 69)
 def test_feature_vectors_give_the_answer_of_the_orders_they_were_made_of(
     ask: Ask, bundle: Bundle
 ) -> None:
@@ -106,6 +108,7 @@ def test_feature_vectors_give_the_answer_of_the_orders_they_were_made_of(
         assert predictions(ask(body, "text/csv", Accept="application/json")) == expected
 
 
+@pytest.mark.point(56)
 def test_raw_order_lines_give_the_answer_of_the_records(ask: Ask) -> None:
     batch = made_up(20)[::-1]
     expected = predictions(ask(batch))
@@ -144,6 +147,7 @@ def test_an_answer_fits_the_contract(ask: Ask) -> None:
         assert Prediction.model_validate(prediction).as_of == datetime.date(2011, 12, 9)
 
 
+@pytest.mark.point(56, 65)
 def test_csv_says_what_json_says_flattened(ask: Ask) -> None:
     batch = made_up(20)
     expected = [
@@ -163,6 +167,7 @@ def test_csv_says_what_json_says_flattened(ask: Ask) -> None:
     assert not with_header.endswith("\n\n")
 
 
+@pytest.mark.point(69, 70, 74)
 @settings(max_examples=20)
 @given(st.sets(st.integers(1, 29)), st.booleans())
 def test_any_split_of_a_batch_gives_the_same_rows(
@@ -211,6 +216,7 @@ def test_as_of_may_be_told_by_record_by_request_or_not_at_all(ask: Ask) -> None:
 OPTIONS = 'as_of=2011-12-31; horizons="60,7,60"; interval_level=0.5'
 
 
+@pytest.mark.point(54)
 def test_options_beside_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
     batch = made_up(4)
     body = {"instances": batch, "as_of": "2011-12-31", "horizons": [7, 60], "interval_level": 0.5}
@@ -242,6 +248,7 @@ def test_a_byte_order_mark_and_other_charsets_are_read(ask: Ask) -> None:
     assert predictions(ask(body.encode("iso-8859-1"), name)) == expected
 
 
+@pytest.mark.point(55)
 @pytest.mark.parametrize(
     ("accept", "form"),
     [
@@ -267,6 +274,7 @@ def test_the_answer_has_the_form_that_was_accepted(ask: Ask, accept: str, form: 
     assert (response.status_code, response.headers["Content-Type"]) == (200, form)
 
 
+@pytest.mark.point(55)
 def test_without_accept_the_answer_has_the_requests_own_form(ask: Ask, bundle: Bundle) -> None:
     batch = made_up(2)
     for body, name in [

@@ -1,12 +1,15 @@
 """A request that cannot be answered is refused with the record, the field and what to do."""
 
 import contextlib
+import io
 import json
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -15,13 +18,17 @@ from werkzeug.test import TestResponse
 
 from container.artifacts import Bundle
 from container.errors import DataError, InvalidRequest
-from container.serving import app, codecs
+from container.histories import date_of
+from container.serving import app, codecs, repeats
+from container.serving.exchange import FULL, REFUSAL
+from container.settings import Settings
 
 Ask = Callable[..., TestResponse]
 
 GOOD = {"date": "2011-12-01", "amount": 5}
 ANA = {"customer_id": "ana", "orders": [GOOD]}
 LINES = "application/jsonlines"
+HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID"
 
 
 def with_order(**changes: Any) -> dict[str, Any]:
@@ -61,8 +68,8 @@ REFUSALS = [
     ('{"instances": []}', LINES, 400, 0, "customer_id", "line 1: customer_id is missing"),
     ("ana,2011-12-01,1", "text/csv", 400, 0, None, "line 1 has 3 columns, expected 24"),
     ("CustomerID,Date\nana,2011-12-01", "text/csv", 400, 0, None, "line 1 has 2 columns"),
-    (b"\xff\xfe,1", "text/csv", 400, None, None, "not CSV in UTF-8"),
-    (b"{}", "text/csv; charset=utf-99", 400, None, None, "not utf-99"),
+    (b"\xff\xfe,1", "text/csv", 400, None, None, "not utf-8"),
+    (b"{}", "text/csv; charset=utf-99", 400, None, "charset", "utf-99"),
     ([ANA], "application/json; asof=2011-12-20", 400, None, "asof", "not known"),
     ([ANA], "application/json; as_of=tomorrow", 400, None, "as_of", "tomorrow"),
     ([ANA], 'application/json; horizons="30,x"', 400, None, "horizons[1]", "x"),
@@ -71,10 +78,39 @@ REFUSALS = [
         400, None, "as_of", "given twice",
     ),
     ([ANA], "application/x-www-form-urlencoded", 415, None, None, "application/json, .*text/csv"),
+    # a key twice, numbers too large, nesting too deep, bytes that are no text
+    ('{"customer_id": "a", "orders": [], "orders": []}', "application/json",
+     400, None, None, "ambiguous: the key 'orders' is there twice"),
+    ('[{"customer_id":"a","orders":[{"date":"2011-12-01","amount":5,"amount":6}]}]',
+     "application/json", 400, None, None, "'amount' is there twice"),
+    ('{"instances": [], "instances": []}', "application/json", 400, None, None, "twice"),
+    ('{}\n{"customer_id": "a", "customer_id" : "b"}', LINES, 400, 0, "customer_id", "missing"),
+    (json.dumps(ANA) + '\n{"customer_id": "a", "customer_id" : "b"}', LINES,
+     400, 1, None, "line 2 is ambiguous: the key 'customer_id' is there twice"),
+    ('{"customer_id": "a", "orders": [], "x": %s}' % ("[" * 990 + "]" * 990), "application/json",
+     400, 0, "orders", "at least 1 item"),
+    ('{"customer_id": "a", "x": ' + '{"a":' * 990 + '1' + '}' * 991,
+     "application/json", 400, None, None, "ambiguous: it is nested too deeply|is not JSON"),
+    ("[" * 5000, "application/json", 400, None, None, "is not JSON"),
+    ("[" * 500 + "]" * 500, "application/json", 400, 0, None, "expected an object"),
+    ([with_order(amount=10**400)], "application/json", 400, None, None, "is not JSON|amount"),
+    ([with_order(amount=1e13)], "application/json", 400, 0, "orders[1].amount", "less than or"),
+    ([ANA | {"customer_id": 10**20}], "application/json", 400, 0, "customer_id", "too large to be"),
+    ('[{"customer_id": "a", "orders": [{"date": "2011-12-01", "amount": NaN}]}]',
+     "application/json", 400, None, None, "not JSON"),
+    ([with_order(date="1899-12-31")], "application/json", 400, 0, "orders[1].date", "1900-01-01"),
+    ([ANA | {"as_of": "2200-01-02"}], "application/json", 400, 0, "as_of", "2200-01-01"),
+    (b'[{"customer_id": "\xff"}]', "application/json", 400, None, None, "is not utf-8"),
+    (HEADER.encode() + b"\n1,A,2,2011-12-01,5,Zo\xeb", "text/csv", 400, None, None, "is not utf-8"),
+    (HEADER + "\n1,A,2,2011-12-01,5,ana,more", "text/csv", 400, 0, None, "line 2 has 7 columns"),
+    (HEADER + '\n1,"A\n,",2,2011-12-01,5,ana\n2,A', "text/csv", 400, 1, None, "line 4 has 2 col"),
+    ({"instances": [with_order(amount=-1)], "x": 1, "as_of": "soon"}, "application/json",
+     400, None, "x", "and 2 more"),
     (b"\x93NUMPY", "application/x-npy", 415, None, None, "'application/x-npy' is not one of"),
 ]  # fmt: skip
 
 
+@pytest.mark.point(54, 57, 58)
 @pytest.mark.parametrize(("body", "form", "status", "record", "field", "words"), REFUSALS)
 def test_a_bad_request_is_refused_by_record_and_field(
     ask: Ask, body: Any, form: str, status: int, record: int | None, field: str | None, words: str
@@ -87,6 +123,106 @@ def test_a_bad_request_is_refused_by_record_and_field(
     assert list(error) == ["type", "message", "record", "field", "hint", "problems"]
     assert [*error["problems"][0]] == ["message", "record", "field", "hint"]
     assert re.search(words, error["message"]), error["message"]
+
+
+def test_all_that_is_wrong_with_a_request_is_told_at_once(ask: Ask) -> None:
+    """The request's own fields, its options and its records, the day being unknown."""
+    body = {"instances": [with_order(amount=-1), ANA], "x": 1, "as_of": "soon"}
+    problems = ask(body).get_json()["error"]["problems"]
+    assert [problem["field"] for problem in problems] == ["x", "as_of", "orders[1].amount"]
+    both = "5\n{\n" + json.dumps(ANA)
+    lines = [problem["message"] for problem in ask(both, LINES).get_json()["error"]["problems"]]
+    assert [line.split(":")[0] for line in lines] == ["line 1 = 5", "line 2 is not JSON"]
+
+
+def test_what_looks_like_a_key_twice_and_is_none_is_answered(ask: Ask) -> None:
+    for record in (
+        ANA | {"note": 'he said "x": y', "address": {"a": {"a": 1}}},
+        ANA | {"customer_id": '":":" :'},
+    ):
+        for text in (json.dumps(record), json.dumps(record, indent=1), json.dumps([record] * 2)):
+            assert ask(text).status_code == 200
+        assert ask(json.dumps(record) + "\n" + json.dumps(ANA), LINES).status_code == 200
+
+
+@settings(max_examples=100)
+@given(
+    st.recursive(
+        st.integers() | st.text('":{ \\', max_size=5),
+        lambda inner: (
+            st.dictionaries(st.text('":a', max_size=2), inner, max_size=3)
+            | st.lists(inner, max_size=2)
+        ),
+    ),
+    st.sampled_from([None, 0, 2]),
+)
+def test_no_key_that_stands_twice_goes_unseen(value: Any, indent: int | None) -> None:
+    record = ANA | {"extra": value}
+    text = json.dumps(record, indent=indent)
+    twice = text[:-1] + ', "extra": 5}'
+    assert not repeats.possible(json.dumps([ANA] * 2).encode(), [ANA] * 2)
+    assert repeats.possible(twice.encode(), [json.loads(twice)])
+    repeats.refuse(text.encode())
+    with pytest.raises(ValueError, match="'extra' is there twice"):
+        repeats.refuse(twice.encode())
+
+
+@pytest.mark.point(59)
+def test_more_records_or_orders_than_the_settings_allow_are_413(bundle: Bundle) -> None:
+    limits = Settings(max_records=2, max_orders=3)
+    client = app.create_app(bundle, limits, lambda: bundle.manifest.as_of).test_client()
+
+    def status(body: Any, form: str) -> tuple[int, str]:
+        text = body if isinstance(body, str) else json.dumps(body)
+        response = client.post("/invocations", data=text, headers={"Content-Type": form})
+        return response.status_code, (response.get_json(silent=True) or {}).get("error", {}).get(
+            "hint", ""
+        )
+
+    assert status([ANA] * 2, "application/json")[0] == 200
+    for body, form in [
+        ([ANA] * 3, "application/json"),
+        ("\n".join([json.dumps(ANA)] * 3), LINES),
+        ("\n".join([vector(bundle)] * 3), "text/csv"),
+        ("\n".join([HEADER, *(f"{i},A,2,2011-12-01,5,{i}" for i in range(3))]), "text/csv"),
+    ]:
+        code, hint = status(body, form)
+        assert (code, "ORDERGAP_MAX_RECORDS" in hint) == (413, True)
+    code, hint = status([ANA | {"orders": [GOOD] * 4}], "application/json")
+    assert (code, "ORDERGAP_MAX_ORDERS" in hint) == (413, True)
+
+
+@pytest.mark.point(59)
+def test_a_body_over_the_limit_is_413_and_names_the_setting(bundle: Bundle) -> None:
+    for limits, most in [
+        (Settings(max_body_mb=7), 7), (Settings(max_body_mb=1), 6),
+        (Settings(batch=True, max_payload_mb=2), 2), (Settings(batch=True, max_payload_mb=0), 100),
+    ]:  # fmt: skip
+        assert limits.max_body == most << 20
+    small = Settings(batch=True, max_payload_mb=1)
+    client = app.create_app(bundle, small, lambda: bundle.manifest.as_of).test_client()
+    response = client.post("/invocations", data=b" " * ((1 << 20) + 1))
+    error = response.get_json()["error"]
+    assert (response.status_code, error["type"]) == (413, "TooLarge")
+    assert "SAGEMAKER_MAX_PAYLOAD_IN_MB" in error["hint"]
+
+
+def test_a_history_of_100_000_orders_is_answered(ask: Ask) -> None:
+    orders = [{"date": str(date_of(15_000 + i % 300)), "amount": 1} for i in range(100_000)]
+    response = ask({"customer_id": "ana", "orders": orders})
+    assert response.get_json()["predictions"][0]["order_count"] == 300
+
+
+@pytest.mark.point(57)
+def test_what_comes_when_too_many_wait_is_503_and_may_come_again(client: FlaskClient) -> None:
+    response = client.post("/invocations", environ_overrides={REFUSAL: FULL})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert response.get_json()["error"]["type"] == "Overloaded"
+
+
+def test_a_body_that_is_zipped_is_415(ask: Ask) -> None:
+    assert ask("{}", Content_Encoding="gzip").status_code == 415
+    assert ask([ANA], Content_Encoding="identity").status_code == 200
 
 
 def vector(bundle: Bundle, **changes: str) -> str:
@@ -111,9 +247,6 @@ def test_a_bad_cell_of_a_feature_vector_is_refused_by_line_and_column(
     error = response.get_json()["error"]
     assert (response.status_code, error["record"], error["field"]) == (400, 1, field)
     assert error["message"].startswith("line 3 ")
-
-
-HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +290,22 @@ def test_bytes_that_are_no_parquet_are_refused(ask: Ask) -> None:
     assert response.status_code == 400
 
 
+def test_parquet_that_ends_the_process_which_reads_it_is_refused_by_one_that_lives_on(
+    ask: Ask,
+) -> None:
+    """Its metadata ask for more memory than there is."""
+    response = ask((Path(__file__).parent / "aborts.parquet").read_bytes(), "application/x-parquet")
+    assert response.status_code == 400
+    assert "is damaged, or too large" in response.get_json()["error"]["message"]
+
+
+def test_parquet_of_other_columns_is_refused_by_their_names(ask: Ask) -> None:
+    body = io.BytesIO()
+    pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2011-12-01"]}).write_parquet(body)
+    error = ask(body.getvalue(), "application/x-parquet").get_json()["error"]
+    assert (error["type"], "UnitPrice" in error["message"]) == ("MissingColumn", True)
+
+
 @settings(max_examples=200)
 @given(
     form=st.sampled_from(["application/json", LINES, "text/csv"]),
@@ -178,6 +327,7 @@ def test_no_damage_to_a_text_is_taken_for_a_fault_of_ours(
         codecs.decode(body, form, bundle.manifest, 15_317)
 
 
+@pytest.mark.point(55)
 def test_an_accept_that_nothing_satisfies_is_406_and_lists_the_forms(ask: Ask) -> None:
     response = ask([ANA], Accept="image/png, text/csv;q=0")
     assert response.status_code == 406
@@ -190,6 +340,7 @@ def test_every_problem_is_told_up_to_twenty(ask: Ask) -> None:
     assert [problem["record"] for problem in error["problems"]] == list(range(20))
 
 
+@pytest.mark.point(57)
 def test_a_wrong_path_or_method_is_answered_in_json(client: FlaskClient) -> None:
     missing, wrong = client.get("/nowhere"), client.get("/invocations")
     assert (missing.status_code, missing.get_json()["error"]["type"]) == (404, "NotFound")
@@ -197,6 +348,7 @@ def test_a_wrong_path_or_method_is_answered_in_json(client: FlaskClient) -> None
     assert "POST" in wrong.headers["Allow"]
 
 
+@pytest.mark.point(57)
 def test_a_fault_of_ours_is_500_and_its_cause_is_only_in_the_log(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

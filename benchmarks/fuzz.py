@@ -1,0 +1,237 @@
+"""Malformed and odd requests by the ten thousand: no 500, no dead worker, no growth of memory.
+
+python -m benchmarks.fuzz [--requests 50000] [--seed 0]
+
+Nine in ten go to the application in this process, the others through the socket of a server with
+two workers, damaged as HTTP too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import json
+import logging
+import random
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import unquote
+
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from benchmarks.odd_requests import PIECES, Request, requests
+from benchmarks.predict import train
+from benchmarks.serving import memory, running
+from container.artifacts import Bundle
+from container.serving.app import create_app
+from container.settings import Settings, limit_threads
+
+ALLOWED = {200, 400, 404, 405, 406, 408, 413, 414, 415, 417, 431}
+VARIANTS = 10  # requests of each that is drawn
+GROWTH = 16.0  # MiB that count as no growth: caches fill and the allocator settles
+
+
+def wrong(status: int, form: str, body: bytes) -> str | None:
+    """What is wrong with an answer, if anything is."""
+    if status not in ALLOWED:
+        return f"status {status}"
+    if b"Traceback" in body or b'File "' in body:
+        return "a traceback"
+    if status >= 400 and body:
+        if form != "application/json":
+            return f"a refusal in {form}"
+        if not json.loads(body)["error"]["message"]:
+            return "a refusal without a message"
+    if status == 200 and form == "application/json" and re.search(rb"[:,\[](NaN|-?Infinity)", body):
+        return "NaN in JSON"
+    return None
+
+
+def fuzz(
+    count: int,
+    strategy: st.SearchStrategy[Request],
+    send: Callable[[Request], int],
+    start: int = 0,
+    sample: list[Request] | None = None,
+) -> Counter[int]:
+    """Send so many requests, the same for the same `start`; how many had each status.
+
+    `send` raises where an answer is wrong. Some of the requests are added to `sample`.
+    """
+    statuses: Counter[int] = Counter()
+
+    @seed(start)
+    @settings(
+        max_examples=-(-count // VARIANTS), database=None, deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(strategy, st.integers(0, 2**32))
+    def each(request: Request, start: int) -> None:
+        for variant in variants(request, start):
+            statuses[send(variant)] += 1
+        if sample is not None and "parquet" not in request.form:
+            sample.append(variant)
+
+    each()
+    return statuses
+
+
+def variants(request: Request, start: int) -> Iterator[Request]:
+    """The request, and the same with more and more damage to its body."""
+    yield request
+    dice = random.Random(start)  # noqa: S311
+    body = request.body
+    if "parquet" in request.form:
+        return
+    for _ in range(VARIANTS - 1):
+        at, length = dice.randrange(len(body) + 1), dice.choice([0, 0, 1, 1, 2, 9])
+        put = dice.choice(
+            [*PIECES, body[dice.randrange(len(body) + 1) :][:40], b"%c" % dice.randrange(256)]
+        )
+        body = body[:at] + put + body[at + length :]
+        yield dataclasses.replace(request, body=body)
+
+
+def to_application(client: FlaskClient) -> Callable[[Request], int]:
+    """Sends to an application in this process."""
+
+    def send(request: Request) -> int:
+        headers = {"Content-Type": request.form}
+        if request.accept is not None:
+            headers["Accept"] = request.accept
+        path = {"PATH_INFO": unquote(request.path.partition("?")[0], "latin-1")}
+        answer = client.open(
+            "/", environ_overrides=path, method=request.method, headers=headers, data=request.body
+        )
+        complaint = wrong(answer.status_code, answer.headers.get("Content-Type", ""), answer.data)
+        if complaint:
+            raise AssertionError(f"{complaint}: {answer.data[:300]!r}")
+        return answer.status_code
+
+    return send
+
+
+def to_socket(port: int) -> Callable[[Request], int]:
+    """Sends to a server on this machine, now and then as something that is hardly HTTP."""
+    sent = Counter[str]()
+
+    def send(request: Request) -> int:
+        sent["all"] += 1
+        told = b"".join(_exchange(port, _written(request, sent["all"])))
+        statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", told)]
+        if not set(statuses) <= ALLOWED | {100} or b"Traceback" in told or b"<html" in told:
+            raise AssertionError(f"{request}: {told[:500]!r}")
+        return statuses[0] if statuses else 0
+
+    return send
+
+
+def _written(request: Request, n: int) -> bytes:
+    """The request as bytes; every third is damaged in its head or its length."""
+    accept = f"Accept: {request.accept}\r\n" if request.accept else ""
+    length = len(request.body) + (n % 9 == 0) * (n % 7 - 3)
+    head = (
+        f"{request.method} {request.path} HTTP/1.1\r\nHost: x\r\nContent-Type: {request.form}\r\n"
+        f"{accept}Content-Length: {length}\r\n\r\n"
+    ).encode()
+    if n % 6 == 1:
+        at = n * 7919 % len(head)
+        head = head[:at] + PIECES[n % len(PIECES)] + head[at + n % 3 :]
+    elif n % 6 == 4:
+        head = head.replace(b"Content-Length: ", b"Transfer-Encoding: chunked\r\nX: ")
+        size = len(request.body) + (n % 5 == 0)
+        return head + b"%x\r\n%s\r\n0\r\n\r\n" % (size, request.body)
+    return head + request.body
+
+
+def _exchange(port: int, data: bytes) -> list[bytes]:
+    """What the server says to that and nothing more."""
+    said = []
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
+        try:
+            wire.sendall(data)
+            wire.shutdown(socket.SHUT_WR)
+            while part := wire.recv(1 << 16):
+                said.append(part)
+        except ConnectionError:
+            pass
+    return said
+
+
+def resident() -> float:
+    """MiB of this process."""
+    gc.collect()
+    text = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", text)[0]) / 1024
+
+
+def growth(
+    sample: Sequence[Request], send: Callable[[Request], int], used: Callable[[], float]
+) -> float:
+    """MiB by which three rounds of the same requests make memory grow after a first one.
+
+    What draws requests remembers them, and what is imported when it is first needed stays: neither
+    is a leak.
+    """
+    with ThreadPoolExecutor(8) as clients:
+        Counter(clients.map(send, sample))
+        before = used()
+        for _ in range(3):
+            Counter(clients.map(send, sample))
+    return used() - before
+
+
+def main() -> None:
+    """Fuzz both ways and say what came of it; exit code 1 where something is amiss."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    limit_threads(1)
+    logging.getLogger("ordergap").setLevel(logging.CRITICAL)
+    grown = {}
+    with tempfile.TemporaryDirectory() as name:
+        model = train(Path(name))
+        bundle = Bundle.load(model)
+        strategy = requests(len(bundle.manifest.csv_columns))
+        application = create_app(bundle, Settings(), lambda: bundle.manifest.as_of, model)
+
+        def run(
+            way: str, send: Callable[[Request], int], count: int, used: Callable[[], float]
+        ) -> None:
+            start, sample = time.monotonic(), list[Request]()
+            statuses = fuzz(count, strategy, send, options.seed, sample)
+            grown[way] = growth(sample, send, used)
+            counts = ", ".join(f"{n} x {code or 'closed'}" for code, n in sorted(statuses.items()))
+            print(
+                f"{statuses.total()} requests {way}: {counts}; three rounds of {len(sample)} of "
+                f"them again: {grown[way]:+.1f} MiB; {time.monotonic() - start:.0f} s", flush=True,
+            )  # fmt: skip
+
+        through_socket = options.requests // 10
+        inside = to_application(application.test_client())
+        run("in this process", inside, options.requests - through_socket, resident)
+        with running("-m", "container", "serve", "--model_dir", str(model)) as server:
+            while len(workers := server.workers()) < 2:
+                time.sleep(0.1)
+            run("through a socket", to_socket(server.port), through_socket, lambda: memory(server))
+            died = server.workers() != workers
+    amiss = [f"memory grew {way}" for way, by in grown.items() if by > GROWTH]
+    amiss += ["a worker died"] * died
+    print("; ".join(amiss) or "no 500, no dead worker, no growth of memory")
+    sys.exit(len(amiss) > 0)
+
+
+if __name__ == "__main__":
+    main()

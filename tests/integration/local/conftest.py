@@ -1,0 +1,289 @@
+"""The shipped template, state machine and zips in one embedded AWS, for all tests of a session."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container.__main__ import main as ordergap
+from container.contract.orders import Columns
+from container.histories import Histories
+from local import source
+from local.aws import Aws
+from local.deployment import Deployment, deploy
+from local.embedded import start
+from local.runners import IMAGE, ROOT, Process
+from local.storage import split_uri
+from tests.shop import OPENING, write_csv
+
+AS_OF = OPENING + datetime.timedelta(days=364)
+SECONDS = 120
+SMALL = {"Shards": "2", "WriteConcurrency": "4", "StoreConcurrency": "2", "MarketConcurrency": "2"}
+
+
+@pytest.fixture(scope="session")
+def zips() -> None:
+    """The zips as they are shipped, built where the checkout has changed."""
+    built = subprocess.run(
+        [sys.executable, "-m", "infra.package"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[source.Database]:
+    with source.database() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    with start(tmp_path_factory.mktemp("aws"), Process(IMAGE)) as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="session")
+def pipeline(zips: None, aws: Aws, database: source.Database) -> Pipeline:
+    secret = aws.secrets.create_secret(Name="shop", SecretString=database.url)["ARN"]
+    deployment = deploy(aws, secret, SMALL)
+    sqs = aws._session.client("sqs", endpoint_url=aws.endpoint)
+    queue = sqs.create_queue(QueueName="ears")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    aws.sns.subscribe(
+        TopicArn=deployment.topic,
+        Protocol="sqs",
+        Endpoint=attributes["Attributes"]["QueueArn"],
+        Attributes={"RawMessageDelivery": "true"},
+    )
+
+    def hear() -> Iterator[dict[str, Any]]:
+        while messages := sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                yield json.loads(message["Body"])
+
+    return Pipeline(deployment, database, aws.folder, hear)
+
+
+@dataclass
+class Ended:
+    """An execution that has ended, and what was announced of it."""
+
+    arn: str
+    status: str
+    markets: dict[str, Any]
+    error: str
+    cause: str
+    announced: list[dict[str, Any]]
+
+    @property
+    def why(self) -> list[str]:
+        """What was said of it, for a test that fails."""
+        return [self.cause, *(told["sentence"] for told in self.announced)]
+
+    @property
+    def run_id(self) -> str:
+        return self.arn.rpartition(":")[2]
+
+
+@dataclass
+class Pipeline:
+    """The deployed pipeline and a shop's database for it."""
+
+    deployment: Deployment
+    database: source.Database
+    folder: Path
+    hear: Any
+    machines: dict[str, str] = field(default_factory=dict)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def aws(self) -> Aws:
+        return self.deployment.aws
+
+    def open_shop(self, histories: Histories) -> Shop:
+        """A market of its own, with its table of orders."""
+        market = f"m{next(self.numbers)}"
+        path = write_csv(histories, self.folder / f"{market}.csv")
+        self.database.load(market, source.read(path, Columns()))
+        return Shop(self, market, path)
+
+    def machine(
+        self, timeouts: Mapping[str, int] | None = None, image: str = IMAGE, attempts: int = 0
+    ) -> str:
+        """The shipped state machine with nothing changed but how long it waits, and the image.
+
+        Waits between tries are a second; `timeouts` are of states; `attempts`, if given, is how
+        often SourceUnreachable is tried again.
+        """
+        definition = json.loads(self.deployment.definition.replace(IMAGE, image))
+        _hurry(definition, timeouts or {}, attempts)
+        text = json.dumps(definition)
+        if text not in self.machines:
+            self.machines[text] = self.deployment.create_state_machine(
+                f"hurried-{len(self.machines)}", text
+            )
+        return self.machines[text]
+
+    def begin(self, *shops: Shop, machine: str = "", name: str = "", **given: Any) -> str:
+        """Start an execution for the shops; its ARN."""
+        given = {
+            "as_of": AS_OF.isoformat(),
+            "trainer": "naive",
+            "markets": [shop.market for shop in shops],
+            **given,
+        }
+        return self.aws.states.start_execution(
+            stateMachineArn=machine or self.machine(),
+            name=name or f"run-{next(self.numbers)}",
+            input=json.dumps(given),
+        )["executionArn"]
+
+    def end(self, arn: str) -> Ended:
+        """Wait for the end of an execution."""
+        end = time.monotonic() + SECONDS
+        while (found := self.aws.states.describe_execution(executionArn=arn))[
+            "status"
+        ] == "RUNNING":
+            assert time.monotonic() < end, self.states(arn)
+            time.sleep(0.1)
+        self.heard.extend(self.hear())
+        output = json.loads(found.get("output", "{}"))
+        return Ended(
+            arn,
+            found["status"],
+            {market["market"]: market for market in output.get("markets", ())},
+            found.get("error", ""),
+            found.get("cause", ""),
+            [told for told in self.heard if told["execution_arn"] == arn],
+        )
+
+    def run(self, *shops: Shop, **options: Any) -> Ended:
+        """Run to the end."""
+        return self.end(self.begin(*shops, **options))
+
+    def events(self, arn: str) -> list[Any]:
+        """The history of an execution."""
+        pages = self.aws.states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [event for page in pages for event in page["events"]]
+
+    def states(self, arn: str) -> list[str]:
+        """The states that were entered, in that sequence."""
+        entered = (event.get("stateEnteredEventDetails") for event in self.events(arn))
+        return [details["name"] for details in entered if details]
+
+    def wait_for(self, arn: str, state: str) -> None:
+        """Wait until a state is entered."""
+        end = time.monotonic() + SECONDS
+        while state not in self.states(arn):
+            assert time.monotonic() < end, f"{state} was not reached: {self.states(arn)}"
+            time.sleep(0.05)
+
+    def read(self, ended: Ended, market: str, name: str) -> bytes:
+        """A file of a run."""
+        key = f"runs/{ended.run_id}/{market}/{name}"
+        return self.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)["Body"].read()
+
+
+@dataclass
+class Shop:
+    """A market, its orders in the database and, the same, in a file."""
+
+    pipeline: Pipeline
+    name: str
+    path: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def market(self) -> dict[str, Any]:
+        """As the execution's input names it."""
+        return {"name": self.name, "table": self.name, **self.settings}
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        """Customer -> item, of everything in the table that is of this market."""
+        pages = self.pipeline.aws.dynamodb.get_paginator("scan").paginate(
+            TableName=self.pipeline.deployment.table,
+            FilterExpression="market = :m",
+            ExpressionAttributeValues={":m": {"S": self.name}},
+        )
+        items = [item for page in pages for item in page["Items"]]
+        assert len({item["customer_id"]["S"] for item in items}) == len(items)
+        return {item["customer_id"]["S"]: item for item in items}
+
+    def predicted(self, ended: Ended) -> dict[str, dict[str, Any]]:
+        """Customer -> what `python -m container predict` says with the model that has scored."""
+        artifact = json.loads(self.pipeline.read(ended, self.name, "verdict.json"))["artifact"]
+        folder = self.path.with_suffix("") / ended.run_id
+        folder.mkdir(parents=True)
+        bucket, key = split_uri(artifact)
+        self.pipeline.aws.s3.download_file(bucket, key, str(folder / "model.tar.gz"))
+        with tarfile.open(folder / "model.tar.gz") as tar:
+            tar.extractall(folder / "model", filter="data")
+        output = folder / "predictions.jsonl"
+        words = ["--model_dir", folder / "model", "--file_path", self.path, "--output", output]
+        assert ordergap(["predict", "--as_of", AS_OF.isoformat(), *map(str, words)]) == 0
+        records = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+        return {record["customer_id"]: record for record in records}
+
+    def assert_stored_as_predicted(
+        self, ended: Ended, but: frozenset[str] = frozenset()
+    ) -> dict[str, dict[str, Any]]:
+        """Everybody is in the table once, with the forecast of this run; the forecasts."""
+        predicted, stored = self.predicted(ended), self.stored()
+        assert stored.keys() == predicted.keys() - but
+        for customer, item in stored.items():
+            assert _fields(item) == {
+                name: value for name, value in predicted[customer].items() if value is not None
+            }
+            assert item["run_id"]["S"] == ended.run_id
+        return predicted
+
+
+OWN = {"market", "run_id", "next_order_week", "week_bucket", "expires_at", "scored_line"}
+
+
+def _fields(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The prediction in an item."""
+    return {name: _plain(value) for name, value in item.items() if name not in OWN}
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    [(kind, content)] = value.items()
+    if kind == "M":
+        return {name: _plain(inner) for name, inner in content.items()}
+    return json.loads(content) if kind == "N" else content
+
+
+def _hurry(part: Any, timeouts: Mapping[str, int], attempts: int) -> None:
+    if isinstance(part, list):
+        for one in part:
+            _hurry(one, timeouts, attempts)
+    elif isinstance(part, dict):
+        if "IntervalSeconds" in part:
+            part["IntervalSeconds"] = 1
+            if "MaxDelaySeconds" in part:
+                part["MaxDelaySeconds"] = 2
+            if attempts and "SourceUnreachable" in part["ErrorEquals"]:
+                part["MaxAttempts"] = attempts
+        for name, one in part.items():
+            _hurry(one, timeouts, attempts)
+            if name in timeouts and isinstance(one, dict):
+                one["TimeoutSeconds"] = timeouts[name]

@@ -1,0 +1,345 @@
+"""What goes wrong at night: nobody is lost, nothing is written twice, and the topic is told why.
+
+Faults come from outside: the emulator's table refuses, a function's process fails, a container
+hangs. State machine, template and functions are the shipped ones.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError
+from moto.dynamodb.models import DynamoDBBackend
+
+from container.histories import Histories, day_of
+from local import transform
+from local.lambda_runtime import Answer, Function
+from local.ports import free_port
+from local.runners import IMAGE, NO_IMAGE, Container, Process
+from tests.integration.local.conftest import AS_OF, Ended, Pipeline, Shop
+from tests.shop import christmas_shop, shop
+
+pytestmark = pytest.mark.xdist_group("embedded-aws")
+
+
+def one_order_each(customers: int = 40) -> Histories:
+    """Customers of whom nobody has come back."""
+    one = np.ones(customers)
+    return Histories.from_orders(
+        [f"c{i:04}" for i in range(customers)],
+        np.arange(customers),
+        np.arange(customers, dtype=np.int32) + day_of(AS_OF) - customers,
+        20 * one,
+        one,
+        one,
+    )
+
+
+def assert_told(ended: Ended, shop: Shop, state: str, error: str, cause: str) -> None:
+    """The one announcement for the market names the state, the error and the cause."""
+    [told] = (told for told in ended.announced if told["market"] == shop.name)
+    assert (told["status"], told["state"], told["error"]) == ("FAILED", state, error)
+    assert cause in told["cause"]
+    assert told["sentence"].startswith(f"{shop.name}: run {ended.run_id} failed in {state}")
+
+
+def assert_all_written(ended: Ended, shop: Shop) -> None:
+    """The run has succeeded and everybody was written in it, once."""
+    assert ended.status == "SUCCEEDED", ended.why
+    predicted = shop.assert_stored_as_predicted(ended)
+    counts = ended.markets[shop.name]["counts"]
+    assert counts["extracted"] == counts["scored"] == counts["written"] == len(predicted)
+    assert [told["status"] for told in ended.announced] == ["SUCCEEDED"]
+
+
+@contextmanager
+def containers(start: Callable[[str, Callable[[], Container]], Container]) -> Iterator[None]:
+    """While it lasts, `start` starts containers: given the command and what would start it."""
+    ordinary = Process.start
+
+    def instead(self: Process, image: str, command: str, *rest: Any) -> Container:
+        return start(command, lambda: ordinary(self, image, command, *rest))
+
+    with patch.object(Process, "start", instead):
+        yield
+
+
+def hang() -> Container:
+    """A container that neither answers nor ends."""
+    process = subprocess.Popen(["sleep", "1000"])
+    return Container(process, process.kill)
+
+
+@contextmanager
+def puts(refuse: Callable[[int], bool]) -> Iterator[list[int]]:
+    """While it lasts, the table throttles the n-th write where `refuse(n)`; counts the writes."""
+    ordinary, lock, tried, done = DynamoDBBackend.put_item, threading.Lock(), [0], [0]
+
+    def put_item(self: DynamoDBBackend, *words: Any, **more: Any) -> Any:
+        with lock:
+            tried[0] += 1
+            if refuse(tried[0]):
+                raise JsonRESTError("ProvisionedThroughputExceededException", "slow down")
+            found = ordinary(self, *words, **more)
+            done[0] += 1
+            return found
+
+    with patch.object(DynamoDBBackend, "put_item", put_item):
+        yield done
+
+
+def never(_: int) -> bool:
+    """Refuse nothing."""
+    return False
+
+
+def alive(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
+
+
+def test_training_that_fails_is_told_with_our_reason(pipeline: Pipeline):
+    market = pipeline.open_shop(one_order_each())
+    ended = pipeline.run(market)
+    assert (ended.status, ended.error) == ("FAILED", "MarketsFailed")
+    assert_told(
+        ended, market, "Train", "States.TaskFailed", "none of the 40 customers has two orders"
+    )
+    assert market.stored() == {}
+
+
+def test_an_image_that_is_missing_is_told(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60))
+    missing = IMAGE.replace(":latest", ":never-pushed")
+    ended = pipeline.run(market, machine=pipeline.machine(image=missing))
+    assert ended.status == "FAILED"
+    assert_told(ended, market, "Train", "States.TaskFailed", NO_IMAGE)
+
+
+def test_every_function_may_fail_once(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(80, seed=1))
+    ordinary, failed = Function.invoke, set[str]()
+
+    def invoke(self: Function, payload: bytes) -> Answer:
+        if self.name not in failed:
+            failed.add(self.name)
+            return Answer.error("ClientError", "An error occurred (ThrottlingException)")
+        return ordinary(self, payload)
+
+    with patch.object(Function, "invoke", invoke):
+        ended = pipeline.run(market)
+    assert len(failed) == 5
+    assert_all_written(ended, market)
+
+
+def test_a_function_that_dies_in_the_middle_of_its_work_starts_again(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(80, seed=2))
+    ordinary, killed = Function.invoke, []
+
+    def invoke(self: Function, payload: bytes) -> Answer:
+        if "store" in self.name and not killed:
+
+            def kill() -> None:
+                while done[0] < 20:
+                    time.sleep(0.001)
+                for instance in self.all:
+                    instance.process.kill()
+
+            killed.append(threading.Thread(target=kill))
+            killed[0].start()
+            answer = ordinary(self, payload)
+            assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
+            return Answer.error("Sandbox.Timedout", "the machine went away")
+        return ordinary(self, payload)
+
+    with puts(never) as done, patch.object(Function, "invoke", invoke):
+        ended = pipeline.run(market)
+    assert killed
+    assert_all_written(ended, market)
+
+
+def test_a_table_that_throttles_is_asked_again(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(80, seed=3))
+    with puts(lambda n: n % 3 == 0) as done:
+        ended = pipeline.run(market)
+    assert_all_written(ended, market)
+    assert done[0] == len(market.stored())
+
+
+def test_a_transform_that_takes_too_long_is_stopped(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=4))
+    hanging: list[Container] = []
+
+    def start(command: str, ordinary: Callable[[], Container]) -> Container:
+        if command == "train":
+            return ordinary()
+        hanging.append(hang())
+        return hanging[-1]
+
+    with containers(start):
+        ended = pipeline.run(market, machine=pipeline.machine({"ScoreCustomers": 2}))
+        assert_told(ended, market, "ScoreCustomers", "States.Timeout", "")
+        deadline = time.monotonic() + 10
+        while alive(hanging[0].process):
+            assert time.monotonic() < deadline, "the job was not stopped"
+            time.sleep(0.05)
+    jobs = pipeline.aws.sagemaker.list_transform_jobs()["TransformJobSummaries"]
+    [job] = (job for job in jobs if market.name + "-" in job["TransformJobName"])
+    deadline = time.monotonic() + 10
+    while job["TransformJobStatus"] == "Stopping":
+        assert time.monotonic() < deadline
+        job = pipeline.aws.sagemaker.describe_transform_job(
+            TransformJobName=job["TransformJobName"]
+        )
+    assert job["TransformJobStatus"] == "Stopped"
+    assert market.stored() == {}
+
+
+def test_one_bad_line_is_put_aside_and_the_rest_is_stored(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=5))
+    ordinary, spoilt = transform._Ask.__call__, []
+
+    def ask(self: Any, body: bytes) -> bytes:
+        first, *rest = ordinary(self, body).splitlines(keepends=True)
+        spoilt.append(json.loads(first)["customer_id"])
+        return b"".join([b'{"customer_id": 17, "as_of"\n', *rest])
+
+    with patch.object(transform._Ask, "__call__", ask):
+        ended = pipeline.run(market)
+    assert ended.status == "SUCCEEDED", ended.why
+    [bad] = spoilt
+    predicted = market.assert_stored_as_predicted(ended, but=frozenset({bad}))
+    counts = ended.markets[market.name]["counts"]
+    assert counts["rejected"] == 1
+    assert counts["written"] == counts["scored"] - 1 == len(predicted) - 1
+    rejects = pipeline.read(ended, market.name, "rejects/part-00000.jsonl")
+    [reject] = map(json.loads, rejects.splitlines())
+    assert reject["line"] == 1
+    assert reject["text"].startswith('{"customer_id": 17')
+    [told] = ended.announced
+    assert told["counts"]["rejected"] == 1
+
+
+def test_a_line_that_is_lost_fails_the_run(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=6))
+    ordinary = transform._Ask.__call__
+
+    def ask(self: Any, body: bytes) -> bytes:
+        return b"".join(ordinary(self, body).splitlines(keepends=True)[1:])
+
+    with patch.object(transform._Ask, "__call__", ask):
+        ended = pipeline.run(market)
+    assert_told(ended, market, "Reconcile", "RowsLost", "")
+
+
+def test_the_same_execution_started_twice_runs_once(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=7))
+    with puts(never) as done:
+        first, second = (pipeline.begin(market, name="nightly-7") for _ in range(2))
+        assert first == second
+        ended = pipeline.end(first)
+    assert_all_written(ended, market)
+    assert done[0] == len(market.stored())
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        pipeline.begin(market, name="nightly-7", as_of="2024-12-01")
+
+
+def test_a_run_stopped_while_it_trains_stops_the_job_and_can_be_started_again(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=8))
+    hanging: list[Container] = []
+
+    def start(command: str, ordinary: Callable[[], Container]) -> Container:
+        hanging.append(hang())
+        return hanging[-1]
+
+    with containers(start):
+        arn = pipeline.begin(market)
+        while not hanging:
+            time.sleep(0.05)
+        pipeline.aws.states.stop_execution(executionArn=arn)
+        assert pipeline.end(arn).status == "ABORTED"
+        hanging[0].process.wait(10)
+    assert market.stored() == {}
+    assert_all_written(pipeline.run(market), market)
+
+
+def test_a_run_stopped_while_it_stores_can_be_started_again(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(80, seed=9))
+
+    def slow(n: int) -> bool:
+        time.sleep(0.02)
+        return False
+
+    with puts(slow) as done:
+        arn = pipeline.begin(market)
+        while done[0] < 20:
+            time.sleep(0.01)
+        pipeline.aws.states.stop_execution(executionArn=arn)
+        assert pipeline.end(arn).status == "ABORTED"
+    assert len(market.stored()) >= 20
+    assert_all_written(pipeline.run(market), market)
+
+
+def test_a_market_that_fails_does_not_stop_another(pipeline: Pipeline):
+    good, bad = pipeline.open_shop(shop(80, seed=10)), pipeline.open_shop(one_order_each())
+    ended = pipeline.run(bad, good)
+    assert (ended.status, ended.error) == ("FAILED", "MarketsFailed")
+    assert "1 of 2 markets" in ended.cause
+    good.assert_stored_as_predicted(ended)
+    assert bad.stored() == {}
+    assert_told(ended, bad, "Train", "States.TaskFailed", "none of the 40 customers has two orders")
+    [told] = (told for told in ended.announced if told["market"] == good.name)
+    assert told["status"] == "SUCCEEDED"
+
+
+def test_a_database_that_is_down_is_tried_again_and_told(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=11))
+    url = f"postgresql+pg8000://shop@127.0.0.1:{free_port()}/shop"
+    name = f"down-{market.name}"
+    pipeline.aws.secrets.create_secret(Name=name, SecretString=json.dumps({"url": url}))
+    market.settings["secret_id"] = name
+    ended = pipeline.run(market, machine=pipeline.machine(attempts=2))
+    assert_told(ended, market, "ExtractOrders", "SourceUnreachable", "127.0.0.1")
+    failed = [event for event in pipeline.events(ended.arn) if event["type"] == "TaskFailed"]
+    assert len(failed) == 3
+    assert market.stored() == {}
+
+
+def test_a_model_that_is_rejected_leaves_the_scoring_to_the_champion(pipeline: Pipeline):
+    market = pipeline.open_shop(christmas_shop(400, 1, 1))
+    first = pipeline.run(market, trainer="xgboost", hyperparameters={"num_round": "40"})
+    assert first.status == "SUCCEEDED", first.why
+    champion = first.markets[market.name]["model_version"]
+    ended = pipeline.run(market, trainer="naive")
+    assert_all_written(ended, market)
+    assert "RegisterModel" not in pipeline.states(ended.arn)
+    verdict = ended.announced[0]["verdict"]
+    assert (verdict["promoted"], verdict["model_version"]) == (False, champion)
+    assert "worse than the champion" in verdict["reason"]
+    assert {item["model_version"]["S"] for item in market.stored().values()} == {champion}
+
+
+def test_an_older_run_does_not_overwrite_a_newer_one(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=12))
+    newer = pipeline.run(market)
+    older = pipeline.run(market, as_of="2024-12-01")
+    counts = older.markets[market.name]["counts"]
+    assert (counts["written"], counts["superseded"]) == (0, counts["scored"])
+    market.assert_stored_as_predicted(newer)
+
+
+def test_an_input_that_cannot_be_meant_is_refused_and_told(pipeline: Pipeline):
+    ended = pipeline.run(pipeline.open_shop(shop(20)), trainer="crystal-ball")
+    assert ended.status == "FAILED"
+    [told] = ended.announced
+    assert (told["market"], told["state"]) == (None, "ReadInput")
+    assert "xgboost, lstm, random-forest, naive" in told["cause"]

@@ -1,0 +1,89 @@
+"""What /metrics and the log say of workers that are processes of their own, and come and go."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.served import Server
+
+ASKED = json.dumps([{"customer_id": "a", "orders": [{"date": "2024-12-01", "amount": 5}]}] * 3)
+
+
+@pytest.fixture
+def fresh(serve: Callable[..., Server], opt_ml: Path) -> Server:
+    """A server of two workers that nobody has asked anything."""
+    server = serve(opt_ml, ORDERGAP_LOG_LEVEL="info")
+    server.wait_for_ping()
+    return server
+
+
+def ask(server: Server) -> None:
+    """Over a connection of its own, so that any worker may answer."""
+    server.score(ASKED, "application/json")
+
+
+def value(server: Server, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(server.ask("GET", "/metrics")[2].decode())
+    samples = [sample for family in families for sample in family.samples]
+    return sum(
+        each.value
+        for each in samples
+        if each.name == name and labels.items() <= each.labels.items()
+    )
+
+
+def said(server: Server) -> list[dict[str, Any]]:
+    """The lines of the log after the first, once the server has ended."""
+    server.process.send_signal(signal.SIGTERM)
+    log, _ = server.process.communicate(timeout=30)
+    first, *lines = map(json.loads, log.splitlines())
+    assert first["message"].startswith("serving model ")
+    return lines
+
+
+def test_any_worker_tells_of_all_and_a_dead_one_is_not_forgotten(fresh: Server) -> None:
+    def answered(expected: int) -> None:
+        for _ in range(10):  # whichever worker is asked
+            told = value(fresh, "ordergap_requests_total", path="/invocations", status="200")
+            records = value(fresh, "ordergap_records_total")
+            assert (told, records) == (expected, 3 * expected)
+
+    for _ in range(20):
+        ask(fresh)
+    answered(20)
+    for worker in fresh.workers():
+        os.kill(worker, signal.SIGKILL)
+    time.sleep(0.2)
+    fresh.wait_for_ping()
+    answered(20)
+    for _ in range(20):
+        ask(fresh)
+    answered(40)
+    assert value(fresh, "ordergap_requests_in_flight") == 0
+
+
+def test_each_request_is_one_line_of_json_on_stdout(fresh: Server) -> None:
+    for _ in range(5):
+        ask(fresh)
+        value(fresh, "ordergap_records_total")
+    lines = said(fresh)
+    assert [(line["path"], line["records"]) for line in lines] == [("/invocations", 3)] * 5
+    assert len({line["id"] for line in lines}) == 5
+
+
+def test_what_never_becomes_a_request_is_counted_and_logged(fresh: Server) -> None:
+    for sent in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * (1 << 17)):
+        with fresh.wire(sent) as wire:
+            assert wire.recv(100).startswith(b"HTTP/1.1 4")
+    assert value(fresh, "ordergap_requests_total", path="other", status="400") == 1
+    assert value(fresh, "ordergap_requests_total", path="other", status="431") == 1
+    assert [(line["status"], line["error"]) for line in said(fresh)] == [
+        (400, "BadRequest"), (431, "RequestHeaderFieldsTooLarge"),
+    ]  # fmt: skip

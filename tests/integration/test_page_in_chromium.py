@@ -1,0 +1,334 @@
+"""The page at / of a server that runs, as somebody with a browser uses it."""
+
+import datetime
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.served import Server
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium is installed"),
+    pytest.mark.xdist_group("page"),
+]
+
+PHONE, DESK = 390, 1280
+AS_OF = "2024-12-31"
+ORDERS = [("2024-09-02", 40.0), ("2024-10-01", 55.5), ("2024-11-03", 38), ("2024-12-02", 61)]
+LINES = "\n".join(f"{day}, {amount}" for day, amount in ORDERS)
+RECORD = {
+    "customer_id": "ana", "orders": [{"date": day, "amount": amount} for day, amount in ORDERS],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[..., Server], opt_ml: Path) -> str:
+    """Of a server whose defaults are none that the page could read."""
+    server = serve(
+        opt_ml,
+        ORDERGAP_ON_BAD_RECORD="placeholder",
+        SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv",
+    )
+    server.wait_for_ping()
+    return f"http://127.0.0.1:{server.port}/"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[Open]:
+    """The page in a window of its own, which complains of nothing and fetches from nowhere else."""
+    said: list[str] = []
+    fetched: list[str] = []
+    contexts = []
+
+    def open_page(width: int = DESK, path: str = "", **how: Any) -> Page:
+        contexts.append(context := browser.new_context(
+            base_url=address, viewport={"width": width, "height": 900}, locale="en-GB", **how
+        ))  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: fetched.append(request.url))
+        page.goto(f"/{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not [each for each in said if "status of 400" not in each]  # refusals, which are tested
+    assert not [each for each in fetched if not each.startswith((address, "data:"))]
+
+
+def submit(page: Page, orders: str, as_of: str = AS_OF) -> Page:
+    page.get_by_label("Orders of one customer").fill(orders)
+    page.get_by_label("As of").fill(as_of)
+    page.get_by_role("button", name="Forecast").click()
+    return page
+
+
+def answered(page: Page) -> Page:
+    expect(page.locator("#answer svg")).to_be_visible()
+    return page
+
+
+def problems(page: Page) -> str:
+    expect(page.locator("#problems li").first).to_be_visible()
+    return page.locator("#problems").inner_text()
+
+
+def forecast(page: Page, record: dict[str, Any]) -> dict[str, Any]:
+    """What the server answers to a program."""
+    asked = {"instances": [record], "as_of": AS_OF}
+    (prediction,) = page.request.post(
+        "/invocations", data=asked, headers={"Accept": "application/json"}
+    ).json()["predictions"]
+    assert isinstance(prediction, dict)
+    return prediction
+
+
+def spoken(date: str) -> str:
+    day = datetime.date.fromisoformat(date)
+    return f"{day.day} {day:%B %Y}"
+
+
+def overflow(page: Page) -> list[str]:
+    """What reaches beyond the window, other than inside a box that scrolls."""
+    found = page.evaluate("""() => {
+      const width = document.documentElement.clientWidth, wide = [];
+      if (document.documentElement.scrollWidth > width) wide.push("the page");
+      for (const each of document.body.querySelectorAll("*"))
+        if (!each.closest(".scroll, .unseen, pre")
+            && each.getBoundingClientRect().right > width + 0.5)
+          wide.push(each.outerHTML.slice(0, 120));
+      return wide;
+    }""")
+    assert isinstance(found, list)
+    return found
+
+
+def collisions(page: Page) -> list[str]:
+    """Words of the chart that lie on one another."""
+    found = page.evaluate("""() => {
+      const texts = [...document.querySelectorAll("#answer svg text")]
+        .map(text => [text.textContent, text.getBoundingClientRect()]);
+      return texts.flatMap(([t, a], k) => texts.slice(k + 1).filter(([u, b]) =>
+        Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5 &&
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3).map(([u]) => `${t} | ${u}`));
+    }""")
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_nothing_overflows_or_collides(open_page: Open, width: int) -> None:
+    page = open_page(width)
+    assert overflow(page) == []
+    for as_of in (AS_OF, "2025-01-15", "2025-06-30", "2024-12-02"):
+        answered(submit(page, LINES, as_of))
+        assert (overflow(page), collisions(page)) == ([], []), as_of
+    for details in page.locator("details > summary").all():
+        details.click()
+    assert overflow(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+def test_who_cannot_see_it_can_use_it(open_page: Open, scheme: str, width: int) -> None:
+    page = open_page(width, color_scheme=scheme)
+    look = Axe().run
+    assert look(page).violations_count == 0, look(page).generate_report()
+    answered(submit(page, LINES))
+    for details in page.locator("details > summary").all():
+        details.click()
+    assert look(page).violations_count == 0, look(page).generate_report()
+    problems(submit(page, "soon, 3"))
+    assert look(page).violations_count == 0, look(page).generate_report()
+
+
+def test_a_dark_room_gets_a_dark_page(open_page: Open) -> None:
+    shade = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    dark, light = (open_page(color_scheme=each).evaluate(shade) for each in ("dark", "light"))
+    assert max(dark) < 40
+    assert min(light) > 230
+
+
+def test_the_page_says_what_the_server_answers(open_page: Open) -> None:
+    page = answered(submit(open_page(), LINES))
+    told = forecast(page, RECORD)
+    answer = page.locator("#answer")
+    assert answer.locator(".date").inner_text() == spoken(told["next_order_date"])
+    low, high = spoken(told["next_order_date_low"]), spoken(told["next_order_date_high"])
+    assert f"{low} to {high}" in answer.inner_text()
+    assert answer.locator(".status").inner_text().lower() == told["status"]
+    figures = answer.locator(".key").inner_text()
+    for horizon, probability in told["buy_probability"].items():
+        whole = f"{round(100 * probability)}\u00a0%"
+        assert f"Within {horizon} days\n{whole}" in figures
+    assert spoken(told["next_order_date"]) in page.get_by_role("status").inner_text()
+    assert 1 < answer.locator("svg .order").count() <= len(ORDERS)  # as far back as is shown
+
+
+def test_the_interval_can_be_asked_for(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_label("Interval").select_option("0.5")
+    expect(answered(submit(page, LINES)).locator("#answer")).to_contain_text("50\u00a0% interval")
+
+
+def test_the_keyboard_is_enough(open_page: Open) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    page.keyboard.insert_text(LINES)
+    expect(page.get_by_label("Orders of one customer")).to_have_value(LINES)
+    page.get_by_label("As of").fill(AS_OF)
+    page.get_by_label("Interval").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    answered(page)
+
+
+def test_the_example_is_answered_at_once(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Example").click()
+    answered(page)
+    assert page.get_by_label("Orders of one customer").input_value().count("\n") == 5
+
+
+def test_orders_are_taken_in_every_form(open_page: Open) -> None:
+    page = open_page()
+    expected = spoken(forecast(page, RECORD)["next_order_date"])
+    for text in (
+        json.dumps(RECORD),
+        json.dumps({**RECORD, "as_of": AS_OF, "horizons": [10], "interval_level": 0.8}),
+        json.dumps([RECORD]),
+        json.dumps(RECORD["orders"]),
+        json.dumps({"instances": [RECORD], "as_of": AS_OF}, indent=2),
+        LINES.replace(", ", "\t"),
+        LINES.replace(", ", ";") + "\n\n",
+    ):
+        problems(submit(page, ""))  # and nothing is drawn
+        assert answered(submit(page, text)).locator("#answer .date").inner_text() == expected
+
+
+def test_horizons_of_a_request_are_kept(open_page: Open) -> None:
+    page = answered(submit(open_page(), json.dumps({**RECORD, "horizons": [1, 45]})))
+    figures = page.locator("#answer .key").inner_text()
+    assert re.findall(r"Within (\d+ days?)", figures) == ["1 day", "45 days"]
+    assert "horizons = 7" in problems(submit(page, json.dumps({**RECORD, "horizons": 7})))
+
+
+def test_of_several_customers_one_can_be_chosen(open_page: Open) -> None:
+    other = {"customer_id": "bob", "orders": RECORD["orders"][-1:]}
+    page = answered(submit(open_page(), f"{json.dumps(RECORD)}\n{json.dumps(other)}\n"))
+    chosen = page.get_by_label("Customer, of 2")
+    chosen.select_option("bob")
+    expected = spoken(forecast(page, other)["next_order_date"])
+    expect(page.locator("#answer .date")).to_have_text(expected)
+    expect(chosen).to_be_focused()
+    assert page.locator("#answer svg .order").count() == 1
+
+
+def test_a_refusal_is_told_by_line_and_the_line_is_marked(open_page: Open) -> None:
+    page = submit(open_page(), f"{LINES}\n\nsoon, 5\n2024-12-20, -3")
+    told = problems(page)
+    assert "Line 6: date = 'soon'" in told
+    assert "write a day as 2011-12-09" in told
+    assert "Line 7: amount = -3" in told
+    orders = page.get_by_label("Orders of one customer")
+    expect(orders).to_be_focused()
+    expect(orders).to_have_attribute("aria-invalid", "true")
+    assert page.evaluate("getSelection().toString()") == "soon, 5"
+    assert page.locator("#answer svg").count() == 0
+    answered(submit(page, LINES))
+    expect(page.locator("#problems li")).to_have_count(0)
+    assert orders.get_attribute("aria-invalid") is None
+
+
+def test_whatever_is_wrong_is_said_beside_the_form(open_page: Open) -> None:
+    page = open_page()
+    for text, as_of, words in (
+        ("", AS_OF, "at least 1 item"),
+        ("{", AS_OF, "This is not JSON"),
+        ('{"instance": []}', AS_OF, "instance"),
+        (LINES, "2024-10-05", "after as_of 2024-10-05"),
+        (LINES, "2024-01-01", "before the customer's first order"),
+        ("2024-12-01", AS_OF, "Line 1: amount"),
+        ('[{"customer_id": "a"}, 5]', AS_OF, "record 1"),
+    ):
+        submit(page, text, as_of)
+        expect(page.locator("#problems")).to_contain_text(words)
+
+
+def test_no_customers_are_no_forecast(open_page: Open) -> None:
+    page = submit(open_page(), "[]")
+    expect(page.locator("#answer")).to_contain_text("No customer was asked about.")
+
+
+def test_what_a_customer_is_called_is_only_text(open_page: Open) -> None:
+    name = "<img src=x onerror=\"document.title='ran'\">"
+    records = [{**RECORD, "customer_id": name}, {**RECORD, "customer_id": "b"}]
+    page = answered(submit(open_page(), json.dumps(records)))
+    assert name in page.locator("#who").inner_text()
+    assert page.title().startswith("Model ")
+    assert page.locator("img").count() == 0
+
+
+def test_a_server_that_does_not_answer_is_told_of(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("() => { fetch = async () => new Response('<html>', {status: 502}); }")
+    assert "no JSON (status 502)" in problems(submit(page, LINES))
+    page.evaluate("() => { fetch = async () => { throw new TypeError('no way there'); } }")
+    told = page.locator("#problems")
+    submit(page, LINES)
+    expect(told).to_contain_text("The server did not answer.")
+    expect(told).to_contain_text("no way there")
+
+
+def test_the_chart_tells_a_day_under_the_pointer(open_page: Open) -> None:
+    page = answered(submit(open_page(), LINES))
+    page.locator("#answer svg .under").hover()
+    expect(page.locator("#answer svg .reading")).to_have_attribute("visibility", "visible")
+    expect(page.locator("#answer svg .reading text")).to_contain_text("%")
+
+
+def test_the_links_lead_somewhere(open_page: Open) -> None:
+    page = open_page()
+    for link in ("The model's report", "OpenAPI", "Metrics"):
+        with page.expect_response(lambda response: response.status == 200):
+            page.get_by_role("link", name=link).click()
+        page.go_back()
+
+
+@pytest.mark.parametrize("path", ["", "report"])
+def test_a_script_that_slipped_in_would_not_run(browser: Browser, address: str, path: str) -> None:
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address + path)
+    page.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'ran'";
+      document.body.append(script);
+    }""")
+    assert page.title() != "ran"
+    assert any("Content Security Policy" in each for each in said)
+    page.close()

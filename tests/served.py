@@ -1,0 +1,137 @@
+"""A server as a process of its own, and what to ask it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AS_OF = datetime.date(2011, 12, 9)
+HEADER = ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]
+LINES = "application/jsonlines"
+
+
+def order_lines(customers: int) -> Iterator[list[Any]]:
+    """Rows below `HEADER`, of customers who each have a rhythm."""
+    dice = random.Random(3)  # noqa: S311
+    for customer in range(customers):
+        rhythm = dice.randrange(5, 60)
+        day = AS_OF - datetime.timedelta(dice.randrange(250, 400))
+        while (day := day + datetime.timedelta(dice.randrange(1, 2 * rhythm))) <= AS_OF:
+            yield [dice.random(), "85123A", dice.randrange(1, 9), day, "1.25", customer]
+
+
+def made_up(customers: int) -> list[dict[str, Any]]:
+    """The customers of `order_lines`, as scoring records."""
+    found: dict[str, dict[str, Any]] = {}
+    for _, _, items, day, price, customer in order_lines(customers):
+        record = found.setdefault(
+            str(customer), {"customer_id": str(customer), "orders": [], "as_of": str(AS_OF)}
+        )
+        order = {"date": str(day), "amount": items * float(price), "items": items, "lines": 1}
+        record["orders"].append(order)
+    return list(found.values())
+
+
+def lines(records: list[dict[str, Any]]) -> bytes:
+    """A record a line."""
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def command(*words: object, **environment: object) -> dict[str, Any]:
+    """How to start `python -m container`, for subprocess."""
+    told = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    told |= {name: str(value) for name, value in environment.items()}
+    return {"args": [sys.executable, "-m", "container", *map(str, words)], "env": told}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """A server process and what to ask it."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @classmethod
+    def start(cls, root: Path, opt_ml: Path, **environment: object) -> Server:
+        """`serve`, on a free port and with two workers unless the environment says."""
+        told: dict[str, object] = {"SAGEMAKER_MODEL_SERVER_WORKERS": 2}
+        told["ORDERGAP_LOG_LEVEL"] = "warning"  # nobody reads the pipe while the server runs
+        told |= {"SAGEMAKER_BIND_TO_PORT": free_port(), **environment}
+        process = subprocess.Popen(
+            **command("serve", "--opt_ml", opt_ml, **told),
+            cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        return cls(process, int(str(told["SAGEMAKER_BIND_TO_PORT"])))
+
+    def ask(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, str, bytes]:
+        """Status, Content-Type and body of the answer; header names are given with _."""
+        with contextlib.closing(self.connect()) as connection:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            response = connection.getresponse()
+            return response.status, response.headers["Content-Type"], response.read()
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def wire(self, sent: bytes = b"") -> socket.socket:
+        """A bare connection on which something has been sent."""
+        wire = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        wire.sendall(sent)
+        return wire
+
+    def score(self, body: str | bytes, form: str, accept: str = "application/json") -> bytes:
+        """The answer of /invocations, which has to be of the form that is accepted."""
+        status, told, answer = self.ask(
+            "POST", "/invocations", body, Content_Type=form, Accept=accept
+        )
+        assert (status, told) == (200, accept), answer
+        return answer
+
+    def workers(self) -> list[int]:
+        pid = self.process.pid
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def wait_for_ping(self, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.ask("GET", "/ping")[0] == 200:
+                    return
+            time.sleep(0.02)
+        pytest.fail(f"no green /ping: {self.process.communicate(timeout=5)}")
+
+    def ping(self) -> float:
+        """Seconds of one green /ping."""
+        start = time.monotonic()
+        assert self.ask("GET", "/ping")[::2] == (200, b"")
+        return time.monotonic() - start
+
+    def stop(self) -> int:
+        """The exit code after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)

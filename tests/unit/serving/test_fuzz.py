@@ -1,0 +1,16 @@
+"""A short run of `python -m benchmarks.fuzz`."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from benchmarks.fuzz import fuzz, to_application
+from benchmarks.odd_requests import requests
+from container.artifacts import Bundle
+
+
+@pytest.mark.point(57)
+def test_no_odd_request_is_taken_for_a_fault_of_ours(bundle: Bundle, client: FlaskClient) -> None:
+    columns = len(bundle.manifest.csv_columns)
+    statuses = fuzz(1000, requests(columns), to_application(client))
+    assert statuses.total() >= 900
+    assert {200, 400} <= set(statuses)

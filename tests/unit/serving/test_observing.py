@@ -1,0 +1,291 @@
+"""What the server says of its requests: lines in the log, ids, attributes, and metrics."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as plain_text
+from werkzeug.test import TestResponse
+
+from container.artifacts import Bundle
+from container.serving import app, exchange
+from container.serving.counts import SECONDS, Counts
+from container.serving.metrics import Metrics
+from container.serving.observing import ATTRIBUTES, INFERENCE_ID, JsonLines, note_unread, set_up_log
+from container.settings import Settings
+
+Ask = Callable[..., TestResponse]
+
+GOOD = {"customer_id": "Ana Secret", "orders": [{"date": "2011-12-01", "amount": 98765.25}]}
+BAD = {"customer_id": "Ana Secret", "orders": [{"date": "2011-12-41", "amount": 98765.25}]}
+log = logging.getLogger("ordergap")
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    """The log's lines as JSON."""
+    caplog.set_level(logging.INFO, "ordergap")
+    return lambda: [json.loads(JsonLines().format(record)) for record in caplog.records]
+
+
+Said = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.mark.point(61)
+def test_a_request_is_one_line_that_names_its_forms_and_its_time(ask: Ask, said: Said) -> None:
+    answer = ask([GOOD, GOOD], Accept="text/csv", **{INFERENCE_ID: "abc-1"})
+    (line,) = said()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
+    assert 0 < line.pop("ms") < 10_000
+    assert line.pop("message").startswith("POST /invocations 200 in ")
+    assert line == {
+        "level": "info", "id": answer.headers["X-Request-Id"], "method": "POST",
+        "path": "/invocations", "status": 200, "form": "application/json", "answer": "text/csv",
+        "records": 2, "inference_id": "abc-1",
+    }  # fmt: skip
+
+
+def test_the_log_has_nothing_of_what_was_asked(client: FlaskClient, ask: Ask, said: Said) -> None:
+    ask(GOOD)
+    ask(BAD)
+    ask("Ana Secret", "text/csv")
+    ask([GOOD], "application/json; as_of=Ana Secret")
+    ask([GOOD], "application/Ana Secret", Accept="text/Ana Secret")
+    client.get("/customers/Ana Secret?order=98765.25")
+    lines = said()
+    assert len(lines) == 6
+    assert not re.search("Ana|Secret|98765|2011-12-41", json.dumps(lines))
+
+
+def test_a_refusal_names_the_kind_of_error(ask: Ask, client: FlaskClient, said: Said) -> None:
+    ask(BAD)
+    ask([GOOD], "image/png")
+    client.get("/invocations")
+    assert [(line["status"], line["error"]) for line in said()] == [
+        (400, "InvalidRequest"), (415, "UnsupportedMediaType"), (405, "MethodNotAllowed"),
+    ]  # fmt: skip
+
+
+def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
+    ask: Ask, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(app, "predict", broken)
+    answer = ask(GOOD)
+    fault, line = said()
+    id_ = answer.get_json()["error"]["id"]
+    assert {id_} == {fault["id"], line["id"], answer.headers["X-Request-Id"]}
+    assert fault["level"] == "error"
+    assert "RuntimeError: out of luck" in fault["traceback"]
+    assert fault["error"] == line["error"] == "RuntimeError"
+    assert (line["status"], line["level"]) == (500, "warning")
+
+
+def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(said: Said) -> None:
+    counts = Counts()
+    id_ = note_unread(counts, 500, "InternalServerError", RuntimeError("out of luck"))
+    (line,) = said()
+    assert (line["id"], line["level"], line["status"]) == (id_, "error", 500)
+    assert "out of luck" in line["traceback"]
+    assert counts.total().requests == {("other", "500", ""): 1}
+
+
+def test_pings_and_scrapes_are_logged_for_those_who_debug(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for level, lines in ((logging.INFO, 0), (logging.DEBUG, 2)):
+        caplog.clear()
+        caplog.set_level(level, "ordergap")
+        client.get("/ping")
+        client.get("/metrics")
+        assert len(caplog.records) == lines
+
+
+@pytest.fixture
+def handler() -> Iterator[logging.Handler]:
+    before, level = log.handlers, log.level
+    log.handlers = [handler := logging.Handler()]
+    yield handler
+    log.handlers = before
+    log.setLevel(level)
+
+
+@pytest.mark.parametrize("format_", ["json", "text"])
+def test_the_settings_say_the_level_and_the_format(handler: logging.Handler, format_: str) -> None:
+    set_up_log(Settings.from_environment({
+        "ORDERGAP_LOG_LEVEL": " Warning ", "ORDERGAP_LOG_FORMAT": format_.upper()
+    }))  # fmt: skip
+    assert log.level == logging.WARNING
+    record = logging.makeLogRecord({"msg": "%s\n", "args": ("\udce9",)})
+    text = handler.format(record)
+    if format_ == "json":
+        assert json.loads(text)["message"] == "\udce9\n"
+        assert "\n" not in text
+    else:
+        assert text == "\udce9\n"
+
+
+@pytest.mark.point(61)
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=1024))
+def test_custom_attributes_come_back_with_the_answer(bundle: Bundle, attributes: str) -> None:
+    attributes = attributes.strip()
+    client = app.create_app(bundle, Settings(), lambda: bundle.manifest.as_of).test_client()
+    for body, status in (("[]", 200), ("{", 400)):
+        answer = client.post("/invocations", data=body, headers={ATTRIBUTES: attributes})
+        assert answer.status_code == status
+        assert answer.headers[ATTRIBUTES] == attributes
+
+
+def test_without_custom_attributes_there_are_none(ask: Ask) -> None:
+    assert ATTRIBUTES not in ask(GOOD).headers
+
+
+@pytest.mark.parametrize("attributes", ["x" * 1025, "caf\u00e9", "a\tb", "a\x7fb", "a\x00b"])
+def test_attributes_that_the_platform_would_not_pass_on_are_refused(
+    client: FlaskClient, attributes: str
+) -> None:
+    environ = {f"HTTP_{ATTRIBUTES.upper().replace('-', '_')}": attributes}
+    answer = client.post("/invocations", data=b"[]", environ_overrides=environ)
+    assert (answer.status_code, answer.get_json()["error"]["field"]) == (400, ATTRIBUTES)
+    assert ATTRIBUTES not in answer.headers
+
+
+def test_a_trace_id_among_the_attributes_is_in_the_log(ask: Ask, said: Said) -> None:
+    ask(GOOD, **{ATTRIBUTES: "tenant=Ana, Trace-ID: 00-4bf92f35-01; x=1"})
+    (line,) = said()
+    assert line["trace_id"] == "00-4bf92f35-01"
+    assert "Ana" not in json.dumps(line)
+
+
+def families(text: str, parse: Callable[[str], Any] = plain_text) -> dict[str, Metric]:
+    return {family.name: family for family in parse(text)}
+
+
+def value(found: dict[str, Metric], name: str, sample: str = "", **labels: str) -> float:
+    return sum(
+        each.value
+        for each in found[name].samples
+        if each.name == (sample or name) and labels.items() <= each.labels.items()
+    )
+
+
+def test_metrics_count_requests_records_and_seconds(ask: Ask, client: FlaskClient) -> None:
+    ask([GOOD, GOOD])
+    ask(GOOD, "application/jsonlines")
+    ask(BAD, "text/csv;charset=utf-8")
+    ask(GOOD, "image/png")
+    client.get("/ping")
+    client.get("/wp-admin")
+    answer = client.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    found = families(answer.text)
+    requests = {
+        (each.labels["path"], each.labels["status"], each.labels["form"]): each.value
+        for each in found["ordergap_requests"].samples
+    }
+    assert requests == {
+        ("/invocations", "200", "application/json"): 1,
+        ("/invocations", "200", "application/jsonlines"): 1,
+        ("/invocations", "400", "text/csv"): 1,
+        ("/invocations", "415", "other"): 1,
+        ("/ping", "200", ""): 1,
+        ("other", "404", ""): 1,
+    }
+    assert value(found, "ordergap_records", "ordergap_records_total") == 3
+    duration = "ordergap_invocation_duration_seconds"
+    assert value(found, duration, f"{duration}_count") == 4
+    assert 0 < value(found, duration, f"{duration}_sum") < 10
+    assert value(found, "ordergap_requests_in_flight") == 0
+
+
+def test_metrics_name_the_model(bundle: Bundle, client: FlaskClient) -> None:
+    (sample,) = families(client.get("/metrics").text)["ordergap_model_info"].samples
+    assert sample.labels == {
+        "version": bundle.manifest.model_version, "kind": "checksum", "trainer": "xgboost",
+        "learnt_until": "2011-12-01",
+    }  # fmt: skip
+
+
+def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    answer = client.get("/metrics", headers=accept)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert families(answer.text, open_metrics)["ordergap_model"].type == "info"
+
+
+@given(st.lists(st.floats(0, 100), max_size=30))
+def test_the_histogram_says_how_many_were_as_quick(bundle: Bundle, seconds: list[float]) -> None:
+    counts = Counts()
+    for each in seconds:
+        counts.begin()
+        counts.end(each, 1)
+    found = families(Metrics(counts, bundle.manifest).write(None)[0].decode())
+    name = "ordergap_invocation_duration_seconds"
+    for end in SECONDS:
+        quick = sum(each <= end for each in seconds)
+        assert value(found, name, f"{name}_bucket", le=str(end)) == quick
+    assert value(found, name, f"{name}_bucket", le="+Inf") == len(seconds)
+    assert value(found, name, f"{name}_sum") == pytest.approx(sum(seconds))
+
+
+def in_a_worker(counts: Counts, number: int, work: Callable[[], None]) -> None:
+    """Let a forked process do the work, and end without a word."""
+    counts.seat(number)
+    if not (child := os.fork()):
+        work()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def test_counts_of_all_workers_add_up_and_outlive_them() -> None:
+    counts = Counts(workers=2)
+
+    def work() -> None:
+        counts.begin()
+        counts.end(0.5, 7)
+        counts.begin()  # and dies over it
+        counts.answered("/invocations", 200, "text/csv")
+
+    for number in range(1, 4):  # the third while the first two still have their seats
+        in_a_worker(counts, number, work)
+    assert counts.total().in_flight == 3
+    for number in range(1, 4):
+        counts.unseat(number)
+    for number in range(4, 40):
+        in_a_worker(counts, number, work)
+        counts.unseat(number)
+    total = counts.total()
+    assert (total.records, total.in_flight) == (39 * 7, 0)
+    assert total.requests == {("/invocations", "200", "text/csv"): 39}
+
+
+def test_more_workers_than_there_are_rows_still_count() -> None:
+    counts = Counts(workers=1)
+    for number in range(5):
+        in_a_worker(counts, number, lambda: counts.answered("/ping", 200, ""))
+    for number in range(5):
+        counts.unseat(number)
+    assert counts.total().requests == {("/ping", "200", ""): 5}
+
+
+def test_a_request_that_is_turned_away_is_counted(bundle: Bundle) -> None:
+    counts = Counts()
+    client = app.create_app(
+        bundle, Settings(), lambda: bundle.manifest.as_of, None, counts
+    ).test_client()
+    answer = client.post(
+        "/invocations", data=b"[]", environ_overrides={exchange.REFUSAL: exchange.FULL}
+    )
+    assert answer.status_code == 503
+    assert counts.total().rejected == 1

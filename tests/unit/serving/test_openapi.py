@@ -1,0 +1,174 @@
+"""The OpenAPI document is valid, and true: what it says is what the server does."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
+from openapi_spec_validator import validate
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from container.artifacts import Bundle
+from container.serving import codecs
+from container.serving.app import create_app
+from container.serving.statuses import STATUSES
+from container.settings import Settings
+
+LAST = datetime.date(2200, 1, 1)  # of the days that an order may have: none is later than as_of
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    allow_header_conformance,
+    unsupported_method,
+]
+
+day = st.dates(datetime.date(1900, 1, 1), LAST).map(str)
+order = st.fixed_dictionaries(
+    {"date": day, "amount": st.floats(0.01, 1e6)}, optional={"items": st.integers(0, 9)}
+)
+record = st.fixed_dictionaries(
+    {"customer_id": st.text(min_size=1, max_size=5), "orders": st.lists(order, min_size=1)},
+    optional={"country": st.text(max_size=3)},
+)
+wrong = st.fixed_dictionaries({"customer_id": st.none() | st.integers(), "orders": st.lists(day)})
+batch = st.lists(record, max_size=4) | st.lists(record | wrong | st.floats(), max_size=4)
+lines = batch.map(lambda records: "\n".join(map(json.dumps, records)).encode())
+HEADER = "CustomerID,InvoiceNo,InvoiceDate,Quantity,UnitPrice\n"
+row = st.tuples(st.integers(1, 3), st.integers(1, 9), day, st.integers(1, 9), st.floats(0.01, 99))
+cells = st.lists(st.text("0123456789-.,;\"'CA \r\n", max_size=10) | day, min_size=3, max_size=25)
+rows = st.lists(row) | st.lists(row | cells, max_size=4)
+tables = st.tuples(st.just(HEADER) | st.sampled_from([HEADER, ""]), rows).map(
+    lambda table: (table[0] + "\n".join(",".join(map(str, row)) for row in table[1])).encode()
+)
+FORMS = {
+    codecs.JSON_LINES: lines,
+    "application/x-ndjson": lines,
+    "application/jsonl": lines,
+    codecs.CSV: tables,
+    codecs.PARQUET: st.binary(max_size=50),
+}
+
+
+@pytest.fixture(scope="module")
+def app(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "report.html").write_text("<!DOCTYPE html><title>Report</title>")
+    return create_app(bundle, Settings(), lambda: LAST, folder)
+
+
+@pytest.fixture(scope="module")
+def document(app: Flask) -> dict[str, Any]:
+    found = app.test_client().get("/openapi.json").get_json()
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(app: Flask) -> BaseSchema:
+    for form, strategy in FORMS.items():
+        schemathesis.openapi.media_type(form, strategy)
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode)
+def test_the_server_keeps_to_its_document(
+    api: BaseSchema, mode: schemathesis.GenerationMode
+) -> None:
+    """Whether what it is asked is as the document says, or is not."""
+    for operation in [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]:
+        if mode.is_negative and not operation.body:
+            continue  # without parameters there is nothing to get wrong
+        cases = operation.as_strategy(generation_mode=mode)
+
+        @given(case=cases, accept=st.sampled_from(["*/*", "image/png", *codecs.ENCODERS]))
+        @settings(max_examples=60, suppress_health_check=[*HealthCheck])
+        def ask(case: schemathesis.Case[Any], accept: str) -> None:
+            case.call_and_validate(checks=CHECKS, headers={"Accept": accept})
+
+        ask()
+
+
+def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["openapi"].startswith("3.1.")
+
+
+def test_every_path_that_the_server_has_is_described(app: Flask, document: dict[str, Any]) -> None:
+    rules = [
+        (rule.rule, rule.methods or set())
+        for rule in app.url_map.iter_rules()
+        if rule.rule != "/favicon.ico"
+    ]
+    served = {(path, method) for path, methods in rules for method in methods}
+    described = {
+        (path, method.upper()) for path, item in document["paths"].items() for method in item
+    }
+    assert described == {each for each in served if each[1] in {"GET", "POST"}}
+
+
+def test_every_form_and_status_is_described(document: dict[str, Any]) -> None:
+    forecast = document["paths"]["/invocations"]["post"]
+    assert set(forecast["requestBody"]["content"]) == set(codecs.DECODERS)
+    assert set(forecast["responses"]["200"]["content"]) == set(codecs.ENCODERS)
+    assert set(forecast["responses"]) == {"200", *map(str, STATUSES.values())}
+
+
+def test_placeholders_are_as_the_document_says(
+    client: FlaskClient, document: dict[str, Any]
+) -> None:
+    records = [{"customer_id": "a", "orders": [{"date": "2011-12-01", "amount": 5}]}, {"orders": 5}]
+    answer = client.post(
+        "/invocations", json=records,
+        headers={"Content-Type": "application/json; on_bad_record=placeholder"},
+    ).get_json()  # fmt: skip
+    schema = {"$ref": "#/components/schemas/Forecasts", "components": document["components"]}
+    validator = Draft202012Validator(schema)
+    validator.validate(answer)
+    assert [each["error"] is None for each in answer["predictions"]] == [True, False]
+    del answer["predictions"][1]["error"]
+    assert not validator.is_valid(answer)
+
+
+def examples(bundle: Bundle) -> Iterator[Any]:
+    client = create_app(bundle, Settings(), lambda: LAST).test_client()
+    forms = client.get("/openapi.json").get_json()["paths"]["/invocations"]["post"]["requestBody"]
+    for form, told in forms["content"].items():
+        for name, example in told.get("examples", {}).items():
+            yield form, name, example["value"]
+
+
+def test_every_example_is_answered(bundle: Bundle, client: FlaskClient) -> None:
+    asked = list(examples(bundle))
+    assert {form for form, *_ in asked} == set(codecs.DECODERS) - {codecs.PARQUET}
+    for form, name, value in asked:
+        body = value if isinstance(value, str) else json.dumps(value)
+        answer = client.post("/invocations", data=body, content_type=form)
+        assert answer.status_code == 200, (form, name, answer.text)
+        assert answer.data.strip(), (form, name)
+
+
+def test_the_limits_are_those_of_the_settings(bundle: Bundle, tmp_path: Path) -> None:
+    app = create_app(bundle, Settings(max_body_mb=7), lambda: LAST)
+    told = app.test_client().get("/openapi.json").get_json()
+    assert "At most 7 MiB" in told["paths"]["/invocations"]["post"]["description"]

@@ -1,0 +1,167 @@
+"""The page at / as text: what it says of the model, that it escapes it, and what it may do."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from container.artifacts import Bundle
+from container.contract.manifest import Manifest
+from container.contract.metrics import TrainingMetrics
+from container.serving.app import create_app
+from container.serving.page import render
+from container.settings import Settings
+
+GOOD, WORSE = 12.25, 19.75
+
+
+@pytest.fixture(scope="module")
+def manifest(bundle: Bundle) -> Manifest:
+    """Of a model that was validated."""
+    protocols = ("every customer", "every order")
+    metrics = TrainingMetrics(
+        trainer="xgboost",
+        validated_after=bundle.manifest.first_day,
+        found={"rounds": 85, "calendar": False},
+        caps=dict.fromkeys(protocols, 60),
+        validation={
+            protocol: {
+                "naive": {"capped_mae": WORSE, "auc_30": None}, "xgboost": {"capped_mae": GOOD},
+            }
+            for protocol in protocols
+        },
+    )  # fmt: skip
+    return bundle.manifest.model_copy(update={"metrics": metrics.model_dump(mode="json")})
+
+
+class Texts(HTMLParser):
+    """What can be read, and every tag with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def page_of(manifest: Manifest, *, has_report: bool = True) -> str:
+    return render(manifest, has_report=has_report)[0].decode()
+
+
+def said(manifest: Manifest) -> str:
+    return " ".join(Texts(page_of(manifest)).said)
+
+
+def with_data(manifest: Manifest, **changes: Any) -> Manifest:
+    return manifest.model_copy(update={"data": manifest.data.model_copy(update=changes)})
+
+
+def test_it_says_what_model_this_is_and_how_good(manifest: Manifest) -> None:
+    text = said(with_data(manifest, customers=4338, orders=18532))
+    assert "18,532 orders of 4,338 customers, 2010-12-01 to 2011-12-01" in text
+    assert f"Errs by {GOOD:.1f} days on later orders" in text
+    assert f"mean gap errs by {WORSE:.1f}" in text
+    assert "Every customer, capped at 60 days" in text
+    for word in (manifest.model_version, "xgboost", "checksum", "rounds 85, calendar off"):
+        assert word in text
+
+
+def test_the_model_stands_before_the_baseline_and_the_better_is_bold(manifest: Manifest) -> None:
+    rows = re.findall(r"<tr>(.*?)</tr>", page_of(manifest))
+    model, naive = [row for row in rows if "12.2" in row or "19.8" in row][:2]
+    assert "Model" in model
+    assert "<b>12.2</b>" in model
+    assert "Naive" in naive
+    assert "<b>" not in naive
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ({}, "no metrics that this version can read"),
+        ({"validation": {"every order": {"xgboost": 3}}}, "no metrics that this version can read"),
+        ({"trainer": "lstm", "validated_after": "2011-01-01"}, "Not judged yet"),
+    ],
+)
+def test_a_model_without_metrics_has_a_page(
+    manifest: Manifest, metrics: dict[str, Any], words: str
+) -> None:
+    assert words in said(manifest.model_copy(update={"metrics": metrics}))
+
+
+def test_what_the_manifest_says_is_text(manifest: Manifest) -> None:
+    script = "<script>alert(1)</script>"
+    update = {"model_version": script, "model_kind": '"><img src=x>', "data_digest": script}
+    tags = Texts(page_of(manifest.model_copy(update=update))).tags
+    assert [tag for tag, _ in tags].count("script") == 1
+    assert "img" not in [tag for tag, _ in tags]
+
+
+def test_its_own_style_and_script_may_run_and_nothing_else(manifest: Manifest) -> None:
+    content, policy = render(manifest, has_report=True)
+    page = content.decode()
+    allowed = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    for tag, directive in (("style", "style-src"), ("script", "script-src")):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert allowed[directive] == f"'sha256-{digest}'"
+    assert allowed["default-src"] == "'none'"
+    assert "unsafe" not in policy
+    for _, attributes in Texts(page).tags:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+    assert not re.findall(r"(?:src|href|action)=\"?(?:https?:)?//", page)
+
+
+def test_every_label_has_its_field_and_ids_are_unique(manifest: Manifest) -> None:
+    tags = Texts(page_of(manifest)).tags
+    ids = [each["id"] for _, each in tags if "id" in each]
+    assert len(ids) == len(set(ids))
+    labelled = {each["for"] for tag, each in tags if tag == "label"}
+    fields = {each["id"] for tag, each in tags if tag in {"textarea", "input", "select"}}
+    assert labelled == fields
+    assert {"orders", "as-of", "level"} <= fields
+
+
+def test_the_models_own_level_is_chosen(manifest: Manifest) -> None:
+    own = manifest.hyperparameters.model_copy(update={"interval_level": 0.6})
+    page = page_of(manifest.model_copy(update={"hyperparameters": own}))
+    assert re.findall(r'<option value="([\d.]+)" selected>(.*?)<', page) == [("0.6", "60\u00a0%")]
+
+
+@pytest.mark.parametrize("orders", [0, 20])
+def test_the_example_is_of_the_models_kind(manifest: Manifest, orders: int) -> None:
+    page = page_of(with_data(manifest, orders=orders, revenue=20 * 37.0))
+    assert f'data-amount="{37 if orders else 50}"' in page
+
+
+def test_a_model_without_a_report_has_no_link_to_one(
+    bundle: Bundle, client: FlaskClient, tmp_path: Path
+) -> None:
+    assert client.get("/report").status_code == 404
+    assert 'href="report"' not in client.get("/").text
+    (tmp_path / "report.html").write_text("<p>The report")
+    beside = create_app(bundle, Settings(), lambda: bundle.manifest.as_of, tmp_path).test_client()
+    assert 'href="report"' in beside.get("/").text
+    answer = beside.get("/report")
+    assert answer.text == "<p>The report"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+def test_pages_are_not_framed_sniffed_or_told_of_elsewhere(client: FlaskClient) -> None:
+    headers = client.get("/").headers
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
