@@ -1,35 +1,54 @@
-FROM python:3.11-slim-bookworm
+# cpu has PyTorch's build for the CPU, slim has no PyTorch, cuda is for NVIDIA's cards.
+ARG VARIANT=cpu
 
-ENV PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    PIP_NO_CACHE_DIR=1 \
-    PIP_ROOT_USER_ACTION=ignore \
+FROM python:3.11-slim-bookworm AS packages
+ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
-
-WORKDIR /opt/ordergap
-COPY requirements.txt .
-
-# torch's CPU build, without the headers and tests that its wheel carries. XGBoost, scikit-learn and
-# torch each bring their own libgomp, so nothing is needed from Debian.
-ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
-ARG PIP_FIND_LINKS
+COPY requirements*.txt /build/
+# Where PyTorch's build for the CPU is; all other packages come from PyPI.
+ARG PIP_FIND_LINKS=https://download.pytorch.org/whl/cpu/torch/
+ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
-RUN pip install --constraint requirements.txt torch \
- && cd "$(python -c 'import importlib.util as i; print(*i.find_spec("torch").submodule_search_locations)')" \
- && rm -rf include test bin/test_* bin/*Test bin/*.pt bin/*.ptl
-RUN PIP_EXTRA_INDEX_URL= pip install --requirement requirements.txt
+ARG VARIANT
+RUN cd /build \
+ && if [ "$VARIANT" != cpu ]; then mv "requirements-$VARIANT.txt" requirements.txt; fi \
+ && python -m venv --without-pip /opt/packages \
+ && python -m pip --python /opt/packages/bin/python install --no-deps --require-hashes \
+      --only-binary :all: --requirement requirements.txt
+# The packages' own tests and what only compilers read. XGBoost, scikit-learn and PyTorch each bring their
+# own libgomp, so nothing is needed from Debian.
+RUN cd /opt/packages/lib/python3.11/site-packages \
+ && rm -rf torch/include torch/share torch/test torch/bin/protoc* torch/bin/test_* torch/lib/*_test.so \
+ && find . -type d -name tests -prune -exec rm -r {} + \
+ && find . -type f \( -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.a' \) -delete
 
+FROM python:3.11-slim-bookworm
+COPY --from=packages /opt/packages /opt/packages
+WORKDIR /opt/ordergap
+COPY --from=packages /build/requirements.txt ./
 COPY LICENSE entrypoint.sh ./
 COPY container container
+ENV PATH=/opt/packages/bin:$PATH
 RUN python -m compileall -q container && chmod -R a+rX . && chmod a+x entrypoint.sh
 
 # Safe path: a file named like one of ours in the user's folder does not take its place.
-ENV PYTHONPATH=/opt/ordergap \
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/opt/ordergap \
     PYTHONSAFEPATH=1
+ARG VARIANT
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
       org.opencontainers.image.title="Ordergap" \
       org.opencontainers.image.description="Tells a shop when each customer will buy next" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.source="$SOURCE" \
+      ordergap.variant="$VARIANT"
 WORKDIR /tmp
 EXPOSE 8080
 ENTRYPOINT ["/opt/ordergap/entrypoint.sh"]

@@ -66,11 +66,13 @@ lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the sh
 	$(COMPILE) requirements.in requirements-torch.in requirements-cuda.in --constraint requirements-slim.txt \
 	  $(addprefix --no-emit-package ,$(CUDA_WITHOUT)) --output-file requirements-cuda.txt
 
-sbom: .venv-supply/ready ## list the packages in the image, with licences, in dist/sbom-VARIANT.json; look for known faults
+sbom: .venv-supply/ready ## list what is in the image, with licences, in dist/sbom-VARIANT.json; look for known faults
 	rm -rf dist/shipped && .venv-supply/bin/python -m venv --without-pip dist/shipped
 	docker run --rm --entrypoint sh $(TAG) -c 'cd /opt/packages/lib/python3*/site-packages && tar c *.dist-info' | \
 	  tar x -C dist/shipped/lib/python3*/site-packages
 	.venv-supply/bin/cyclonedx-py environment --output-reproducible --output-file dist/sbom-$(VARIANT).json dist/shipped/bin/python
+	rm -rf dist/shipped
+	docker run --rm --entrypoint dpkg-query $(TAG) --show > dist/debian-$(VARIANT).txt
 	@if curl --silent --fail --max-time 20 https://pypi.org/pypi/pip/24.0/json | grep -q '"vulnerabilities"'; then \
 	  .venv-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $(PINS); \
 	else echo "pip-audit is left out: the list of known faults at pypi.org/pypi does not answer"; fi

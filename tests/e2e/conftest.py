@@ -2,56 +2,22 @@
 
 import csv
 import datetime
-import http.client
 import json
 import os
 import random
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.engine import Container, Job, Server, docker, lacking
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 CUSTOMERS = 300
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-FINGERPRINT = """
-import hashlib, pathlib, sys
-root = pathlib.Path(sys.argv[1])
-named = [root / name for name in ("requirements.txt", "entrypoint.sh", "LICENSE")]
-paths = sorted([*named, *root.glob("container/**/*.py")])
-parts = [f"{path.relative_to(root)} {path.read_text()}" for path in paths]
-print(hashlib.sha256("".join(parts).encode()).hexdigest())
-"""
-
-
-def docker(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        ["docker", *map(str, words)], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert not check or done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def lacking(image: str, root: Path) -> str | None:
-    """Why the image cannot be tested here; None where it can."""
-    if shutil.which("docker") is None or docker("info", check=False).returncode:
-        return "no Docker engine answers here"
-    if docker("image", "inspect", image, check=False).returncode:
-        return f"there is no image {image}: make image"
-    script = ("-c", FINGERPRINT)
-    inside = docker("run", "--rm", "--entrypoint", "python", image, *script, "/opt/ordergap")
-    outside = subprocess.run(
-        [sys.executable, *script, root], capture_output=True, text=True, check=True
-    )
-    if inside.stdout != outside.stdout:
-        return f"the image {image} was not made from this checkout: make image"
-    return None
 
 
 @pytest.fixture(scope="session")
@@ -64,17 +30,28 @@ def image(root: Path) -> str:
     return image
 
 
+@pytest.fixture(scope="session")
+def slim(image: str, root: Path) -> str:
+    """The name of the variant without PyTorch, which `make image VARIANT=slim` makes."""
+    if reason := lacking(f"{image}:slim", root):
+        pytest.skip(reason)
+    return f"{image}:slim"
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def run(image: str) -> Run:
-    """`docker run --rm IMAGE` with options before and words after; leaves no container."""
+    """`docker run --rm IMAGE`, or one `named`, options before and words after; leaves nothing."""
 
     def run(
-        *words: object, options: tuple[object, ...] = (), check: bool = True
+        *words: object,
+        options: tuple[object, ...] = (),
+        check: bool = True,
+        named: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        return docker("run", "--rm", *options, image, *words, check=check)
+        return docker("run", "--rm", *options, named or image, *words, check=check)
 
     return run
 
@@ -86,52 +63,6 @@ def inspect(image: str) -> dict[str, Any]:
     return known
 
 
-@dataclass
-class Container:
-    """One that runs."""
-
-    name: str
-
-    def log(self) -> str:
-        done = docker("logs", self.name)
-        return done.stdout + done.stderr
-
-    def stop(self, seconds: int = 30) -> int:
-        """`docker stop`, with the seconds that the platform gives; the exit code."""
-        docker("stop", "--time", seconds, self.name)
-        return int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name).stdout)
-
-
-@dataclass
-class Server(Container):
-    """A container that serves, and the port on this machine that leads to it."""
-
-    port: int
-
-    def ask(
-        self, method: str, path: str, body: str | None = None, **headers: str
-    ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, names)
-            response = connection.getresponse()
-            return response.status, response.read().decode()
-        finally:
-            connection.close()
-
-    def wait(self, seconds: float = 30) -> None:
-        """Until /ping is green."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if self.ask("GET", "/ping")[0] == 200:
-                    return
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.1)
-        pytest.fail(f"no green /ping within {seconds} s\n{self.log()}")
-
-
 Start = Callable[..., Container]
 Serve = Callable[..., Server]
 
@@ -141,8 +72,10 @@ def start(image: str) -> Iterator[Start]:
     """`docker run --detach IMAGE` with options before and words after; removes what it started."""
     started: list[Container] = []
 
-    def start(*words: object, options: tuple[object, ...] = ()) -> Container:
-        done = docker("run", "--detach", *options, image, *words)
+    def start(
+        *words: object, options: tuple[object, ...] = (), named: str | None = None
+    ) -> Container:
+        done = docker("run", "--detach", *options, named or image, *words)
         started.append(Container(done.stdout.strip()))
         return started[-1]
 
@@ -155,8 +88,11 @@ def start(image: str) -> Iterator[Start]:
 def serve(start: Start) -> Serve:
     """Starts a server and waits until its /ping is green."""
 
-    def serve(*options: object, word: str = "serve", port: int = 8080) -> Server:
-        container = start(word, options=("--publish", f"127.0.0.1::{port}", *options))
+    def serve(
+        *options: object, word: str = "serve", port: int = 8080, named: str | None = None
+    ) -> Server:
+        options = ("--publish", f"127.0.0.1::{port}", *options)
+        container = start(word, options=options, named=named)
         address = docker("port", container.name, f"{port}/tcp", check=False).stdout.split("\n")[0]
         assert address, container.log()
         server = Server(container.name, int(address.rpartition(":")[2]))
@@ -185,6 +121,24 @@ def shop(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "train.log").write_text(done.stdout)
     return folder
+
+
+@pytest.fixture
+def job(tmp_path: Path, shop: Path) -> Job:
+    """A job on the shop's orders that takes seconds."""
+    (tmp_path / "input/config").mkdir(parents=True)
+    for name in ("model", "output"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    job = Job(tmp_path)
+    job.channel.mkdir(parents=True)
+    shutil.copy(shop / "Online_Retail.csv", job.channel)
+    job.config(
+        "inputdataconfig", {"training": {"TrainingInputMode": "File", "ContentType": "text/csv"}}
+    )
+    (tmp_path / "input/config/resourceConfig.json").touch()
+    job.say(num_round="20", sagemaker_region='"eu-west-1"')
+    return job
 
 
 def documented(word: str) -> str:

@@ -4,7 +4,6 @@ import csv
 import json
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,31 +12,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")  # noqa: S108  in the container
 NOBODY = ("--user", "1000:1000", *READ_ONLY)
 CODE = "/opt/ml/code"
-
-
-@pytest.fixture
-def job(tmp_path: Path, shop: Path):
-    """The platform's layout around a training job: hyperparameters are strings, input is theirs."""
-    (tmp_path / "input/config").mkdir(parents=True)
-    for name in ("model", "output"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name).chmod(0o777)
-    (tmp_path / "input/data/training").mkdir(parents=True)
-    shutil.copy(shop / "Online_Retail.csv", tmp_path / "input/data/training")
-    config = {"TrainingInputMode": "File", "ContentType": "text/csv"}
-    (tmp_path / "input/config/inputdataconfig.json").write_text(json.dumps({"training": config}))
-    (tmp_path / "input/config/resourceConfig.json").touch()
-    say(tmp_path, num_round="20", sagemaker_region='"eu-west-1"')
-    return tmp_path
-
-
-def say(job: Path, **hyperparameters: str) -> None:
-    (job / "input/config/hyperparameters.json").write_text(json.dumps(hyperparameters))
-
-
-def mounts(job: Path) -> tuple[str, ...]:
-    folders = ("input:/opt/ml/input:ro", "model:/opt/ml/model", "output:/opt/ml/output")
-    return tuple(word for folder in folders for word in ("-v", f"{job}/{folder}"))
 
 
 def one_line(text: str) -> str:
@@ -71,7 +45,7 @@ def test_the_server_takes_order_lines_as_they_were_exported(shop, serve):
     server = serve("-v", f"{shop}:{CODE}:ro")
     header, *rest = (shop / "Online_Retail.csv").read_text("latin-1").splitlines()[:40]
     lines = [line for line in rest if not line.endswith(",,United Kingdom")]
-    form = 'text/csv; charset=latin-1; as_of=2011-12-09; horizons="30,60"'
+    form = 'text/csv; charset=iso-8859-1; as_of=2011-12-09; horizons="30,60"'
     status, body = server.ask(
         "POST",
         "/invocations",
@@ -105,10 +79,10 @@ def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
 
 
 def test_a_job_of_the_platform_needs_no_network_no_rights_and_no_writable_input(job, run, serve):
-    run("train", options=("--network", "none", *NOBODY, *mounts(job)))
-    assert (job / "model/manifest.json").is_file()
-    assert not (job / "output/failure").exists()
-    server = serve(*NOBODY, "-v", f"{job}/model:/opt/ml/model:ro")
+    run("train", options=("--network", "none", *NOBODY, *job.mounts))
+    assert job.manifest["model_version"]
+    assert job.failure is None
+    server = serve(*NOBODY, "-v", f"{job.root}/model:/opt/ml/model:ro")
     assert server.ask("GET", "/ping") == (200, "")
 
 
@@ -121,12 +95,9 @@ def test_it_runs_as_root_and_on_a_port_that_it_is_told(shop, serve, customer):
 
 def test_every_trainer_is_in_the_image(job, run):
     for trainer in ("naive", "random-forest", "lstm"):
-        say(job, trainer=trainer, epochs="1", num_round="10")
-        run("train", options=("--network", "none", *mounts(job)))
-        assert (
-            json.loads((job / "model/manifest.json").read_text())["hyperparameters"]["trainer"]
-            == trainer
-        )
+        job.say(trainer=trainer, epochs="1", num_round="10")
+        run("train", options=("--network", "none", *job.mounts))
+        assert job.manifest["hyperparameters"]["trainer"] == trainer
 
 
 def test_a_file_of_the_user_does_not_take_the_place_of_ours(shop, run, tmp_path):
@@ -166,14 +137,34 @@ def test_what_the_user_can_mend_ends_with_one_clear_line_and_code_1(tmp_path, ru
 
 
 def test_a_failed_job_leaves_its_reason_and_no_model(job, run):
-    say(job, max_dept="4", eta="7")
-    done = run("train", options=mounts(job), check=False)
+    job.say(max_dept="4", eta="7")
+    done = run("train", options=job.mounts, check=False)
     assert done.returncode == 1
-    reason = (job / "output/failure").read_text()
-    assert reason.startswith("UserError")
-    assert "max_depth" in reason
-    assert "eta" in reason
-    assert not list((job / "model").iterdir())
+    assert job.failure
+    assert job.failure.startswith("UserError")
+    assert "max_depth" in job.failure
+    assert "eta" in job.failure
+    assert not list((job.root / "model").iterdir())
+
+
+def test_an_empty_channel_fails_with_its_name(job, run):
+    (job.channel / "Online_Retail.csv").unlink()
+    done = run("train", options=job.mounts, check=False)
+    assert done.returncode == 1
+    assert job.failure
+    assert job.failure.startswith("UserError")
+    assert "/opt/ml/input/data/training" in job.failure
+
+
+def test_a_job_on_two_hosts_is_refused_on_both(job, run):
+    for host in ("algo-1", "algo-2"):
+        hosts = {"current_host": host, "hosts": ["algo-1", "algo-2"]}
+        job.config("resourceconfig", hosts)
+        done = run("train", options=("--network", "none", *job.mounts), check=False)
+        assert done.returncode == 1
+        assert job.failure
+        assert "2 hosts" in job.failure
+        assert not list((job.root / "model").iterdir())
 
 
 @pytest.mark.parametrize("word", ["train", "serve"])
@@ -194,14 +185,16 @@ def test_docker_stop_ends_the_server_with_code_0(shop, serve):
     assert "Traceback" not in server.log()
 
 
-def test_docker_stop_ends_a_training_job_at_once_and_leaves_no_half_model(job, start):
-    say(job, num_round="100000", early_stopping_rounds="0", eta="0.0001")
-    container = start("train", options=mounts(job))
-    time.sleep(6)
+def test_docker_stop_ends_a_training_job_with_code_0_and_the_best_model_so_far(job, start, run):
+    job.say(num_round="100000", early_stopping_rounds="0", eta="0.0001")
+    container = start("train", options=job.mounts)
+    container.wait_for("round 200,")
     begun = time.monotonic()
-    assert container.stop(120) != 137, container.log()
+    assert container.stop(120) == 0, container.log()
     assert time.monotonic() - begun < 20
-    assert not list((job / "model").iterdir())
+    assert job.failure is None
+    assert job.manifest["model_version"]
+    run("predict", "--file_path", "/opt/ml/input/data/training", options=job.mounts)
 
 
 # What it is.
@@ -213,7 +206,10 @@ def test_the_image_is_as_the_platform_wants_it(inspect):
     assert config["Cmd"] == ["train"]
     assert not config["User"]
     assert config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
-    assert inspect["Size"] < 2e9
+    assert config["WorkingDir"] == "/tmp"  # noqa: S108  in the container
+    for name in ("title", "version", "revision", "source", "licenses"):
+        assert config["Labels"][f"org.opencontainers.image.{name}"]
+    assert inspect["Size"] < 1.3e9
 
 
 def test_the_image_keeps_out_of_opt_ml_and_has_no_pandas(run):
