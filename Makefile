@@ -36,8 +36,8 @@ setup: .venv/ready ## make .venv with everything that the targets below need
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
-run: setup ## train, predict and serve on CDNOW, or on your file: make run DATA=orders.csv ARGS="--date_column Day"
-	$(BIN)/python local/quickstart.py $(DATA) $(ARGS)
+run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
+	$(BIN)/python -m local run $(if $(DATA),--data $(DATA)) $(ARGS)
 
 test: setup ## run every test that this machine can run
 	$(BIN)/pytest -n auto --dist loadgroup

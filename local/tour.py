@@ -1,7 +1,7 @@
-"""The tour behind `make run`: train, predict and serve, by the commands that anyone would use.
+"""The tour: train, predict and serve, by the commands that anyone would use.
 
-python local/quickstart.py                                CDNOW, the orders of a record shop
-python local/quickstart.py orders.csv --date_column Day   your own file; options as for `train`
+python -m local tour                                CDNOW, the orders of a record shop
+python -m local tour orders.csv --date_column Day   your own file; options as for `train`
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import csv
 import datetime
 import http.client
-import importlib.util
 import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from local import cdnow
+from local.ports import free_port
+from local.runners import ROOT
+
 RUN = Path("run")
 MODEL = RUN / "model"
 PREDICTIONS = RUN / "predictions.csv"
@@ -34,31 +35,15 @@ def main(arguments: list[str]) -> None:
     os.chdir(ROOT)
     RUN.mkdir(exist_ok=True)
     if orders is None:
-        orders, columns = cdnow(RUN)
-        options = columns + options
+        orders = cdnow.write(RUN)
+        columns = (word for k, v in cdnow.COLUMNS.items() for word in (f"--{k}", v))
+        options = [*columns, *options]
     _ordergap("train", "--file_path", orders, "--model_dir", MODEL, *options)
     _ordergap("predict", "--file_path", orders, "--model_dir", MODEL, "--output", PREDICTIONS)
     with PREDICTIONS.open(encoding="utf-8", newline="") as file:
         forecasts = list(csv.DictReader(file))
     _ask_the_server(datetime.date.fromisoformat(forecasts[0]["as_of"]))
     _print_next(forecasts)
-
-
-def cdnow(folder: Path) -> tuple[Path, list[str]]:
-    """CDNOW as CSV in `folder`, from the Lifetimes package, and the options for its columns."""
-    package = importlib.util.find_spec("lifetimes")
-    if package is None or package.origin is None:
-        sys.exit("The package lifetimes, which carries the CDNOW data, is missing: make setup.")
-    source = Path(package.origin).parent / "datasets" / "CDNOW_master.txt"
-    path = folder / "cdnow.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["customer", "date", "cds", "dollars"])
-        for line in source.read_text(encoding="utf-8").splitlines()[1:]:
-            customer, day, *values = line.split()
-            rows.writerow([customer, f"{day[:4]}-{day[4:6]}-{day[6:]}", *values])
-    columns = {"customer": "customer", "date": "date", "quantity": "cds", "amount": "dollars"}
-    return path, [word for k, v in columns.items() for word in (f"--{k}_column", v)]
 
 
 def _command(*words: str | Path) -> list[str]:
@@ -75,9 +60,7 @@ def _ordergap(*words: str | Path) -> None:
 
 def _ask_the_server(as_of: datetime.date) -> None:
     """Serve, send one customer, print the answer, stop."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         _command("serve", "--model_dir", MODEL),
         env={**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)},
@@ -126,7 +109,3 @@ def _print_next(forecasts: list[dict[str, str]]) -> None:
     names = ("customer_id", "last_order_date", "next_order_date", "next_order_date_high", "status")
     for row in [dict(zip(names, names, strict=True)), *waiting[:10]]:
         print("  " + "".join(f"{row[name]:22}" for name in names).rstrip())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,0 +1,37 @@
+"""EventBridge rules that start the state machine, which the emulator keeps but does not follow."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from moto.events.models import Rule
+
+from local.aws import Aws
+
+STATES = ":states:"
+
+
+@contextmanager
+def installed(aws: Aws) -> Iterator[None]:
+    """While it lasts, an event that an enabled rule is for starts the state machines it names."""
+    ordinary = Rule.send_to_targets
+
+    def send(rule: Rule, event: Mapping[str, Any], *, transform_input: bool = True) -> None:
+        machines = [target for target in rule.targets if STATES in target["Arn"]]
+        if not machines:
+            ordinary(rule, event, transform_input)  # type: ignore[arg-type]  # as it came
+        elif rule.state == "ENABLED" and rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
+            for target in machines:
+                aws.states.start_execution(
+                    stateMachineArn=target["Arn"],
+                    name=str(uuid.uuid4()),
+                    input=target.get("Input") or json.dumps(event, default=str),
+                )
+
+    with patch.object(Rule, "send_to_targets", send):
+        yield

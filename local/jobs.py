@@ -1,0 +1,215 @@
+"""SageMaker's training and transform jobs, which the emulator declares complete at once.
+
+A job runs in a thread of its own. What became of it is written into the emulator's own record, so
+that Describe and List say it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
+from moto.sagemaker.models import FakeTrainingJob, FakeTransformJob
+from moto.sagemaker.responses import SageMakerResponse
+
+from local.aws import Aws
+from local.runners import Container, NoImage, Runner
+
+REASON_LIMIT = 1024
+STOP_SECONDS = {"training": 120, "transform": 30}
+"""How long a container has between SIGTERM and SIGKILL."""
+
+log = logging.getLogger("ordergap")
+
+
+class JobFailed(Exception):
+    """The job has failed; the message is its FailureReason."""
+
+
+class JobStopped(Exception):
+    """The job was stopped from outside."""
+
+
+@dataclass
+class Job:
+    """A job: what was asked for, the emulator's record of it and where it works."""
+
+    aws: Aws
+    runner: Runner
+    kind: str
+    """training or transform"""
+    request: Mapping[str, Any]
+    """As CreateTrainingJob or CreateTransformJob got it."""
+    record: FakeTrainingJob | FakeTransformJob
+    folder: Path
+    stopping: threading.Event = field(default_factory=threading.Event)
+    container: Container | None = None
+
+    @property
+    def name(self) -> str:
+        """The name the caller gave it."""
+        return str(self.request[f"{self.kind.title()}JobName"])
+
+    @property
+    def log(self) -> Path:
+        """What its container prints."""
+        return self.folder / f"{self.name}.log"
+
+    def note(self, status: str, secondary: str = "", more: Mapping[str, object] = {}) -> None:
+        """Write the job's state, and more, into the record."""
+        now = datetime.datetime.now(datetime.UTC)
+        changes: dict[str, object] = {f"{self.kind}_job_status": status, "last_modified_time": now}
+        if self.kind == "training":
+            changes["secondary_status"] = secondary or status
+        vars(self.record).update({**changes, **more})
+
+    @contextmanager
+    def run(
+        self, image: str, command: str, opt_ml: Path, environment: Mapping[str, str], port: int = 0
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The job's container, which has ended afterwards. Raises NoImage."""
+        with self.log.open("wb") as log:
+            self.container = self.runner.start(image, command, opt_ml, environment, log, port)
+            try:
+                yield self.container.process
+            finally:
+                self._end(self.container)
+
+    def stop(self) -> None:
+        """Tell the job to stop, and its container, which the job may be waiting for."""
+        self.stopping.set()
+        if self.container is not None:
+            threading.Thread(target=self._end, args=[self.container], daemon=True).start()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises JobStopped."""
+        if self.stopping.wait(seconds):
+            raise JobStopped
+
+    def _end(self, container: Container) -> None:
+        """SIGTERM, and SIGKILL to one who does not listen."""
+        if container.process.poll() is None:
+            container.process.send_signal(signal.SIGTERM)
+            try:
+                container.process.wait(STOP_SECONDS[self.kind])
+            except subprocess.TimeoutExpired:
+                container.kill()
+                container.process.wait()
+
+
+Work = Callable[[Job, Path], None]
+
+
+class Jobs:
+    """The jobs of an embedded AWS; as a context, in charge of its SageMaker and its jobs' end."""
+
+    def __init__(self, aws: Aws, runner: Runner, work: Mapping[str, Work]) -> None:
+        self._aws, self._runner, self._work = aws, runner, work
+        self._running: dict[str, tuple[Job, threading.Thread]] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        for kind in self._work:
+            create, stop = f"create_{kind}_job", f"stop_{kind}_job"
+            original = getattr(SageMakerResponse, create)
+            for name, replacement in (
+                (create, self._creator(kind, original)),
+                (stop, self._stopper(kind)),
+            ):
+                self._stack.enter_context(
+                    patch.object(SageMakerResponse, name, replacement, create=True)
+                )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        for job, _thread in (running := list(self._running.values())):
+            job.stop()
+        for _job, thread in running:
+            thread.join()
+
+    def stop(self, kind: str, name: str) -> None:
+        """Stop a job that runs; one that has ended stays as it is."""
+        if name in self._running and self._running[name][0].kind == kind:
+            job = self._running[name][0]
+            job.note("Stopping")
+            job.stop()
+
+    def _creator(
+        self, kind: str, original: Callable[[SageMakerResponse], ActionResult]
+    ) -> Callable[[SageMakerResponse], ActionResult]:
+        def create(response: SageMakerResponse) -> ActionResult:
+            request = json.loads(response.body)
+            records = getattr(response.sagemaker_backend, f"{kind}_jobs")
+            name = request[f"{kind.title()}JobName"]
+            if name in records:
+                raise ResourceInUseException(
+                    f"{kind.title()} job names must be unique within an AWS account and region, "
+                    f"and a {kind} job with this name already exists ({records[name].arn})"
+                )
+            result = original(response)
+            self._start(kind, request, records[name])
+            return result
+
+        return create
+
+    def _stopper(self, kind: str) -> Callable[[SageMakerResponse], ActionResult]:
+        def stop(response: SageMakerResponse) -> ActionResult:
+            name = json.loads(response.body)[f"{kind.title()}JobName"]
+            if name not in getattr(response.sagemaker_backend, f"{kind}_jobs"):
+                raise ValidationError(message=f"Could not find {kind} job {name}.")
+            self.stop(kind, name)
+            return EmptyResult()
+
+        return stop
+
+    def _start(
+        self, kind: str, request: Mapping[str, Any], record: FakeTrainingJob | FakeTransformJob
+    ) -> None:
+        job = Job(self._aws, self._runner, kind, request, record, self._aws.folder)
+        vars(record).update(environment=request.get("Environment"), **NOTHING_YET[kind])
+        job.note("InProgress", "Starting")
+        thread = threading.Thread(target=self._run, args=[job], name=job.name, daemon=True)
+        self._running[job.name] = job, thread
+        thread.start()
+
+    def _run(self, job: Job) -> None:
+        began = time.monotonic()
+        status, reason = "Completed", None
+        try:
+            with tempfile.TemporaryDirectory(prefix=f"{job.kind}-", dir=job.folder) as opt_ml:
+                self._work[job.kind](job, Path(opt_ml))
+        except JobStopped:
+            status = "Stopped"
+        except (JobFailed, NoImage) as error:
+            status, reason = "Failed", str(error)[:REASON_LIMIT]
+        except Exception:
+            log.exception("the job %s met a fault of this laptop's SageMaker", job.name)
+            status, reason = "Failed", "InternalServerError: We encountered an internal error."
+        now = datetime.datetime.now(datetime.UTC)
+        more: dict[str, object] = {"failure_reason": reason, f"{job.kind}_end_time": now}
+        if job.kind == "training":
+            more["training_time_in_seconds"] = round(time.monotonic() - began)
+        job.note(status, more=more)
+        del self._running[job.name]
+
+
+# What the emulator invents about a job as it records it.
+NOTHING_YET: dict[str, dict[str, object]] = {
+    "training": {"training_end_time": None, "final_metric_data_list": None},
+    "transform": {"transform_end_time": None, "failure_reason": None},
+}

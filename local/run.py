@@ -1,0 +1,261 @@
+"""The whole pipeline once, in an embedded AWS: deploy, load, run, show."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from container.contract.metrics import TrainingMetrics
+from container.contract.orders import Columns
+from container.errors import OrdergapError
+from local import cdnow, embedded, show, source
+from local.aws import CREDENTIALS
+from local.deployment import LEFT_OUT, Deployment, NotDeployed, deploy
+from local.due import INDEX, due_next, week_of
+from local.options import columns, execution_input, parser
+from local.runners import IMAGE, ROOT, Docker, Process, Runner, has_image
+from local.storage import split_uri
+
+POLL_SECONDS = 0.5
+LAPTOP = {"Shards": "4", "WriteConcurrency": "8", "StoreConcurrency": "2"}
+"""Parameters of the template that suit one small machine."""
+
+
+class RunFailed(Exception):
+    """The pipeline, or what it needs here, has failed; the message is for the user."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the pipeline as the words say; the exit code."""
+    options = parser().parse_args(words)
+    console = show.console()
+    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ordergap-") as folder:
+            _run(options, Path(folder), console, began)
+    except (RunFailed, NotDeployed, OrdergapError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped; everything is put away.")
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace, folder: Path, console: Console, began: float) -> None:
+    names = columns(options)
+    runner = _runner(options)
+    with ExitStack() as stack:
+        with _step(console, "Lambda zips, as they are shipped"):
+            _package()
+        url, as_of = options.source_url, options.as_of
+        if url is None:
+            with _step(console, "the shop's database") as step:
+                database = stack.enter_context(source.database())
+                rows = _rows(options, folder, names)
+                database.load(source.TABLE, rows)
+                step.text = f"the shop's database: {database.kind}, {rows.height:,} rows"
+                url, as_of = database.url, as_of or _last_day(rows, names)
+        with _step(console, "an AWS on this machine, with infra/template.yaml") as step:
+            aws = stack.enter_context(embedded.start(folder, runner))
+            stack.callback(_keep_logs, folder, options.output)
+            secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
+            deployment = deploy(aws, secret, LAPTOP)
+            step.text += f" at {aws.endpoint}"
+        for kind, why in LEFT_OUT.items():
+            console.print(f"    without {kind}: {why}", style="dim")
+        run = Run(deployment, options.market, options.output)
+        run.execute(execution_input(options, names, as_of), console)
+        run.show(console)
+        console.print(f"\nAll of it took {time.monotonic() - began:.0f} s.")
+        if options.keep:
+            _keep(run, console)
+
+
+@dataclass
+class Run:
+    """One execution of the deployed pipeline, for one market."""
+
+    deployment: Deployment
+    market: str
+    output: Path
+    name: str = ""
+    as_of: datetime.date = datetime.date.min
+
+    def execute(self, given: dict[str, Any], console: Console) -> None:
+        """Start it and wait until it has ended. Raises RunFailed."""
+        states = self.deployment.aws.states
+        self.name = f"local-{time.strftime('%Y%m%d-%H%M%S')}"
+        arn = states.start_execution(
+            stateMachineArn=self.deployment.pipeline, name=self.name, input=json.dumps(given)
+        )["executionArn"]
+        with show.Progress(console) as progress:
+            while True:
+                ended = states.describe_execution(executionArn=arn)
+                pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+                events = [event for page in pages for event in page["events"]]
+                progress.update(events)
+                if ended["status"] != "RUNNING":
+                    break
+                time.sleep(POLL_SECONDS)
+        if ended["status"] != "SUCCEEDED":
+            causes = [
+                show.reason(detail.get("cause", ""))
+                for event in events
+                if (detail := event.get("taskFailedEventDetails"))
+            ]
+            said = causes[-1] if causes else ended.get("cause", "")
+            raise RunFailed(
+                f"The pipeline has {ended['status'].lower()}: {ended.get('error', '')}. {said}\n"
+                f"What jobs and functions printed is in {self.output / 'logs'}."
+            )
+        [market] = json.loads(ended["output"])["markets"]
+        console.print(f"\n{market['counts']['sentence']}", markup=False)
+
+    def show(self, console: Console) -> None:
+        """Print the metrics, who is due next, and where the report is."""
+        verdict = json.loads(self._read("verdict.json"))
+        self.as_of = datetime.date.fromisoformat(json.loads(self._read("_SUCCESS"))["as_of"])
+        console.print(f"Model {verdict['model_version']}: {verdict['reason']}", markup=False)
+        bucket, key = split_uri(verdict["metrics_uri"])
+        found = self.deployment.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for table in show.metrics(TrainingMetrics.model_validate_json(found)):
+            console.print()
+            console.print(table)
+        items = islice(self._due_next(), 10)
+        console.print(f"\nThe next to buy after {self.as_of}, out of DynamoDB's index {INDEX}:")
+        console.print(show.customers(items))
+        report = self._report(verdict["artifact"])
+        console.print(f"\nThe model's report: {report}")
+
+    def _due_next(self) -> Iterator[Any]:
+        aws = self.deployment.aws
+        return due_next(aws.dynamodb, self.deployment.table, self.market, self.as_of)
+
+    def _read(self, name: str) -> bytes:
+        key = f"runs/{self.name}/{self.market}/{name}"
+        found = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
+        return found["Body"].read()
+
+    def _report(self, artifact: str) -> Path:
+        """report.html out of the model's archive."""
+        bucket, key = split_uri(artifact)
+        with tempfile.TemporaryFile() as archive:
+            self.deployment.aws.s3.download_fileobj(bucket, key, archive)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as tar:
+                tar.extract("report.html", self.output, filter="data")
+        return self.output / "report.html"
+
+
+def _runner(options: argparse.Namespace) -> Runner:
+    """The runner asked for. Raises RunFailed where it, or a shipped zip, cannot work here."""
+    here = (sys.platform, platform.machine(), *sys.version_info[:2])
+    if here != ("linux", "x86_64", 3, 11):
+        raise RunFailed(
+            "The Lambda zips hold code for Linux on x86-64 with Python 3.11, and this is "
+            f"{platform.platform()} with Python {platform.python_version()}. Training and "
+            "forecasting alone run here too: python -m local tour"
+        )
+    if options.runner == "process":
+        return Process(IMAGE)
+    if shutil.which("docker") is None:
+        raise RunFailed("--runner docker needs Docker, which is not installed here.")
+    if not has_image(options.image):
+        raise RunFailed(f"Docker has no image {options.image!r}: make image, or --image NAME.")
+    return Docker(IMAGE, options.image)
+
+
+def _package() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.package"],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise RunFailed(f"The Lambda zips could not be built (make package):\n{done.stdout}")
+
+
+def _rows(options: argparse.Namespace, folder: Path, names: Columns) -> pl.DataFrame:
+    path = options.data or cdnow.write(folder)
+    rows = source.read(path, names)
+    if names.date_column not in rows.columns:
+        raise RunFailed(
+            f'{path} has no column "{names.date_column}": say which it is with --date-column. '
+            f"It has {', '.join(rows.columns)}."
+        )
+    return rows
+
+
+def _last_day(rows: pl.DataFrame, names: Columns) -> datetime.date | None:
+    last = rows[names.date_column].max()
+    return last.date() if isinstance(last, datetime.datetime) else None
+
+
+@dataclass
+class _Step:
+    text: str
+
+
+@contextmanager
+def _step(console: Console, text: str) -> Iterator[_Step]:
+    """A line for what was done, once it is done, and how long it took."""
+    step, began = _Step(text), time.monotonic()
+    with console.status(text):
+        yield step
+    console.print(f"  [green]✓[/] {step.text:58} {time.monotonic() - began:5.1f} s")
+
+
+def _keep_logs(folder: Path, output: Path) -> None:
+    logs = output / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    for path in sorted(folder.glob("*.log")):
+        shutil.copy(path, logs)
+
+
+def _keep(run: Run, console: Console) -> None:
+    aws, deployment = run.deployment.aws, run.deployment
+    week = week_of(run.as_of + datetime.timedelta(days=1))
+    exports = {**CREDENTIALS, "AWS_ENDPOINT_URL": aws.endpoint}
+    console.print("\nThe AWS stays up until Ctrl-C. In another shell:\n")
+    for name, value in exports.items():
+        console.print(f"export {name}={value}", markup=False, soft_wrap=True)
+    values = json.dumps({":w": {"S": f"{run.market}#{week}#0"}})
+    query = (
+        f"aws dynamodb query --table-name {deployment.table} --index-name {INDEX} "
+        f"--key-condition-expression 'week_bucket = :w' --expression-attribute-values '{values}'"
+    )
+    place = f"--endpoint-url {aws.endpoint} --table {deployment.table} --market {run.market}"
+    for line in (
+        f"aws s3 ls --recursive s3://{deployment.bucket}/runs/",
+        f"aws stepfunctions list-executions --state-machine-arn {deployment.pipeline}",
+        query,
+        f"python -m local due {week} {place}  # all buckets of that week",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()

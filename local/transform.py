@@ -1,0 +1,207 @@
+"""A transform job: the server is asked about every line under a prefix, as batch transform does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.jobs import Job, JobFailed
+from local.ports import free_port
+from local.storage import keys, split_uri
+
+START_SECONDS = 240
+MEGABYTE = 1024 * 1024
+SEE_LOGS = "ClientError: See job logs for more information"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How requests are made: as the job says, else as the container says, else the defaults."""
+
+    concurrent: int
+    strategy: str
+    payload: int
+    """Bytes; 0 is no limit."""
+
+
+def transform(job: Job, opt_ml: Path) -> None:
+    """Run the job in `opt_ml`. Raises JobFailed, JobStopped and NoImage."""
+    model = job.aws.sagemaker.describe_model(ModelName=job.request["ModelName"])["PrimaryContainer"]
+    _unpack(job, model["ModelDataUrl"], opt_ml)
+    source = job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    inputs = keys(job.aws.s3, source)
+    if not inputs:
+        raise JobFailed(f"ClientError: No S3 objects found under S3 URL {source}")
+    port = free_port()
+    with job.run(model["Image"], "serve", opt_ml, _environment(job, model), port) as server:
+        _wait_for_ping(job, server, port)
+        plan = _plan(job.request, _get(port, "/execution-parameters"))
+        for key, relative in inputs.items():
+            _transform(job, plan, port, key, relative)
+
+
+def _unpack(job: Job, uri: str, opt_ml: Path) -> None:
+    archive = opt_ml / "model.tar.gz"
+    bucket, key = split_uri(uri)
+    if key not in keys(job.aws.s3, uri):
+        raise JobFailed(f"ClientError: Failed to download model data from URL: {uri}")
+    job.aws.s3.download_file(bucket, key, str(archive))
+    with tarfile.open(archive) as tar:
+        tar.extractall(opt_ml / "model", filter="data")
+
+
+def _environment(job: Job, model: Mapping[str, Any]) -> dict[str, str]:
+    asked = {
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": job.request.get("MaxPayloadInMB"),
+        "SAGEMAKER_BATCH_STRATEGY": {
+            "MultiRecord": "MULTI_RECORD",
+            "SingleRecord": "SINGLE_RECORD",
+        }.get(job.request.get("BatchStrategy", "")),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": job.request.get("MaxConcurrentTransforms"),
+    }
+    return {
+        **model.get("Environment", {}),
+        **(job.request.get("Environment") or {}),
+        **{name: str(value) for name, value in asked.items() if value is not None},
+        "SAGEMAKER_BATCH": "true",
+    }
+
+
+def _wait_for_ping(job: Job, server: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise JobFailed(
+                f"AlgorithmError: the container stopped with exit code "
+                f"{server.returncode} before it answered a ping"
+            )
+        if _get(port, "/ping") is not None:
+            return
+        job.wait(0.05)
+    raise JobFailed("AlgorithmError: The primary container did not pass the ping health check.")
+
+
+def _get(port: int, path: str) -> bytes | None:
+    """The answer, where it is a 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException):  # nobody listens yet
+        return None
+    else:
+        return body if response.status == 200 else None
+    finally:
+        connection.close()
+
+
+def _plan(request: Mapping[str, Any], container: bytes | None) -> _Plan:
+    said: dict[str, Any] = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6}
+    said |= json.loads(container) if container else {}
+    said |= {name: request[name] for name in said if request.get(name) is not None}
+    strategy = request.get("BatchStrategy") or said.get("BatchStrategy", "MULTI_RECORD")
+    return _Plan(
+        concurrent=max(1, said["MaxConcurrentTransforms"]),
+        strategy=str(strategy).replace("_", "").lower(),
+        payload=said["MaxPayloadInMB"] * MEGABYTE,
+    )
+
+
+def _transform(job: Job, plan: _Plan, port: int, key: str, relative: str) -> None:
+    """One object in, one object with `.out` after its name out."""
+    given, wanted = job.request["TransformInput"], job.request["TransformOutput"]
+    if given.get("CompressionType", "None") != "None" or job.request.get("DataProcessing"):
+        raise JobFailed("ClientError: this laptop's SageMaker neither unzips nor filters records")
+    bucket = split_uri(given["DataSource"]["S3DataSource"]["S3Uri"])[0]
+    body = job.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    headers = {
+        name: value
+        for name, value in (
+            ("Content-Type", given.get("ContentType")),
+            ("Accept", wanted.get("Accept")),
+        )
+        if value
+    }
+    config = job.request.get("ModelClientConfig") or {}
+    ask = _Ask(
+        job, port, headers, bucket + "/" + key,
+        timeout=config.get("InvocationsTimeoutInSeconds", 600),
+        retries=config.get("InvocationsMaxRetries", 3),
+    )  # fmt: skip
+    batches = _batches(body, given.get("SplitType", "None"), plan)
+    end = b"\n" if wanted.get("AssembleWith", "None") == "Line" else b""
+    threads = ThreadPoolExecutor(plan.concurrent)
+    try:
+        output = b"".join(answer + end for answer in threads.map(ask, batches))
+    finally:
+        threads.shutdown(cancel_futures=True)
+    target, prefix = split_uri(wanted["S3OutputPath"])
+    job.aws.s3.put_object(
+        Bucket=target, Key=f"{prefix.rstrip('/')}/{relative}.out".lstrip("/"), Body=output
+    )
+
+
+def _batches(body: bytes, split: str, plan: _Plan) -> Iterator[bytes]:
+    """The request bodies: lines, as many as fit, or one, or the whole object."""
+    if split not in {"None", "Line"}:
+        raise JobFailed(f"ClientError: this laptop's SageMaker does not split by {split}")
+    lines = body.splitlines(keepends=True) if split == "Line" else [body]
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if plan.payload and len(line) > plan.payload:
+            raise JobFailed(f"{SEE_LOGS}: a record of {len(line)} bytes exceeds MaxPayloadInMB")
+        full = plan.payload and size + len(line) > plan.payload
+        if batch and (full or plan.strategy == "singlerecord"):
+            yield b"".join(batch)
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield b"".join(batch)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """Sends a batch and returns the answer; where it is refused, the job has failed."""
+
+    job: Job
+    port: int
+    headers: Mapping[str, str]
+    what: str
+    timeout: int
+    retries: int
+
+    def __call__(self, body: bytes) -> bytes:
+        problem = ""
+        for _ in range(1 + self.retries):
+            self.job.wait(0)
+            status, answer = self._post(body)
+            if status == 200:
+                return answer
+            text = answer.decode(errors="replace").strip()
+            problem = f"{SEE_LOGS}: {self.what}: Bad HTTP status received from algorithm: {status}"
+            problem += f", Message: {text}"
+            if 400 <= status < 500:
+                break
+        raise JobFailed(problem)
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        try:
+            connection.request("POST", "/invocations", body, dict(self.headers))
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            return 504, f"{type(error).__name__}: {error}".encode()
+        finally:
+            connection.close()
