@@ -17,23 +17,25 @@ ASL_VALIDATOR := 4.0.0
 ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
 CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
 BIN := .venv/bin
+# The SDK's environments lack what the other tests need, and the SDK warns of much that is not ours.
+IN_SDK := --confcutdir=tests/sdk --override-ini=filterwarnings=ignore
 COMPILE := .venv-supply/bin/uv pip compile --quiet --generate-hashes --no-build --upgrade --annotation-style line \
   --python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
 # NCCL would be there twice, in one folder; XGBoost asks for it only where many GPUs train together.
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check image e2e lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
+.PHONY: help setup run test check image e2e e2e-sdk lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
 
 help:
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## make .venv with everything that the targets below need
 
 .venv/ready: requirements.txt requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements.txt
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-dev.txt
 	touch $@
 
 run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
@@ -57,6 +59,15 @@ image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=s
 
 e2e: setup ## test the built image; fails without a Docker engine or an image of this checkout
 	ORDERGAP_IMAGE=$(IMAGE) $(BIN)/pytest -m docker tests/e2e
+
+e2e-sdk: .venv-sagemaker/ready .venv-sagemaker2/ready ## drive the built image by the SageMaker SDK's local mode, versions 3 and 2
+	ORDERGAP_IMAGE=$(IMAGE) .venv-sagemaker/bin/python -m pytest $(IN_SDK) tests/sdk/test_v3.py
+	ORDERGAP_IMAGE=$(IMAGE) .venv-sagemaker2/bin/python -m pytest $(IN_SDK) tests/sdk/test_v2.py
+
+.venv-%/ready: requirements-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --no-deps --requirement $<
+	touch $@
 
 lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the short lists requirements*.in
 	$(COMPILE) requirements.in --output-file requirements-slim.txt

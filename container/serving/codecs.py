@@ -31,7 +31,7 @@ JSON, JSON_LINES, CSV, PARQUET = (
 )
 CSV_WITH_HEADER = "text/csv; header=present"
 _UTF8 = ("utf-8", "utf8", "us-ascii")
-_CHARSETS = (*_UTF8, "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16")
+_CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
 
 Decoder = Callable[[bytes, Terms], Orders | Vectors]
 Encoder = Callable[[Answer], bytes]
