@@ -6,6 +6,7 @@ string, sometimes JSON-encoded once more. `parse` takes all of these and reports
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 from collections.abc import Mapping
@@ -33,6 +34,11 @@ def _words(value: object) -> object:
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return value if isinstance(value, list | tuple) else [value]
+
+
+def _on_off(value: object) -> object:
+    """What Python's True and False are in words."""
+    return {"true": "on", "false": "off"}.get(value, value) if isinstance(value, str) else value
 
 
 def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,7 +69,7 @@ class Hyperparameters(Columns):
     outlier_contamination: float = Field(
         0.01, ge=0, le=0.5, description="share of customers kept out of training; 0: filter off"
     )
-    calendar: Literal["auto", "on", "off"] = Field(
+    calendar: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)] = Field(
         "auto", description="calendar features; auto: with two full years of history"
     )
     sequence_length: int = Field(
@@ -117,7 +123,7 @@ class Hyperparameters(Columns):
 
 NAMES = {field.alias or name: field for name, field in Hyperparameters.model_fields.items()}
 # A column's name and a product's code are text even where they look like a number.
-_JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | {"non_product_codes": ('"', "[")}
+_JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | {"non_product_codes": ('"', "[", "(")}
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",
     "maximum": "at most", "exclusiveMaximum": "below",
@@ -172,14 +178,27 @@ def _decode(value: object, begins: tuple[str, ...] | None) -> object:
     for _ in range(2):
         if not isinstance(value, str):
             break
-        value = value.strip()
-        if begins is not None and not value.startswith(begins) and value != "null":
+        text = value = value.strip()
+        if begins is not None and not text.startswith(begins) and text != "null":
             break
         try:
-            value = json.loads(value)
-        except ValueError:
-            break
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = _as_str_writes(text)
+            if value == text:
+                break
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _as_str_writes(text: str) -> object:
+    """Lists and the like as Python's str() writes them, which SageMaker's SDK 2 hands on."""
+    if not text.startswith(("[", "(", "True", "False", "None")):
+        return text
+    try:
+        written: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    return written
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:

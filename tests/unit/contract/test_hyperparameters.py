@@ -56,6 +56,21 @@ def test_the_table_of_other_values_names_every_hyperparameter() -> None:
 
 
 @pytest.mark.parametrize("name", OTHER)
+def test_every_hyperparameter_is_read_as_str_writes_it(name: str) -> None:
+    assert field(parse({name: str(OTHER[name])}), name) == OTHER[name]
+
+
+def test_a_tuple_none_and_true_are_read_as_str_writes_them() -> None:
+    raw = {"horizons": "(7, 14)", "trainer": "None", "calendar": "True"}
+    assert parse(raw) == Hyperparameters(horizons=(7, 14), calendar="on")
+    assert parse({"calendar": "false"}).calendar == "off"
+
+
+def test_a_text_of_a_thousand_brackets_is_refused_as_any_other() -> None:
+    assert len(problems_of({"horizons": "[" * 2000})) == 1
+
+
+@pytest.mark.parametrize("name", OTHER)
 def test_every_hyperparameter_arrives_in_every_form(name: str) -> None:
     value = OTHER[name]
     text = as_text(value)
@@ -156,7 +171,7 @@ def test_what_is_unknown_is_named_with_the_nearest_name() -> None:
          "interval_level = 80: must be a number, at least 0.01, at most 0.99"),
         ({"trainer": "XGBoost"},
          "trainer = 'XGBoost': must be one of xgboost, lstm, random-forest, naive"),
-        ({"calendar": "false"}, "calendar = 'false': must be one of auto, on, off"),
+        ({"calendar": "yes"}, "calendar = 'yes': must be one of auto, on, off"),
         ({"horizons": "0"},
          ("horizons = 0: must be one or more separated by commas, "
           "each a whole number, at least 1, at most 3650")),

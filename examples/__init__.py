@@ -1,0 +1,1 @@
+"""How to drive Ordergap on a SageMaker account: copy what you need."""
