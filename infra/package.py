@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import argparse
 import ast
-import compileall
 import hashlib
+import os
 import platform
-import py_compile
 import shutil
 import struct
 import subprocess
@@ -142,13 +141,14 @@ def _made(folder: Path) -> Path:
 
 
 def _compile(folder: Path) -> None:
-    """Compile all modules, to bytecode that knows no time and no folder."""
-    compileall.compile_dir(
-        folder,
-        quiet=2,
-        stripdir=str(folder),
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+    """Compile all modules, to bytecode that knows no time and no folder.
+
+    In an interpreter of its own: what a process has imported, and its hashes, show in bytecode.
+    """
+    command = [sys.executable, "-P", "-m", "compileall", "-qq", "-s", str(folder)]
+    command += ["--invalidation-mode", "unchecked-hash", str(folder)]
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    subprocess.run(command, check=False, env=environment)  # noqa: S603  (some are no Python 3.11)
 
 
 def needed(path: PurePosixPath, known: set[str]) -> bool:
