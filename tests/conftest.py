@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,10 @@ from hypothesis import HealthCheck, settings
 
 from container.settings import available_cpus, limit_threads
 from tests.postgres import NoPostgres, serve
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and so would what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 limit_threads(available_cpus())  # as the front door does, before anything numeric is imported
 
