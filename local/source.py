@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -90,14 +90,20 @@ def _numbers(cells: pl.Series) -> pl.Series:
 
 @contextmanager
 def database() -> Iterator[Database]:
-    """An empty database; it is gone afterwards, with its server and its files."""
-    programs = _postgres_programs()
-    if programs is None:
-        with tempfile.TemporaryDirectory(prefix="ordergap-db-") as folder:
-            yield Sqlite(Path(folder) / "shop.db")
-    else:
-        with _postgres(programs) as server:
-            yield server
+    """An empty database; it is gone afterwards, with its server and its files.
+
+    PostgreSQL where its programs are installed and it starts, SQLite elsewhere.
+    """
+    programs, kind = _postgres_programs(), "SQLite"
+    with ExitStack() as stack:
+        if programs:
+            try:
+                yield stack.enter_context(_postgres(programs))
+                return
+            except OSError as error:
+                kind = f"SQLite, for {error}"
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ordergap-db-"))
+        yield Sqlite(Path(folder) / "shop.db", kind)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def connect(url: URL) -> Iterator[Connection]:
         try:
             _be_patient(connection)
             yield connection
-        except (DBAPIError, driver_error) as error:
+        except (DBAPIError, driver_error, ConnectionError, TimeoutError) as error:
             connection.invalidate()
             raise SourceUnreachable(
                 f"reading from {shown(url)} stopped: {said(error, url)}"

@@ -12,20 +12,21 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from container.errors import OrdergapError
 
+_SERVICE = "ordergap-pipeline"
 Handler = Callable[[object, LambdaContext], dict[str, object]]
 
 
 @functools.cache
 def logger() -> Logger:
     """The process's logger; POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL set it up."""
-    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "ordergap"))
+    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", _SERVICE))
 
 
 @functools.cache
 def _metrics() -> Metrics:
     return Metrics(
         namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Ordergap"),
-        service=os.environ.get("POWERTOOLS_SERVICE_NAME", "ordergap"),
+        service=os.environ.get("POWERTOOLS_SERVICE_NAME", _SERVICE),
     )
 
 
