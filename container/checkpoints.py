@@ -20,8 +20,11 @@ from pathlib import Path
 from time import monotonic
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from container.errors import PlatformError, UserError
+from container.hosts import ALONE as THIS_HOST
+from container.hosts import Hosts
 
 log = logging.getLogger("ordergap")
 
@@ -85,6 +88,10 @@ class Checkpoints:
         """The checkpoint that a restarted job would go on from."""
         return next(reversed(self._paths()), None)
 
+    def written(self) -> bytes:
+        """A checkpoint of all that stands."""
+        return _written(self._job, self.states)
+
     def due(self) -> bool:
         """Whether it is time for another."""
         return monotonic() >= self._next
@@ -109,7 +116,7 @@ class Checkpoints:
         path = self.directory / f"checkpoint-{self._number + 1:06}"
         unfinished = path.with_name(path.name + _UNFINISHED)
         with unfinished.open("wb") as file:
-            file.write(_written(self._job, self.states))
+            file.write(self.written())
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
@@ -146,6 +153,26 @@ class Checkpoints:
             return
 
 
+class Shared(Checkpoints):
+    """Checkpoints that another host keeps, as far as they were taken up: bytes of `written`."""
+
+    def __init__(self, content: bytes) -> None:
+        _, self.states = read_checkpoint(content)
+
+    @property
+    @override
+    def latest(self) -> Path | None:
+        return None
+
+    @override
+    def due(self) -> bool:
+        return False
+
+    @override
+    def save(self, name: str, state: Callable[[], State]) -> None:
+        """Nothing: the other host does."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What a fit tells the job of its steps, and hears from it. This default listens to nobody.
@@ -153,11 +180,13 @@ class Progress:
     stopping     whether the job was told to stop
     checkpoints  where states are kept
     name         of the fit
+    hosts        the machines that fit it together
     """
 
     stopping: Callable[[], bool] = lambda: False
     checkpoints: Checkpoints | None = None
     name: str = ""
+    hosts: Hosts = THIS_HOST
 
     def of(self, name: str) -> Progress:
         """The progress of a part of this."""

@@ -36,6 +36,11 @@ class OptMl:
         return self.root / "input" / "config"
 
     @property
+    def data(self) -> Path:
+        """Where the platform lays out the input channels."""
+        return self.root / "input" / "data"
+
+    @property
     def model(self) -> Path:
         """What is in here when the job ends becomes model.tar.gz."""
         return self.root / "model"
@@ -57,6 +62,10 @@ class OptMl:
         hosts = self._object("resourceconfig.json").get("hosts")
         return tuple(str(host) for host in hosts) if isinstance(hosts, list) else ()
 
+    def current_host(self) -> str:
+        """This machine's name among the hosts; empty where resourceconfig.json does not say."""
+        return str(self._object("resourceconfig.json").get("current_host") or "")
+
     def checkpoints(self) -> Path | None:
         """The folder that outlives the job; None where the job has none.
 
@@ -72,7 +81,7 @@ class OptMl:
         """The first of these input channels that the job has. UserError where it is a pipe."""
         told = self._object("inputdataconfig.json")
         for name in names:
-            folder = self.root / "input" / "data" / name
+            folder = self.data / name
             channel = told.get(name)
             said = channel if isinstance(channel, dict) else {}
             if str(said.get("TrainingInputMode", "File")).lower() == "pipe":
@@ -87,15 +96,14 @@ class OptMl:
     def training_channel(self) -> Channel:
         """The channel with the transactions to learn from; DataError where there is none."""
         channel = self.channel(*TRAINING_CHANNELS)
-        data = self.root / "input" / "data"
         if channel is None:
             raise DataError(
                 f"no training data: expected a channel named {' or '.join(TRAINING_CHANNELS)} "
-                f"under {data}, or --file_path"
+                f"under {self.data}, or --file_path"
             )
         others = sorted(
             path.name
-            for path in data.iterdir()
+            for path in self.data.iterdir()
             if path.is_dir() and path.name not in (channel.path.name, VALIDATION_CHANNEL)
         )
         if others:

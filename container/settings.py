@@ -116,6 +116,19 @@ class JobSettings(Environment):
         alias="ORDERGAP_CHECKPOINT_SECONDS",
         description="least seconds between two checkpoints",
     )
+    hosts_port: int = Field(
+        9470,
+        ge=1,
+        le=65535,
+        alias="ORDERGAP_HOSTS_PORT",
+        description="several hosts: port on which the first listens for the others",
+    )
+    hosts_seconds: float = Field(
+        900,
+        ge=0,
+        alias="ORDERGAP_HOSTS_SECONDS",
+        description="several hosts: how long to wait for the others to come",
+    )
 
 
 class Settings(Environment):

@@ -95,15 +95,17 @@ def database() -> Iterator[Database]:
     PostgreSQL where its programs are installed and it starts, SQLite elsewhere.
     """
     programs, kind = _postgres_programs(), "SQLite"
+    server: Database | None = None
     with ExitStack() as stack:
         if programs:
             try:
-                yield stack.enter_context(_postgres(programs))
-                return
+                server = stack.enter_context(_postgres(programs))
             except OSError as error:
                 kind = f"SQLite, for {error}"
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ordergap-db-"))
-        yield Sqlite(Path(folder) / "shop.db", kind)
+        if server is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ordergap-db-"))
+            server = Sqlite(Path(folder) / "shop.db", kind)
+        yield server
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,9 @@ class Hyperparameters(Columns):
         "hazard", description="what the xgboost trainer learns"
     )
     seed: int = Field(42, ge=0, le=2**31 - 1, description="seed of every random choice")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where trees and networks are fitted; auto: cuda where there is one"
+    )
     horizons: Annotated[
         tuple[Horizon, ...], BeforeValidator(_words), AfterValidator(_rising), Field(min_length=1)
     ] = Field((30, 60, 90), description="days ahead for which a probability is given")

@@ -10,7 +10,7 @@ orders, `netting` takes cancelled lines back.
 """
 
 from container.ingest.cleaning import Cleaned
-from container.ingest.reading import from_bytes, from_frame, read
+from container.ingest.reading import from_bytes, from_frame, has_data, read
 from container.ingest.report import describe
 
-__all__ = ["Cleaned", "describe", "from_bytes", "from_frame", "read"]
+__all__ = ["Cleaned", "describe", "from_bytes", "from_frame", "has_data", "read"]

@@ -15,7 +15,7 @@ from container.contract.orders import Columns
 from container.errors import DataError
 from container.ingest.cleaning import Cleaned, clean
 from container.ingest.scanning import scan, versions
-from container.ingest.sources import DAMAGED, Source, find, open_source
+from container.ingest.sources import DAMAGED, Source, data_files, find, open_source
 from container.ingest.table import Tabulator, names
 
 # A damaged Parquet file makes the library panic.
@@ -39,6 +39,11 @@ def read(
     """
     path = Path(path)
     return _clean(find(path, content_type), columns, str(path), part=part, as_of=as_of)
+
+
+def has_data(path: Path) -> bool:
+    """Whether `path` is a file, or a folder with data files."""
+    return path.is_file() or bool(data_files(path))
 
 
 def from_bytes(

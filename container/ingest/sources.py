@@ -64,19 +64,24 @@ def find(path: Path, content_type: str | None = None) -> Iterator[Source]:
         return
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-        and file.is_file()
-        and file.stat().st_size
-    ]
+    files = data_files(path)
     if not files:
         raise DataError(
             f"the folder {path} has no data files: put CSV, Parquet or JSON Lines there"
         )
     for file in files:
         yield open_source(str(file.relative_to(path)), file, content_type)
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Every data file of the folder and the folders in it, as `find` has it."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+        and file.is_file()
+        and file.stat().st_size
+    ]
 
 
 def open_source(name: str, data: Path | bytes, content_type: str | None = None) -> Source:

@@ -35,6 +35,10 @@ class Sample:
         """The number of gaps, n."""
         return len(self.gap)
 
+    def __getitem__(self, rows: slice) -> Sample:
+        """Some of the gaps."""
+        return Sample(self.features[rows], self.gap[rows], self.observed[rows], self.entry[rows])
+
     def __add__(self, other: Sample) -> Sample:
         """The gaps of both."""
         return Sample(

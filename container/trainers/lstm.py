@@ -16,8 +16,10 @@ from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
 from container.errors import AlgorithmError
 from container.features import sequence_names
+from container.hosts import Hosts
 from container.models.lstm import BLOCK, LstmModel, Network
 from container.trainers.base import Fitted, Float, Sample, Trainer
+from container.trainers.device import Device, settled
 from container.trainers.lstm_learning import Learning
 
 log = logging.getLogger("ordergap")
@@ -40,6 +42,8 @@ class LstmTrainer(Trainer):
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
         super().__init__(hyperparameters, sequence_names(hyperparameters.sequence_length))
+        cuda = torch.version.cuda is not None
+        self._device = settled(hyperparameters.device, "torch", built_for_cuda=cuda)
 
     @override
     def fit(
@@ -51,19 +55,21 @@ class LstmTrainer(Trainer):
         progress: Progress = ALONE,
     ) -> Fitted:
         h = self.hyperparameters
-        rows = _rows(train)
-        check = _rows(validation) if validation and not found else None
-        with torch.random.fork_rng(devices=[]):  # the global random state is left as it was
+        rows = _rows(train, self._device)
+        check = _rows(validation, self._device) if validation and not found else None
+        cards = [torch.cuda.current_device()] if self._device == "cuda" else []
+        with torch.random.fork_rng(devices=cards):  # the global random state is left as it was
             torch.default_generator.manual_seed(h.seed)
             network = Network(h.hidden_size, h.layers, h.dropout)
             _standardise(network, train)
+            network.to(self._device)
             epochs = int(found["rounds"]) if found else h.epochs
             best, best_epoch = self._learn(network, rows, check, epochs, progress)
         if not all(weights.isfinite().all() for weights in best.parameters()):
             raise AlgorithmError(
                 "the lstm's weights are no longer numbers; train with a smaller learning_rate"
             )
-        model = LstmModel(best, self.feature_names, h.likelihood, curve_days(days))
+        model = LstmModel(best.cpu(), self.feature_names, h.likelihood, curve_days(days))
         return Fitted(model, {"rounds": best_epoch})
 
     def _learn(
@@ -77,7 +83,7 @@ class LstmTrainer(Trainer):
         """The averaged network after its best epoch, and that epoch's number."""
         h = self.hyperparameters
         patience = min(h.early_stopping_rounds, _PATIENCE) or epochs
-        at = Learning(network, h.learning_rate)
+        at = Learning(network, h.learning_rate, h.seed)
         if progress.last:
             at.restore(progress.last, epochs)
         began = at.epoch
@@ -88,7 +94,7 @@ class LstmTrainer(Trainer):
                 break
             told = ""
             if check:
-                loss = self._validate(at.average, check)
+                loss = self._validate(at.average, check, progress.hosts)
                 told = f", validation loss {loss:.5f}"
                 at.judge(loss)
             if at.epoch % _PROGRESS_EVERY == 0:
@@ -102,10 +108,15 @@ class LstmTrainer(Trainer):
 
     def _pass(self, at: Learning, rows: TensorDataset, progress: Progress) -> bool:
         """Learn from the batches of an epoch that are left; whether that was to its end."""
+        hosts = progress.hosts
         batches = math.ceil(len(rows) / self.hyperparameters.batch_size)
         for batch in at.order(len(rows)).tensor_split(batches)[at.batch :]:
             at.optimiser.zero_grad()
-            torch.autograd.backward(self._loss(at.network, *rows[batch]))
+            at.throw_dice(hosts.rank)
+            if len(mine := batch[hosts.part]):
+                losses = self._losses(at.network, *rows[mine])
+                torch.autograd.backward(losses.sum() / len(batch))
+            at.share_gradients(hosts)
             nn.utils.clip_grad_norm_(at.network.parameters(), 1.0)
             at.optimiser.step()
             at.remember()
@@ -116,21 +127,23 @@ class LstmTrainer(Trainer):
         at.epoch, at.batch = at.epoch + 1, 0
         return True
 
-    def _validate(self, network: Network, rows: TensorDataset) -> float:
-        """Mean loss of the rows."""
+    def _validate(self, network: Network, rows: TensorDataset, hosts: Hosts) -> float:
+        """Mean loss of the rows, each host having read its part."""
         network.eval()
-        total = 0.0
+        total = np.zeros(1)
+        mine = torch.arange(len(rows))[hosts.part]
         with torch.inference_mode():
-            for block in torch.arange(len(rows)).tensor_split(math.ceil(len(rows) / BLOCK)):
-                total += len(block) * self._loss(network, *rows[block]).item()
-        return total / len(rows)
+            for start in range(0, len(mine), BLOCK):
+                block = mine[start : start + BLOCK]
+                total += self._losses(network, *rows[block]).sum().item()
+        return float(hosts.sum(total)[0]) / len(rows)
 
-    def _loss(
+    def _losses(
         self, network: Network, features: Tensor, gap: Tensor, observed: Tensor, entry: Tensor
     ) -> Tensor:
         location, scale = network(features)
         likelihood = self.hyperparameters.likelihood
-        return -log_likelihood(likelihood, location, scale, gap, observed, entry).mean()
+        return -log_likelihood(likelihood, location, scale, gap, observed, entry)
 
 
 def log_likelihood(
@@ -174,12 +187,13 @@ def curve_days(days: Float) -> Float:
     return np.unique(np.concatenate([days, np.geomspace(1, end, _CURVE_POINTS).round()]))
 
 
-def _rows(sample: Sample) -> TensorDataset:
+def _rows(sample: Sample, device: Device) -> TensorDataset:
     """Features, gap, observed and entry, of the gaps that were watched at all."""
     some = sample.gap > sample.entry
     columns = (sample.features, sample.gap, sample.observed, sample.entry)
     features, gap, observed, entry = (torch.from_numpy(column[some]) for column in columns)
-    return TensorDataset(features, gap.float(), observed, entry.float())
+    tensors = (features, gap.float(), observed, entry.float())
+    return TensorDataset(*(tensor.to(device) for tensor in tensors))
 
 
 def _standardise(network: Network, train: Sample) -> None:

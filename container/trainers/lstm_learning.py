@@ -6,11 +6,13 @@ import copy
 import logging
 import math
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from container.checkpoints import State
+from container.hosts import Hosts
 from container.models.lstm import Network
 
 log = logging.getLogger("ordergap")
@@ -28,25 +30,33 @@ class Learning:
     epoch       epochs that are over; `batch` of the next one are, too
     """
 
-    def __init__(self, network: Network, learning_rate: float) -> None:
+    def __init__(self, network: Network, learning_rate: float, seed: int) -> None:
         self.network, self.average = network, copy.deepcopy(network)
         self.best: Network | None = None
         self.optimiser = torch.optim.AdamW(network.parameters(), learning_rate, fused=True)
         self.epoch = self.batch = self.steps = self.best_epoch = 0
         self.least = math.inf
-        self._shuffled_from = torch.get_rng_state()
+        self._seed = seed
 
     def order(self, rows: int) -> Tensor:
-        """The sequence of the rows in this epoch, also in the middle of it."""
-        now = torch.get_rng_state()
-        if self.batch:
-            torch.set_rng_state(self._shuffled_from)
-        else:
-            self._shuffled_from = now
-        sequence = torch.randperm(rows)
-        if self.batch:
-            torch.set_rng_state(now)
-        return sequence
+        """The sequence of the rows in this epoch, also in the middle of it, on every host."""
+        chance = torch.Generator().manual_seed(_seed(self._seed, 0, self.epoch))
+        return torch.randperm(rows, generator=chance)
+
+    def throw_dice(self, rank: int) -> None:
+        """Have chance in the next batch depend on its number, the host's and the seed alone."""
+        torch.manual_seed(_seed(self._seed, 1, self.steps, rank))
+
+    def share_gradients(self, hosts: Hosts) -> None:
+        """Add up what every host's part of the batch says."""
+        if hosts.size == 1:
+            return
+        weights = [*self.network.parameters()]
+        said = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+        total = hosts.sum(torch.cat([gradient.flatten() for gradient in said]).cpu().numpy())
+        ends = np.cumsum([w.numel() for w in weights])
+        for w, gradient in zip(weights, np.split(total, ends[:-1]), strict=True):
+            w.grad = torch.from_numpy(gradient).to(w.device).view_as(w)
 
     def remember(self) -> None:
         """Count a batch, and move the average towards the latest weights.
@@ -67,8 +77,8 @@ class Learning:
             self.best, self.best_epoch, self.least = copy.deepcopy(self.average), self.epoch, loss
 
     def state(self) -> State:
-        """All of it: counts as JSON; weights, moments and the state of chance as safetensors."""
-        tensors = {"now": torch.get_rng_state(), "shuffled_from": self._shuffled_from}
+        """All of it: counts as JSON; weights and moments as safetensors."""
+        tensors: dict[str, Tensor] = {}
         for name in _NETWORKS:
             network: Network | None = getattr(self, name)
             for key, value in network.state_dict().items() if network else ():
@@ -99,9 +109,12 @@ class Learning:
             moments.setdefault(int(place), {})[moment] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self._shuffled_from = tensors["shuffled_from"]
-        torch.set_rng_state(tensors["now"])
         log.info("  going on after epoch %d", self.epoch)
+
+
+def _seed(*numbers: int) -> int:
+    """A seed for each sequence of numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

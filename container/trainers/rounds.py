@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from container.checkpoints import Progress, State
+from container.trainers.collective import collective
 
 log = logging.getLogger("ordergap")
 
@@ -29,7 +30,7 @@ def boost(
 
     xgb                the package, which the caller may import
     parameters         for xgb.train, with "seed"
-    train, validation  make the matrices
+    train, validation  make the matrices, of this host's rows
     patience           rounds without a better loss before it ends; 0: never
     """
     last = progress.last
@@ -41,15 +42,16 @@ def boost(
     if done < most and not _out_of_patience(losses, patience):
         if done:
             log.info("  going on after round %d", done)
-        booster = xgb.train(
-            dict(parameters),
-            train(),
-            num_boost_round=most - done,
-            evals=[(validation(), "validation")] if validation else [],
-            xgb_model=booster,
-            callbacks=[_rounds(xgb, parameters["seed"], done, losses, patience, progress)],
-            verbose_eval=False,
-        )
+        with collective(xgb, progress.hosts):
+            booster = xgb.train(
+                dict(parameters),
+                train(),
+                num_boost_round=most - done,
+                evals=[(validation(), "validation")] if validation else [],
+                xgb_model=booster,
+                callbacks=[_rounds(xgb, parameters["seed"], done, losses, patience, progress)],
+                verbose_eval=False,
+            )
         progress.finished(_standing(booster, losses))
         log.info("  rounds %d to %d boosted", done + 1, booster.num_boosted_rounds())
     return booster, losses

@@ -15,6 +15,7 @@ from typing_extensions import override
 from container import features
 from container.checkpoints import ALONE, Progress
 from container.contract.hyperparameters import Hyperparameters
+from container.errors import UserError
 from container.kaplan_meier import ratio_curve
 from container.models.base import Model
 from container.models.xgboost import (
@@ -25,6 +26,7 @@ from container.models.xgboost import (
     point_gap,
 )
 from container.trainers.base import Fitted, Float, Sample, Trainer
+from container.trainers.device import settled
 from container.trainers.rounds import boost
 from container.trainers.vector_leaves import with_vector_leaves
 
@@ -64,6 +66,8 @@ class _Boosting(Trainer):
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
         super().__init__(hyperparameters, features.names(calendar=calendar))
+        cuda = load_xgboost().build_info()["USE_CUDA"]
+        self._device = settled(hyperparameters.device, "XGBoost", built_for_cuda=cuda)
 
     def _boost(
         self,
@@ -78,6 +82,10 @@ class _Boosting(Trainer):
         Goes on from where an earlier run left it.
         """
         h = self.hyperparameters
+        if progress.hosts.size > 1 and self._device == "cuda":
+            raise UserError(
+                "XGBoost boosts on one graphics card alone: give one host, or device = cpu"
+            )
         patience = h.early_stopping_rounds if validation and not rounds else 0
         most = rounds or h.num_round
         booster, losses = boost(
@@ -90,7 +98,9 @@ class _Boosting(Trainer):
             progress,
         )
         best = losses.index(min(losses)) + 1 if patience else booster.num_boosted_rounds()
-        return booster[:best], min(losses, default=np.nan)
+        booster = booster[:best]
+        booster.set_param({"device": "cpu"})  # forecasts are made where the features are
+        return booster, min(losses, default=np.nan)
 
     def _fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **found: float) -> Fitted:
         """The model made of the booster, with what the fit on `rows` settled."""
@@ -113,6 +123,7 @@ class _Boosting(Trainer):
         h = self.hyperparameters
         return {
             "tree_method": "hist",
+            "device": self._device,
             "eta": h.eta,
             "max_depth": h.max_depth,
             "min_child_weight": h.min_child_weight,
@@ -136,11 +147,12 @@ class HazardTrainer(_Boosting):
         found: Mapping[str, float] | None = None,
         progress: Progress = ALONE,
     ) -> Fitted:
-        rows = hazard_rows(train, days)
+        part = progress.hosts.part
+        rows = hazard_rows(train[part], days)
         booster, _ = self._boost(
             {"objective": "binary:logistic", "eval_metric": "logloss"},
             rows,
-            hazard_rows(validation, days) if validation else None,
+            hazard_rows(validation[part], days) if validation else None,
             int(found["rounds"]) if found else None,
             progress,
         )
@@ -183,8 +195,9 @@ class AftTrainer(_Boosting):
         found: Mapping[str, float] | None = None,
         progress: Progress = ALONE,
     ) -> Fitted:
-        rows = _aft_rows(train)
-        check = _aft_rows(validation) if validation and not found else None
+        part = progress.hosts.part
+        rows = _aft_rows(train[part])
+        check = _aft_rows(validation[part]) if validation and not found else None
         if found:
             scales: tuple[float, ...] = (found["scale"],)
         else:
@@ -194,8 +207,8 @@ class AftTrainer(_Boosting):
         for scale in scales:
             if fits and progress.stopping():
                 break
-            part = progress.of(f"scale {scale:g}")
-            fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, part)
+            of_scale = progress.of(f"scale {scale:g}")
+            fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, of_scale)
         scale = min(fits, key=lambda scale: fits[scale][1])
         booster = fits[scale][0]
         parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
@@ -215,11 +228,12 @@ class SquaredErrorTrainer(_Boosting):
         found: Mapping[str, float] | None = None,
         progress: Progress = ALONE,
     ) -> Fitted:
-        rows = _observed_rows(train)
+        part = progress.hosts.part
+        rows = _observed_rows(train[part])
         booster, _ = self._boost(
             {"objective": "reg:squarederror"},
             rows,
-            _observed_rows(validation) if validation else None,
+            _observed_rows(validation[part]) if validation else None,
             int(found["rounds"]) if found else None,
             progress,
         )

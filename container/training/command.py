@@ -8,10 +8,11 @@ from pathlib import Path
 
 from container.checkpoints import Stopped
 from container.contract.hyperparameters import parse
-from container.errors import UserError
+from container.hosts import Hosts
 from container.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
 from container.settings import JobSettings
 from container.training import job
+from container.training.cluster import together
 
 log = logging.getLogger("ordergap")
 
@@ -32,38 +33,44 @@ def train(
     """
     told = {**environment.hyperparameters, **opt_ml.hyperparameters(), **given}
     hyperparameters = parse(told)
-    if len(hosts := opt_ml.hosts()) > 1:
-        raise UserError(
-            f"this job was given {len(hosts)} hosts ({', '.join(hosts)}), and learns on one: set "
-            "InstanceCount to 1, on a larger instance where the data need it"
-        )
-    source, later = _channels(file_path, opt_ml, environment)
     output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
     try:
-        job.train(
-            hyperparameters,
-            source=source.path,
-            model_dir=model_dir,
-            output_data=environment.output_data or output_data,
-            validation=later.path if later else None,
-            content_types=(source.content_type, later.content_type if later else None),
-            checkpoints=checkpoint_dir or opt_ml.checkpoints(),
-            checkpoint_seconds=environment.checkpoint_seconds,
-            stopping=stopping,
-        )
+        with together(
+            opt_ml.hosts(),
+            opt_ml.current_host(),
+            environment.hosts_port,
+            environment.hosts_seconds,
+            stopping,
+        ) as hosts:
+            source, later = _channels(file_path, opt_ml, environment, hosts)
+            job.train(
+                hyperparameters,
+                source=source.path,
+                model_dir=model_dir,
+                output_data=environment.output_data or output_data,
+                validation=later.path if later else None,
+                content_types=(source.content_type, later.content_type if later else None),
+                checkpoints=checkpoint_dir or opt_ml.checkpoints(),
+                checkpoint_seconds=environment.checkpoint_seconds,
+                stopping=stopping,
+                hosts=hosts,
+            )
     except Stopped as stopped:
         log.warning("%s", stopped)
 
 
 def _channels(
-    file_path: Path | None, opt_ml: OptMl, environment: JobSettings
+    file_path: Path | None, opt_ml: OptMl, environment: JobSettings, hosts: Hosts
 ) -> tuple[Channel, Channel | None]:
     """What to learn from, and what to validate on where that is given by itself."""
     if file_path:
         return Channel(file_path), None
     elsewhere = environment.training or environment.train
-    if elsewhere and not opt_ml.channel(*TRAINING_CHANNELS):
+    there = opt_ml.channel(*TRAINING_CHANNELS)
+    if elsewhere and not there:
         source = Channel(elsewhere)
+    elif hosts.size > 1 and not there:
+        source = Channel(opt_ml.data / TRAINING_CHANNELS[0])  # others may have been given files
     else:
         source = opt_ml.training_channel()
     later = opt_ml.channel(VALIDATION_CHANNEL)

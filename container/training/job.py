@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -13,13 +14,17 @@ from pydantic import JsonValue
 
 from container import ingest
 from container.artifacts import libraries, seal
-from container.checkpoints import ALONE, EVERY, Checkpoints, Progress
+from container.checkpoints import ALONE, EVERY, Checkpoints, Progress, Shared
 from container.contract.hyperparameters import Hyperparameters
 from container.contract.manifest import Manifest
-from container.errors import NothingToLearn
+from container.errors import NothingToLearn, UserError
 from container.histories import Histories, date_of
+from container.hosts import ALONE as THIS_HOST
+from container.hosts import Hosts
 from container.report.page import render
 from container.targets import every_order
+from container.trainers.factory import make_trainer
+from container.training import sharing
 from container.training.evidence import contents
 from container.training.fitting import fit_all, search
 from container.training.split import Split, later_split, temporal_split
@@ -46,6 +51,7 @@ def train(
     checkpoints: Path | None = None,
     checkpoint_seconds: float = EVERY,
     stopping: Callable[[], bool] = ALONE.stopping,
+    hosts: Hosts = THIS_HOST,
 ) -> Manifest:
     """Learn from the transactions in `source` and leave a model in `model_dir`.
 
@@ -57,13 +63,17 @@ def train(
                    least `checkpoint_seconds` apart
     stopping       whether the job was told to stop; then the best model so far is kept, which has
                    not learnt from what it was validated on
+    hosts          the machines that train together; each has its own share of `source` and
+                   `validation`, and the first alone writes
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when it was told to stop.
     """
-    progress = Progress(stopping)
+    make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
+    progress = Progress(lambda: hosts.any(stopping()), hosts=hosts)
     with _step(f"Reading {source}"):
-        cleaned = ingest.read(source, hyperparameters.columns, content_types[0])
+        _refuse_different_jobs(hosts, hyperparameters)
+        cleaned = sharing.read(hosts, source, hyperparameters.columns, content_types[0])
         log.info(ingest.describe(cleaned.report))
         hyperparameters = hyperparameters.model_copy(
             update={"date_format": cleaned.columns.date_format}  # as it was found out
@@ -72,14 +82,15 @@ def train(
         as_of = _last_day(orders)
     with _step("Splitting in time"):
         progress.proceed()
-        split = _split(hyperparameters, orders, validation, content_types[1])
-        if checkpoints:
+        split = _split(hosts, hyperparameters, orders, validation, content_types[1])
+        kept = None
+        if checkpoints and hosts.leads:
             job = _identity(hyperparameters, split, orders)
-            progress = Progress(stopping, Checkpoints(checkpoints, job, checkpoint_seconds))
+            kept = Checkpoints(checkpoints, job, checkpoint_seconds)
+        progress = replace(progress, checkpoints=_known_to_all(hosts, kept))
     with _step("Learning from the past, validating on what came after"):
         findings = search(hyperparameters, split, progress)
-        log.info(scores_table(findings))
-        for line in metric_lines(findings):
+        for line in (scores_table(findings), *metric_lines(findings)) if hosts.leads else ():
             log.info(line)
     with _step(f"Learning from everything until {date_of(as_of)}"):
         fit = fit_all(hyperparameters, orders, as_of, findings, progress)
@@ -89,7 +100,9 @@ def train(
             "Stopped early: the model that is kept learnt from the orders until %s alone.",
             date_of(split.cutoff),
         )
-    with _step(f"Saving to {model_dir}"):
+    with _step(
+        f"Saving to {model_dir}" if hosts.leads else f"Leaving the model to {hosts.names[0]}"
+    ):
         metrics = findings.metrics(
             hyperparameters.trainer, date_of(split.cutoff), stopped_early=stopped_early
         ).model_dump(mode="json")
@@ -103,6 +116,12 @@ def train(
             data=cleaned.report,
             metrics=metrics,
         )
+        version = bundle.manifest.model_version
+        if {*hosts.gather(version.encode())} != {version.encode()}:
+            log.warning("The hosts came to different models; the one of %s counts.", hosts.names[0])
+        if not hosts.leads:
+            log.info("Model %s is saved by %s.", version, hosts.names[0])
+            return bundle.manifest
         side_files = {
             "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
             "report.html": render(contents(bundle, orders, split, findings, fit)).encode(),
@@ -112,7 +131,7 @@ def train(
             output_data.mkdir(parents=True, exist_ok=True)
             for name, content in side_files.items():
                 (output_data / name).write_bytes(content)
-    log.info("Model %s is ready in %s.", bundle.manifest.model_version, model_dir)
+    log.info("Model %s is ready in %s.", version, model_dir)
     return bundle.manifest
 
 
@@ -161,14 +180,31 @@ def _identity(
     }
 
 
+def _refuse_different_jobs(hosts: Hosts, hyperparameters: Hyperparameters) -> None:
+    told = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
+    for name, other in zip(hosts.names, told, strict=True):
+        if other != told[0]:
+            raise UserError(
+                f"hosts {hosts.names[0]} and {name} were given different hyperparameters or have "
+                "different libraries: run the same image with the same hyperparameters on all"
+            )
+
+
+def _known_to_all(hosts: Hosts, kept: Checkpoints | None) -> Checkpoints | None:
+    """The checkpoints that the first host keeps, from which all hosts go on."""
+    content = hosts.gather(kept.written() if kept else b"")[0]
+    return kept or (Shared(content) if content else None)
+
+
 def _split(
+    hosts: Hosts,
     hyperparameters: Hyperparameters,
     orders: Histories,
     validation: Path | None,
     content_type: str | None,
 ) -> Split:
-    if validation:
-        later = ingest.read(validation, hyperparameters.columns, content_type).histories
+    if hosts.any(validation is not None):
+        later = sharing.read(hosts, validation, hyperparameters.columns, content_type).histories
         split = later_split(orders, later)
     else:
         split = temporal_split(orders, hyperparameters.validation_fraction)

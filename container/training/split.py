@@ -9,6 +9,7 @@ import numpy as np
 from container.errors import DataError
 from container.histories import Histories, date_of
 from container.targets import Targets, every_order, orders_after, waits_from
+from container.training.sharing import joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ def later_split(past: Histories, later: Histories) -> Split:
             f"the validation channel has no order after {date_of(cutoff)}, the last day of the "
             "training channel; give it later transactions, or leave it out"
         )
-    return _split(_joined(past, later), cutoff)
+    return _split(joined([past, later]), cutoff)
 
 
 def _split(whole: Histories, cutoff: int) -> Split:
@@ -74,17 +75,3 @@ def _split(whole: Histories, cutoff: int) -> Split:
         orders_after(whole, cutoff, as_of),
         waits_from(whole, cutoff, as_of),
     )
-
-
-def _joined(a: Histories, b: Histories) -> Histories:
-    customers = sorted({*a.customer_ids, *b.customer_ids})
-    place = {customer: i for i, customer in enumerate(customers)}
-    owners = [
-        np.repeat([place[customer] for customer in each.customer_ids], each.order_count)
-        for each in (a, b)
-    ]
-    columns = (
-        np.concatenate([getattr(a, name), getattr(b, name)])
-        for name in ("day", "amount", "items", "lines")
-    )
-    return Histories.from_orders(customers, np.concatenate(owners), *columns)

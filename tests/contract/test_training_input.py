@@ -252,17 +252,6 @@ def test_resourceconfig_may_be_absent_empty_or_hold_more(job: Platform, content:
     assert job.train() == 0
 
 
-@pytest.mark.point(31)
-@pytest.mark.point(41)
-def test_several_hosts_are_refused_before_any_data_is_read(platform: Platform) -> None:
-    hosts = ["algo-1", "algo-2"]
-    platform.config("resourceconfig", {"current_host": "algo-1", "hosts": hosts})
-    assert platform.train() == 1
-    assert platform.failure
-    assert platform.failure.startswith("UserError: this job was given 2 hosts (algo-1, algo-2)")
-    assert not (platform.root / "model").exists()
-
-
 @pytest.mark.point(28)
 def test_other_files_of_settings_do_no_harm(job: Platform) -> None:
     for name in ("debughookconfig", "profilerconfig", "upstreamoutputdataconfig", "metricsconfig"):

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,17 +127,47 @@ def shop(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def job(tmp_path: Path, shop: Path) -> Job:
     """A job on the shop's orders that takes seconds."""
-    (tmp_path / "input/config").mkdir(parents=True)
-    for name in ("model", "output"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name).chmod(0o777)
-    job = Job(tmp_path)
-    job.channel.mkdir(parents=True)
+    job = laid_out(tmp_path)
     shutil.copy(shop / "Online_Retail.csv", job.channel)
+    return job
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, shop: Path) -> dict[str, Job]:
+    """The same for two hosts: each has every other customer's orders."""
+    jobs = {name: laid_out(tmp_path / name) for name in ("algo-1", "algo-2")}
+    with (shop / "Online_Retail.csv").open(encoding="latin-1", newline="") as file:
+        header, *lines = csv.reader(file)
+    for number, (name, job) in enumerate(jobs.items()):
+        job.config("resourceconfig", {"current_host": name, "hosts": list(jobs)})
+        with (job.channel / "orders.csv").open("w", encoding="latin-1", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(header)
+            rows.writerows(line for line in lines if int(line[6] or 0) % 2 == number)
+    return jobs
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """A network of the engine that leads nowhere."""
+    name = f"ordergap-{uuid.uuid4().hex[:8]}"
+    docker("network", "create", "--internal", name)
+    yield name
+    docker("network", "rm", name, check=False)
+
+
+def laid_out(root: Path) -> Job:
+    """The platform's folders in `root`, with settings and no data."""
+    (root / "input/config").mkdir(parents=True)
+    for name in ("model", "output"):
+        (root / name).mkdir()
+        (root / name).chmod(0o777)
+    job = Job(root)
+    job.channel.mkdir(parents=True)
     job.config(
         "inputdataconfig", {"training": {"TrainingInputMode": "File", "ContentType": "text/csv"}}
     )
-    (tmp_path / "input/config/resourceConfig.json").touch()
+    (root / "input/config/resourceConfig.json").touch()
     job.say(num_round="20", sagemaker_region='"eu-west-1"')
     return job
 

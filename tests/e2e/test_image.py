@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.e2e.engine import docker
+
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")  # noqa: S108  in the container
@@ -156,15 +158,43 @@ def test_an_empty_channel_fails_with_its_name(job, run):
     assert "/opt/ml/input/data/training" in job.failure
 
 
-def test_a_job_on_two_hosts_is_refused_on_both(job, run):
-    for host in ("algo-1", "algo-2"):
-        hosts = {"current_host": host, "hosts": ["algo-1", "algo-2"]}
-        job.config("resourceconfig", hosts)
-        done = run("train", options=("--network", "none", *job.mounts), check=False)
-        assert done.returncode == 1
-        assert job.failure
-        assert "2 hosts" in job.failure
-        assert not list((job.root / "model").iterdir())
+def on_hosts(hosts, network, start):
+    """Both hosts of a job, started; the engine's names lead from one to the other."""
+    return {
+        name: start(
+            "train",
+            options=(
+                "--network",
+                network,
+                "--hostname",
+                name,
+                "--network-alias",
+                name,
+                *job.mounts,
+            ),
+        )
+        for name, job in hosts.items()
+    }
+
+
+def test_two_hosts_train_one_model_which_the_first_writes(hosts, network, start):
+    started = on_hosts(hosts, network, start)
+    assert [each.end() for each in started.values()] == [0, 0], started["algo-1"].log()
+    assert hosts["algo-1"].manifest["data"]["customers"] == 300
+    assert not list((hosts["algo-2"].root / "model").iterdir())
+
+
+def test_a_host_that_is_lost_fails_the_job_of_the_other_with_a_reason(hosts, network, start):
+    for job in hosts.values():
+        job.say(num_round="100000", early_stopping_rounds="0")
+    started = on_hosts(hosts, network, start)
+    started["algo-1"].wait_for("round 100", seconds=120)
+    docker("kill", started["algo-2"].name)
+    begun = time.monotonic()
+    assert started["algo-1"].end() == 1
+    assert time.monotonic() - begun < 300
+    assert hosts["algo-1"].failure.startswith("PlatformError")
+    assert "algo-2" in hosts["algo-1"].failure
 
 
 @pytest.mark.parametrize("word", ["train", "serve"])

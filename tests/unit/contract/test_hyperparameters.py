@@ -22,7 +22,7 @@ OTHER: dict[str, object] = {
     "customer_column": "Kunde", "date_column": "Datum", "order_column": "Beleg",
     "product_column": "Artikel", "quantity_column": "Menge", "price_column": "Preis",
     "amount_column": "Betrag", "date_format": "%d.%m.%Y", "non_product_codes": ["PORTO", "1E5"],
-    "trainer": "random-forest", "objective": "aft", "seed": 7, "horizons": [7, 14],
+    "trainer": "random-forest", "objective": "aft", "seed": 7, "device": "cpu", "horizons": [7, 14],
     "interval_level": 0.9, "max_horizon_days": 200, "outlier_contamination": 0, "calendar": "on",
     "sequence_length": 5, "validation_fraction": 0.5, "time_bins": 9, "num_round": 50,
     "early_stopping_rounds": 0, "eta": 0.5, "max_depth": 6, "min_child_weight": 1.5,

@@ -1,0 +1,461 @@
+"""Several hosts train one model: two processes, each with an /opt/ml of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container.checkpoints import Stopped
+from container.contract.hyperparameters import parse
+from container.errors import OrdergapError
+from container.histories import Histories, date_of
+from container.hosts import Hosts as Connected
+from container.opt_ml import OptMl
+from container.settings import JobSettings
+from container.training import cluster, job
+from container.training.cluster import together
+from container.training.command import train
+from tests.shop import shop, write_csv
+from tests.training_platform import Platform
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST, SECOND = "127.0.0.1", "127.0.0.2"
+SOME = shop(160, 240)
+QUICK = {"num_round": 24, "eta": 0.3, "time_bins": 8, "outlier_contamination": 0, "epochs": 4}
+QUICK |= {"hidden_size": 8, "batch_size": 128, "sequence_length": 4, "learning_rate": 0.01}
+KINDS: dict[str, dict[str, object]] = {
+    "hazard": {},
+    "aft": {"objective": "aft"},
+    "squared-error": {"objective": "squared-error"},
+    "forest": {"trainer": "random-forest", "num_round": 5},
+    "lstm": {"trainer": "lstm"},
+}
+ENDLESS: dict[str, object] = {"num_round": 5000, "early_stopping_rounds": 0, "epochs": 5000}
+
+
+@dataclass
+class Hosts:
+    """Hosts that run one job, each as a process in a folder of its own."""
+
+    folder: Path
+    names: tuple[str, ...] = (FIRST, SECOND)
+    seconds: float = 60
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        with socket.create_server((FIRST, 0)) as free:
+            self.port = free.getsockname()[1]
+        for name in self.names:
+            (self.folder / name / "input" / "config").mkdir(parents=True)
+            self[name].channel()
+            self[name].config("resourceconfig", {"current_host": name, "hosts": self.names})
+
+    def __getitem__(self, name: str) -> Platform:
+        return Platform(self.folder / name)
+
+    def give(self, name: str, orders: Histories, channel: str = "training") -> None:
+        write_csv(orders, self[name].channel(channel) / "orders.csv")
+
+    def start(self, name: str, settings: dict[str, object]) -> None:
+        words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+        command = [sys.executable, "-m", "container", "train", *words]
+        environment = os.environ | {
+            "ORDERGAP_HOSTS_PORT": str(self.port),
+            "ORDERGAP_HOSTS_SECONDS": str(self.seconds),
+            "ORDERGAP_CHECKPOINT_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        with (self.folder / name / "output.log").open("wb") as file:
+            self.running[name] = subprocess.Popen(
+                [*command, "--opt_ml", str(self.folder / name)],
+                cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def checkpoints(self) -> Path:
+        """Where the first host keeps them, as the others do not."""
+        for name in self.names:
+            (self.folder / name / "checkpoints").mkdir()
+        return self.folder / FIRST / "checkpoints"
+
+    def run(self, settings: dict[str, object]) -> list[int]:
+        for name in self.names:
+            self.start(name, settings)
+        return self.codes()
+
+    def codes(self, within: float = 120) -> list[int]:
+        """The exit codes, once all have ended."""
+        end = time.monotonic() + within
+        return [self.running[name].wait(end - time.monotonic()) for name in self.names]
+
+    def said(self, name: str) -> str:
+        return (self.folder / name / "output.log").read_text(errors="replace")
+
+    def until(self, now: Callable[[], bool], within: float = 60) -> None:
+        end = time.monotonic() + within
+        while not now():
+            assert time.monotonic() < end, "\n".join(map(self.said, self.names))
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Hosts]:
+    """Two hosts, the first with a third of the customers."""
+    made = Hosts(tmp_path / "hosts")
+    thirds = np.arange(len(SOME.customer_ids)) % 3 == 0
+    made.give(FIRST, SOME.of(thirds))
+    made.give(SECOND, SOME.of(~thirds))
+    yield made
+    for process in made.running.values():
+        process.kill()
+        process.wait()
+
+
+def alone(folder: Path, settings: dict[str, object]) -> dict[str, bytes]:
+    """The model that one host makes of the same orders."""
+    source = write_csv(SOME, folder / "orders.csv")
+    job.train(parse(settings), source, folder / "alone")
+    return {path.name: path.read_bytes() for path in (folder / "alone").iterdir()}
+
+
+def version(said: str) -> str:
+    return said.rpartition("\nModel ")[2].partition(" ")[0]
+
+
+@pytest.mark.point(26)
+@pytest.mark.point(31)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_hosts_make_one_model_as_good_as_one_host_does(
+    kind: str, hosts: Hosts, tmp_path: Path
+) -> None:
+    settings = QUICK | KINDS[kind] | {"subsample": 1, "colsample_bytree": 1}
+    assert hosts.run(settings) == [0, 0], hosts.said(FIRST) + hosts.said(SECOND)
+    model = hosts[FIRST].manifest
+    # The version is a digest of the booster's or network's bytes, and of the metrics.
+    assert version(hosts.said(FIRST)) == version(hosts.said(SECOND)) == model.model_version
+    assert not (hosts[SECOND].root / "model").exists()
+    assert not hosts[SECOND].files("output")
+    assert set(hosts[FIRST].files("output/data")) == {"metrics.json", "report.html"}
+    assert "validation:" not in hosts.said(SECOND)
+    assert hosts[FIRST].failure is hosts[SECOND].failure is None
+    unshared = json.loads(alone(tmp_path, settings)["manifest.json"])
+    assert model.data_digest == unshared["data_digest"]
+    assert model.time_grid == tuple(unshared["time_grid"])
+    for protocol in ("every customer", "every order"):
+        one, two = (
+            metrics["validation"][protocol][str(settings.get("trainer", "xgboost"))]
+            for metrics in (unshared["metrics"], model.model_dump()["metrics"])
+        )
+        assert two["brier_30"] == pytest.approx(one["brier_30"], abs=0.02)
+        assert two["concordance"] == pytest.approx(one["concordance"], abs=0.04)
+
+
+@pytest.mark.point(30)
+@pytest.mark.timeout(120)
+def test_hosts_without_data_and_late_ones_take_part_and_naive_is_that_of_one_host(
+    tmp_path: Path,
+) -> None:
+    hosts = Hosts(tmp_path / "hosts", (FIRST, SECOND, "127.0.0.3"))
+    few = np.arange(len(SOME.customer_ids)) < 30
+    hosts.give(SECOND, SOME.of(few))
+    hosts.give("127.0.0.3", SOME.of(~few))
+    hosts.start("127.0.0.3", {"trainer": "naive"})
+    time.sleep(1)
+    hosts.start(SECOND, {"trainer": "naive"})
+    time.sleep(1)
+    hosts.start(FIRST, {"trainer": "naive"})
+    assert hosts.codes() == [0, 0, 0]
+    made, unshared = hosts[FIRST], alone(tmp_path, {"trainer": "naive"})
+    assert made.files()["model.json"] == unshared["model.json"]
+    assert made.files()["metrics.json"] == unshared["metrics.json"]
+    assert made.manifest.data.rows_read == len(SOME)
+    assert made.manifest.data.notes == ("a host had no data files",)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("kind", "killed"), [("hazard", SECOND), ("hazard", FIRST), ("lstm", SECOND)]
+)
+def test_where_a_host_is_killed_the_other_fails_soon_and_names_it(
+    kind: str, killed: str, hosts: Hosts
+) -> None:
+    kept = hosts.checkpoints()
+    for name in hosts.names:
+        hosts.start(name, QUICK | KINDS[kind] | ENDLESS)
+    hosts.until(lambda: any(kept.glob("checkpoint-*2")))  # some steps are done
+    hosts.running[killed].kill()
+    (other,) = set(hosts.names) - {killed}
+    begun = time.monotonic()
+    assert hosts.running[other].wait(60) == 1
+    assert time.monotonic() - begun < 40
+    failure = hosts[other].failure
+    assert failure
+    assert failure.startswith(f"PlatformError: host {killed} was lost")
+    assert not (hosts[FIRST].root / "model").exists()
+
+
+@pytest.mark.point(41)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["hazard", "lstm"])
+def test_killed_hosts_go_on_from_the_first_ones_checkpoints(
+    kind: str, hosts: Hosts, tmp_path: Path
+) -> None:
+    settings = QUICK | KINDS[kind] | {"epochs": 2}
+    assert hosts.run(settings) == [0, 0]
+    unbroken = hosts[FIRST].files()
+    kept = hosts.checkpoints()
+    for name in hosts.names:
+        hosts.start(name, settings)
+    hosts.until(lambda: any(kept.glob("checkpoint-??????")))
+    for process in hosts.running.values():
+        process.kill()
+        process.wait()
+    assert hosts.run(settings) == [0, 0]
+    assert "going on from" in hosts.said(FIRST)
+    assert "going on after" in hosts.said(SECOND)
+    assert {**hosts[FIRST].files(), "report.html": b""} == {**unbroken, "report.html": b""}
+    assert not hosts[SECOND].files("checkpoints")
+
+
+@pytest.mark.point(36)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("kind", "some_steps"), [("hazard", "round 100"), ("lstm", "epoch 5")])
+def test_sigterm_to_one_host_stops_all_with_the_best_model(
+    kind: str, some_steps: str, hosts: Hosts
+) -> None:
+    for name in hosts.names:
+        hosts.start(name, QUICK | KINDS[kind] | ENDLESS)
+    hosts.until(lambda: some_steps in hosts.said(FIRST))
+    hosts.running[SECOND].send_signal(signal.SIGTERM)
+    assert hosts.codes(30) == [0, 0], hosts.said(FIRST) + hosts.said(SECOND)
+    assert hosts[FIRST].manifest.metrics["stopped_early"]
+    assert "validation:every_order:brier_30=" in hosts.said(FIRST)
+    assert not (hosts[SECOND].root / "model").exists()
+
+
+def refusals(hosts: Hosts, **settings: Mapping[str, str]) -> list[str]:
+    """How the job ends on each host, run side by side in this process."""
+
+    def end(name: str) -> str:
+        environment = JobSettings(hosts_port=hosts.port, hosts_seconds=hosts.seconds)
+        told = {"trainer": "naive", **settings.get(f"on_{name[-1]}", {})}
+        root = hosts.folder / name
+        try:
+            train(OptMl(root), environment, told, None, root / "model", None, lambda: False)
+        except OrdergapError as error:
+            return f"{error.kind}: {error}"
+        return "no refusal"
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(end, hosts.names))
+
+
+def test_customers_with_orders_on_several_hosts_are_refused(hosts: Hosts) -> None:
+    hosts.give(SECOND, SOME.of(np.arange(len(SOME.customer_ids)) % 3 < 2).until(19_900))
+    (one, two) = refusals(hosts)
+    assert one == two
+    assert "customers have orders on several hosts, such as c0" in one
+    assert f"on {FIRST} and {SECOND}" in one
+    assert "set the channel's S3DataDistributionType to ShardedByS3Key" in one
+
+
+def test_the_same_data_on_every_host_are_refused(hosts: Hosts) -> None:
+    for name in hosts.names:
+        hosts.give(name, SOME)
+    one, two = refusals(hosts)
+    assert one == two
+    assert one == (
+        f"UserError: hosts {FIRST} and {SECOND} have the same transactions: set the channel's "
+        "S3DataDistributionType to ShardedByS3Key, with all lines of a customer in files of one "
+        "host"
+    )
+
+
+@pytest.mark.point(30)
+def test_no_data_on_any_host_are_refused(tmp_path: Path) -> None:
+    hosts = Hosts(tmp_path / "hosts")
+    one, two = refusals(hosts)
+    assert one == two
+    assert one.startswith("UserError: 2 hosts have 0 rows and none of them can be used: put CSV")
+
+
+def test_what_is_wrong_on_one_host_is_told_by_all(hosts: Hosts) -> None:
+    (hosts[SECOND].channel() / "orders.csv").write_bytes(b"PK\x03\x04\0\0")
+    one, two = refusals(hosts)
+    assert two.startswith("UserError: orders.csv is a zip archive or Excel workbook: save it as")
+    assert one == two.replace("UserError: ", f"UserError: host {SECOND} failed: ")
+
+
+def test_different_hyperparameters_are_refused(hosts: Hosts) -> None:
+    one, two = refusals(hosts, on_2={"seed": "7"})
+    assert one == two
+    assert "different hyperparameters" in one
+
+
+def test_a_host_that_is_not_among_the_hosts_is_refused(hosts: Hosts) -> None:
+    hosts[FIRST].config("resourceconfig", {"current_host": "x", "hosts": hosts.names})
+    hosts.names = (FIRST,)
+    assert refusals(hosts) == [f"UserError: this host, x, is none of {FIRST}, {SECOND}"]
+
+
+def test_dates_are_read_on_all_hosts_as_one_of_them_shows(tmp_path: Path) -> None:
+    hosts = Hosts(tmp_path / "hosts")
+    head = "CustomerID,InvoiceDate,Quantity,UnitPrice\n"
+    days = {FIRST: ["1/2/2024", "3/4/2024"], SECOND: ["2/1/2024", "13/2/2024", "20/3/2024"]}
+    for name, dates in days.items():
+        lines = [f"{name[-1]},{date},1,5\n" for date in dates]
+        (hosts[name].channel() / "orders.csv").write_text(head + "".join(lines))
+    assert refusals(hosts) == ["no refusal"] * 2
+    made = hosts[FIRST].manifest
+    assert (str(made.first_day), str(made.as_of)) == ("2024-01-02", "2024-04-03")
+    assert made.hyperparameters.date_format == "%d/%m/%Y"
+    (hosts[FIRST].channel() / "orders.csv").write_text(head + "1,1/2/2024,1,5\n1,3/14/2024,1,5\n")
+    one, two = refusals(hosts)
+    assert one == two
+    assert "say how the dates are meant with date_format" in one
+
+
+def test_validation_may_lie_on_one_host_alone(hosts: Hosts) -> None:
+    cutoff = int(np.quantile(SOME.day, 0.8))
+    thirds = np.arange(len(SOME.customer_ids)) % 3 == 0
+    hosts.give(FIRST, SOME.of(thirds).until(cutoff))
+    hosts.give(SECOND, SOME.of(~thirds).until(cutoff))
+    hosts.give(SECOND, SOME.keep(SOME.day > cutoff), "validation")
+    assert refusals(hosts) == ["no refusal"] * 2
+    assert hosts[FIRST].manifest.metrics["validated_after"] == str(date_of(cutoff))
+
+
+@pytest.mark.point(27)
+def test_a_name_that_is_never_found_and_a_host_that_never_comes_are_told(hosts: Hosts) -> None:
+    hosts.seconds = 1
+    hosts.names = (FIRST,)
+    (reason,) = refusals(hosts)
+    assert reason.startswith(f"PlatformError: {SECOND} of 2 hosts did not come within 1 seconds")
+    hosts.names = (SECOND,)
+    (reason,) = refusals(hosts)
+    assert reason.startswith(f"PlatformError: host {FIRST} ({FIRST}:{hosts.port}) did not answer")
+    unknown = {"current_host": "algo-2", "hosts": ["algo-1.invalid", "algo-2"]}
+    hosts[SECOND].config("resourceconfig", unknown)
+    (reason,) = refusals(hosts)
+    assert reason.startswith("PlatformError: the name of host algo-1.invalid was not found within")
+
+
+@pytest.mark.point(27)
+def test_a_name_may_be_known_late(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up, asked = socket.getaddrinfo, []
+
+    def late(name: str, *words: object) -> object:
+        asked.append(name)
+        if len(asked) < 5:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(name, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", late)
+    assert refusals(hosts) == ["no refusal"] * 2
+
+
+def connected(hosts: Hosts, *jobs: Callable[[Connected], object]) -> list[object]:
+    """What each host's job gives, or what it raises."""
+
+    def run(name: str, job: Callable[[Connected], object]) -> object:
+        try:
+            with together(hosts.names, name, hosts.port, hosts.seconds) as ours:
+                return job(ours)
+        except OrdergapError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(run, hosts.names, jobs))
+
+
+def test_hosts_gather_and_add_up_alike(tmp_path: Path) -> None:
+    hosts = Hosts(tmp_path / "hosts", (FIRST, SECOND, "127.0.0.3"))
+
+    def work(ours: Connected) -> object:
+        large = bytes([ours.rank]) * 3_000_000
+        numbers = np.array([[0.1, ours.rank], [1e20, -1e20 * ours.rank]])
+        rows = np.arange(10)[ours.part].astype(np.float32)
+        return (
+            [len(each) for each in ours.gather(large)],
+            [each[:1] for each in ours.gather(large)],
+            ours.gather(b"")[0],
+            ours.sum(numbers).tobytes(),
+            float(ours.sum(rows.sum(keepdims=True))[0]),
+            ours.any(ours.rank == 1),
+            ours.any(answer=False),
+        )
+
+    first, second, third = connected(hosts, work, work, work)
+    assert first == second == third
+    assert first == (
+        [3_000_000] * 3, [b"\0", b"\1", b"\2"], b"", first[3], 45.0, True, False  # type: ignore[index]
+    )  # fmt: skip
+
+
+def test_a_silent_host_is_lost(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a machine or the network is gone, and nobody hangs up."""
+    monkeypatch.setattr(cluster, "SILENCE", 2)
+    gone = threading.Event()
+
+    def silent(ours: Connected) -> object:
+        ours._over.set()  # type: ignore[attr-defined]
+        gone.wait(30)
+        return None
+
+    def waiting(ours: Connected) -> object:
+        try:
+            return ours.gather(b"")
+        finally:
+            gone.set()
+
+    begun = time.monotonic()
+    reason, _ = connected(hosts, waiting, silent)
+    assert str(reason) == (
+        f"host {SECOND} was lost: nothing was heard of it for 2 seconds; run the job again"
+    )
+    assert time.monotonic() - begun < 20
+
+
+def test_strangers_at_the_door_are_sent_away(hosts: Hosts) -> None:
+    def knock() -> None:
+        for said in (b"GET / HTTP/1.1\r\n\r\n", b'["life", "algo-9"]', b'["x"]', b"[1, 2]", b"7"):
+            with socket.create_connection((FIRST, hosts.port)) as line:
+                line.sendall(said)
+
+    def first() -> object:
+        with together(hosts.names, FIRST, hosts.port, 60) as ours:
+            return ours.gather(b"0")
+
+    def second() -> object:
+        with together(hosts.names, SECOND, hosts.port, 60) as ours:
+            return ours.gather(b"1")
+
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(first)
+        time.sleep(0.5)
+        knock()
+        two = pool.submit(second)
+        assert one.result(60) == two.result(60) == [b"0", b"1"]
+
+
+def test_one_who_is_told_to_stop_waits_for_nobody(hosts: Hosts) -> None:
+    with (
+        pytest.raises(Stopped, match="waiting for the other hosts"),
+        together((FIRST, SECOND), FIRST, hosts.port, 60, lambda: True),
+    ):
+        pass
