@@ -14,6 +14,7 @@ import http
 import resource
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,7 +54,6 @@ class Worker(ThreadWorker):
         self.light = ThreadPoolExecutor(2)
         self.lines: set[Line] = set()
         self.waiting: dict[Line, float] = {}  # for their clients, until when
-        self.at_work = 0  # requests that are worked on or wait for it
         self.held = 0  # bytes of requests
         self.swept = 0.0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -64,7 +64,8 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         super().load_wsgi()
         app: Any = self.wsgi
-        self.most_work = self.cfg.threads + app.config["QUEUE"]
+        # Places for requests that are worked on or wait for it.
+        self.places = threading.Semaphore(self.cfg.threads + app.config["QUEUE"])
         self.max_body: int = app.config["MAX_CONTENT_LENGTH"]
         self.counts: Counts = app.extensions[COUNTS]
 
@@ -214,10 +215,9 @@ class Worker(ThreadWorker):
         line.began = None
         line.sock.arrived = time.perf_counter()
         line.sock.due = len(line.sock.inbox) if line.cut else line.framing.end
-        if line.framing.work and self.at_work >= self.most_work:
-            line.sock.refusal = line.sock.refusal or FULL
-        line.at_work = line.framing.work and not (line.cut or line.sock.refusal)
-        self.at_work += line.at_work
+        if line.framing.work and not (line.cut or line.sock.refusal):
+            line.at_work = self.places.acquire(blocking=False)
+            line.sock.refusal = "" if line.at_work else FULL
         future = (self.tpool if line.at_work else self.light).submit(self.handle, line)
         future.add_done_callback(
             lambda future: self.method_queue.defer(self.finish_request, line, future)
@@ -230,8 +230,14 @@ class Worker(ThreadWorker):
             req.force_close()
         stays = super().handle_request(req, conn)
         if isinstance(conn, Line):
+            self._leave_place(conn)  # before the client can have its answer, and ask again
             conn.sock.deliver()
         return stays
+
+    def _leave_place(self, line: Line) -> None:
+        if line.at_work:
+            line.at_work = False
+            self.places.release()
 
     @override
     def handle_error(
@@ -248,7 +254,7 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
         """In the loop: see to it that the answer gets to the client."""
         assert isinstance(conn, Line)  # noqa: S101 - as `_open` makes them
-        self.at_work -= conn.at_work
+        self._leave_place(conn)
         self._hold(conn, 0)
         conn.cut |= fs.cancelled() or fs.exception() is not None or not fs.result()
         self._try(self._send, conn)
