@@ -88,7 +88,11 @@ def test_what_the_queue_does_not_hold_is_turned_away_at_once(alone: Server, larg
         start = time.monotonic()
         with contextlib.closing(alone.wire(request(b"{}"))) as second:
             status, headers, body = answer(second)
-        assert (status, headers["Retry-After"], time.monotonic() - start < 1) == (503, "1", True)
+        assert (status, headers.get("Retry-After"), time.monotonic() - start < 1) == (
+            503,
+            "1",
+            True,
+        )
         assert json.loads(body)["error"]["type"] == "Overloaded"
         assert alone.ping() < 1
         assert answer(first)[0] == 200
@@ -250,7 +254,10 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(
 
 def connections(pid: int, port: int) -> set[int]:
     """The clients' ports of the connections that a process has."""
-    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(str(link.readlink()))
     inodes = {inode for link in links for inode in re.findall(r"socket:\[(\d+)\]", link)}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {
