@@ -71,19 +71,26 @@ def training_job(
     output: str,
     hyperparameters: Mapping[str, str],
 ) -> Body:
-    """A training job. Every hyperparameter is a string; `train --help` lists them.
+    """A training job. Every hyperparameter is a string; `train --help` lists them."""
+    return {
+        "TrainingJobName": name,
+        "HyperParameters": dict(hyperparameters),
+        **_training(image, role, data, output),
+    }
+
+
+def _training(image: str, role: str, data: str, output: str) -> Body:
+    """What a training job and the jobs of a search have in common.
 
     The container needs no network, so it gets none: no order can leave it but by `output`.
     """
     return {
-        "TrainingJobName": name,
         "RoleArn": role,
         "AlgorithmSpecification": {
             "TrainingImage": image,
             "TrainingInputMode": "File",
             "MetricDefinitions": METRICS,
         },
-        "HyperParameters": dict(hyperparameters),
         "InputDataConfig": [channel(data)],
         "OutputDataConfig": {"S3OutputPath": output},
         "ResourceConfig": machine(),
@@ -119,18 +126,8 @@ def tuning_job(
             "RandomSeed": 42,
         },
         "TrainingJobDefinition": {
-            "RoleArn": role,
-            "AlgorithmSpecification": {
-                "TrainingImage": image,
-                "TrainingInputMode": "File",
-                "MetricDefinitions": METRICS,
-            },
             "StaticHyperParameters": dict(hyperparameters),
-            "InputDataConfig": [channel(data)],
-            "OutputDataConfig": {"S3OutputPath": output},
-            "ResourceConfig": machine(),
-            "EnableNetworkIsolation": True,
-            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+            **_training(image, role, data, output),
         },
     }
 

@@ -12,20 +12,10 @@ import botocore.session
 import cfnlint.data.AdditionalSpecs
 import pytest
 from botocore import xform_name
-from cfnlint.decode.cfn_yaml import load
 
 from infra import package
+from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
 
-ROOT = Path(__file__).resolve().parents[3]
-TEMPLATE = load(str(ROOT / "infra/template.yaml"))
-RESOURCES = TEMPLATE["Resources"]
-FUNCTIONS = {
-    "announce": "Announce",
-    "extract_orders": "ExtractOrders",
-    "judge_model": "JudgeModel",
-    "reconcile": "Reconcile",
-    "store_predictions": "StorePredictions",
-}
 SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns")
 
 # What the code calls -> the IAM actions for it, where they are not called the same.

@@ -11,22 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load
 
 from container.contract.scoring import Prediction, Status
 from infra import package
 from lambdas.store_predictions import items
-
-ROOT = Path(__file__).resolve().parents[3]
-TEMPLATE = load(str(ROOT / "infra/template.yaml"))
-RESOURCES = TEMPLATE["Resources"]
-FUNCTIONS = {
-    "announce": "Announce",
-    "extract_orders": "ExtractOrders",
-    "judge_model": "JudgeModel",
-    "reconcile": "Reconcile",
-    "store_predictions": "StorePredictions",
-}
+from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
 
 
 def of_type(kind: str) -> dict[str, Any]:
