@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from container.evaluation.metrics import Outcomes, Predicted, Rows, evaluate
+from container.evaluation.metrics import Outcomes, Predicted, Rows, draws, evaluate, interval
 
 MODEL = "model"
 LEVEL = 0.9
@@ -57,13 +57,14 @@ class Comparison:
 def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Comparison:
     """One protocol's forecasts at each of the cutoffs, with bootstrap intervals at LEVEL."""
     metrics = _mean_metrics(protocols, [np.ones(len(each.customer), bool) for each in protocols])
-    drawn = [_mean_metrics(protocols, rows) for rows in _draws(protocols, seed, replicates)]
+    customers = [each.customer for each in protocols]
+    drawn = [_mean_metrics(protocols, rows) for rows in draws(customers, replicates, seed)]
     differences = {}
     for baseline in (name for name in metrics if name != MODEL):
         differences[baseline] = {
             metric: (
                 metrics[MODEL][metric] - metrics[baseline][metric],
-                *_interval([each[MODEL][metric] - each[baseline][metric] for each in drawn]),
+                *interval([each[MODEL][metric] - each[baseline][metric] for each in drawn], LEVEL),
             )
             for metric in metrics[MODEL]
         }
@@ -72,7 +73,8 @@ def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Compar
         for name in protocols[0].segments
     }
     intervals = {
-        metric: _interval([each[MODEL][metric] for each in drawn]) for metric in metrics[MODEL]
+        metric: interval([each[MODEL][metric] for each in drawn], LEVEL)
+        for metric in metrics[MODEL]
     }
     return Comparison(metrics, intervals, differences, segments)
 
@@ -93,28 +95,9 @@ def _mean_metrics(protocols: Sequence[Protocol], rows: Sequence[Rows]) -> dict[s
     }
 
 
-def _draws(protocols: Sequence[Protocol], seed: int, replicates: int) -> Iterator[list[Rows]]:
-    """Rows of each cutoff, customers drawn with replacement, the same ones at every cutoff."""
-    everybody = np.unique(np.concatenate([protocol.customer for protocol in protocols]))
-    places = [np.searchsorted(everybody, each.customer) for each in protocols]
-    random = np.random.default_rng(seed)
-    for _ in range(replicates):
-        drawn = random.integers(len(everybody), size=len(everybody))
-        times = np.bincount(drawn, minlength=len(everybody))
-        yield [np.repeat(np.arange(len(place)), times[place]) for place in places]
-
-
 def _mean(values: list[float]) -> float:
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    known = [value for value in values if not np.isnan(value)]
-    if not known:
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def as_json(value: object) -> JsonValue:

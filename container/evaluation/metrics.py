@@ -12,7 +12,7 @@ no row, or no pair of rows, can be judged. Infinity is a prediction of "never".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -235,17 +235,31 @@ def bootstrap_interval(
     """
     if len(groups) == 0 or replicates < 1 or not 0 < level < 1:
         raise ValueError("a bootstrap needs rows, at least one replicate and a level inside (0, 1)")
-    customers, customer = np.unique(groups, return_inverse=True)
+    return interval([metric(rows) for (rows,) in draws([groups], replicates, seed)], level)
+
+
+def draws(
+    tables: Sequence[NDArray[np.generic]], replicates: int, seed: int
+) -> Iterator[list[NDArray[np.int64]]]:
+    """Rows of each table, customers drawn with replacement, the same ones in every table.
+
+    A table is given as the customer of each of its rows (n,); a draw takes all rows of a customer.
+    """
+    everybody = np.unique(np.concatenate(tables))
+    places = [np.searchsorted(everybody, table) for table in tables]
     random = np.random.default_rng(seed)
-    values = np.empty(replicates)
-    for replicate in range(replicates):
-        drawn = random.integers(len(customers), size=len(customers))
-        times = np.bincount(drawn, minlength=len(customers))
-        values[replicate] = metric(np.repeat(np.arange(len(groups)), times[customer]))
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
+    for _ in range(replicates):
+        drawn = random.integers(len(everybody), size=len(everybody))
+        times = np.bincount(drawn, minlength=len(everybody))
+        yield [np.repeat(np.arange(len(place)), times[place]) for place in places]
+
+
+def interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """The central interval of the values that are not NaN; NaN where all are."""
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
         return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
