@@ -1,4 +1,4 @@
-"""The pipeline on a laptop: python -m local run | due | tour."""
+"""The pipeline on a laptop: python -m local run | due | tour | cdnow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-USAGE = """usage: python -m local {run,due,tour} [options]; COMMAND --help says more
-  run   the whole AWS pipeline, in an AWS that runs on this machine
-  due   who is due in a week, out of the index of a table
-  tour  train, predict and serve, without any AWS"""
+USAGE = """usage: python -m local {run,due,tour,cdnow} [options]; COMMAND --help says more
+  run    the whole AWS pipeline, in an AWS that runs on this machine
+  due    who is due in a week, out of the index of a table
+  tour   train, predict and serve, without any AWS
+  cdnow  write real orders to try things on, as cdnow.csv"""
 
 
 def run(words: Sequence[str]) -> int:
@@ -56,7 +58,28 @@ def tour(words: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run, "due": due, "tour": tour}
+def cdnow(words: Sequence[str]) -> int:
+    """Write the CDNOW orders."""
+    from local.cdnow import COLUMNS, write  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="python -m local cdnow",
+        description="Write 70,000 orders of a record shop as CSV, and what to say for its columns.",
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="where to (default: here)"
+    )
+    path = write(parser.parse_args(words).folder)
+    print(path, *(f"--{name} {column}" for name, column in COLUMNS.items()))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run,
+    "due": due,
+    "tour": tour,
+    "cdnow": cdnow,
+}
 
 
 def main(words: Sequence[str]) -> int:

@@ -81,7 +81,7 @@ class Hyperparameters(Columns):
     validation_fraction: float = Field(
         0.25, gt=0, lt=0.9, description="last part of the time span that validates"
     )
-    time_bins: int = Field(24, ge=2, le=200, description="steps of the hazard's time grid")
+    time_bins: int = Field(16, ge=2, le=200, description="steps of the hazard's time grid")
 
     num_round: int = Field(
         600,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from container.contract.scoring import Prediction, ScoringRecord
+from tests.contract import table
 
 DOCUMENTS = ("README.md", "DESIGN.md", "CHANGELOG.md")
 
@@ -48,6 +49,16 @@ def test_a_make_command_in_the_documents_exists(root: Path, targets: set[str], n
 def test_a_link_in_the_documents_leads_somewhere(root: Path, name: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (root / name).read_text())
     assert not [link for link in links if not (root / link).exists()]
+
+
+def test_the_table_of_the_contract_is_of_the_points_as_they_are() -> None:
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in table.PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and line[2].isdigit()
+    ]
+    assert [(int(row[0]), row[1], row[2]) for row in rows] == table.points()
+    assert {row[4] for row in rows if row[1] != "nice"} == {"yes"}
 
 
 def test_the_examples_of_the_readme_are_what_the_contract_says(root: Path) -> None:

@@ -3,7 +3,8 @@
 python -m tests.contract.table [words for pytest]
 
 A test names its points with `@pytest.mark.point(47)`. The exit code is 1 where a point that is a
-must or expected has no test, or one that failed or was skipped.
+must or expected has no test, or one that failed or was skipped. Run without words, that is over all
+tests, it leaves the table in POINTS.md beside this file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 LISTS = ("training_points", "hosting_points")
+PAGE = Path(__file__).with_name("POINTS.md")
+HEADING = "# What SageMaker asks of the image, as `make contract` found it"
 
 
 class Fates:
@@ -58,21 +61,28 @@ def points() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def main(words: list[str]) -> int:
-    fates = Fates()
-    pytest.main(["-q", "--no-header", "-m", "point", "-p", "no:cacheprovider", *words], [fates])
-    of_points = fates.of_points()
+def table(of_points: dict[int, list[str]]) -> tuple[str, int]:
+    """The table in Markdown, and how many points that are a must or expected are not met."""
     lacking = 0
-    print("\n| point | level | what | tests | passed |\n| --- | --- | --- | --- | --- |")
+    rows = ["| point | level | what | tests | passed |", "| --- | --- | --- | --- | --- |"]
     for number, level, sentence in points():
         outcomes = of_points.get(number, [])
         passed = bool(outcomes) and set(outcomes) == {"passed"}
         lacking += not passed and level != "nice"
         others = ", ".join(sorted(set(outcomes) - {"passed"})) or "no test"
-        print(
-            f"| {number} | {level} | {sentence} | {len(outcomes)} | {'yes' if passed else others} |"
-        )
-    print(f"\n{lacking} points that are a must or expected are not met" if lacking else "\nall met")
+        told = "yes" if passed else others
+        rows.append(f"| {number} | {level} | {sentence} | {len(outcomes)} | {told} |")
+    return "\n".join(rows) + "\n", lacking
+
+
+def main(words: list[str]) -> int:
+    fates = Fates()
+    pytest.main(["-q", "--no-header", "-m", "point", "-p", "no:cacheprovider", *words], [fates])
+    text, lacking = table(fates.of_points())
+    print("\n" + text)
+    print(f"{lacking} points that are a must or expected are not met" if lacking else "all met")
+    if not words:
+        PAGE.write_text(f"{HEADING}\n\n{text}", encoding="utf-8")
     return int(lacking > 0)
 
 

@@ -18,7 +18,7 @@ from local import run as command
 
 def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]):
     assert front.main([]) == 2
-    assert "{run,due,tour}" in capsys.readouterr().err
+    assert "{run,due,tour,cdnow}" in capsys.readouterr().err
     assert front.main(["--help"]) == 0
 
 
