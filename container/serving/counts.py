@@ -33,7 +33,7 @@ FORMS = (OTHER, "", *DECODERS)
 Series = tuple[str, str, str]
 _SERIES: tuple[Series, ...] = tuple(product(PATHS, STATUSES, FORMS))
 
-_IN_FLIGHT, _RECORDS, _REJECTED, _SECONDS, _BUCKETS = range(5)
+_IN_FLIGHT, _OPEN, _RECORDS, _REJECTED, _SECONDS, _BUCKETS = range(6)
 _REQUESTS = _BUCKETS + len(SECONDS) + 1
 _WIDTH = _REQUESTS + len(_SERIES)
 _PLACES = {series: _REQUESTS + i for i, series in enumerate(_SERIES)}
@@ -83,6 +83,16 @@ class Counts:
         """In the parent, once the worker has ended: what it had in flight ended with it."""
         if (row := self._seats.pop(worker, None)) is not None:
             self._cells[row * _WIDTH + _IN_FLIGHT] = 0.0
+            self._cells[row * _WIDTH + _OPEN] = 0.0
+
+    def open(self, connections: int | None) -> None:
+        """This worker has so many connections; None: it takes no further ones."""
+        self._mine[_OPEN] = 0.0 if connections is None else 1.0 + connections
+
+    def fewest_open(self) -> float:
+        """The fewest connections that a worker has which takes further ones."""
+        rows = range(_OPEN, self._rows * _WIDTH, _WIDTH)
+        return min((told - 1 for row in rows if (told := self._cells[row])), default=0.0)
 
     def begin(self) -> None:
         """A request to /invocations came in; `end` must follow."""

@@ -40,6 +40,7 @@ LINGER = 3.0  # seconds in which a client takes notice that a connection ends
 LINES = 1000  # connections at once, where the system allows so many open files
 HELD = 4  # requests of the largest size that a worker may hold together
 _SWEEP = 0.25  # seconds between looks at what is overdue
+_COURTESY = 0.01  # seconds in which a worker with fewer connections may take a new one
 
 
 class Worker(ThreadWorker):
@@ -56,6 +57,7 @@ class Worker(ThreadWorker):
         self.waiting: dict[Line, float] = {}  # for their clients, until when
         self.held = 0  # bytes of requests
         self.swept = 0.0
+        self.courtesy = 0.0  # until when a new connection is another worker's, if not 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most_lines = min(LINES, max(16, files - 64))
         super().init_process()
@@ -81,6 +83,7 @@ class Worker(ThreadWorker):
         queue = self.method_queue
         self.poller.register(queue.fileno() or 0, selectors.EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
+        self._tell_open()
         while self.alive and self.is_parent_alive():
             self._turn()
         self._refuse_connections()
@@ -91,8 +94,13 @@ class Worker(ThreadWorker):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _turn(self) -> None:
-        self.wait_for_and_dispatch_events(timeout=_SWEEP)
+        self.wait_for_and_dispatch_events(_COURTESY if self.courtesy else _SWEEP)
         now = time.monotonic()
+        if self.alive and 0 < self.courtesy < now:
+            self.courtesy = 0.0
+            self.set_accept_enabled(True)
+            for listener in self.sockets:
+                self._take(listener)
         if now - self.swept > _SWEEP:
             self.swept = now
             self.notify()
@@ -101,6 +109,7 @@ class Worker(ThreadWorker):
 
     def _refuse_connections(self) -> None:
         """The system refuses further ones from now on; those it has taken already are served."""
+        self._tell_open()
         self.set_accept_enabled(False)
         for listener in self.sockets:
             with contextlib.suppress(OSError):
@@ -114,6 +123,14 @@ class Worker(ThreadWorker):
 
     @override
     def accept(self, listener: socket.socket) -> None:
+        """Take a connection, but let a worker that has fewer go first."""
+        if self.counts.fewest_open() < len(self.lines):
+            self.courtesy = time.monotonic() + _COURTESY
+            self.set_accept_enabled(False)
+        else:
+            self._take(listener)
+
+    def _take(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
         except OSError as error:
@@ -127,7 +144,11 @@ class Worker(ThreadWorker):
             self._make_room()
         line = Line(self.cfg, Wire(client), address, listener.getsockname())
         self.lines.add(line)
+        self._tell_open()
         self._wait(line, self._arrive, IDLE)
+
+    def _tell_open(self) -> None:
+        self.counts.open(len(self.lines) if self.alive else None)
 
     def _make_room(self) -> None:
         """Close the connection that would be given up first."""
@@ -175,6 +196,7 @@ class Worker(ThreadWorker):
         self._wait_no_more(line)
         self._hold(line, 0)
         self.lines.discard(line)
+        self._tell_open()
         line.close()
 
     def _hold(self, line: Line, held: int) -> None:

@@ -252,6 +252,31 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(
     assert server.stop() == 0
 
 
+def test_workers_share_out_the_connections(serve: Serve, opt_ml: Any) -> None:
+    server = serve(opt_ml)
+    server.wait_for_ping()
+
+    def shares(clients: int) -> list[int]:
+        with contextlib.ExitStack() as stack:
+            for _ in range(clients):
+                stack.enter_context(server.wire())
+            server.ping()  # whose connection is the last: the others have been taken
+            return [len(connections(pid, server.port)) for pid in server.workers()]
+
+    end = time.monotonic() + 30
+    while len(found := shares(4)) < 2 or not min(found):  # until both workers are up
+        assert time.monotonic() < end
+    time.sleep(0.5)  # until they have seen that the clients are gone
+    assert min(shares(16)) >= 5
+    frozen, _ = server.workers()
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        assert max(server.ping() for _ in range(20)) < 1
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    assert server.stop() == 0
+
+
 def connections(pid: int, port: int) -> set[int]:
     """The clients' ports of the connections that a process has."""
     links = []

@@ -279,6 +279,16 @@ def test_more_workers_than_there_are_rows_still_count() -> None:
     assert counts.total().requests == {("/ping", "200", ""): 5}
 
 
+def test_the_fewest_connections_are_those_of_a_worker_that_takes_more() -> None:
+    counts = Counts(workers=3)
+    assert counts.fewest_open() == 0
+    for number, connections in (1, 5), (2, 3), (3, None):
+        in_a_worker(counts, number, lambda told=connections: counts.open(told))
+    assert counts.fewest_open() == 3
+    counts.unseat(2)
+    assert counts.fewest_open() == 5
+
+
 def test_a_request_that_is_turned_away_is_counted(bundle: Bundle) -> None:
     counts = Counts()
     client = app.create_app(
