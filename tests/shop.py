@@ -41,6 +41,27 @@ def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
     )
 
 
+def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
+    """Customers who buy for 5 to 60 days, now more and now less, and come back when it is used up.
+
+    The amount foresees the gap, and the gaps before it do not: whoever learns beats a mean.
+    """
+    random = np.random.default_rng(seed)
+    owner, day, amount = [], [], []
+    for customer in range(customers):
+        today = random.integers(0, 60)
+        while today < days:
+            lasts = np.exp(random.uniform(np.log(5), np.log(60)))
+            owner.append(customer)
+            day.append(today)
+            amount.append(round(2 * float(lasts), 2))
+            today += max(1, round(lasts * random.gamma(40, 1 / 40)))
+    one = np.ones(len(day))
+    names = [f"c{i:04}" for i in range(customers)]
+    days_of = np.array(day, np.int32) + day_of(OPENING)
+    return Histories.from_orders(names, np.array(owner), days_of, np.array(amount), one, one)
+
+
 def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histories:
     """Customers who buy by chance, five times as readily from mid-November to Christmas."""
     random = np.random.default_rng(seed)

@@ -10,7 +10,9 @@ import json
 import logging
 import re
 import time
+from http import HTTPStatus
 
+import orjson
 from flask import Flask, Response, request
 from typing_extensions import override
 
@@ -95,17 +97,23 @@ def watch(app: Flask, counts: Counts) -> None:
         return response
 
 
-def note_unread(counts: Counts, status: int, error: str, cause: BaseException | None = None) -> str:
-    """Count and log what was refused, or failed, outside the application; its id in the log.
+def answer_unread(
+    counts: Counts, status: int, message: str, cause: BaseException | None = None
+) -> bytes:
+    """The whole answer to what was refused, or failed, outside the application; counted and logged.
 
     cause  of a fault of ours, whose traceback is logged
     """
-    counts.answered(OTHER, status, "")
-    told = {"id": exchange.new_id(), "status": status, "error": error}
+    phrase = HTTPStatus(status).phrase
+    kind = phrase.title().replace(" ", "")
+    told = {"id": exchange.new_id(), "status": status, "error": kind}
     level = logging.ERROR if cause else logging.INFO
-    log.log(level, "%d %s outside the application", status, error,
+    log.log(level, "%d %s outside the application", status, kind,
             exc_info=cause, extra={"request": told})  # fmt: skip
-    return str(told["id"])
+    counts.answered(OTHER, status, "")
+    body = orjson.dumps({"error": {"type": kind, "message": message, "id": told["id"]}})
+    head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def path() -> str:

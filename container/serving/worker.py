@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import http
 import resource
-import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
-import orjson
 from gunicorn.http import Request
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -29,7 +27,7 @@ from typing_extensions import override
 from container.serving.counts import Counts
 from container.serving.exchange import ARRIVED, FULL, LARGE, REFUSAL
 from container.serving.framing import LARGEST_HEAD
-from container.serving.observing import COUNTS, note_unread
+from container.serving.observing import COUNTS, answer_unread
 from container.serving.wire import Line, Wire
 
 IDLE = 75.0  # seconds that a connection may wait for its next request
@@ -41,6 +39,8 @@ LINES = 1000  # connections at once, where the system allows so many open files
 HELD = 4  # requests of the largest size that a worker may hold together
 _SWEEP = 0.25  # seconds between looks at what is overdue
 _COURTESY = 0.01  # seconds in which a worker with fewer connections may take a new one
+
+Then = Callable[[Line], None]
 
 
 class Worker(ThreadWorker):
@@ -58,8 +58,7 @@ class Worker(ThreadWorker):
         self.held = 0  # bytes of requests
         self.swept = 0.0
         self.courtesy = 0.0  # until when a new connection is another worker's, if not 0
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.most_lines = min(LINES, max(16, files - 64))
+        self.most_lines = min(LINES, max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64))
         super().init_process()
 
     @override
@@ -81,7 +80,7 @@ class Worker(ThreadWorker):
     @override
     def run(self) -> None:
         queue = self.method_queue
-        self.poller.register(queue.fileno() or 0, selectors.EVENT_READ, queue.run_callbacks)
+        self.poller.register(queue.fileno() or 0, EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
         self._tell_open()
         while self.alive and self.is_parent_alive():
@@ -109,17 +108,17 @@ class Worker(ThreadWorker):
 
     def _refuse_connections(self) -> None:
         """The system refuses further ones from now on; those it has taken already are served."""
-        self._tell_open()
         self.set_accept_enabled(False)
+        self._tell_open()
         for listener in self.sockets:
             with contextlib.suppress(OSError):
                 while True:
                     self._open(*listener.accept(), listener)
             listener.close()
         soon = time.monotonic() + LINGER
-        for line in self.waiting:
+        for line, until in self.waiting.items():
             if line.began is None and not line.sock.outbox:
-                self.waiting[line] = min(self.waiting[line], soon)
+                self.waiting[line] = min(until, soon)
 
     @override
     def accept(self, listener: socket.socket) -> None:
@@ -155,18 +154,12 @@ class Worker(ThreadWorker):
         if self.waiting:
             self._close(min(self.waiting, key=self.waiting.__getitem__))
 
-    def _wait(
-        self,
-        line: Line,
-        then: Callable[[Line], None],
-        seconds: float,
-        event: int = selectors.EVENT_READ,
-    ) -> None:
+    def _wait(self, line: Line, then: Then, seconds: float, event: int = EVENT_READ) -> None:
         """Do `then` whenever the client does something, for so many seconds."""
         self.waiting[line] = time.monotonic() + seconds
         self.poller.register(line.sock, event, lambda _: self._try(then, line))
 
-    def _try(self, then: Callable[[Line], None], line: Line) -> None:
+    def _try(self, then: Then, line: Line) -> None:
         try:
             then(line)
         except BlockingIOError:
@@ -189,7 +182,7 @@ class Worker(ThreadWorker):
         self._wait_no_more(line)
         line.began = None
         line.cut = True
-        line.sock.outbox += self._error(status, message)
+        line.sock.outbox += answer_unread(self.counts, status, message)
         self._try(self._send, line)
 
     def _close(self, line: Line) -> None:
@@ -266,11 +259,11 @@ class Worker(ThreadWorker):
         self, req: Request | None, client: socket.socket, addr: Any, exc: BaseException
     ) -> None:
         """What gunicorn cannot make a request of, or an answer of ours, answered in JSON."""
+        status, message = 500, "the server failed; its log says why"
         if isinstance(exc, ParseException):
-            kinds = {LimitRequestLine: 414, LimitRequestHeaders: 431}
-            client.sendall(self._error(kinds.get(type(exc), 400), f"this is not HTTP: {exc}"))
-        else:
-            client.sendall(self._error(500, "the server failed; its log says why", exc))
+            status = {LimitRequestLine: 414, LimitRequestHeaders: 431}.get(type(exc), 400)
+            message = f"this is not HTTP: {exc}"
+        client.sendall(answer_unread(self.counts, status, message, None if status < 500 else exc))
 
     @override
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
@@ -286,7 +279,7 @@ class Worker(ThreadWorker):
         whole = line.sock.deliver()
         self._wait_no_more(line)
         if not whole:
-            self._wait(line, self._send, TAKING, selectors.EVENT_WRITE)
+            self._wait(line, self._send, TAKING, EVENT_WRITE)
             return
         if line.cut:
             line.sock.shutdown(socket.SHUT_WR)
@@ -302,16 +295,3 @@ class Worker(ThreadWorker):
         if not line.sock.receive():
             self._close(line)
         line.sock.inbox.clear()
-
-    def _error(self, status: int, message: str, cause: BaseException | None = None) -> bytes:
-        """A whole answer to something that never becomes a request of the application."""
-        phrase = http.HTTPStatus(status).phrase
-        kind = phrase.title().replace(" ", "")
-        told = {
-            "type": kind,
-            "message": message,
-            "id": note_unread(self.counts, status, kind, cause),
-        }
-        body = orjson.dumps({"error": told})
-        head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json"
-        return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

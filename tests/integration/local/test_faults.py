@@ -27,7 +27,7 @@ from local.lambda_runtime import Answer, Function
 from local.ports import free_port
 from local.runners import IMAGE, NO_IMAGE, Container, Process
 from tests.integration.local.conftest import AS_OF, Ended, Pipeline, Shop
-from tests.shop import christmas_shop, shop
+from tests.shop import refill_shop, shop
 
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
@@ -315,7 +315,7 @@ def test_a_database_that_is_down_is_tried_again_and_told(pipeline: Pipeline):
 
 
 def test_a_model_that_is_rejected_leaves_the_scoring_to_the_champion(pipeline: Pipeline):
-    market = pipeline.open_shop(christmas_shop(400, 1, 1))
+    market = pipeline.open_shop(refill_shop())
     first = pipeline.run(market, trainer="xgboost", hyperparameters={"num_round": "40"})
     assert first.status == "SUCCEEDED", first.why
     champion = first.markets[market.name]["model_version"]

@@ -8,13 +8,13 @@ import pytest
 
 from local.due import due, due_next, week_of
 from tests.integration.local.conftest import AS_OF, Pipeline
-from tests.shop import christmas_shop, shop
+from tests.shop import refill_shop, shop
 
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
 def test_two_markets_end_in_the_table_as_predict_says(pipeline: Pipeline):
-    uk, france = (pipeline.open_shop(christmas_shop(400, 1, seed)) for seed in (1, 2))
+    uk, france = (pipeline.open_shop(refill_shop(seed=seed)) for seed in (1, 2))
     ended = pipeline.run(uk, france, trainer="xgboost", hyperparameters={"num_round": "40"})
     assert ended.status == "SUCCEEDED", ended.why
     assert ended.markets.keys() == {uk.name, france.name}

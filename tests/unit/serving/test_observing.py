@@ -20,7 +20,13 @@ from container.artifacts import Bundle
 from container.serving import app, exchange
 from container.serving.counts import SECONDS, Counts
 from container.serving.metrics import Metrics
-from container.serving.observing import ATTRIBUTES, INFERENCE_ID, JsonLines, note_unread, set_up_log
+from container.serving.observing import (
+    ATTRIBUTES,
+    INFERENCE_ID,
+    JsonLines,
+    answer_unread,
+    set_up_log,
+)
 from container.settings import Settings
 
 Ask = Callable[..., TestResponse]
@@ -94,9 +100,15 @@ def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
 
 def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(said: Said) -> None:
     counts = Counts()
-    id_ = note_unread(counts, 500, "InternalServerError", RuntimeError("out of luck"))
+    answer = answer_unread(counts, 500, "the server failed", RuntimeError("out of luck"))
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n")
+    assert f"Content-Length: {len(body)}" in head.decode()
     (line,) = said()
-    assert (line["id"], line["level"], line["status"]) == (id_, "error", 500)
+    assert (line["level"], line["status"]) == ("error", 500)
+    assert json.loads(body)["error"] == {
+        "type": "InternalServerError", "message": "the server failed", "id": line["id"],
+    }  # fmt: skip
     assert "out of luck" in line["traceback"]
     assert counts.total().requests == {("other", "500", ""): 1}
 
