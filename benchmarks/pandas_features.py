@@ -49,6 +49,7 @@ def features(orders: pd.DataFrame) -> pd.DataFrame:
         "amount_mean": spent / (position + 1),
         "items": orders["items"],
         "items_mean": of_customer["items"].expanding().mean(),
+        "item_price": orders["amount"] / orders["items"].where(orders["items"] > 0),
         "lines": orders["lines"],
         "weekday": date.day_of_week,
         "day_of_month": date.day,

@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 Rows = Ints | slice
 
 HALF_LIFE = 3  # gaps after which a gap's weight in the weighted mean has halved
+LEAST_ITEMS = 1e-6  # a price of less would be out of all bounds
 LOG_STEPS = 2.0**32  # logarithms are summed as whole numbers of this fraction
 
 
@@ -122,6 +123,11 @@ class Block:
         """Mean of the natural logarithms of the gaps so far."""
         steps = np.rint(np.log(np.maximum(self.gap, 1)) * LOG_STEPS).astype(np.int64)
         return self.sum_whole(steps) / LOG_STEPS / self.gap_count
+
+    def item_price(self) -> Floats:
+        """Amount for each of the order's items; NaN where they are unknown or next to none."""
+        price: Floats = self.amount / np.where(self.items > LEAST_ITEMS, self.items, np.nan)
+        return price
 
     def items_mean(self) -> Floats:
         """Mean of the items so far, over the orders where they are known."""

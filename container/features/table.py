@@ -36,6 +36,7 @@ TABULAR: dict[str, tuple[str, Compute]] = {
     "amount_mean": ("mean amount so far", lambda b: b.total_amount / (b.position + 1)),
     "items": ("this order's items", lambda b: b.items),
     "items_mean": ("mean items of the orders so far whose items are known", Block.items_mean),
+    "item_price": ("mean price of this order's items", Block.item_price),
     "lines": ("this order's lines", lambda b: b.lines),
 }
 

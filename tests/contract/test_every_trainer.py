@@ -157,7 +157,7 @@ CHANGES: dict[str, tuple[dict[str, object], object]] = {
     "validation_fraction": (TREES, 0.6),
     "time_bins": (TREES, 8),
     "num_round": (TREES, 5),
-    "early_stopping_rounds": (TREES | {"eta": 0.9, "num_round": 60}, 1),
+    "early_stopping_rounds": (TREES | {"eta": 0.1, "num_round": 60, "subsample": 0.2}, 1),
     "eta": (TREES, 0.3),
     "max_depth": (TREES, 2),
     "min_child_weight": (TREES, 60),

@@ -53,7 +53,7 @@ def test_what_a_first_order_cannot_tell_is_nan() -> None:
     row = dict(zip(NAMES, features.compute(one_customer([7]), NAMES)[0].tolist(), strict=True))
     unknown = {name for name, value in row.items() if np.isnan(value)}
     gaps = {name for name in NAMES if name.startswith("gap_")}
-    assert unknown == gaps | {"RollingAvgGap", "items", "items_mean", "lines"}
+    assert unknown == gaps | {"RollingAvgGap", "items", "items_mean", "item_price", "lines"}
     assert (row["order_count"], row["tenure"], row["orders_14d"]) == (1, 0, 1)
 
 
@@ -87,6 +87,18 @@ def test_items_are_averaged_over_the_orders_where_they_are_known() -> None:
     )
     np.testing.assert_array_equal(
         features.compute(h, ["items_mean"])[:, 0], np.array([np.nan, 4, 4, 3], np.float32)
+    )
+
+
+def test_a_price_needs_items() -> None:
+    items = np.array([np.nan, 0, 1e-300, 0.5, 4])
+    h = Histories(
+        ["ana"], np.array([0, 5]), np.arange(5, dtype=np.int32),
+        np.full(5, 1e12), items, np.full(5, np.nan),
+    )  # fmt: skip
+    np.testing.assert_array_equal(
+        features.compute(h, ["item_price"])[:, 0],
+        np.array([np.nan, np.nan, np.nan, 2e12, 2.5e11], np.float32),
     )
 
 

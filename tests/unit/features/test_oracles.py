@@ -35,6 +35,7 @@ SELECT
   SUM(amount) OVER so_far AS CumulativeTotalPrice,
   AVG(amount) OVER so_far AS amount_mean,
   AVG(items) OVER so_far AS items_mean,
+  amount / NULLIF(items, 0) AS item_price,
   gap AS gap_1,
   LAG(gap, 3) OVER customers AS gap_4,
   amount AS amount_1,
