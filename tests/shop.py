@@ -7,6 +7,7 @@ import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from container.histories import Histories, day_of
 
@@ -31,14 +32,7 @@ def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
             if random.random() < 0.02:
                 break
             today += max(1, round(typical * random.gamma(4, 1 / 4)))
-    return Histories.from_orders(
-        [f"c{i:04}" for i in range(customers)],
-        np.array(owner),
-        np.array(day, np.int32) + day_of(OPENING),
-        np.array(amount),
-        np.ones(len(owner)),
-        np.ones(len(owner)),
-    )
+    return _histories(customers, owner, day, amount)
 
 
 def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
@@ -56,10 +50,7 @@ def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histori
             day.append(today)
             amount.append(round(2 * float(lasts), 2))
             today += max(1, round(lasts * random.gamma(40, 1 / 40)))
-    one = np.ones(len(day))
-    names = [f"c{i:04}" for i in range(customers)]
-    days_of = np.array(day, np.int32) + day_of(OPENING)
-    return Histories.from_orders(names, np.array(owner), days_of, np.array(amount), one, one)
+    return _histories(customers, owner, day, amount)
 
 
 def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histories:
@@ -70,10 +61,17 @@ def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histo
     rate = np.exp(random.uniform(np.log(1 / 90), np.log(1 / 25), customers))
     bought = random.random((customers, len(dates))) < rate[:, None] * season
     owner, day = np.nonzero(bought)
+    return _histories(customers, owner, day, np.full(len(day), 20.0))
+
+
+def _histories(customers: int, owner: ArrayLike, day: ArrayLike, amount: ArrayLike) -> Histories:
+    """Of orders that are of one thing each; `day` counts from the opening."""
+    days = np.asarray(day, np.int32) + day_of(OPENING)
+    one = np.ones(len(days))
     names = [f"c{i:04}" for i in range(customers)]
-    days = day.astype(np.int32) + day_of(OPENING)
-    one = np.ones(len(day))
-    return Histories.from_orders(names, owner, days, 20 * one, one, one)
+    return Histories.from_orders(
+        names, np.asarray(owner), days, np.asarray(amount, float), one, one
+    )
 
 
 def write_csv(histories: Histories, path: Path) -> Path:
