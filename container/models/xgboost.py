@@ -106,10 +106,13 @@ class HazardModel(BoosterModel):
 
 
 class AftModel(BoosterModel):
-    """log gap = trees(features) + scale x standard normal noise, `scale` being a parameter.
+    """log gap = trees(features) + normal noise, narrower for customers with more orders.
+
+    The parameters "orders" (k,), rising, cut the customers by their orders so far: `scales`
+    (k + 1,) has the noise of those below the first, of those from the first on, and so on.
 
     Source: Barnwal, Cho & Hocking 2022, "Survival regression with accelerated failure time model
-    in XGBoost".
+    in XGBoost", whose noise is the same for all.
     """
 
     kind: ClassVar[str] = "aft"
@@ -117,8 +120,9 @@ class AftModel(BoosterModel):
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         location = predict(self.booster, features, "margin")
-        scale = np.full_like(location, floats(self.parameters, "scale"))
-        return log_normal_survival(self.days, location, scale)
+        orders = features[:, self.feature_names.index("order_count")]
+        group = floats(self.parameters, "orders").searchsorted(orders, side="right")
+        return log_normal_survival(self.days, location, floats(self.parameters, "scales")[group])
 
 
 class SquaredErrorModel(BoosterModel):

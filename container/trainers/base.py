@@ -35,7 +35,7 @@ class Sample:
         """The number of gaps, n."""
         return len(self.gap)
 
-    def __getitem__(self, rows: slice) -> Sample:
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Sample:
         """Some of the gaps."""
         return Sample(self.features[rows], self.gap[rows], self.observed[rows], self.entry[rows])
 

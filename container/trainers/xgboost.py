@@ -24,9 +24,11 @@ from container.models.xgboost import (
     SquaredErrorModel,
     load_xgboost,
     point_gap,
+    predict,
 )
 from container.trainers.base import Fitted, Float, Sample, Trainer
 from container.trainers.device import settled
+from container.trainers.noise import noise_by_orders
 from container.trainers.rounds import boost
 from container.trainers.vector_leaves import with_vector_leaves
 
@@ -211,8 +213,11 @@ class AftTrainer(_Boosting):
             fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, of_scale)
         scale = min(fits, key=lambda scale: fits[scale][1])
         booster = fits[scale][0]
-        parameters: dict[str, JsonValue] = {"days": days.tolist(), "scale": scale}
-        model = AftModel(booster, self.feature_names, parameters)
+        known = _watched_whole(train)
+        location = predict(booster, known.features, "margin")
+        order_count = known.features[:, self.feature_names.index("order_count")]
+        noise = noise_by_orders(known, location, order_count, scale)
+        model = AftModel(booster, self.feature_names, {"days": days.tolist(), **noise})
         return self._fitted(model, booster, rows, scale=scale)
 
 
@@ -279,12 +284,14 @@ def _aft_objective(scale: float) -> dict[str, object]:
     }
 
 
-def _aft_rows(sample: Sample) -> Rows:
+def _watched_whole(sample: Sample) -> Sample:
     """Gaps watched from their first day on; XGBoost's AFT knows no late entry."""
-    some = (sample.entry == 0) & (sample.gap > 0)
-    gap = sample.gap[some]
-    upper = np.where(sample.observed[some], gap, np.inf)
-    return Rows(sample.features[some], lower=gap, upper=upper)
+    return sample[(sample.entry == 0) & (sample.gap > 0)]
+
+
+def _aft_rows(sample: Sample) -> Rows:
+    some = _watched_whole(sample)
+    return Rows(some.features, lower=some.gap, upper=np.where(some.observed, some.gap, np.inf))
 
 
 def _observed_rows(sample: Sample) -> Rows:
