@@ -27,9 +27,9 @@ COPY --from=packages /opt/packages /opt/packages
 WORKDIR /opt/ordergap
 COPY --from=packages /build/requirements.txt ./
 COPY LICENSE entrypoint.sh ./
-COPY container container
+COPY container/ordergap ordergap
 ENV PATH=/opt/packages/bin:$PATH
-RUN python -m compileall -q container && chmod -R a+rX . && chmod a+x entrypoint.sh
+RUN python -m compileall -q ordergap && chmod -R a+rX . && chmod a+x entrypoint.sh
 
 # Safe path: a file named like one of ours in the user's folder does not take its place.
 ENV PYTHONUNBUFFERED=1 \

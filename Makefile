@@ -32,10 +32,11 @@ help:
 
 setup: .venv/ready ## make .venv with everything that the targets below need
 
-.venv/ready: requirements.txt requirements-dev.txt
+.venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
 run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
@@ -52,7 +53,7 @@ check: setup asl ## lint, format, types, import laws and the state machine
 
 image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is `ordergap:slim`, without PyTorch
 	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) \
-	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/__init__.py) \
+	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/ordergap/__init__.py) \
 	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg SOURCE=$(SOURCE)
 	@[ $(VARIANT) != cpu ] || docker tag $(TAG) sagemaker-training
 	@docker image inspect $(TAG) --format '{{.Size}}' | awk '{printf "$(TAG) ($(VARIANT)): %.0f MB\n", $$1 / 1e6}'

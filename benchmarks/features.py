@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 import numpy as np
+from ordergap import features
+from ordergap.histories import Histories
 
 from benchmarks import pandas_features
-from container import features
-from container.histories import Histories
 
 P = ParamSpec("P")
 

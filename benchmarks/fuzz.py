@@ -28,13 +28,13 @@ from urllib.parse import unquote
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from ordergap.artifacts import Bundle
+from ordergap.serving.app.factory import create_app
+from ordergap.settings import Settings, limit_threads
 
 from benchmarks.odd_requests import PIECES, Request, requests
 from benchmarks.predict import train
 from benchmarks.serving import memory, running
-from container.artifacts import Bundle
-from container.serving.app import create_app
-from container.settings import Settings, limit_threads
 
 ALLOWED = {200, 400, 404, 405, 406, 408, 413, 414, 415, 417, 431}
 VARIANTS = 10  # requests of each that is drawn
@@ -222,7 +222,7 @@ def main() -> None:
         through_socket = options.requests // 10
         inside = to_application(application.test_client())
         run("in this process", inside, options.requests - through_socket, resident)
-        with running("-m", "container", "serve", "--model_dir", str(model)) as server:
+        with running("-m", "ordergap", "serve", "--model_dir", str(model)) as server:
             while len(workers := server.workers()) < 2:
                 time.sleep(0.1)
             run("through a socket", to_socket(server.port), through_socket, lambda: memory(server))

@@ -17,17 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
-from container import ingest
-from container.contract.orders import Columns
+from ordergap import ingest
+from ordergap.contract.orders import Columns
 
 ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail.csv.gz"
 PAIRS = 9
 READ = """
 import re, sys, time
 from pathlib import Path
-from container import ingest
-from container.contract.orders import Columns
+from ordergap import ingest
+from ordergap.contract.orders import Columns
 start = time.perf_counter()
 ingest.read(sys.argv[1], Columns())
 peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]

@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
-
-from container.histories import date_of
+from ordergap.histories import date_of
 
 FORMS = (
     "application/json", "application/jsonlines", "text/csv", "application/x-ndjson",

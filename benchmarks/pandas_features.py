@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-
-from container.histories import Histories
+from ordergap.histories import Histories
 
 
 def frame(histories: Histories) -> pd.DataFrame:

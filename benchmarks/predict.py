@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
+from ordergap import features, ingest
+from ordergap.artifacts import Bundle
+from ordergap.histories import Histories, date_of
+from ordergap.scoring import encoders, files
+from ordergap.scoring.answer import Answer
 
 from benchmarks.features import made_up
-from container import features, ingest
-from container.artifacts import Bundle
-from container.histories import Histories, date_of
-from container.serving import codecs, files
-from container.serving.predictor import Answer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def train(folder: Path) -> Path:
     write_orders(made_up(20_000, seed=1), orders)
     words = ["train", "--file_path", orders, "--model_dir", model, "--num_round", TREES]
     subprocess.run(
-        [sys.executable, "-m", "container", *map(str, words), "--early_stopping_rounds", "0"],
+        [sys.executable, "-m", "ordergap", *map(str, words), "--early_stopping_rounds", "0"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -74,7 +74,7 @@ def rows() -> list[tuple[str, str, str, str]]:
     vectors, matrix = _cpu(features.compute, histories, names, histories.last_row)
     trees, _ = _cpu(bundle.model.survival, matrix)
     scoring, forecasts = _cpu(bundle.forecast, histories, as_of)
-    writing, _ = _cpu(codecs.csv, Answer(forecasts))
+    writing, _ = _cpu(encoders.csv, Answer(forecasts))
     steps = {
         "reading and cleaning": reading,
         "features": vectors,

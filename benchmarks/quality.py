@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from container import features, ingest
-from container.contract.hyperparameters import TRAINERS, Hyperparameters, parse
-from container.contract.manifest import inner_level
-from container.contract.orders import Columns
-from container.evaluation.judge import judge
-from container.histories import day_of
-from container.training.fitting import fit_all, search
-from container.training.split import later_split, temporal_split
+from ordergap import features, ingest
+from ordergap.contract.hyperparameters import TRAINERS, Hyperparameters, parse
+from ordergap.contract.manifest import inner_level
+from ordergap.contract.orders import Columns
+from ordergap.evaluation.judge import judge
+from ordergap.histories import day_of
+from ordergap.training.fitting import fit_all, search
+from ordergap.training.split import later_split, temporal_split
+
 from local import cdnow
 
 RETAIL = Path("../shared/data/online_retail.csv.gz")

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ordergap.histories import Histories, date_of
 
 from benchmarks.features import made_up
 from benchmarks.load import Flood, installed
 from benchmarks.predict import TREES, train
-from container.histories import Histories, date_of
 
 STARTS, SINGLE, BATCH = 3, 2000, 20  # how many of each are timed
 TURN = 20  # requests of a server before the next one's turn
@@ -114,7 +114,7 @@ def rows() -> list[tuple[str, str, str, str]]:
     with tempfile.TemporaryDirectory() as name:
         model = str(train(Path(name)))
         commands = {
-            "ours": ("-m", "container", "serve", "--model_dir", model),
+            "ours": ("-m", "ordergap", "serve", "--model_dir", model),
             "no-op": ("-m", "benchmarks.noop"),
             "textbook": ("-m", "benchmarks.textbook", model),
         }

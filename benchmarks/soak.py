@@ -50,7 +50,7 @@ def main() -> None:
         sys.exit("this needs wrk: apt-get install wrk")
     customers = records(made_up(400_000))[:1000]
     with tempfile.TemporaryDirectory() as name:
-        serve = ("-m", "container", "serve", "--model_dir", str(train(Path(name))))
+        serve = ("-m", "ordergap", "serve", "--model_dir", str(train(Path(name))))
         with running(*serve) as server:
             Flood(server.port, customers, "application/json", 16, 5).result()
             workers, before = server.workers(), memory(server)

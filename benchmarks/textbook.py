@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from flask import Flask, Response, jsonify, request
+from ordergap.artifacts import Bundle
+from ordergap.forecast import Known
+from ordergap.histories import day_of
 from typing_extensions import override
 
 from benchmarks.noop import Noop
 from benchmarks.pandas_features import features
-from container.artifacts import Bundle
-from container.forecast import Known
-from container.histories import day_of
 
 
 class Textbook(Noop):

@@ -23,9 +23,8 @@ RUNS = 3
 def once(source: Path) -> dict[str, float]:
     """One training job: seconds in all and inside xgboost.train, MiB at its peak."""
     import xgboost  # noqa: PLC0415
-
-    from container.contract.hyperparameters import Hyperparameters  # noqa: PLC0415
-    from container.training.job import train  # noqa: PLC0415
+    from ordergap.contract.hyperparameters import Hyperparameters  # noqa: PLC0415
+    from ordergap.training.job import train  # noqa: PLC0415
 
     boosting = 0.0
     original = xgboost.train

@@ -29,7 +29,7 @@ Body = dict[str, object]
 
 # What training prints and CloudWatch can draw; a tuning job needs one of them as its objective.
 METRICS: list[dict[str, str]] = json.loads(
-    (Path(__file__).parents[1] / "container/training/metric_definitions.json").read_text()
+    (Path(__file__).parents[1] / "container/ordergap/training/metric_definitions.json").read_text()
 )
 OBJECTIVE = "validation:every_order:capped_mae"
 RANGES: dict[str, list[Body]] = {

@@ -26,7 +26,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("container", "lambdas")
+SOURCES = {"ordergap": "container", "lambdas": "."}
+"""Package of ours -> the folder of this checkout that holds it."""
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64")
 MOST = 250 * 2**20  # bytes that Lambda takes, unzipped
 NEEDLESS = {".a", ".c", ".f90", ".h", ".pxd", ".pyi", ".pyx"}
@@ -58,9 +59,15 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _file(root: Path, name: str) -> Path | None:
-    place = root.joinpath(*name.split("."))
+    place = root.joinpath(SOURCES[name.split(".", maxsplit=1)[0]], *name.split("."))
     candidates = (place.with_suffix(".py"), place / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _in_zip(root: Path, module: Path) -> Path:
+    """Where a module stands in the zip, in whose root our packages lie side by side."""
+    path = module.relative_to(root)
+    return path.relative_to("container") if path.parts[0] == "container" else path
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -71,7 +78,7 @@ def _imported(path: Path) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from (name for name in names if name.split(".")[0] in ROOMS)
+        yield from (name for name in names if name.split(".")[0] in SOURCES)
 
 
 def services(root: Path, function: str) -> set[str]:
@@ -195,7 +202,7 @@ def build(root: Path, function: str, dist: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=_made(dist)) as made:
         code, finished = _made(Path(made) / "code"), Path(made) / path.name
         for module in modules(root, function):
-            copy = code / module.relative_to(root)
+            copy = code / _in_zip(root, module)
             _made(copy.parent)
             shutil.copyfile(module, copy)
         _compile(code)

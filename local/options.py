@@ -7,7 +7,8 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from container.contract.orders import Columns
+from ordergap.contract.orders import Columns
+
 from local import cdnow, source
 
 
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--trainer", default="xgboost", help="(default %(default)s)")
     made.add_argument(
         "--hyperparameter", action="append", default=[], metavar="NAME=VALUE", type=_pair,
-        help="of the training; may be repeated; `python -m container train --help` lists them",
+        help="of the training; may be repeated; `python -m ordergap train --help` lists them",
     )  # fmt: skip
     made.add_argument(
         "--runner", choices=("process", "docker"), default="process",

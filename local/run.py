@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.orders import Columns
+from ordergap.errors import OrdergapError
 from rich.console import Console
 
-from container.contract.metrics import TrainingMetrics
-from container.contract.orders import Columns
-from container.errors import OrdergapError
 from local import cdnow, embedded, show, source
 from local.aws import CREDENTIALS
 from local.deployment import LEFT_OUT, Deployment, NotDeployed, deploy

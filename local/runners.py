@@ -76,7 +76,7 @@ class Process:
         own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         bind = {"SAGEMAKER_BIND_TO_PORT": str(port)} if port else {}
         process = subprocess.Popen(
-            [sys.executable, "-m", "container", command, "--opt_ml", opt_ml],
+            [sys.executable, "-m", "ordergap", command, "--opt_ml", opt_ml],
             cwd=opt_ml,
             env={**own, **bind, **environment, **PYTHON},
             stdin=subprocess.DEVNULL,

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ordergap.contract.metrics import TrainingMetrics
 from rich.console import Console
 from rich.table import Table
-
-from container.contract.metrics import TrainingMetrics
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef

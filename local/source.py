@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+from ordergap.contract.orders import Columns
+from ordergap.errors import DataError
+from ordergap.ingest.cells import dates
+from ordergap.ingest.scanning import scan, versions
+from ordergap.ingest.sources import find
+from ordergap.ingest.table import names
 
-from container.contract.orders import Columns
-from container.errors import DataError
-from container.ingest.cells import dates
-from container.ingest.scanning import scan, versions
-from container.ingest.sources import find
-from container.ingest.table import names
 from local.ports import free_port
 
 START_SECONDS = 60

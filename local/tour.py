@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _command(*words: str | Path) -> list[str]:
-    command = ["-m", "container", *map(str, words)]
+    command = ["-m", "ordergap", *map(str, words)]
     print(f"\n$ python {shlex.join(command)}", flush=True)
     return [sys.executable, *command]
 

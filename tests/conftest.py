@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from ordergap.settings import available_cpus, limit_threads
 
-from container.settings import available_cpus, limit_threads
 from tests.postgres import NoPostgres, serve
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and so would what they start.

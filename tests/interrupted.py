@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xgboost
-
-from container.checkpoints import State, read_checkpoint
+from ordergap.checkpoints import State, read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,15 +36,15 @@ def slowly(function):
         return function(*words)
     return call
 
-from container import checkpoints
-from container.__main__ import main
-from container.settings import available_cpus, limit_threads
+from ordergap import checkpoints
+from ordergap.__main__ import main
+from ordergap.settings import available_cpus, limit_threads
 limit_threads(available_cpus())
 checkpoints._SHARE = 2
 os.fsync, os.replace = slowly(os.fsync), slowly(os.replace)
 if "lstm" in sys.argv:
-    import container.trainers.lstm_learning
-    Learning = container.trainers.lstm_learning.Learning
+    import ordergap.trainers.lstm_learning
+    Learning = ordergap.trainers.lstm_learning.Learning
     Learning.remember = counted(Learning.remember)
 else:
     import xgboost

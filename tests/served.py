@@ -53,10 +53,10 @@ def lines(records: list[dict[str, Any]]) -> bytes:
 
 
 def command(*words: object, **environment: object) -> dict[str, Any]:
-    """How to start `python -m container`, for subprocess."""
+    """How to start `python -m ordergap`, for subprocess."""
     told = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
     told |= {name: str(value) for name, value in environment.items()}
-    return {"args": [sys.executable, "-m", "container", *map(str, words)], "env": told}
+    return {"args": [sys.executable, "-m", "ordergap", *map(str, words)], "env": told}
 
 
 def free_port() -> int:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-
-from container.histories import Histories, day_of
+from ordergap.histories import Histories, day_of
 
 OPENING = datetime.date(2024, 1, 1)
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from container.__main__ import main
-from container.artifacts import Bundle
-from container.contract.manifest import Manifest
+from ordergap.__main__ import main
+from ordergap.artifacts import Bundle
+from ordergap.contract.manifest import Manifest
 
 
 @dataclass(frozen=True)

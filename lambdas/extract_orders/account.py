@@ -6,7 +6,8 @@ import datetime
 from collections import Counter
 from dataclasses import dataclass, field
 
-from container.contract.orders import DataReport, Rejection
+from ordergap.contract.orders import DataReport, Rejection
+
 from lambdas.shared.errors import SourceEmpty
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from ordergap.contract.orders import Columns
+from ordergap.errors import PlatformError
 from sqlalchemy import URL
 
-from container.contract.orders import Columns
-from container.errors import PlatformError
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.earlier import find, keys, success

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import cast
 
 import polars as pl
+from ordergap import ingest
+from ordergap.contract.orders import Columns
+from ordergap.ingest.cells import dates
 
-from container import ingest
-from container.contract.orders import Columns
-from container.ingest.cells import dates
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.scoring import lines
 from lambdas.extract_orders.shards import Shards

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Self
 
+from ordergap.contract.orders import Columns, Rejection
+from ordergap.contract.prediction import Date
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from container.contract.orders import Columns, Rejection
-from container.contract.scoring import Date
 from lambdas.shared import events
 from lambdas.shared.events import Event, RunId
 

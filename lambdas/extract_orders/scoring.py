@@ -6,14 +6,13 @@ import datetime
 from collections.abc import Iterable, Iterator
 
 import polars as pl
-
-from container.histories import Histories
+from ordergap.histories import Histories
 
 PART_BYTES = 5_000_000  # batch transform sends up to 6 MB at once
 
 
 def lines(histories: Histories, as_of: datetime.date) -> list[bytes]:
-    """A `container.contract.scoring.ScoringRecord` for each customer, without line ends."""
+    """A `ordergap.contract.prediction.ScoringRecord` for each customer, without line ends."""
     customers = pl.Series(histories.customer_ids, dtype=pl.String)
     orders = pl.DataFrame(
         {

@@ -6,10 +6,10 @@ import zlib
 from pathlib import Path
 
 import polars as pl
+from ordergap.contract.orders import Columns
+from ordergap.errors import DataError
+from ordergap.ingest.cells import dates, identifiers
 
-from container.contract.orders import Columns
-from container.errors import DataError
-from container.ingest.cells import dates, identifiers
 from lambdas.shared.errors import BadEvent
 
 _SHARD = "_shard"

@@ -9,11 +9,11 @@ from typing import Any, Protocol, cast
 
 import polars as pl
 import sqlalchemy as sql
+from ordergap.contract.orders import Columns
+from ordergap.errors import MissingColumn
+from ordergap.ingest.table import Tabulator, names, settings
 from sqlalchemy.exc import DBAPIError
 
-from container.contract.orders import Columns
-from container.errors import MissingColumn
-from container.ingest.table import Tabulator, names, settings
 from lambdas.extract_orders.database import said
 from lambdas.extract_orders.request import Market
 from lambdas.shared.errors import BadEvent, SourceColumnMissing

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
+from ordergap.contract.metrics import METRICS_SCHEMA_VERSION, TrainingMetrics
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from container.contract.metrics import METRICS_SCHEMA_VERSION, TrainingMetrics
 from lambdas.shared.errors import ModelUnreadable
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from math import hypot, isfinite
 from statistics import NormalDist
 from typing import NamedTuple
 
-from container.contract.metrics import TrainingMetrics
+from ordergap.contract.metrics import TrainingMetrics
 
 NAIVE = "naive"
 PROTOCOLS = ("every customer", "every order")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
+from ordergap.contract.prediction import Date
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from container.contract.scoring import Date
 from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.registry import Package

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from ordergap.contract.metrics import TrainingMetrics
 
-from container.contract.metrics import TrainingMetrics
 from lambdas.judge_model.artifact import parse
 from lambdas.shared.errors import ModelUnreadable
 

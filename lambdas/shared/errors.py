@@ -1,4 +1,4 @@
-"""What a function of the pipeline raises on purpose, each a kind of `container.errors`.
+"""What a function of the pipeline raises on purpose, each a kind of `ordergap.errors`.
 
 - BadEvent               the input is not what the function takes; lists every problem
 - SourceEmpty            the shop's source holds no usable order until as_of
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from container.errors import (
+from ordergap.errors import (
     AlgorithmError,
     MissingColumn,
     ModelMismatch,

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from container.errors import OrdergapError
+from ordergap.errors import OrdergapError
 
 _SERVICE = "ordergap-pipeline"
 Handler = Callable[[object, LambdaContext], dict[str, object]]

@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TypeVar
 
+from ordergap.errors import UserError
 from pydantic import BaseModel, ValidationError
-
-from container.errors import UserError
 
 S = TypeVar("S", bound=BaseModel)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from ordergap.contract.prediction import Date
 from pydantic import BaseModel, Field, model_validator
 
-from container.contract.scoring import Date
 from lambdas.shared import clients
 from lambdas.shared.events import RunEvent, parse
 from lambdas.shared.ledger import Ledger

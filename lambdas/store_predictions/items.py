@@ -7,9 +7,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ordergap.contract.prediction import Prediction
 from pydantic import ValidationError
 
-from container.contract.scoring import Prediction
 from lambdas.store_predictions.lines import LONGEST
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = [
     path for name in ("container", "local", "benchmarks") for path in (ROOT / name).rglob("*.py")
 ]
-CONTAINER = [path for path in CODE if path.is_relative_to(ROOT / "container")]
+PACKAGE = ROOT / "container/ordergap"
+MODULES = [path for path in CODE if path.is_relative_to(PACKAGE)]
 
 TIMELESS = {
     "artifacts", "contract", "evaluation", "features", "forecast", "histories", "ingest", "models",
@@ -25,7 +26,7 @@ AT_WORK = {
 }  # fmt: skip
 
 
-def every_module(paths: list[Path] = CONTAINER) -> pytest.MarkDecorator:
+def every_module(paths: list[Path] = MODULES) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "path", paths, ids=[str(path.relative_to(ROOT)) for path in paths]
     )
@@ -45,14 +46,14 @@ def dotted(tree: ast.AST) -> set[str]:
 
 
 def room(path: Path) -> str:
-    return path.relative_to(ROOT / "container").parts[0].removesuffix(".py")
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def test_the_stairs_name_every_room_and_no_other() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (stairs,) = [each for each in contracts["contracts"] if each["type"] == "layers"]
     named = {word for layer in stairs["layers"] for word in re.split(r"\s*[|:]\s*", layer)}
-    rooms = {room(path) for path in CONTAINER if path != ROOT / "container" / "__init__.py"}
+    rooms = {room(path) for path in MODULES if path != PACKAGE / "__init__.py"}
     assert named == rooms
 
 

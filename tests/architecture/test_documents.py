@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ordergap.contract.prediction import Prediction, ScoringRecord
 
-from container.contract.scoring import Prediction, ScoringRecord
 from tests.contract import table
 
 DOCUMENTS = ("README.md", "DESIGN.md", "CHANGELOG.md")

@@ -17,6 +17,7 @@ print(*sys.modules)
 def modules(root: Path, *packages: str) -> list[str]:
     """The dotted names of `packages`, given as paths, and of everything inside them."""
     names = []
+    root /= "container"
     for package in packages:
         paths = [root / f"{package}.py", *(root / package).rglob("*.py")]
         names += [
@@ -30,14 +31,14 @@ def modules(root: Path, *packages: str) -> list[str]:
 @pytest.mark.parametrize(
     ("packages", "strangers"),
     [
-        (["container/__main__"], {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"}),
-        (["container/contract", "container/errors"], {"numpy"}),
-        (["container/serving"], {"torch", "sklearn", "pandas", "pyarrow", "scipy"}),
+        (["ordergap/__main__"], {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"}),
+        (["ordergap/contract", "ordergap/errors"], {"numpy"}),
+        (["ordergap/serving"], {"torch", "sklearn", "pandas", "pyarrow", "scipy"}),
         (
-            ["container/models/formats", "container/trainers/factory"],
+            ["ordergap/models/formats", "ordergap/trainers/factory"],
             {"xgboost", "torch", "sklearn"},
         ),
-        (["container/features", "container/histories", "container/forecast"], {"polars", "scipy"}),
+        (["ordergap/features", "ordergap/histories", "ordergap/forecast"], {"polars", "scipy"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

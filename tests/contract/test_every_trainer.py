@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordergap import features
+from ordergap.artifacts import Bundle
+from ordergap.contract.hyperparameters import NAMES, parse
+from ordergap.errors import InvalidHyperparameters
+from ordergap.evaluation.judge import judge, outcomes
+from ordergap.evaluation.metrics import brier, event_within
+from ordergap.histories import Histories
+from ordergap.survival.targets import orders_after, waits_from
+from ordergap.training.job import train
 
-from container import features
-from container.artifacts import Bundle
-from container.contract.hyperparameters import NAMES, parse
-from container.errors import InvalidHyperparameters
-from container.evaluation.judge import judge, outcomes
-from container.evaluation.metrics import brier, event_within
-from container.histories import Histories
-from container.targets import orders_after, waits_from
-from container.training.job import train
 from tests.shop import shop, write_csv
 
 SMALL = {
@@ -41,8 +41,8 @@ LEARN_DAYS = 240
 READ_IN_A_FRESH_PROCESS = """
 import json, sys
 from pathlib import Path
-from container.artifacts import Bundle
-from container.ingest import read
+from ordergap.artifacts import Bundle
+from ordergap.ingest import read
 bundle = Bundle.load(Path(sys.argv[1]))
 orders = read(Path(sys.argv[2]), bundle.manifest.hyperparameters.columns).histories
 print(json.dumps(bundle.forecast(orders, int(orders.day.max())).records()))

@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from ordergap import features
+from ordergap.features import median
+from ordergap.histories import Histories
 
 from benchmarks.features import made_up
-from container import features
-from container.features import median
-from container.histories import Histories
 
 NAMES = (*features.names(calendar=True), *features.sequence_names(4))
 

@@ -17,17 +17,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordergap.contract.hyperparameters import parse
+from ordergap.errors import OrdergapError
+from ordergap.histories import Histories, date_of
+from ordergap.hosts import Hosts as Connected
+from ordergap.hosts import cluster
+from ordergap.hosts.cluster import together
+from ordergap.sagemaker.command import train
+from ordergap.sagemaker.opt_ml import OptMl
+from ordergap.settings import JobSettings
+from ordergap.stopping import Stopped
+from ordergap.training import job
 
-from container.checkpoints import Stopped
-from container.contract.hyperparameters import parse
-from container.errors import OrdergapError
-from container.histories import Histories, date_of
-from container.hosts import Hosts as Connected
-from container.opt_ml import OptMl
-from container.settings import JobSettings
-from container.training import cluster, job
-from container.training.cluster import together
-from container.training.command import train
 from tests.shop import shop, write_csv
 from tests.training_platform import Platform
 
@@ -72,7 +73,7 @@ class Hosts:
 
     def start(self, name: str, settings: dict[str, object]) -> None:
         words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-        command = [sys.executable, "-m", "container", "train", *words]
+        command = [sys.executable, "-m", "ordergap", "train", *words]
         environment = os.environ | {
             "ORDERGAP_HOSTS_PORT": str(self.port),
             "ORDERGAP_HOSTS_SECONDS": str(self.seconds),

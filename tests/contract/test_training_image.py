@@ -25,7 +25,7 @@ def test_the_entry_point_is_in_exec_form_and_becomes_our_process(root: Path, rec
     assert said(recipe, "ENTRYPOINT") == ['["/opt/ordergap/entrypoint.sh"]']
     assert said(recipe, "CMD") == ['["train"]']
     last = (root / "entrypoint.sh").read_text().splitlines()[-1]
-    assert last == 'exec python -m container "$@"'
+    assert last == 'exec python -m ordergap "$@"'
 
 
 @pytest.mark.point(5)
@@ -46,7 +46,9 @@ def test_the_image_names_no_user_and_all_may_read_its_code(recipe: str) -> None:
 @pytest.mark.point(27)
 def test_training_knows_no_network_but_its_other_hosts_and_no_installer(root: Path) -> None:
     rooms = {path for path in (root / "container").rglob("*.py") if "serving" not in path.parts}
-    rooms.remove(root / "container/training/meeting.py")  # where several hosts find one another
+    rooms.remove(
+        root / "container/ordergap/hosts/rendezvous.py"
+    )  # where several hosts find one another
     words = r"\b(import (urllib|http|requests|pip)|gethost\w*|getaddrinfo|create_connection)"
     for path in rooms:
         assert not re.search(words, path.read_text()), path
@@ -85,9 +87,9 @@ def test_output_is_not_held_back(recipe: str) -> None:
 @pytest.mark.parametrize("words", [[], ["trian"]])
 def test_no_or_an_unknown_command_is_a_line_of_usage(root: Path, words: list[str]) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "container", *words],
+        [sys.executable, "-m", "ordergap", *words],
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith("usage: python -m container {train,serve")
+    assert ended.stderr.startswith("usage: python -m ordergap {train,serve")
     assert ended.stderr.count("\n") == 1

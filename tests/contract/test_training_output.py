@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ordergap.artifacts import MANIFEST, Bundle, file_digest
+from ordergap.errors import PlatformError
+from ordergap.training import job as training_job
 
-from container.artifacts import MANIFEST, Bundle, file_digest
-from container.errors import PlatformError
-from container.training import job as training_job
 from tests.shop import shop, write_csv
 from tests.training_platform import Platform, platform
 
@@ -122,7 +122,7 @@ def test_a_job_killed_while_saving_leaves_nothing_that_a_later_one_keeps(
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from container.__main__ import main\n"
+        "from ordergap.__main__ import main\n"
         "replace = Path.replace\n"
         "def killed(path, target):\n"
         "    if path.name == 'metrics.json':\n"
@@ -160,7 +160,7 @@ def test_few_checkpoints_are_kept_and_no_unfinished_one(
     job: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDERGAP_CHECKPOINT_SECONDS", "0")
-    monkeypatch.setattr("container.checkpoints._SHARE", 0)
+    monkeypatch.setattr("ordergap.checkpoints._SHARE", 0)
     (job.root / "checkpoints").mkdir()
     assert job.train(*QUICK) == 0
     names = sorted(job.files("checkpoints"))
@@ -186,7 +186,9 @@ def test_the_published_definitions_find_every_metric_in_a_real_log(
     words: tuple[str, ...],
     curve: str | None,
 ) -> None:
-    published = json.loads((root / "container/training/metric_definitions.json").read_text())
+    published = json.loads(
+        (root / "container/ordergap/training/metric_definitions.json").read_text()
+    )
     assert len({each["Name"] for each in published}) == len(published) <= 40
     assert job.train(*words) == 0
     log = capsys.readouterr().out
@@ -218,7 +220,7 @@ def test_the_same_data_and_seed_make_the_same_bytes_in_any_process(
     folders = []
     for seed in ("1", "2"):
         folder = platform.root / seed
-        command = [sys.executable, "-m", "container", "train", "--file_path", str(orders), *words]
+        command = [sys.executable, "-m", "ordergap", "train", "--file_path", str(orders), *words]
         subprocess.run(
             [*command, "--model_dir", str(folder)],
             cwd=root,

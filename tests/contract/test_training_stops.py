@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ordergap.artifacts import Bundle
+from ordergap.sagemaker.stopping import told_to_stop
 
-from container.artifacts import Bundle
-from container.training.stopping import told_to_stop
 from tests.interrupted import Job
 from tests.shop import shop, write_csv
 
@@ -75,7 +75,7 @@ def test_sigterm_ends_the_job_soon_with_exit_code_0(
 
 STUCK = """
 import hashlib, sys, time
-from container.training.stopping import told_to_stop
+from ordergap.sagemaker.stopping import told_to_stop
 with told_to_stop(grace=0.5):
     print("stuck", flush=True)
     {stuck}

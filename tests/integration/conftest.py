@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordergap.artifacts import Bundle
 
-from container.artifacts import Bundle
 from tests.served import HEADER, Server, command, made_up, order_lines
 
 Serve = Callable[..., Server]

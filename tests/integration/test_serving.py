@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordergap.artifacts import Bundle
+from ordergap.histories import day_of
+from ordergap.scoring import encoders
+from ordergap.serving.formats import codecs
+from ordergap.serving.formats.question import predict
 
-from container.artifacts import Bundle
-from container.histories import day_of
-from container.serving import codecs
-from container.serving.predictor import predict
 from tests.served import AS_OF, HEADER, LINES, Server, command, lines, order_lines
 
 Serve = Callable[..., Server]
@@ -27,8 +28,8 @@ Serve = Callable[..., Server]
 def test_the_server_says_what_the_model_says_in_every_form(
     server: Server, bundle: Bundle, records: list[dict[str, Any]]
 ) -> None:
-    asked = codecs.decode(lines(records), codecs.JSON_LINES, bundle.manifest, day_of(AS_OF))
-    expected = codecs.json(predict(bundle, asked))
+    asked = codecs.decode(lines(records), encoders.JSON_LINES, bundle.manifest, day_of(AS_OF))
+    expected = encoders.json(predict(bundle, asked))
     assert server.score(json.dumps({"instances": records}), "application/json") == expected
     assert server.score(lines(records), "application/jsonlines") == expected
     table = "\n".join(",".join(map(str, row)) for row in [HEADER, *order_lines(40)])

@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from container import features
-from container.artifacts import MANIFEST, Bundle, check, file_digest, read_manifest
-from container.contract.hyperparameters import Hyperparameters
-from container.contract.manifest import Manifest
-from container.contract.orders import DataReport
-from container.contract.scoring import Prediction
-from container.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
-from container.forecast import Known
-from container.histories import Histories, day_of
-from container.models.naive import NaiveModel
+from ordergap import features
+from ordergap.artifacts import MANIFEST, Bundle, check, file_digest, read_manifest
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.manifest import Manifest
+from ordergap.contract.orders import DataReport
+from ordergap.contract.prediction import Prediction
+from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
+from ordergap.forecast import Known
+from ordergap.histories import Histories, day_of
+from ordergap.models.naive import NaiveModel
 
 DAY = datetime.date(2011, 12, 9)
 AS_OF = day_of(DAY)

@@ -9,10 +9,10 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container import checkpoints
-from container.checkpoints import Checkpoints, Progress, State, Stopped
-from container.errors import PlatformError, UserError
+from ordergap import checkpoints
+from ordergap.checkpoints import Checkpoints, Progress, State
+from ordergap.errors import PlatformError, UserError
+from ordergap.stopping import Stopped
 
 JOB = {"eta": 0.1, "data": "abc", "horizons": [30, 60]}
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.contract.scoring import Prediction, Status
-from container.forecast import Forecasts, Known, forecast
-from container.histories import date_of, day_of
-from container.survival import Survival
+from ordergap.contract.prediction import Prediction, Status
+from ordergap.forecast import Forecasts, Known, forecast
+from ordergap.histories import date_of, day_of
+from ordergap.survival.curve import Survival
 
 AS_OF = day_of(datetime.date(2011, 12, 9))
 MODEL = "0123456789ab"

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from container.__main__ import main
-from container.artifacts import Bundle
-from container.contract.hyperparameters import NAMES
-from container.errors import PlatformError
-from container.training import job
+from ordergap.__main__ import main
+from ordergap.artifacts import Bundle
+from ordergap.contract.hyperparameters import NAMES
+from ordergap.errors import PlatformError
+from ordergap.training import job
 
 FIRST = datetime.date(2011, 1, 3)
 
@@ -87,7 +86,7 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
 
 def test_help_answers_without_importing_what_a_command_needs(root: Path) -> None:
     script = (
-        "import sys; from container.__main__ import main; assert main(['--help']) == 0;"
+        "import sys; from ordergap.__main__ import main; assert main(['--help']) == 0;"
         "assert not {'numpy', 'pydantic', 'flask'} & set(sys.modules)"
     )
     told = subprocess.run(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.histories import Histories, date_of, day_of
+from ordergap.histories import Histories, date_of, day_of
 
 orders = st.lists(
     st.tuples(

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.kaplan_meier import kaplan_meier
+from ordergap.survival.kaplan_meier import kaplan_meier
 
 Row = tuple[int, int, bool]  # entry, gap, observed
 

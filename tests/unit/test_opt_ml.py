@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from container.errors import DataError, InvalidHyperparameters, UserError
-from container.opt_ml import Channel, OptMl
+from ordergap.errors import DataError, InvalidHyperparameters, UserError
+from ordergap.sagemaker.opt_ml import Channel, OptMl
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container.histories import Histories
-from container.outliers import LEAST_CUSTOMERS, OutlierStudy, keep_mask
+from ordergap.histories import Histories
+from ordergap.outliers import LEAST_CUSTOMERS, OutlierStudy, keep_mask
 
 
 def shop(customers: int, seed: int = 1, single: float = 0.3, *, items: bool = True) -> Histories:
@@ -97,8 +96,8 @@ def test_a_few_customers_are_all_kept() -> None:
 def test_without_the_filter_scikit_learn_is_not_imported() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from container.histories import Histories\n"
-        "from container.outliers import keep_mask\n"
+        "from ordergap.histories import Histories\n"
+        "from ordergap.outliers import keep_mask\n"
         "n = np.arange(30)\n"
         "orders = Histories.from_orders([*map(str, n)], n, n.astype(np.int32), n + 1.0)\n"
         "assert keep_mask(orders, 0, 42).keep.all()\n"

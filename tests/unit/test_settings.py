@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from container.errors import UserError
-from container.settings import Settings, available_cpus
+from ordergap.errors import UserError
+from ordergap.settings import Settings, available_cpus
 
 
 def test_an_empty_environment_means_the_defaults() -> None:
@@ -96,7 +95,7 @@ def test_processors_are_those_of_the_container(
 @pytest.mark.point(63)
 def test_limit_threads_leaves_what_the_caller_has_set(root: Path) -> None:
     script = (
-        "import os; from container.settings import limit_threads; limit_threads(1);"
+        "import os; from ordergap.settings import limit_threads; limit_threads(1);"
         "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
     )
     environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "4"}

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from container.survival import Survival
+from ordergap.survival.curve import Survival
 
 Floats = NDArray[np.float64]
 levels = st.floats(0.01, 0.99)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.histories import Histories
-from container.targets import Targets, every_order, orders_after, waits_from
+from ordergap.histories import Histories
+from ordergap.survival.targets import Targets, every_order, orders_after, waits_from
 
 Days = list[list[int]]
 Gap = tuple[int, float, bool, float, float]  # the order's day, gap, observed, watched, entry

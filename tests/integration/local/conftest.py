@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordergap.__main__ import main as ordergap
+from ordergap.contract.orders import Columns
+from ordergap.histories import Histories
 
-from container.__main__ import main as ordergap
-from container.contract.orders import Columns
-from container.histories import Histories
 from local import source
 from local.aws import Aws
 from local.deployment import Deployment, deploy
@@ -229,7 +229,7 @@ class Shop:
         return {item["customer_id"]["S"]: item for item in items}
 
     def predicted(self, ended: Ended) -> dict[str, dict[str, Any]]:
-        """Customer -> what `python -m container predict` says with the model that has scored."""
+        """Customer -> what `python -m ordergap predict` says with the model that has scored."""
         artifact = json.loads(self.pipeline.read(ended, self.name, "verdict.json"))["artifact"]
         folder = self.path.with_suffix("") / ended.run_id
         folder.mkdir(parents=True)

@@ -20,8 +20,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
+from ordergap.histories import Histories, day_of
 
-from container.histories import Histories, day_of
 from local import transform
 from local.lambda_runtime import Answer, Function
 from local.ports import free_port

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordergap import features
+from ordergap.__main__ import main
+from ordergap.backtest import fold as fold_room
+from ordergap.backtest.compare import compare_folds
+from ordergap.backtest.fold import MODEL, Fold, run_fold
+from ordergap.backtest.run import cutoffs
+from ordergap.contract.hyperparameters import parse
+from ordergap.errors import AlgorithmError
+from ordergap.histories import Histories
 
-from container import features
-from container.__main__ import main
-from container.backtest import fold as fold_room
-from container.backtest.compare import compare_folds
-from container.backtest.fold import MODEL, Fold, run_fold
-from container.backtest.run import cutoffs
-from container.contract.hyperparameters import parse
-from container.errors import AlgorithmError
-from container.histories import Histories
 from tests.shop import shop, write_csv
 
 QUICK = {"num_round": 30, "eta": 0.2, "time_bins": 10}

@@ -9,11 +9,10 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.contract.hyperparameters import NAMES, Hyperparameters, parse
+from ordergap.contract.orders import NON_PRODUCT_CODES, Columns
+from ordergap.errors import InvalidHyperparameters
 from pydantic import ValidationError
-
-from container.contract.hyperparameters import NAMES, Hyperparameters, parse
-from container.contract.orders import NON_PRODUCT_CODES, Columns
-from container.errors import InvalidHyperparameters
 
 COLUMNS = [name for name in Columns.model_fields if name != "non_product_codes"]
 

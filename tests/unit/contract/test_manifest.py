@@ -8,11 +8,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.manifest import SCHEMA_VERSION, Manifest
+from ordergap.contract.orders import DataReport, Rejection
 from pydantic import ValidationError
-
-from container.contract.hyperparameters import Hyperparameters
-from container.contract.manifest import SCHEMA_VERSION, Manifest
-from container.contract.orders import DataReport, Rejection
 
 LEVELS = {"0.5": 0.35, "0.8": 0.62, "0.9": 0.81}
 DAY = datetime.date(2011, 12, 9)

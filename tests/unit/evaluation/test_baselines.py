@@ -6,20 +6,19 @@ from functools import cache
 
 import numpy as np
 import pytest
+from ordergap import features
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.evaluation.baselines import BASELINES, Baseline, BuyTillYouDie, OwnGap, RecencyOnly
+from ordergap.evaluation.bg_nbd import fit
+from ordergap.evaluation.judge import judge
+from ordergap.histories import Histories
+from ordergap.models.naive import FEATURES
+from ordergap.survival.curve import Survival
+from ordergap.survival.kaplan_meier import kaplan_meier
+from ordergap.survival.targets import every_order, orders_after, waits_from
+from ordergap.trainers.base import Sample
+from ordergap.trainers.naive import NaiveTrainer
 from scipy.stats import spearmanr
-
-from container import features
-from container.contract.hyperparameters import Hyperparameters
-from container.evaluation.baselines import BASELINES, Baseline, BuyTillYouDie, OwnGap, RecencyOnly
-from container.evaluation.bg_nbd import fit
-from container.evaluation.judge import judge
-from container.histories import Histories
-from container.kaplan_meier import kaplan_meier
-from container.models.naive import FEATURES
-from container.survival import Survival
-from container.targets import every_order, orders_after, waits_from
-from container.trainers.base import Sample
-from container.trainers.naive import NaiveTrainer
 
 CUTOFF, END = 300, 400
 

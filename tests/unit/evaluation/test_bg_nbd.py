@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from ordergap import ingest
+from ordergap.contract.orders import Columns
+from ordergap.evaluation.bg_nbd import BgNbd, fit
 from scipy import stats
-
-from container import ingest
-from container.contract.orders import Columns
-from container.evaluation.bg_nbd import BgNbd, fit
 
 Customers = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 

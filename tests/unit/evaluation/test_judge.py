@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from container.evaluation.judge import (
+from ordergap.evaluation.judge import (
     CAP_SHARE_B,
     NOMINAL_LEVELS,
     inner_levels,
@@ -16,9 +15,9 @@ from container.evaluation.judge import (
     outcomes,
     window_caps,
 )
-from container.evaluation.metrics import Outcomes, Predicted, evaluate
-from container.survival import Survival
-from container.targets import Targets
+from ordergap.evaluation.metrics import Outcomes, Predicted, evaluate
+from ordergap.survival.curve import Survival
+from ordergap.survival.targets import Targets
 
 CAP = 60.0
 

@@ -11,10 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, roc_auc_score
-
-from container.evaluation.metrics import (
+from ordergap.evaluation.metrics import (
     Column,
     Outcomes,
     Predicted,
@@ -28,6 +25,8 @@ from container.evaluation.metrics import (
     evaluate,
     event_within,
 )
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

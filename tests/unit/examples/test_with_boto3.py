@@ -4,8 +4,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
+from ordergap.contract.hyperparameters import NAMES, parse
 
-from container.contract.hyperparameters import NAMES, parse
 from examples import with_boto3
 
 ACCOUNT = (

@@ -2,11 +2,10 @@ import datetime
 
 import numpy as np
 import pytest
-
-from container import features
-from container.features import calendar
-from container.features.block import Block
-from container.histories import Histories, day_of
+from ordergap import features
+from ordergap.features import calendar
+from ordergap.features.block import Block
+from ordergap.histories import Histories, day_of
 
 NAMES = features.names(calendar=True)
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ordergap import features
+from ordergap.histories import Histories
 
 from benchmarks import pandas_features
 from benchmarks.features import made_up
-from container import features
-from container.histories import Histories
 
 WINDOWS = """
 WITH gaps AS (

@@ -50,15 +50,15 @@ def house(tmp_path: Path) -> Path:
         "lambdas/__init__.py": "",
         "lambdas/requirements.txt": "",
         "lambdas/one/__init__.py": "",
-        "lambdas/one/handler.py": "import json\nfrom container.rooms import cellar\nX = 1\n",
+        "lambdas/one/handler.py": "import json\nfrom ordergap.rooms import cellar\nX = 1\n",
         "lambdas/one/event.json": "{}",
         "lambdas/two/__init__.py": "",
-        "lambdas/two/handler.py": "def handle() -> None:\n    import container.attic\n",
-        "container/__init__.py": "",
-        "container/rooms/__init__.py": "from container import stairs\n",
-        "container/rooms/cellar.py": "",
-        "container/stairs.py": "import numpy\n",
-        "container/attic.py": "",
+        "lambdas/two/handler.py": "def handle() -> None:\n    import ordergap.attic\n",
+        "container/ordergap/__init__.py": "",
+        "container/ordergap/rooms/__init__.py": "from ordergap import stairs\n",
+        "container/ordergap/rooms/cellar.py": "",
+        "container/ordergap/stairs.py": "import numpy\n",
+        "container/ordergap/attic.py": "",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -125,7 +125,7 @@ def test_a_zip_has_bytecode_for_every_module_and_nothing_that_nobody_needs(funct
     others = set(FUNCTIONS) - {function}
     assert not [path for path in paths if path.parts[0] == "lambdas" and path.parts[1] in others]
     for path in paths:
-        if path.suffix == ".py" and path.parts[0] in package.ROOMS:
+        if path.suffix == ".py" and path.parts[0] in package.SOURCES:
             tag = sys.implementation.cache_tag
             assert str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc") in names
 
@@ -171,9 +171,9 @@ def test_a_zip_is_built_again_only_when_something_has_changed(house: Path) -> No
     path = package.build(house, "one", dist)
     before = path.stat().st_mtime_ns
     assert package.build(house, "one", dist).stat().st_mtime_ns == before
-    (house / "container/attic.py").write_text("X = 1\n")  # which `one` does not import
+    (house / "container/ordergap/attic.py").write_text("X = 1\n")  # which `one` does not import
     assert package.build(house, "one", dist).stat().st_mtime_ns == before
-    (house / "container/stairs.py").write_text("X = 1\n")
+    (house / "container/ordergap/stairs.py").write_text("X = 1\n")
     assert package.build(house, "one", dist).stat().st_mtime_ns > before
 
 
@@ -189,12 +189,16 @@ def test_the_modules_are_those_that_are_imported_wherever_the_import_stands(hous
     def held(function: str) -> set[str]:
         return {str(path.relative_to(house)) for path in package.modules(house, function)}
 
-    ours = {"lambdas/__init__.py", "container/__init__.py"}
+    ours = {"lambdas/__init__.py", "container/ordergap/__init__.py"}
     one = {"lambdas/one/__init__.py", "lambdas/one/handler.py"}
-    rooms = {"container/rooms/__init__.py", "container/rooms/cellar.py", "container/stairs.py"}
+    rooms = {
+        "container/ordergap/rooms/__init__.py",
+        "container/ordergap/rooms/cellar.py",
+        "container/ordergap/stairs.py",
+    }
     assert held("one") == ours | one | rooms
     two = {"lambdas/two/__init__.py", "lambdas/two/handler.py"}
-    assert held("two") == ours | two | {"container/attic.py"}
+    assert held("two") == ours | two | {"container/ordergap/attic.py"}
 
 
 def test_a_zip_that_is_too_large_is_refused_and_not_left_behind(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordergap.contract.prediction import Prediction, Status
 
-from container.contract.scoring import Prediction, Status
 from infra import package
 from lambdas.store_predictions import items
 from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE

@@ -1,8 +1,7 @@
 import polars as pl
 import pytest
-
-from container.errors import DataError
-from container.ingest import cells
+from ordergap.errors import DataError
+from ordergap.ingest import cells
 
 MORNING = "2010-12-01T08:26"
 MIDNIGHT = "2010-12-01T00:00"

@@ -11,11 +11,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container.contract.orders import Columns, Rejection
-from container.errors import DataError, InvalidRequest
-from container.histories import date_of
-from container.ingest import Cleaned, describe, from_bytes, from_frame, read
+from ordergap.contract.orders import Columns, Rejection
+from ordergap.errors import DataError, InvalidRequest
+from ordergap.histories import date_of
+from ordergap.ingest import Cleaned, describe, from_bytes, from_frame, read
 
 NAMES = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
          "CustomerID", "Country")  # fmt: skip

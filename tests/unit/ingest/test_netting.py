@@ -5,8 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.ingest.netting import net
+from ordergap.ingest.netting import net
 
 # (customer, product, price, moment, units, cancels); quarters are exact in binary.
 Line = tuple[int, int, float, int, float, bool]

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from container.contract.orders import Columns
-from container.histories import date_of
-from container.ingest import Cleaned, from_bytes, read
+from ordergap.contract.orders import Columns
+from ordergap.histories import date_of
+from ordergap.ingest import Cleaned, from_bytes, read
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container.contract.orders import Columns
-from container.errors import DataError, MissingColumn, UnsupportedMediaType, UserError
-from container.ingest import Cleaned, from_bytes, from_frame, read
+from ordergap.contract.orders import Columns
+from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType, UserError
+from ordergap.ingest import Cleaned, from_bytes, from_frame, read
 
 LINES = (
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",

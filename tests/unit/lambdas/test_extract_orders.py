@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ordergap import ingest
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.orders import Columns, Rejection
+from ordergap.contract.prediction import ScoringRecord
+from ordergap.histories import Histories, date_of
 
-from container import ingest
-from container.contract.hyperparameters import parse
-from container.contract.orders import Columns, Rejection
-from container.contract.scoring import ScoringRecord
-from container.histories import Histories, date_of
 from lambdas.extract_orders import extraction
 from lambdas.extract_orders.request import Request, Success
 from lambdas.extract_orders.scoring import lines, parts

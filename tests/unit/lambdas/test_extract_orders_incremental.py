@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ordergap import ingest
+from ordergap.contract.orders import Columns
 
-from container import ingest
-from container.contract.orders import Columns
 from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request, Success
 from lambdas.shared import clients

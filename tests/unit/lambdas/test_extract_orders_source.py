@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy as sql
+from ordergap.contract.orders import Columns
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
 
-from container.contract.orders import Columns
 from lambdas.extract_orders import database
 from lambdas.extract_orders.database import connect, source_url
 from lambdas.extract_orders.request import Market

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.contract.metrics import TrainingMetrics
 
-from container.contract.metrics import TrainingMetrics
 from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import METRICS, PROTOCOLS, Champion, decide
 from lambdas.judge_model.handler import handle

@@ -3,10 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from ordergap import errors as base
+from ordergap.errors import OrdergapError, UserError
 from pydantic import BaseModel, Field
 
-from container import errors as base
-from container.errors import OrdergapError, UserError
 from lambdas.announce.messages import Announce
 from lambdas.judge_model.handler import JudgeModel
 from lambdas.reconcile.handler import Reconcile

@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.contract.prediction import Prediction
 
-from container.contract.scoring import Prediction
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, StoreUnfinished
 from lambdas.shared.events import parse

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy
+from ordergap.contract.orders import Columns
+from ordergap.errors import DataError
 
-from container.contract.orders import Columns
-from container.errors import DataError
 from local import source
 
 MORNING = datetime.datetime.fromisoformat("2011-01-13 08:26")

@@ -3,11 +3,10 @@
 import sys
 
 import pytest
-
-from container.contract.hyperparameters import Hyperparameters
-from container.errors import UserError
-from container.models.formats import imported, model_class
-from container.trainers.factory import make_trainer
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.errors import UserError
+from ordergap.models.formats import imported, model_class
+from ordergap.trainers.factory import make_trainer
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from ordergap.errors import ModelMismatch
+from ordergap.features import sequence_names
+from ordergap.models.lstm import BLOCK, LstmModel, Network
 from scipy import stats
 from scipy.special import expit
-
-from container.errors import ModelMismatch
-from container.features import sequence_names
-from container.models.lstm import BLOCK, LstmModel, Network
 
 LENGTH = 4
 NAMES = sequence_names(LENGTH)
@@ -25,7 +24,7 @@ LOG_S_IN_A_FRESH_PROCESS = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from container.models.lstm import LstmModel
+from ordergap.models.lstm import LstmModel
 path, names, parameters, matrix = sys.argv[1:]
 model = LstmModel.load(Path(path), tuple(json.loads(names)), json.loads(parameters))
 np.save(sys.stdout.buffer, model.survival(np.load(matrix)).log_s)

@@ -2,9 +2,8 @@ import datetime
 import math
 
 import pytest
-
-from container.contract.orders import DataReport, Rejection
-from container.report.contents import Calibration, Contents, Judged, Metrics
+from ordergap.contract.orders import DataReport, Rejection
+from ordergap.report.contents import Calibration, Contents, Judged, Metrics
 
 NAN = math.nan
 

@@ -4,8 +4,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from container.report import charts
+from ordergap.report import charts
 
 
 @given(st.floats(1e-6, 1e12))

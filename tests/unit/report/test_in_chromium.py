@@ -9,9 +9,8 @@ from html import escape, unescape
 from pathlib import Path
 
 import pytest
-
-from container.report.contents import Contents
-from container.report.page import render
+from ordergap.report.contents import Contents
+from ordergap.report.page import render
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

@@ -4,10 +4,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-
-from container.contract.orders import Rejection
-from container.report.contents import Contents, Judged
-from container.report.page import SECTIONS, render, verdict
+from ordergap.contract.orders import Rejection
+from ordergap.report.contents import Contents, Judged
+from ordergap.report.page import SECTIONS, render, verdict
 
 ALONE = {"meta", "br", "hr", "img", "input", "link"}
 HOSTILE = "<script>alert(1)</script><b title=\"x\" onload='y'>&"

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
+from ordergap import features
+from ordergap.artifacts import Bundle
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.manifest import Manifest
+from ordergap.contract.orders import DataReport
+from ordergap.models.base import Model
+from ordergap.serving.app.factory import create_app
+from ordergap.settings import Settings
+from ordergap.survival.curve import Survival
 from pydantic import JsonValue
 from werkzeug.test import TestResponse
-
-from container import features
-from container.artifacts import Bundle
-from container.contract.hyperparameters import Hyperparameters
-from container.contract.manifest import Manifest
-from container.contract.orders import DataReport
-from container.models.base import Model
-from container.serving.app import create_app
-from container.settings import Settings
-from container.survival import Survival
 
 TODAY = datetime.date(2011, 12, 9)
 Ask = Callable[..., TestResponse]

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-
-from container.artifacts import Bundle
-from container.errors import NotAcceptable, UnsupportedMediaType
-from container.serving import server
-from container.serving.app import create_app
-from container.settings import Settings
+from ordergap.artifacts import Bundle
+from ordergap.errors import NotAcceptable, UnsupportedMediaType
+from ordergap.serving import server
+from ordergap.serving.app.factory import create_app
+from ordergap.settings import Settings
 
 ANA = {"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}
 
@@ -67,7 +66,7 @@ def test_the_day_is_asked_for_at_every_request(bundle: Bundle) -> None:
 def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -> None:
     heavy = "polars pandas pyarrow sklearn torch xgboost scipy.optimize"
     script = (
-        "import sys, container.serving.server;"
+        "import sys, ordergap.serving.server;"
         f"print(*(name for name in {heavy.split()!r} if name in sys.modules))"
     )
     loaded = subprocess.run(
@@ -81,7 +80,7 @@ def test_the_library_of_a_model_comes_before_the_fork_and_nothing_it_would_bring
 ) -> None:
     """So that the workers share its memory."""
     script = (
-        "import sys; from container.models.formats import model_class; model_class('hazard');"
+        "import sys; from ordergap.models.formats import model_class; model_class('hazard');"
         "print(*({'xgboost', 'sklearn', 'pandas', 'pyarrow', 'scipy.stats'} & set(sys.modules)))"
     )
     loaded = subprocess.run(

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from container import ingest
-from container.artifacts import Bundle
-from container.errors import DataError
-from container.histories import Histories
-from container.serving import files
+from ordergap import ingest
+from ordergap.artifacts import Bundle
+from ordergap.errors import DataError
+from ordergap.histories import Histories
+from ordergap.scoring import files
 
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
 

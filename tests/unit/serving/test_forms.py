@@ -14,14 +14,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap import features
+from ordergap.artifacts import Bundle
+from ordergap.contract.prediction import Prediction
+from ordergap.histories import date_of, day_of
+from ordergap.scoring import encoders
+from ordergap.serving.formats import codecs, records
+from ordergap.serving.formats.question import predict
 from werkzeug.test import TestResponse
-
-from container import features
-from container.artifacts import Bundle
-from container.contract.scoring import Prediction
-from container.histories import date_of, day_of
-from container.serving import codecs, records
-from container.serving.predictor import predict
 
 Ask = Callable[..., TestResponse]
 Record = dict[str, Any]
@@ -177,10 +177,12 @@ def test_any_split_of_a_batch_gives_the_same_rows(
 
     def answer(part: list[Record], form: str) -> bytes:
         body = lines(part).replace("\n", "\r\n" if windows else "\n")
-        question = codecs.decode(body.rstrip().encode(), codecs.JSON_LINES, bundle.manifest, 15_317)
-        return codecs.encode(predict(bundle, question), form)
+        question = codecs.decode(
+            body.rstrip().encode(), encoders.JSON_LINES, bundle.manifest, 15_317
+        )
+        return encoders.encode(predict(bundle, question), form)
 
-    for form in (codecs.JSON_LINES, codecs.CSV):
+    for form in (encoders.JSON_LINES, encoders.CSV):
         parts = [batch[i:j] for i, j in itertools.pairwise([0, *sorted(cuts), 30])]
         assert b"".join(answer(part, form) for part in parts) == answer(batch, form)
 

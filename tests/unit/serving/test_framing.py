@@ -5,8 +5,7 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container.serving.framing import Framing
+from ordergap.serving.transport.framing import Framing
 
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"
 bodies = st.binary(max_size=60) | st.sampled_from(

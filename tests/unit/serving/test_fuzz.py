@@ -2,10 +2,10 @@
 
 import pytest
 from flask.testing import FlaskClient
+from ordergap.artifacts import Bundle
 
 from benchmarks.fuzz import fuzz, to_application
 from benchmarks.odd_requests import requests
-from container.artifacts import Bundle
 
 
 @pytest.mark.point(57)

@@ -11,23 +11,23 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
-from prometheus_client.parser import text_string_to_metric_families as plain_text
-from werkzeug.test import TestResponse
-
-from container.artifacts import Bundle
-from container.serving import app, exchange
-from container.serving.counts import SECONDS, Counts
-from container.serving.metrics import Metrics
-from container.serving.observing import (
+from ordergap.artifacts import Bundle
+from ordergap.serving.app import factory as app
+from ordergap.serving.app import request_context as exchange
+from ordergap.serving.app.counts import SECONDS, Counts
+from ordergap.serving.app.metrics import Metrics
+from ordergap.serving.app.observing import (
     ATTRIBUTES,
     INFERENCE_ID,
     JsonLines,
     answer_unread,
     set_up_log,
 )
-from container.settings import Settings
+from ordergap.settings import Settings
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as plain_text
+from werkzeug.test import TestResponse
 
 Ask = Callable[..., TestResponse]
 

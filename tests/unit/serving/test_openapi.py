@@ -14,6 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
+from ordergap.artifacts import Bundle
+from ordergap.scoring import encoders
+from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.statuses import STATUSES
+from ordergap.serving.formats import codecs
+from ordergap.settings import Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.schemas import BaseSchema
@@ -25,12 +31,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-
-from container.artifacts import Bundle
-from container.serving import codecs
-from container.serving.app import create_app
-from container.serving.statuses import STATUSES
-from container.settings import Settings
 
 LAST = datetime.date(2200, 1, 1)  # of the days that an order may have: none is later than as_of
 CHECKS = [
@@ -62,10 +62,10 @@ tables = st.tuples(st.just(HEADER) | st.sampled_from([HEADER, ""]), rows).map(
     lambda table: (table[0] + "\n".join(",".join(map(str, row)) for row in table[1])).encode()
 )
 FORMS = {
-    codecs.JSON_LINES: lines,
+    encoders.JSON_LINES: lines,
     "application/x-ndjson": lines,
     "application/jsonl": lines,
-    codecs.CSV: tables,
+    encoders.CSV: tables,
     codecs.PARQUET: st.binary(max_size=50),
 }
 
@@ -101,7 +101,7 @@ def test_the_server_keeps_to_its_document(
             continue  # without parameters there is nothing to get wrong
         cases = operation.as_strategy(generation_mode=mode)
 
-        @given(case=cases, accept=st.sampled_from(["*/*", "image/png", *codecs.ENCODERS]))
+        @given(case=cases, accept=st.sampled_from(["*/*", "image/png", *encoders.ENCODERS]))
         @settings(max_examples=60, suppress_health_check=[*HealthCheck])
         def ask(case: schemathesis.Case[Any], accept: str) -> None:
             case.call_and_validate(checks=CHECKS, headers={"Accept": accept})
@@ -130,7 +130,7 @@ def test_every_path_that_the_server_has_is_described(app: Flask, document: dict[
 def test_every_form_and_status_is_described(document: dict[str, Any]) -> None:
     forecast = document["paths"]["/invocations"]["post"]
     assert set(forecast["requestBody"]["content"]) == set(codecs.DECODERS)
-    assert set(forecast["responses"]["200"]["content"]) == set(codecs.ENCODERS)
+    assert set(forecast["responses"]["200"]["content"]) == set(encoders.ENCODERS)
     assert set(forecast["responses"]) == {"200", *map(str, STATUSES.values())}
 
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-
-from container.artifacts import Bundle
-from container.contract.manifest import Manifest
-from container.contract.metrics import TrainingMetrics
-from container.serving.app import create_app
-from container.serving.page import render
-from container.settings import Settings
+from ordergap.artifacts import Bundle
+from ordergap.contract.manifest import Manifest
+from ordergap.contract.metrics import TrainingMetrics
+from ordergap.serving.app.factory import create_app
+from ordergap.serving.pages.page import render
+from ordergap.settings import Settings
 
 GOOD, WORSE = 12.25, 19.75
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.artifacts import Bundle
+from ordergap.contract.prediction import Prediction
+from ordergap.scoring import encoders
+from ordergap.serving.app.factory import create_app
+from ordergap.serving.formats import codecs
+from ordergap.serving.formats.question import predict
+from ordergap.settings import Settings
 from werkzeug.test import TestResponse
-
-from container.artifacts import Bundle
-from container.contract.scoring import Prediction
-from container.serving import codecs
-from container.serving.app import create_app
-from container.serving.predictor import predict
-from container.settings import Settings
 
 Ask = Callable[..., TestResponse]
 LINES = "application/jsonlines; on_bad_record=placeholder"
@@ -114,7 +114,7 @@ def test_rows_out_are_rows_in_whatever_is_wrong_with_them(
     def rows(part: list[str]) -> list[str]:
         asked = codecs.decode("\n".join(part).encode(), LINES, bundle.manifest, 15_317)
         assert len(asked) == len(part)
-        return codecs.encode(predict(bundle, asked), codecs.CSV).decode().splitlines()
+        return encoders.encode(predict(bundle, asked), encoders.CSV).decode().splitlines()
 
     cut = data.draw(st.integers(1, len(lines)))
     together = rows(lines)

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.contract.prediction import ScoringRecord
+from ordergap.errors import InvalidRequest
+from ordergap.histories import day_of
+from ordergap.serving.formats import records
 from pydantic import ValidationError
-
-from container.contract.scoring import ScoringRecord
-from container.errors import InvalidRequest
-from container.histories import day_of
-from container.serving import records
 
 TODAY = datetime.date(2011, 12, 9)
 

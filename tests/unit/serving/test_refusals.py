@@ -14,14 +14,15 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.artifacts import Bundle
+from ordergap.errors import DataError, InvalidRequest
+from ordergap.histories import date_of
+from ordergap.serving.app import factory as app
+from ordergap.serving.app.request_context import FULL, REFUSAL
+from ordergap.serving.formats import codecs
+from ordergap.serving.formats import duplicate_keys as repeats
+from ordergap.settings import Settings
 from werkzeug.test import TestResponse
-
-from container.artifacts import Bundle
-from container.errors import DataError, InvalidRequest
-from container.histories import date_of
-from container.serving import app, codecs, repeats
-from container.serving.exchange import FULL, REFUSAL
-from container.settings import Settings
 
 Ask = Callable[..., TestResponse]
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-
-from container import errors
-from container.serving.statuses import STATUSES, body_of, status_of
+from ordergap import errors
+from ordergap.serving.app.statuses import STATUSES, body_of, status_of
 
 
 def below(kind: type[errors.OrdergapError]) -> Iterator[type[errors.OrdergapError]]:

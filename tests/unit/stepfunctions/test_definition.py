@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
+from ordergap.contract.hyperparameters import TRAINERS, parse
 
-from container.contract.hyperparameters import TRAINERS, parse
 from lambdas.extract_orders.request import Extraction, Request
 from lambdas.judge_model.handler import Verdict
 from lambdas.reconcile.account import Counts

@@ -8,8 +8,8 @@ import pytest
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
+from ordergap.contract.hyperparameters import parse
 
-from container.contract.hyperparameters import parse
 from lambdas.announce.messages import Announce
 from lambdas.extract_orders.request import Request
 from lambdas.judge_model.handler import JudgeModel

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordergap.artifacts import Bundle
+from ordergap.contract.hyperparameters import parse
+from ordergap.errors import UserError
+from ordergap.ingest import read
+from ordergap.trainers import device
+from ordergap.trainers.device import graphics_cards, settled
+from ordergap.trainers.factory import make_trainer
+from ordergap.training.job import train
 
-from container.artifacts import Bundle
-from container.contract.hyperparameters import parse
-from container.errors import UserError
-from container.ingest import read
-from container.trainers import device
-from container.trainers.device import graphics_cards, settled
-from container.trainers.factory import make_trainer
-from container.training.job import train
 from tests.shop import shop, write_csv
 
 SMALL: dict[str, object] = {
@@ -39,8 +39,8 @@ KINDS: dict[str, dict[str, object]] = {
 FORECAST = """
 import json, sys
 from pathlib import Path
-from container.artifacts import Bundle
-from container.ingest import read
+from ordergap.artifacts import Bundle
+from ordergap.ingest import read
 bundle = Bundle.load(Path(sys.argv[1]))
 orders = read(Path(sys.argv[2]), bundle.manifest.hyperparameters.columns).histories
 print(json.dumps(bundle.forecast(orders, int(orders.day.max())).records()))

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordergap import features
+from ordergap.checkpoints import ALONE, Checkpoints, Progress, State
+from ordergap.contract.hyperparameters import parse
+from ordergap.stopping import Stopped
+from ordergap.survival.targets import every_order
+from ordergap.trainers.base import Fitted, Sample, time_grid
+from ordergap.trainers.factory import make_trainer
 
-from container import features
-from container.checkpoints import ALONE, Checkpoints, Progress, State, Stopped
-from container.contract.hyperparameters import parse
-from container.targets import every_order
-from container.trainers.base import Fitted, Sample, time_grid
-from container.trainers.factory import make_trainer
 from tests.shop import shop
 
 SMALL = {"num_round": 12, "eta": 0.3, "time_bins": 6, "early_stopping_rounds": 3, "epochs": 4}

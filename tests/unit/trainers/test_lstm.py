@@ -9,13 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from ordergap.contract.hyperparameters import parse
+from ordergap.errors import AlgorithmError
+from ordergap.features import sequence_names
+from ordergap.trainers.base import Fitted, Sample
+from ordergap.trainers.lstm import LstmTrainer, curve_days, log_likelihood
 from scipy import stats
-
-from container.contract.hyperparameters import parse
-from container.errors import AlgorithmError
-from container.features import sequence_names
-from container.trainers.base import Fitted, Sample
-from container.trainers.lstm import LstmTrainer, curve_days, log_likelihood
 
 DAYS = np.array([3.0, 10, 40, 200])
 SMALL = {"trainer": "lstm", "sequence_length": 3, "hidden_size": 8, "batch_size": 128, "epochs": 3}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from container.trainers.base import Sample
-from container.trainers.noise import GROUPS, noise_by_orders
+from ordergap.trainers.base import Sample
+from ordergap.trainers.noise import GROUPS, noise_by_orders
 
 MADE = np.array([1.4, 1.1, 1.0, 0.9, 0.7])
 COUNTS = np.array([1, 2, 4, 9, 30])

@@ -5,10 +5,9 @@ import pytest
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from container.trainers.base import Sample, time_grid
-from container.trainers.vector_leaves import with_vector_leaves
-from container.trainers.xgboost import hazard_rows
+from ordergap.trainers.base import Sample, time_grid
+from ordergap.trainers.vector_leaves import with_vector_leaves
+from ordergap.trainers.xgboost import hazard_rows
 
 DAYS = np.array([5.0, 10.0, 20.0])
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordergap.artifacts import MANIFEST, Bundle
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.metrics import TrainingMetrics
+from ordergap.errors import DataError, NothingToLearn, UserError
+from ordergap.histories import Histories, date_of, day_of
+from ordergap.stopping import Stopped
+from ordergap.training.job import train
 
-from container.artifacts import MANIFEST, Bundle
-from container.checkpoints import Stopped
-from container.contract.hyperparameters import parse
-from container.contract.metrics import TrainingMetrics
-from container.errors import DataError, NothingToLearn, UserError
-from container.histories import Histories, date_of, day_of
-from container.training.job import train
 from tests.shop import OPENING, christmas_shop, shop, write_csv
 
 QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}

@@ -1,0 +1,261 @@
+"""What a long job has done so far, kept in files, so that a killed job goes on from there.
+
+A checkpoint is one file, written beside and renamed, that holds every fit of the job as it stood:
+
+    SHA-256 of all that follows, hexadecimal
+    {"job": what it belongs to, "fits": {name: {"losses": …, "counts": …, "bytes": n}, …}}
+    the fits' models, each n bytes, in their own form (UBJSON, safetensors)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from pydantic import JsonValue
+from typing_extensions import override
+
+from ordergap.errors import PlatformError, UserError
+from ordergap.hosts import ALONE as THIS_HOST
+from ordergap.hosts import Hosts
+from ordergap.stopping import Stopped
+
+log = logging.getLogger("ordergap")
+
+KEPT = 3
+EVERY = 15.0  # seconds
+_SHARE = 50  # at most a fiftieth of the time goes into checkpoints
+_NAME = re.compile(r"checkpoint-\d+")
+# The platform copies the folder away as it changes; these are its own words for files in it.
+_UNFINISHED = ".sagemaker-ignore"
+_UPLOADING, _UPLOADED = ".sagemaker-uploading", ".sagemaker-uploaded"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a fit stands.
+
+    model   what was learnt so far, in the model's own form
+    losses  on the validation, one a step
+    counts  whatever else is counted
+    """
+
+    model: bytes
+    losses: list[float] = field(default_factory=list)
+    counts: dict[str, float] = field(default_factory=dict)
+
+
+class Checkpoints:
+    """The checkpoints of one job in a folder.
+
+    job    what a checkpoint must be of to be gone on from: name -> value
+    every  least seconds between two checkpoints of a running fit; more where they are costly
+
+    Takes up the latest that is whole. Raises UserError where that is of another job, and
+    PlatformError where the folder can not be made or read.
+    """
+
+    def __init__(self, directory: Path, job: Mapping[str, JsonValue], every: float = EVERY) -> None:
+        self.directory = directory
+        self.states: dict[str, State] = {}
+        self._job, self._every = json.loads(json.dumps(job)), every
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for path in directory.glob(f"checkpoint-*{_UNFINISHED}"):
+                path.unlink(missing_ok=True)
+            paths = self._paths()
+            self._number = _number(paths[-1]) if paths else 0
+            self._take_up(paths)
+        except OSError as error:
+            raise PlatformError(
+                f"checkpoints cannot be kept in {directory}: {error.strerror or error}; name a "
+                "folder that can be read and written"
+            ) from error
+        self._next = monotonic() + every
+
+    @property
+    def latest(self) -> Path | None:
+        """The checkpoint that a restarted job would go on from."""
+        return next(reversed(self._paths()), None)
+
+    def written(self) -> bytes:
+        """A checkpoint of all that stands."""
+        return _written(self._job, self.states)
+
+    def due(self) -> bool:
+        """Whether it is time for another."""
+        return monotonic() >= self._next
+
+    def save(self, name: str, state: Callable[[], State]) -> None:
+        """Keep where the fit `name` stands, beside all the others.
+
+        A disk that does not take it is told of and does not end the job.
+        """
+        begun = monotonic()
+        new = state()
+        if self.states.get(name) == new:
+            return
+        self.states[name] = new
+        try:
+            self._write()
+        except OSError as error:
+            log.warning("  no checkpoint was written in %s: %s", self.directory, error)
+        self._next = monotonic() + max(self._every, _SHARE * (monotonic() - begun))
+
+    def _write(self) -> None:
+        path = self.directory / f"checkpoint-{self._number + 1:06}"
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        with unfinished.open("wb") as file:
+            file.write(self.written())
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        folder = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._number += 1
+        for old in self._paths()[:-KEPT]:
+            markers = [old.with_name(old.name + mark) for mark in (_UPLOADING, _UPLOADED)]
+            if [marker.exists() for marker in markers] != [True, False]:
+                old.unlink(missing_ok=True)
+
+    def _paths(self) -> list[Path]:
+        """Finished checkpoints, the latest last."""
+        found = (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
+        return sorted(found, key=_number)
+
+    def _take_up(self, paths: list[Path]) -> None:
+        for path in reversed(paths):
+            try:
+                job, states = read_checkpoint(path.read_bytes())
+            except (ValueError, KeyError, TypeError):
+                log.warning("  %s is damaged: looking at the one before", path)
+                continue
+            if changes := _differences(job, self._job):
+                raise UserError(
+                    f"the checkpoints in {self.directory} are of another job: {changes}; give "
+                    "it the same again, or name another folder for checkpoints, or empty this one"
+                )
+            self.states = states
+            log.info("  going on from %s: %s", path, ", ".join(states))
+            return
+
+
+class Shared(Checkpoints):
+    """Checkpoints that another host keeps, as far as they were taken up: bytes of `written`."""
+
+    def __init__(self, content: bytes) -> None:
+        _, self.states = read_checkpoint(content)
+
+    @property
+    @override
+    def latest(self) -> Path | None:
+        return None
+
+    @override
+    def due(self) -> bool:
+        return False
+
+    @override
+    def save(self, name: str, state: Callable[[], State]) -> None:
+        """Nothing: the other host does."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a fit tells the job of its steps, and hears from it. This default listens to nobody.
+
+    stopping     whether the job was told to stop
+    checkpoints  where states are kept
+    name         of the fit
+    hosts        the machines that fit it together
+    """
+
+    stopping: Callable[[], bool] = lambda: False
+    checkpoints: Checkpoints | None = None
+    name: str = ""
+    hosts: Hosts = THIS_HOST
+
+    def of(self, name: str) -> Progress:
+        """The progress of a part of this."""
+        return replace(self, name=f"{self.name}, {name}" if self.name else name)
+
+    @property
+    def last(self) -> State | None:
+        """Where an earlier run of the job left the fit."""
+        return self.checkpoints.states.get(self.name) if self.checkpoints else None
+
+    def step(self, state: Callable[[], State]) -> bool:
+        """To be called after each step of a fit; whether the fit is to end here.
+
+        Keeps the `state` when it is time.
+        """
+        stop = self.stopping()
+        if self.checkpoints and (stop or self.checkpoints.due()):
+            self.checkpoints.save(self.name, state)
+        return stop
+
+    def finished(self, state: Callable[[], State]) -> None:
+        """To be called after a fit's last step."""
+        if self.checkpoints:
+            self.checkpoints.save(self.name, state)
+
+    def proceed(self) -> None:
+        """Between two phases without a model: raises Stopped where the job was told to stop."""
+        if self.stopping():
+            raise Stopped(f"Stopped before there was a model. {self._kept()}")
+
+    def _kept(self) -> str:
+        if self.checkpoints and self.checkpoints.latest:
+            return f"Run again, it goes on from {self.checkpoints.latest}."
+        return "Nothing of this run is kept."
+
+
+ALONE = Progress()
+"""Of a fit that is nobody's job: no checkpoints, no stop."""
+
+
+def _number(path: Path) -> int:
+    return int(path.name.removeprefix("checkpoint-"))
+
+
+def _written(job: Mapping[str, JsonValue], states: Mapping[str, State]) -> bytes:
+    fits = {
+        name: {"losses": state.losses, "counts": state.counts, "bytes": len(state.model)}
+        for name, state in states.items()
+    }
+    header = json.dumps({"job": dict(job), "fits": fits}).encode()
+    content = b"\n".join([header, b"".join(state.model for state in states.values())])
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def read_checkpoint(written: bytes) -> tuple[dict[str, JsonValue], dict[str, State]]:
+    """The job and its states; ValueError, KeyError or TypeError where it is damaged."""
+    digest, _, content = written.partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise ValueError("its bytes are not those that were written")
+    header, _, models = content.partition(b"\n")
+    read = json.loads(header)
+    states, start = {}, 0
+    for name, fit in read["fits"].items():
+        states[name] = State(models[start : start + fit["bytes"]], fit["losses"], fit["counts"])
+        start += fit["bytes"]
+    return read["job"], states
+
+
+def _differences(was: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> str:
+    """`eta was 0.05 and is 0.1`; empty where nothing differs."""
+    return ", ".join(
+        f"{name} was {was.get(name)} and is {now.get(name)}"
+        for name in sorted({*was, *now})
+        if was.get(name) != now.get(name)
+    )

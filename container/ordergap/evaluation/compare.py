@@ -1,0 +1,110 @@
+"""Metrics side by side: the model's, the baselines', and how sure the difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from ordergap.evaluation.metrics import Outcomes, Predicted, Rows, draws, evaluate, interval
+
+MODEL = "model"
+LEVEL = 0.9
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """The forecasts of one protocol at one cutoff, and what came.
+
+    customer   (n,) id of each row's customer
+    cap        days at which errors are capped
+    forecasts  model or baseline -> its forecasts of the n rows
+    segments   name -> (n,) whether a row belongs to it
+    """
+
+    customer: NDArray[np.str_] | NDArray[np.int64]
+    outcomes: Outcomes
+    cap: float
+    forecasts: dict[str, Predicted]
+    segments: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One protocol over all cutoffs; every figure is the mean over the cutoffs.
+
+    metrics      model or baseline -> metric -> value
+    intervals    metric -> (low, high) of the model's value
+    differences  baseline -> metric -> (model less baseline, low, high): a bootstrap interval that
+                 draws customers again, each with all their rows at every cutoff
+    segments     segment -> model or baseline -> metric -> value
+    """
+
+    metrics: dict[str, Metrics]
+    intervals: dict[str, tuple[float, float]]
+    differences: dict[str, dict[str, tuple[float, float, float]]]
+    segments: dict[str, dict[str, Metrics]]
+
+    def content(self) -> dict[str, JsonValue]:
+        """As JSON, with null where nothing could be judged."""
+        return {name: as_json(value) for name, value in asdict(self).items()}
+
+
+def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Comparison:
+    """One protocol's forecasts at each of the cutoffs, with bootstrap intervals at LEVEL."""
+    metrics = _mean_metrics(protocols, [np.ones(len(each.customer), bool) for each in protocols])
+    customers = [each.customer for each in protocols]
+    drawn = [_mean_metrics(protocols, rows) for rows in draws(customers, replicates, seed)]
+    differences = {}
+    for baseline in (name for name in metrics if name != MODEL):
+        differences[baseline] = {
+            metric: (
+                metrics[MODEL][metric] - metrics[baseline][metric],
+                *interval([each[MODEL][metric] - each[baseline][metric] for each in drawn], LEVEL),
+            )
+            for metric in metrics[MODEL]
+        }
+    segments = {
+        name: _mean_metrics(protocols, [each.segments[name] for each in protocols])
+        for name in protocols[0].segments
+    }
+    intervals = {
+        metric: interval([each[MODEL][metric] for each in drawn], LEVEL)
+        for metric in metrics[MODEL]
+    }
+    return Comparison(metrics, intervals, differences, segments)
+
+
+def _mean_metrics(protocols: Sequence[Protocol], rows: Sequence[Rows]) -> dict[str, Metrics]:
+    """Model or baseline -> metric -> mean over the cutoffs, on the rows chosen at each."""
+    folds = []
+    for protocol, some in zip(protocols, rows, strict=True):
+        seen = protocol.outcomes[some]
+        folds.append({
+            name: evaluate(forecast[some], seen, protocol.cap)
+            for name, forecast in protocol.forecasts.items()
+        })  # fmt: skip
+    return {
+        name: {metric: _mean([fold[name][metric] for fold in folds]) for metric in folds[0][MODEL]}
+        for name in folds[0]
+        if all(name in fold for fold in folds)
+    }
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def as_json(value: object) -> JsonValue:
+    """Names and figures as JSON; NaN, where nothing could be judged, is null."""
+    if isinstance(value, dict):
+        return {str(name): as_json(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [as_json(each) for each in value]
+    assert isinstance(value, float)  # noqa: S101 - metrics are nothing else
+    return None if np.isnan(value) else value

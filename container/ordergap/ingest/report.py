@@ -1,0 +1,22 @@
+"""The account of what was in the file and what became of it."""
+
+from __future__ import annotations
+
+from ordergap.contract.orders import DataReport
+
+
+def describe(report: DataReport) -> str:
+    """The report for people: rows read, less those rejected for each reason, are rows used."""
+    account = [
+        ("", report.rows_read, "rows read"),
+        *(("-", count, reason.replace("_", " ")) for reason, count in report.rejected.items()),
+        ("=", report.rows_used, "rows used"),
+    ]
+    lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in account]
+    lines.append(
+        f"{report.customers:,} customers, {report.orders:,} orders, revenue {report.revenue:,.2f}"
+    )
+    if report.first_day and report.last_day:
+        days = (report.last_day - report.first_day).days + 1
+        lines[-1] += f", {days:,} days from {report.first_day} to {report.last_day}"
+    return "\n".join(lines + [f"note: {note}" for note in report.notes])

@@ -1,0 +1,139 @@
+"""The columns that count, each distinct text kept once.
+
+A transactions file repeats itself: half a million lines hold some thousand products, prices and
+moments. So a column is its distinct texts and a 4-byte code per row, and whatever reads texts reads
+each of them once. The other columns become a 64-bit fingerprint per row, which tells exact
+duplicates from lines that differ there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ordergap.contract.orders import Columns
+from ordergap.errors import MissingColumn
+
+_DONE_WITHOUT = {
+    "order": "no line is a cancellation by its order number",
+    "product": "every line is a product, and cancellations are matched by customer and price",
+    "quantity": "the number of items is unknown",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of transactions.
+
+    rows   a code for every role (customer, date, …), and `others`, the fingerprint
+    texts  role -> the distinct texts that the codes count off; "" for cells that are not there
+    """
+
+    rows: pl.DataFrame
+    texts: dict[str, pl.Series]
+    notes: tuple[str, ...]
+
+    def each(self, role: str, values: pl.Series) -> pl.Expr:
+        """For every row the one of `values`, one per distinct text, that belongs to its text."""
+        return pl.lit(values).gather(pl.col(role))
+
+
+def settings(columns: Columns) -> dict[str, str]:
+    """Role -> the hyperparameter that names its column; a ready amount takes the price's place."""
+    roles = ("customer", "date", "order", "product", "quantity")
+    price = "amount_column" if columns.amount_column else "price_column"
+    return {role: f"{role}_column" for role in roles} | {"price": price}
+
+
+def names(columns: Columns) -> dict[str, str]:
+    """Role -> the name of its column in the file."""
+    return {role: getattr(columns, setting) for role, setting in settings(columns).items()}
+
+
+class Tabulator:
+    """Takes one frame after the other and makes one table of them."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        # Frames share their distinct texts, which go when the last of the frames goes.
+        self._texts = {role: pl.Categories.random() for role in names(columns)}
+        self._frames: list[pl.DataFrame] = []
+        self._notes: Counter[str] = Counter()
+
+    def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> None:
+        """Take in a frame, called `where` in messages; raises MissingColumn."""
+        schema = frame.collect_schema()
+        absent = _absent(schema.names(), self._columns, where)
+        self._frames.append(
+            frame.select(*self._cells(absent), others=_fingerprint(schema, self._columns)).collect(
+                engine="streaming"
+            )
+        )
+        self._notes.update(notes)
+        for role in absent:
+            setting = settings(self._columns)[role]
+            name = getattr(self._columns, setting)
+            self._notes[f'no column "{name}" ({setting}): {_DONE_WITHOUT[role]}'] += 1
+
+    def _cells(self, absent: Sequence[str]) -> list[pl.Expr]:
+        return [
+            (pl.lit("") if role in absent else pl.col(name).cast(pl.String).fill_null(""))
+            .cast(pl.Categorical(self._texts[role]))
+            .alias(role)
+            for role, name in names(self._columns).items()
+        ]
+
+    def table(self) -> Table:
+        """All rows taken in so far, in that sequence."""
+        count, rows = len(self._frames), pl.concat(self._frames)
+        self._frames.clear()
+        texts = {role: one.to_series().cast(pl.String) for role, one in self._texts.items()}
+        rows = rows.with_columns(pl.col(*texts).to_physical())
+        notes = tuple(
+            note if times == count else f"{note} (in {times} of {count} files)"
+            for note, times in self._notes.items()
+        )
+        return Table(rows, texts, notes)
+
+
+def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:
+    """A hash of the cells without a role; an order number only marks cancellations, so it is in."""
+    used = {name for role, name in names(columns).items() if role != "order"}
+    total = pl.lit(0, pl.UInt64)
+    for seed, name in enumerate(sorted(schema.keys() - used)):
+        # A category's own hash is that of its code, which differs from file to file.
+        text = schema[name] in {pl.Categorical, pl.Enum}
+        total += (pl.col(name).cast(pl.String) if text else pl.col(name)).hash(seed)
+    return total
+
+
+def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:
+    """The roles to be done without; MissingColumn where one of them is needed."""
+    named = names(columns)
+    absent = [role for role, name in named.items() if name not in seen]
+    optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
+    free = [name for name in seen if name not in named.values()]
+    missing = [
+        _missing(settings(columns)[role], named[role], free)
+        for role in absent
+        if role not in optional
+    ]
+    if missing:
+        listed = ", ".join(seen[:30]) + (", …" if len(seen) > 30 else "")
+        raise MissingColumn(
+            f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
+        )
+    return absent
+
+
+def _missing(setting: str, name: str, free: Sequence[str]) -> str:
+    plain = {re.sub(r"[\W_]", "", other).lower(): other for other in reversed(free)}
+    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), plain, n=2, cutoff=0.5)
+    hint = " or ".join(f'"{plain[other]}"' for other in near) or "its name"
+    ready = ", or amount_column if the file has a ready amount" * (setting == "price_column")
+    return f'"{name}" (set {setting} to {hint}{ready})'

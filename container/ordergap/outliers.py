@@ -1,0 +1,86 @@
+"""Which customers to leave out of training, because nobody else buys as they do.
+
+Serving never sees this: a customer who was set aside here gets a forecast like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordergap import features
+from ordergap.histories import Histories
+
+LEAST_CUSTOMERS = 20
+# What a basket and a rhythm look like. Order counts and totals are left out on purpose: with them
+# the filter sets aside the frequent buyers, the most predictable of all: the model learns worse.
+FEATURES = ("amount_mean", "items_mean", "gap_std", "tenure")
+
+
+@dataclass(frozen=True, eq=False)
+class OutlierStudy:
+    """Who stays in training, and how much goes with those who do not.
+
+    keep           (c,) true for the customers to learn from
+    revenue_share  of all revenue, the part of the customers set aside
+    order_share    of all orders, the part of the customers set aside
+    note           a sentence for the log
+    """
+
+    keep: NDArray[np.bool_]
+    revenue_share: float
+    order_share: float
+    note: str
+
+    @property
+    def set_aside(self) -> int:
+        """How many customers are not learnt from."""
+        return int(np.count_nonzero(~self.keep))
+
+
+def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierStudy:
+    """Set aside the share `contamination` of customers that an isolation forest finds the oddest.
+
+    Each of the c customers of `histories`, which end at the cutoff, is one point: logarithms of
+    the features at the last order. What is unknown, such as the gaps of a single order, is the
+    other customers' median. Neither names nor the customers' sequence matter, and of customers
+    who are equal all stay. With `contamination` 0, or fewer than 20 customers, everybody stays.
+
+    Source: Liu, Ting & Zhou 2008, Isolation forest.
+    """
+    customers = len(histories.customer_ids)
+    if contamination == 0 or customers < LEAST_CUSTOMERS:
+        few = f": {customers} customers are too few for it" if contamination else ""
+        return OutlierStudy(np.ones(customers, bool), 0.0, 0.0, f"outlier filter off{few}")
+    from sklearn.ensemble import IsolationForest  # noqa: PLC0415  (a second, where it is not used)
+
+    points = _points(histories)
+    same_for_any_sequence = np.lexsort(points.T)
+    sorted_points = points[same_for_any_sequence]
+    forest = IsolationForest(random_state=seed).fit(sorted_points)
+    normality = np.empty(customers)
+    normality[same_for_any_sequence] = forest.score_samples(sorted_points)
+    return _study(histories, normality >= np.quantile(normality, contamination))
+
+
+def _points(histories: Histories) -> NDArray[np.float64]:
+    """(c, F) finite."""
+    known_last = features.compute(histories, FEATURES, histories.last_row)
+    points: NDArray[np.float64] = np.log1p(known_last.astype(np.float64))
+    for column in points.T:
+        known = column[~np.isnan(column)]
+        column[np.isnan(column)] = np.median(known) if len(known) else 0.0
+    return points
+
+
+def _study(histories: Histories, keep: NDArray[np.bool_]) -> OutlierStudy:
+    away = np.repeat(~keep, histories.order_count)
+    revenue_share = float(histories.amount[away].sum() / histories.amount.sum())
+    order_share = float(away.mean())
+    note = (
+        f"outlier filter: {np.count_nonzero(~keep):,} of {len(keep):,} customers are not learnt "
+        f"from, with {revenue_share:.1%} of revenue and {order_share:.1%} of orders"
+    )
+    return OutlierStudy(keep, revenue_share, order_share, note)

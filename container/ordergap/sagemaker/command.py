@@ -1,0 +1,79 @@
+"""The training job as the front door starts it: from options, environment and /opt/ml."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ordergap.contract.hyperparameters import parse
+from ordergap.hosts import Hosts
+from ordergap.hosts.cluster import together
+from ordergap.sagemaker.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
+from ordergap.settings import JobSettings
+from ordergap.stopping import Stopped
+from ordergap.training import job
+
+log = logging.getLogger("ordergap")
+
+
+def train(
+    opt_ml: OptMl,
+    environment: JobSettings,
+    given: Mapping[str, str],
+    file_path: Path | None,
+    model_dir: Path,
+    checkpoint_dir: Path | None,
+    stopping: Callable[[], bool],
+) -> None:
+    """Train with the hyperparameters `given` and those of the platform, which give way.
+
+    Learns from `file_path`, else from the platform's channels. Everything that can be refused
+    without reading data is refused first. Being stopped is no failure, with a model or without.
+    """
+    told = {**environment.hyperparameters, **opt_ml.hyperparameters(), **given}
+    hyperparameters = parse(told)
+    output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
+    try:
+        with together(
+            opt_ml.hosts(),
+            opt_ml.current_host(),
+            environment.hosts_port,
+            environment.hosts_seconds,
+            stopping,
+        ) as hosts:
+            source, later = _channels(file_path, opt_ml, environment, hosts)
+            job.train(
+                hyperparameters,
+                source=source.path,
+                model_dir=model_dir,
+                output_data=environment.output_data or output_data,
+                validation=later.path if later else None,
+                content_types=(source.content_type, later.content_type if later else None),
+                checkpoints=checkpoint_dir or opt_ml.checkpoints(),
+                checkpoint_seconds=environment.checkpoint_seconds,
+                stopping=stopping,
+                hosts=hosts,
+            )
+    except Stopped as stopped:
+        log.warning("%s", stopped)
+
+
+def _channels(
+    file_path: Path | None, opt_ml: OptMl, environment: JobSettings, hosts: Hosts
+) -> tuple[Channel, Channel | None]:
+    """What to learn from, and what to validate on where that is given by itself."""
+    if file_path:
+        return Channel(file_path), None
+    elsewhere = environment.training or environment.train
+    there = opt_ml.channel(*TRAINING_CHANNELS)
+    if elsewhere and not there:
+        source = Channel(elsewhere)
+    elif hosts.size > 1 and not there:
+        source = Channel(opt_ml.data / TRAINING_CHANNELS[0])  # others may have been given files
+    else:
+        source = opt_ml.training_channel()
+    later = opt_ml.channel(VALIDATION_CHANNEL)
+    if environment.validation and not later:
+        later = Channel(environment.validation)
+    return source, later

@@ -1,0 +1,1 @@
+"""Forecasts of many customers, as records and as files."""

@@ -1,0 +1,61 @@
+"""The forms of forecasts as bytes: media type -> encoder."""
+
+from __future__ import annotations
+
+import csv as text_rows
+import io
+from collections.abc import Callable
+
+import orjson
+
+from ordergap.scoring.answer import Answer
+
+JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+CSV_WITH_HEADER = "text/csv; header=present"
+
+Encoder = Callable[[Answer], bytes]
+
+
+def encode(answer: Answer, form: str) -> bytes:
+    """The answer in one of `ENCODERS`' forms."""
+    return ENCODERS[form](answer)
+
+
+def json(answer: Answer) -> bytes:
+    """One object with all predictions."""
+    version = answer.forecasts.model_version
+    return orjson.dumps({"predictions": answer.records(), "model_version": version})
+
+
+def json_lines(answer: Answer) -> bytes:
+    """A prediction a line."""
+    return b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in answer.records())
+
+
+def csv(answer: Answer) -> bytes:
+    """A prediction a row; the probability within 30 days is the column `buy_probability_30`."""
+    rows = io.StringIO()
+    text_rows.writer(rows, lineterminator="\n").writerows(
+        [
+            value
+            for field in record.values()
+            for value in (field.values() if isinstance(field, dict) else (field,))
+        ]
+        for record in answer.records()
+    )
+    return rows.getvalue().encode()
+
+
+def csv_with_header(answer: Answer) -> bytes:
+    """As `csv`, below the names of the columns."""
+    return (",".join(answer.columns) + "\n").encode() + csv(answer)
+
+
+ENCODERS: dict[str, Encoder] = {
+    JSON: json,
+    JSON_LINES: json_lines,
+    CSV: csv,
+    CSV_WITH_HEADER: csv_with_header,
+    "application/x-ndjson": json_lines,
+    "application/jsonl": json_lines,
+}

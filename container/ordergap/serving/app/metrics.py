@@ -1,0 +1,75 @@
+"""The counts of all workers and the model, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from ordergap.contract.manifest import Manifest
+from ordergap.serving.app.counts import SECONDS, Counts
+
+
+class Metrics(Collector):
+    """What /metrics answers."""
+
+    def __init__(self, counts: Counts, manifest: Manifest) -> None:
+        self._counts = counts
+        self._manifest = manifest
+
+    def write(self, accept: str | None) -> tuple[bytes, str]:
+        """The metrics and their Content-Type: OpenMetrics where Accept asks for it, else text."""
+        encoder, content_type = choose_encoder(accept or "")
+        return encoder(self), content_type
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        total = self._counts.total()
+        requests = CounterMetricFamily(
+            "ordergap_requests",
+            "Requests answered, by path, status and the media type of the request.",
+            labels=("path", "status", "form"),
+        )
+        for series, count in total.requests.items():
+            requests.add_metric(series, count)
+        yield requests
+        ends = [*map(str, SECONDS), "+Inf"]
+        yield HistogramMetricFamily(
+            "ordergap_invocation_duration_seconds",
+            "Seconds from a whole request to /invocations, waiting included, to its answer.",
+            buckets=list(zip(ends, accumulate(total.buckets), strict=True)),
+            sum_value=total.seconds,
+        )
+        yield CounterMetricFamily(
+            "ordergap_records", "Customers forecast by /invocations.", total.records
+        )
+        yield GaugeMetricFamily(
+            "ordergap_requests_in_flight",
+            "Requests to /invocations that are being answered.",
+            total.in_flight,
+        )
+        yield CounterMetricFamily(
+            "ordergap_requests_rejected",
+            "Requests turned away because too many were waiting.",
+            total.rejected,
+        )
+        yield InfoMetricFamily(
+            "ordergap_model",
+            "The model that answers.",
+            {
+                "version": self._manifest.model_version,
+                "kind": self._manifest.model_kind,
+                "trainer": self._manifest.hyperparameters.trainer,
+                "learnt_until": str(self._manifest.as_of),
+            },
+        )

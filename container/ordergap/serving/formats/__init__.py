@@ -1,0 +1,1 @@
+"""Requests and answers as bytes: JSON, JSON Lines, CSV, Parquet."""

@@ -1,0 +1,67 @@
+"""What is wrong with a request, in sentences."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Iterable, Sequence
+
+from pydantic_core import ErrorDetails
+
+from ordergap.errors import Problem
+
+LIMIT = 20
+"""Problems that one answer names at most."""
+
+DATE_HINT = "write a day as 2011-12-09"
+
+
+_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 60
+        self.maxlevel = self.maxdict = self.maxlist = 2
+
+
+_SHORT = _Short()
+
+
+def from_contract(detail: ErrorDetails, record: int | None = None, label: str = "") -> Problem:
+    """A problem that the contract's model found, in `record`, which the reader knows as `label`."""
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    field = field.removeprefix(".")
+    what = f"{label}: {field}" if label and field else label or field
+    kind, shown = detail["type"], shorten(detail["input"])
+    hint = DATE_HINT if kind.startswith("date_") else None
+    if kind == "missing":
+        message = f"{what} is missing"
+        hint = near(str(detail["loc"][-1]), detail["input"])
+    elif kind == "model_type":
+        message = f"{what} = {shown}: expected an object of names and values"
+    else:
+        reason = _DATE.sub(
+            lambda date: "{}-{:02}-{:02}".format(*map(int, date.groups())), detail["msg"]
+        )
+        message = f"{what} = {shown}: {reason[0].lower()}{reason[1:]}"
+    return Problem(message, record, field or None, hint)
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """A hint at the one of `names` that `name` may have meant, if there is one."""
+    found = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
+    return f"did you mean {found[0]}?" if found else None
+
+
+def shorten(value: object) -> str:
+    """The value as text, cut where it is long or deep."""
+    return _SHORT.repr(value)
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """The first problem, and how many more there are."""
+    more = len(problems) - 1
+    return problems[0].message + (f" (and {more} more)" if more else "")

@@ -1,0 +1,176 @@
+"""Scoring records, as they come out of JSON, into histories: cheaply, and strictly.
+
+The way taken by good records looks at whole columns; it lets nothing through that the contract's
+models would refuse. Records that it does not let through are given to those models, which say
+what is wrong, or read what was only written in an unusual way.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from ordergap.contract.prediction import Date, ScoringRecord
+from ordergap.errors import InvalidRequest, Problem
+from ordergap.histories import Histories, date_of, day_of
+from ordergap.scoring.answer import Placeholder
+from ordergap.serving.formats.context import option_meant
+from ordergap.serving.formats.problems import LIMIT, from_contract
+from ordergap.serving.formats.question import placeholder
+
+_LARGEST = 1e12  # as the contract says of amounts, items and lines
+_DATE: TypeAdapter[Date] = TypeAdapter(Date)
+_FIELDS = frozenset(ScoringRecord.model_fields)
+_NAN = float("nan")
+
+
+class Days(dict[str, int]):
+    """Date as text -> days since 1970-01-01, each text read once; ValueError where it is none."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = day = day_of(_DATE.validate_python(text))
+        return day
+
+
+LAST_DAY = day_of(datetime.date(2200, 1, 1))  # as the contract says of dates
+
+
+def read(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+) -> tuple[Histories, NDArray[np.int64]]:
+    """The histories of the records' customers, in their sequence, and the as_of day of each.
+
+    records  as parsed; a Problem in place of one that could not be
+    today    the as_of of a record that has none, in days since 1970-01-01
+    lines    the line on which each record stands, where the request has lines
+
+    Raises InvalidRequest with the first problems, each with its record and field.
+    """
+    try:
+        return _columns(records, today)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        problems: list[Problem] = []
+        accepted = []
+        for valid, found in _examined(records, today, lines):
+            problems += found
+            if valid is not None:
+                accepted.append(valid)
+            if len(problems) >= LIMIT:
+                break
+        if problems:
+            raise InvalidRequest(problems[:LIMIT]) from None
+        return _columns(accepted, today)
+
+
+def sift(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
+    """As `read`, of the records that can be answered, and placeholders for the others."""
+    try:
+        return *_columns(records, today), {}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        accepted, placeholders = [], {}
+        for i, (valid, found) in enumerate(_examined(records, today, lines)):
+            if valid is not None:
+                accepted.append(valid)
+            else:
+                placeholders[i] = placeholder(_customer(records[i]), found)
+        return *_columns(accepted, today), placeholders
+
+
+def _customer(record: Any) -> str | None:
+    """The customer of a record that may be wrong."""
+    value = record.get("customer_id") if isinstance(record, dict) else None
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
+    """As `read`; what is not plainly right raises one of the errors that `read` expects."""
+    days = Days()
+    segments = [record["orders"] for record in records]
+    counts = np.array([len(segment) for segment in segments], np.int64)
+    orders = list(chain.from_iterable(segments))
+    day = np.array([days[order["date"]] for order in orders], np.int32)
+    amount = _numbers([order["amount"] for order in orders])
+    items = _numbers([_NAN if (n := order.get("items")) is None else n for order in orders])
+    lines = _numbers([_NAN if (n := order.get("lines")) is None else n for order in orders])
+    as_of = np.array(
+        [today if (text := r.get("as_of")) is None else days[text] for r in records], np.int64
+    )
+    plain = (
+        bool(np.all(counts > 0))
+        and bool(np.all((amount > 0) & (amount <= _LARGEST)))
+        and not np.any((items < 0) | (items > _LARGEST) | (lines < 0) | (lines > _LARGEST))
+        and bool(np.all(day <= np.repeat(as_of, counts)))
+        and not any(map(option_meant, set().union(*records) - _FIELDS))
+    )
+    if not plain:
+        raise ValueError("a record needs a closer look")
+    customers = [_id(record["customer_id"]) for record in records]
+    position = np.repeat(np.arange(len(records)), counts)
+    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
+
+
+def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
+    column = np.array(values)
+    if column.dtype.kind not in "iuf" or column.ndim != 1:
+        raise ValueError("not plain numbers")
+    return column.astype(np.float64)
+
+
+def _id(value: object) -> str:
+    if type(value) is str and value:
+        return value
+    if type(value) is int:
+        return str(value)
+    raise ValueError("not a plain customer id")
+
+
+def _examined(
+    records: Sequence[Any], today: int, lines: Sequence[int] | None
+) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
+    """Each record as the contract reads it, or what is wrong with it."""
+    for i, record in enumerate(records):
+        label = f"record {i}" if lines is None else f"line {lines[i]}"
+        if isinstance(record, Problem):
+            yield None, [record]
+            continue
+        found = list(_misnamed(record, i, label))
+        try:
+            valid = ScoringRecord.model_validate(record)
+        except ValidationError as error:
+            details = islice(error.errors(include_url=False), LIMIT)
+            found += (from_contract(detail, i, label) for detail in details)
+        else:
+            found += islice(_late(valid, today, i, label), LIMIT)
+        yield (None if found else valid.model_dump()), found
+
+
+def _misnamed(record: Any, i: int, label: str) -> Iterator[Problem]:
+    """Fields that look like one of ours and would be passed over."""
+    for name in record if isinstance(record, dict) else ():
+        if name not in _FIELDS and (meant := option_meant(name)):
+            once = "" if meant in _FIELDS else ", once for the whole request"
+            message = f"{label}: {name[:60]} is not a field of a record"
+            yield Problem(message, i, name, f"say {meant}{once}")
+
+
+def _late(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
+    """Orders that had not happened by the end of as_of."""
+    as_of = date_of(today) if record.as_of is None else record.as_of
+    hint = "a forecast knows only the orders until as_of, which is today (UTC) unless it is given"
+    first = min(order.date for order in record.orders)
+    if first > as_of:
+        message = f"{label}: as_of {as_of} is before the customer's first order on {first}"
+        yield Problem(message, i, "as_of", hint)
+        return
+    for k, order in enumerate(record.orders):
+        if order.date > as_of:
+            message = f"{label}: orders[{k}].date {order.date} is after as_of {as_of}"
+            yield Problem(message, i, f"orders[{k}].date", hint)

@@ -1,0 +1,1 @@
+"""What the server shows of itself: a page, the report, OpenAPI."""

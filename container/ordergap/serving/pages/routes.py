@@ -1,0 +1,81 @@
+"""What the server shows of itself: a page, the model's report, its OpenAPI document, metrics.
+
+What these need is imported when they are asked for: a server that only answers carries none of it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from flask import Flask, Response, abort, request
+
+from ordergap.contract.manifest import Manifest
+from ordergap.serving.app.counts import Counts
+from ordergap.settings import Settings
+
+REPORT = "report.html"
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<path d="M1 14C6 14 6 3 15 3" fill="none" stroke="#0b7285" stroke-width="2"/></svg>'
+)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def add_to(
+    app: Flask, manifest: Manifest, settings: Settings, model_dir: Path | None, counts: Counts
+) -> None:
+    """Let `app` answer at /, /report, /openapi.json and /metrics."""
+
+    @cache
+    def page() -> tuple[bytes, str]:
+        from ordergap.serving.pages.page import render  # noqa: PLC0415
+
+        return render(manifest, has_report=_report(model_dir) is not None)
+
+    @cache
+    def document() -> bytes:
+        from ordergap.serving.pages.openapi import describe  # noqa: PLC0415
+
+        return describe(manifest, settings)
+
+    @app.get("/")
+    def index() -> Response:
+        return _html(*page())
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(ICON, content_type="image/svg+xml")
+
+    @app.get("/report")
+    def report() -> Response:
+        content = _report(model_dir)
+        if content is None:
+            abort(404, f"no {REPORT} lies beside this model")
+        return _html(content, _POLICY)
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document(), content_type="application/json")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        from ordergap.serving.app.metrics import Metrics  # noqa: PLC0415
+
+        content, content_type = Metrics(counts, manifest).write(request.headers.get("Accept"))
+        return Response(content, content_type=content_type)
+
+
+def _report(model_dir: Path | None) -> bytes | None:
+    """The report's bytes, where there is one."""
+    path = model_dir / REPORT if model_dir else None
+    return path.read_bytes() if path and path.is_file() else None
+
+
+def _html(content: bytes, policy: str) -> Response:
+    response = Response(content, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

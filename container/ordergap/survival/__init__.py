@@ -1,0 +1,1 @@
+"""Survival curves, and the gaps they are estimated from."""

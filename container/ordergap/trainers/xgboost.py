@@ -1,0 +1,299 @@
+"""Fits the models of ordergap.models.xgboost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from typing_extensions import override
+
+from ordergap import features
+from ordergap.checkpoints import ALONE, Progress
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.errors import UserError
+from ordergap.models.base import Model
+from ordergap.models.xgboost import (
+    AftModel,
+    HazardModel,
+    SquaredErrorModel,
+    load_xgboost,
+    point_gap,
+    predict,
+)
+from ordergap.survival.kaplan_meier import ratio_curve
+from ordergap.trainers.base import Fitted, Float, Sample, Trainer
+from ordergap.trainers.device import settled
+from ordergap.trainers.noise import noise_by_orders
+from ordergap.trainers.rounds import boost
+from ordergap.trainers.vector_leaves import with_vector_leaves
+
+if TYPE_CHECKING:
+    import xgboost
+
+_EXPLAINED = 500  # rows
+DAYS_WAITED = "days waited"
+_AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
+_AFT_USUAL_SCALE = 1.1  # where nothing is searched
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the booster is given: matrix (n, c), label (n,), weight (n,), and limits for AFT."""
+
+    matrix: NDArray[np.float32]
+    label: Float | None = None
+    weight: Float | None = None
+    lower: Float | None = None
+    upper: Float | None = None
+
+    def dmatrix(self) -> xgboost.DMatrix:
+        """The rows as XGBoost wants them."""
+        matrix: xgboost.DMatrix = load_xgboost().DMatrix(
+            self.matrix,
+            label=self.label,
+            weight=self.weight,
+            label_lower_bound=self.lower,
+            label_upper_bound=self.upper,
+        )
+        return matrix
+
+
+class _Boosting(Trainer):
+    """What the objectives share: the trees' parameters, early stopping and progress."""
+
+    def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
+        super().__init__(hyperparameters, features.names(calendar=calendar))
+        cuda = load_xgboost().build_info()["USE_CUDA"]
+        self._device = settled(hyperparameters.device, "XGBoost", built_for_cuda=cuda)
+
+    def _boost(
+        self,
+        objective: Mapping[str, object],
+        train: Rows,
+        validation: Rows | None,
+        rounds: int | None,
+        progress: Progress,
+    ) -> tuple[xgboost.Booster, float]:
+        """A booster, cut back to its best round, and its validation loss (NaN without one).
+
+        Goes on from where an earlier run left it.
+        """
+        h = self.hyperparameters
+        if progress.hosts.size > 1 and self._device == "cuda":
+            raise UserError(
+                "XGBoost boosts on one graphics card alone: give one host, or device = cpu"
+            )
+        patience = h.early_stopping_rounds if validation and not rounds else 0
+        most = rounds or h.num_round
+        booster, losses = boost(
+            load_xgboost(),
+            self._tree_parameters() | dict(objective),
+            train.dmatrix,
+            validation.dmatrix if validation else None,
+            most,
+            patience,
+            progress,
+        )
+        best = losses.index(min(losses)) + 1 if patience else booster.num_boosted_rounds()
+        booster = booster[:best]
+        booster.set_param({"device": "cpu"})  # forecasts are made where the features are
+        return booster, min(losses, default=np.nan)
+
+    def _fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **found: float) -> Fitted:
+        """The model made of the booster, with what the fit on `rows` settled."""
+        settled = {"rounds": booster.num_boosted_rounds(), **found}
+        return Fitted(model, settled, self._drivers(booster, rows))
+
+    def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
+        """Feature -> mean absolute SHAP value, of some rows spread over all.
+
+        Source: Lundberg et al. 2020, "From local explanations to global understanding with
+        explainable AI for trees".
+        """
+        some = rows.matrix[:: max(1, len(rows.matrix) // _EXPLAINED)]
+        shares = booster.predict(load_xgboost().DMatrix(some), pred_contribs=True)
+        names = (*self.feature_names, DAYS_WAITED)
+        means = np.abs(shares[:, :-1]).mean(axis=0)  # the last is the constant
+        return {name: float(mean) for name, mean in zip(names, means, strict=False)}
+
+    def _tree_parameters(self) -> dict[str, object]:
+        h = self.hyperparameters
+        return {
+            "tree_method": "hist",
+            "device": self._device,
+            "eta": h.eta,
+            "max_depth": h.max_depth,
+            "min_child_weight": h.min_child_weight,
+            "subsample": h.subsample,
+            "colsample_bytree": h.colsample_bytree,
+            "lambda": h.lambda_,
+            "alpha": h.alpha,
+            "seed": h.seed,
+        }
+
+
+class HazardTrainer(_Boosting):
+    """Discrete-time hazard: a logistic regression of trees on order x time-bin rows."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
+    ) -> Fitted:
+        part = progress.hosts.part
+        rows = hazard_rows(train[part], days)
+        booster, _ = self._boost(
+            {"objective": "binary:logistic", "eval_metric": "logloss"},
+            rows,
+            hazard_rows(validation[part], days) if validation else None,
+            int(found["rounds"]) if found else None,
+            progress,
+        )
+        model = json.loads(booster.save_raw("json"))
+        finished = json.dumps(with_vector_leaves(model, len(days))).encode()
+        vector = load_xgboost().Booster(model_file=bytearray(finished))
+        fitted = HazardModel(vector, self.feature_names, {"days": days.tolist()})
+        return self._fitted(fitted, booster, rows)
+
+
+class RandomForestTrainer(HazardTrainer):
+    """The same hazard by one round of `num_round` trees grown side by side."""
+
+    @override
+    def _tree_parameters(self) -> dict[str, object]:
+        h = self.hyperparameters
+        return super()._tree_parameters() | {"eta": 1, "num_parallel_tree": h.num_round}
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
+    ) -> Fitted:
+        return super().fit(train, days, None, {"rounds": 1}, progress)
+
+
+class AftTrainer(_Boosting):
+    """Accelerated failure time: a row an order, censored rows as lower bounds."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
+    ) -> Fitted:
+        part = progress.hosts.part
+        rows = _aft_rows(train[part])
+        check = _aft_rows(validation[part]) if validation and not found else None
+        if found:
+            scales: tuple[float, ...] = (found["scale"],)
+        else:
+            scales = _AFT_SCALES if check else (_AFT_USUAL_SCALE,)
+        rounds = int(found["rounds"]) if found else None
+        fits: dict[float, tuple[xgboost.Booster, float]] = {}
+        for scale in scales:
+            if fits and progress.stopping():
+                break
+            of_scale = progress.of(f"scale {scale:g}")
+            fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, of_scale)
+        scale = min(fits, key=lambda scale: fits[scale][1])
+        booster = fits[scale][0]
+        known = _watched_whole(train)
+        location = predict(booster, known.features, "margin")
+        order_count = known.features[:, self.feature_names.index("order_count")]
+        noise = noise_by_orders(known, location, order_count, scale)
+        model = AftModel(booster, self.feature_names, {"days": days.tolist(), **noise})
+        return self._fitted(model, booster, rows, scale=scale)
+
+
+class SquaredErrorTrainer(_Boosting):
+    """The textbook way: least squares on the gaps that ended."""
+
+    @override
+    def fit(
+        self,
+        train: Sample,
+        days: Float,
+        validation: Sample | None = None,
+        found: Mapping[str, float] | None = None,
+        progress: Progress = ALONE,
+    ) -> Fitted:
+        part = progress.hosts.part
+        rows = _observed_rows(train[part])
+        booster, _ = self._boost(
+            {"objective": "reg:squarederror"},
+            rows,
+            _observed_rows(validation[part]) if validation else None,
+            int(found["rounds"]) if found else None,
+            progress,
+        )
+        point = point_gap(booster, train.features)
+        ratio, log_s = ratio_curve(train.gap, train.observed, point)
+        parameters: dict[str, JsonValue] = {
+            "days": days.tolist(),
+            "ratio": ratio.tolist(),
+            "ratio_log_s": log_s.tolist(),
+        }
+        model = SquaredErrorModel(booster, self.feature_names, parameters)
+        return self._fitted(model, booster, rows)
+
+
+def hazard_rows(sample: Sample, days: Float) -> Rows:
+    """A row for each time bin in which a gap was at risk of ending, labelled whether it ended.
+
+    The matrix is the features and the bin's number. A bin that was watched only in part without
+    an order weighs as much as was watched.
+    """
+    starts = np.concatenate([[0.0], days[:-1]])
+    first = np.searchsorted(days, sample.entry, side="right")
+    last = np.minimum(np.searchsorted(days, sample.gap, side="left"), len(days) - 1)
+    count = np.where(sample.gap > sample.entry, np.maximum(last - first + 1, 0), 0)
+    owner = np.repeat(np.arange(len(sample)), count)
+    bins = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    matrix = np.empty((len(owner), sample.features.shape[1] + 1), np.float32)
+    matrix[:, :-1] = sample.features[owner]
+    matrix[:, -1] = bins
+    ended = sample.observed[owner] & (bins == last[owner])
+    start = np.maximum(sample.entry[owner], starts[bins])
+    watched = np.minimum(sample.gap[owner], days[bins]) - start
+    weight = np.where(ended, 1.0, watched / (days - starts)[bins])
+    return Rows(matrix, ended.astype(float), weight)
+
+
+def _aft_objective(scale: float) -> dict[str, object]:
+    return {
+        "objective": "survival:aft",
+        "eval_metric": "aft-nloglik",
+        "aft_loss_distribution": "normal",
+        "aft_loss_distribution_scale": scale,
+    }
+
+
+def _watched_whole(sample: Sample) -> Sample:
+    """Gaps watched from their first day on; XGBoost's AFT knows no late entry."""
+    return sample[(sample.entry == 0) & (sample.gap > 0)]
+
+
+def _aft_rows(sample: Sample) -> Rows:
+    some = _watched_whole(sample)
+    return Rows(some.features, lower=some.gap, upper=np.where(some.observed, some.gap, np.inf))
+
+
+def _observed_rows(sample: Sample) -> Rows:
+    some = sample.observed & (sample.entry == 0)
+    return Rows(sample.features[some], sample.gap[some])
