@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ordergap import features
-from ordergap.contract.manifest import SCHEMA_VERSION, Manifest
+from ordergap.contract.manifest import SCHEMA_VERSION, Manifest, TaskSection
 from ordergap.errors import ModelMismatch, ModelNotFound, PlatformError
 from ordergap.features.table import computation
-from ordergap.forecast import Forecasts, Known, forecast
-from ordergap.histories import Histories
-from ordergap.models.base import Model
-from ordergap.models.formats import model_class
+from ordergap.histories import Histories, iso_dates
+from ordergap.models.base import Column, ForecastOptions, Head, Snapshot, TaskForecast
+from ordergap.models.kinds import head_class
 
 MANIFEST = "manifest.json"
 _STAGING = ".saving-"
@@ -31,11 +30,56 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "torch
 
 
 @dataclass(frozen=True, eq=False)
+class Forecasts:
+    """What every task says of n customers."""
+
+    customers: Snapshot
+    tasks: Mapping[str, TaskForecast]
+    model_version: str
+
+    def __len__(self) -> int:
+        """The number of customers, n."""
+        return len(self.customers.customer_ids)
+
+    def columns(self) -> dict[str, Column]:
+        """Field of the prediction -> its n values, in the sequence of the contract's model."""
+        customers = self.customers
+        columns: dict[str, Column] = {
+            "customer_id": customers.customer_ids,
+            "as_of": iso_dates(customers.as_of),
+            "last_order_date": iso_dates(customers.last_day),
+            "days_since_last_order": customers.elapsed.tolist(),
+            "order_count": customers.order_count.tolist(),
+        }
+        for task in self.tasks.values():
+            columns |= task.columns()
+        return columns | {"model_version": [self.model_version] * len(self)}
+
+    def constants(self) -> dict[str, object]:
+        """Those fields that are alike for all customers, whether there is a forecast or not."""
+        constants: dict[str, object] = {}
+        for task in self.tasks.values():
+            constants |= task.constants()
+        return constants | {"model_version": self.model_version}
+
+    def records(self) -> list[dict[str, object]]:
+        """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
+        columns = self.columns()
+        lists = [
+            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+            if isinstance(values, Mapping)
+            else values
+            for values in columns.values()
+        ]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model that knows what it is, ready to forecast."""
+    """A model that knows what it is, ready to forecast: the head of every task, by its name."""
 
     manifest: Manifest
-    model: Model
+    heads: Mapping[str, Head]
 
     def forecast(
         self,
@@ -44,40 +88,43 @@ class Bundle:
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
     ) -> Forecasts:
-        """The next order of every customer of `histories`, as known at the end of `as_of`.
+        """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
         as_of  a day for all or one for each customer; every customer has an order, none after it
         horizons, interval_level  in place of those the model was trained with
         """
         last = histories.last_row
-        known = Known(
+        customers = Snapshot(
             histories.customer_ids,
             np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
             histories.day[last].astype(np.int64),
             histories.order_count,
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(known, matrix, horizons, interval_level)
+        return self.forecast_features(customers, matrix, horizons, interval_level)
 
     def forecast_features(
         self,
-        known: Known,
+        customers: Snapshot,
         matrix: NDArray[np.float32],
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
-        level = settings.interval_level if interval_level is None else interval_level
-        return forecast(
-            self.model.survival(matrix),
-            known,
-            horizons=horizons or settings.horizons,
-            interval_level=level,
-            inner_level=self.manifest.inner_level(level),
-            max_horizon_days=settings.max_horizon_days,
-            model_version=self.manifest.model_version,
+        options = ForecastOptions(
+            horizons or settings.horizons,
+            settings.interval_level if interval_level is None else interval_level,
+            settings.max_horizon_days,
         )
+        names = self.manifest.feature_names
+        tasks: dict[str, TaskForecast] = {}
+        for task, head in self.heads.items():
+            own = matrix
+            if head.feature_names != names:
+                own = matrix[:, [names.index(name) for name in head.feature_names]]
+            tasks[task] = head.forecast(customers, own, options, tasks)
+        return Forecasts(customers, tasks, self.manifest.model_version)
 
     def save(self, directory: Path, side_files: dict[str, bytes] | None = None) -> None:
         """Write everything beside `directory`, then move it in: the manifest comes last.
@@ -94,11 +141,13 @@ class Bundle:
                 self._write(Path(staging), side_files or {})
                 replaced = _model_files(directory)
                 (directory / MANIFEST).unlink(missing_ok=True)
-                for name in replaced - self.manifest.files.keys():
+                for name in replaced:
                     (directory / name).unlink(missing_ok=True)
-                files = Path(staging).iterdir()
+                files = [path for path in Path(staging).rglob("*") if path.is_file()]
                 for path in sorted(files, key=lambda path: path.name == MANIFEST):
-                    path.replace(directory / path.name)
+                    target = directory / path.relative_to(staging)
+                    target.parent.mkdir(exist_ok=True)
+                    path.replace(target)
         except OSError as error:
             raise PlatformError(
                 f"the model cannot be saved in {directory}: {error.strerror or error}; "
@@ -106,7 +155,7 @@ class Bundle:
             ) from error
 
     def _write(self, directory: Path, side_files: dict[str, bytes]) -> None:
-        self.model.save(directory / self.model.file_name)
+        _write_heads(self.heads, directory)
         for name, content in side_files.items():
             (directory / name).write_bytes(content)
         text = self.manifest.model_dump_json(indent=2, by_alias=True)
@@ -120,51 +169,55 @@ class Bundle:
         another schema or a file is missing, altered or not what the manifest says.
         """
         manifest = check(directory)
-        kind = model_class(manifest.model_kind)
-        path = directory / kind.file_name
-        parameters = manifest.model_parameters | {"days": list(manifest.time_grid)}
-        try:
-            model = kind.load(path, manifest.feature_names, parameters)
-        except KeyError as error:
-            raise ModelMismatch(
-                f"{directory / MANIFEST} lacks the model parameter {error}; train again"
-            ) from error
-        if model.feature_names != manifest.feature_names:
-            raise ModelMismatch(
-                f"{path} reads {', '.join(model.feature_names)}, its {MANIFEST} names other "
-                "features; copy the whole model again"
-            )
-        return cls(manifest, model)
+        heads = {
+            name: head_class(name).load(directory / name, section)
+            for name, section in manifest.tasks.items()
+        }
+        return cls(manifest, heads)
+
+
+def _write_heads(heads: Mapping[str, Head], directory: Path) -> None:
+    for name, head in heads.items():
+        (directory / name).mkdir()
+        head.save(directory / name)
 
 
 def _model_files(directory: Path) -> set[str]:
     """The model files of the manifest in `directory`; none where it cannot be read."""
     try:
-        return {*read_manifest(directory).files}
+        return {str(path) for path, _ in _files(read_manifest(directory))}
     except (ModelNotFound, ModelMismatch):
         return set()
 
 
-def seal(model: Model, **card: object) -> Bundle:
+def _files(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    """Every file of the model, from its directory, and its digest."""
+    for task, section in manifest.tasks.items():
+        for name, digest in section.files.items():
+            yield Path(task, name), digest
+
+
+def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
     """The model with a manifest: `card` is what the manifest says besides the model itself.
 
     The version is a digest of the model and of all that the manifest says.
     """
+    sections = {}
     with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / model.file_name)
-        files = {model.file_name: file_digest(Path(folder) / model.file_name)}
-    manifest = Manifest.model_validate({
-        "model_version": "",
-        "model_kind": model.kind,
-        "model_parameters": {k: v for k, v in model.parameters.items() if k != "days"},
-        "feature_names": model.feature_names,
-        "time_grid": model.days.tolist(),
-        "files": files,
-        "libraries": libraries(),
-        **card,
-    })  # fmt: skip
+        _write_heads(heads, Path(folder))
+        for name, head in heads.items():
+            paths = [Path(folder, name, file) for file in head.file_names(head.kind)]
+            sections[name] = TaskSection(
+                kind=head.kind,
+                parameters=head.parameters,
+                feature_names=head.feature_names,
+                files={path.name: file_digest(path) for path in paths},
+            )
+    manifest = Manifest.model_validate(
+        {"model_version": "", "tasks": sections, "libraries": libraries(), **card}
+    )
     digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
-    return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), model)
+    return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), dict(heads))
 
 
 def libraries() -> dict[str, str]:
@@ -182,15 +235,16 @@ def check(directory: Path) -> Manifest:
     Raises what `Bundle.load` raises, without loading the model.
     """
     manifest = read_manifest(directory)
-    needed = model_class(manifest.model_kind).file_name
-    if needed not in manifest.files:
-        raise ModelMismatch(f"{directory / MANIFEST} does not list {needed}; train again")
-    for name, digest in manifest.files.items():
-        if not (directory / name).is_file():
-            raise ModelMismatch(f"{directory / name} is missing; copy the whole model again")
-        if file_digest(directory / name) != digest:
+    for task, section in manifest.tasks.items():
+        for name in head_class(task).file_names(section.kind):
+            if name not in section.files:
+                raise ModelMismatch(f"{directory / MANIFEST} does not list {name}; train again")
+    for path, digest in _files(manifest):
+        if not (directory / path).is_file():
+            raise ModelMismatch(f"{directory / path} is missing; copy the whole model again")
+        if file_digest(directory / path) != digest:
             raise ModelMismatch(
-                f"{directory / name} is damaged or of another model: its checksum is not the "
+                f"{directory / path} is damaged or of another model: its checksum is not the "
                 "manifest's; copy the whole model again"
             )
     for name in manifest.feature_names:

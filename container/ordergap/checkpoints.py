@@ -1,4 +1,4 @@
-"""What a long job has done so far, kept in files, so that a killed job goes on from there.
+"""What a long job has done so far, kept in files, so that a killed job resumes from there.
 
 A checkpoint is one file, written beside and renamed, that holds every fit of the job as it stood:
 
@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -23,9 +23,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import PlatformError, UserError
-from ordergap.hosts import ALONE as THIS_HOST
-from ordergap.hosts import Hosts
-from ordergap.stopping import Stopped
+from ordergap.stopping import Stopped, Stopping
 
 log = logging.getLogger("ordergap")
 
@@ -55,10 +53,10 @@ class State:
 class Checkpoints:
     """The checkpoints of one job in a folder.
 
-    job    what a checkpoint must be of to be gone on from: name -> value
+    job    what a checkpoint must be of for the job to resume from it: name -> value
     every  least seconds between two checkpoints of a running fit; more where they are costly
 
-    Takes up the latest that is whole. Raises UserError where that is of another job, and
+    Resumes from the latest that is whole. Raises UserError where that is of another job, and
     PlatformError where the folder can not be made or read.
     """
 
@@ -72,7 +70,7 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
             paths = self._paths()
             self._number = _number(paths[-1]) if paths else 0
-            self._take_up(paths)
+            self._resume(paths)
         except OSError as error:
             raise PlatformError(
                 f"checkpoints cannot be kept in {directory}: {error.strerror or error}; name a "
@@ -82,7 +80,7 @@ class Checkpoints:
 
     @property
     def latest(self) -> Path | None:
-        """The checkpoint that a restarted job would go on from."""
+        """The checkpoint that a restarted job would resume from."""
         return next(reversed(self._paths()), None)
 
     def written(self) -> bytes:
@@ -96,7 +94,7 @@ class Checkpoints:
     def save(self, name: str, state: Callable[[], State]) -> None:
         """Keep where the fit `name` stands, beside all the others.
 
-        A disk that does not take it is told of and does not end the job.
+        A disk that cannot take it is logged and does not end the job.
         """
         begun = monotonic()
         new = state()
@@ -133,7 +131,7 @@ class Checkpoints:
         found = (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
         return sorted(found, key=_number)
 
-    def _take_up(self, paths: list[Path]) -> None:
+    def _resume(self, paths: list[Path]) -> None:
         for path in reversed(paths):
             try:
                 job, states = read_checkpoint(path.read_bytes())
@@ -142,16 +140,16 @@ class Checkpoints:
                 continue
             if changes := _differences(job, self._job):
                 raise UserError(
-                    f"the checkpoints in {self.directory} are of another job: {changes}; give "
-                    "it the same again, or name another folder for checkpoints, or empty this one"
+                    f"the checkpoints in {self.directory} are of another job: {changes}; run the job "
+                    "with the same settings, name another checkpoint folder, or empty this one"
                 )
             self.states = states
-            log.info("  going on from %s: %s", path, ", ".join(states))
+            log.info("  resuming from %s: %s", path, ", ".join(states))
             return
 
 
-class Shared(Checkpoints):
-    """Checkpoints that another host keeps, as far as they were taken up: bytes of `written`."""
+class RemoteCheckpoints(Checkpoints):
+    """Checkpoints that another host keeps, as they were when it read them: bytes of `written`."""
 
     def __init__(self, content: bytes) -> None:
         _, self.states = read_checkpoint(content)
@@ -171,57 +169,42 @@ class Shared(Checkpoints):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a fit tells the job of its steps, and hears from it. This default listens to nobody.
+class FitCheckpoint:
+    """Where the state of one fit is kept; of no job, and so nowhere, by default.
 
-    stopping     whether the job was told to stop
-    checkpoints  where states are kept
+    checkpoints  of the job; None: nothing is kept
     name         of the fit
-    hosts        the machines that fit it together
     """
 
-    stopping: Callable[[], bool] = lambda: False
     checkpoints: Checkpoints | None = None
     name: str = ""
-    hosts: Hosts = THIS_HOST
 
-    def of(self, name: str) -> Progress:
-        """The progress of a part of this."""
-        return replace(self, name=f"{self.name}, {name}" if self.name else name)
+    def part(self, name: str) -> FitCheckpoint:
+        """That of a part of the fit."""
+        return FitCheckpoint(self.checkpoints, f"{self.name}, {name}" if self.name else name)
 
     @property
     def last(self) -> State | None:
         """Where an earlier run of the job left the fit."""
         return self.checkpoints.states.get(self.name) if self.checkpoints else None
 
-    def step(self, state: Callable[[], State]) -> bool:
-        """To be called after each step of a fit; whether the fit is to end here.
-
-        Keeps the `state` when it is time.
-        """
-        stop = self.stopping()
-        if self.checkpoints and (stop or self.checkpoints.due()):
-            self.checkpoints.save(self.name, state)
-        return stop
-
-    def finished(self, state: Callable[[], State]) -> None:
-        """To be called after a fit's last step."""
+    def save(self, state: Callable[[], State]) -> None:
+        """Keep the state."""
         if self.checkpoints:
             self.checkpoints.save(self.name, state)
 
-    def proceed(self) -> None:
-        """Between two phases without a model: raises Stopped where the job was told to stop."""
-        if self.stopping():
-            raise Stopped(f"Stopped before there was a model. {self._kept()}")
-
-    def _kept(self) -> str:
-        if self.checkpoints and self.checkpoints.latest:
-            return f"Run again, it goes on from {self.checkpoints.latest}."
-        return "Nothing of this run is kept."
+    def save_if_due(self, state: Callable[[], State]) -> None:
+        """Keep the state when it is time for another checkpoint."""
+        if self.checkpoints and self.checkpoints.due():
+            self.checkpoints.save(self.name, state)
 
 
-ALONE = Progress()
-"""Of a fit that is nobody's job: no checkpoints, no stop."""
+def raise_if_stopped(stopping: Stopping, checkpoints: Checkpoints | None = None) -> None:
+    """Where there is no model yet: raises Stopped, which says what is kept, if it is to stop."""
+    if stopping():
+        latest = checkpoints.latest if checkpoints else None
+        kept = f"Run it again: it resumes from {latest}." if latest else "Nothing of it is kept."
+        raise Stopped(f"Stopped before there was a model. {kept}")
 
 
 def _number(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Histories: every customer's orders in time order, as the flat arrays that every room works on.
+"""Histories: every customer's orders in time order, as the flat arrays that all packages work on.
 
 The n orders of c customers stand one customer after the other; ``offsets`` marks where each
 customer's segment begins, so customer i owns rows ``offsets[i]:offsets[i + 1]``. One day of one
@@ -10,11 +10,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 
@@ -37,6 +37,21 @@ def date_of(day: int) -> datetime.date:
     return datetime.date.fromordinal(int(day) + EPOCH)
 
 
+def iso_dates(days: NDArray[np.integer]) -> list[str]:
+    """Days since 1970-01-01 as text.
+
+    >>> iso_dates(np.array([15317]))
+    ['2011-12-09']
+    """
+    texts: list[str] = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
+    return texts
+
+
+def _order_column(dtype: DTypeLike) -> Mapping[str, DTypeLike]:
+    """The mark of a column that has one value for each order."""
+    return {"dtype": dtype}
+
+
 @dataclass(frozen=True, eq=False)
 class Histories:
     """The orders of many customers, sorted by customer and day.
@@ -47,14 +62,16 @@ class Histories:
     amount        (n,) net value of the day, positive, in the data's currency
     items         (n,) net pieces bought; NaN where unknown
     lines         (n,) order lines; NaN where unknown
+    attributes    name -> (c,) what is known of a customer besides orders, such as a region
     """
 
     customer_ids: list[str]
     offsets: NDArray[np.int64]
-    day: NDArray[np.int32]
-    amount: NDArray[np.float64]
-    items: NDArray[np.float64]
-    lines: NDArray[np.float64]
+    day: NDArray[np.int32] = field(metadata=_order_column(np.int32))
+    amount: NDArray[np.float64] = field(metadata=_order_column(np.float64))
+    items: NDArray[np.float64] = field(metadata=_order_column(np.float64))
+    lines: NDArray[np.float64] = field(metadata=_order_column(np.float64))
+    attributes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @classmethod
     def from_orders(
@@ -65,6 +82,7 @@ class Histories:
         amount: NDArray[np.float64],
         items: NDArray[np.float64] | None = None,
         lines: NDArray[np.float64] | None = None,
+        attributes: Mapping[str, NDArray[np.generic]] | None = None,
     ) -> Histories:
         """Sort orders given in any sequence; those of one customer on one day become one.
 
@@ -92,6 +110,38 @@ class Histories:
             np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
             (key - (owner << 32) - 2**31).astype(np.int32),
             *(column.astype(np.float64) for column in columns),
+            attributes=attributes or {},
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Histories]) -> Histories:
+        """The orders of all parts, customers sorted by id; those of one customer are joined.
+
+        Attributes are those that every part has; of a customer in several parts the last counts.
+        """
+        customers = sorted({customer for each in parts for customer in each.customer_ids})
+        position = {customer: i for i, customer in enumerate(customers)}
+        owners = [
+            np.array([position[customer] for customer in each.customer_ids], np.int64)
+            for each in parts
+        ]
+        columns = (
+            np.concatenate([getattr(each, name) for each in parts]) for name in ORDER_COLUMNS
+        )
+        orders = zip(owners, parts, strict=True)
+        every_owner = np.concatenate(owners)
+        last = dict(zip(every_owner.tolist(), range(len(every_owner)), strict=True))
+        rows = np.array([last[i] for i in range(len(customers))], np.int64)
+        shared = set.intersection(*(set(each.attributes) for each in parts))
+        return cls.from_orders(
+            customers,
+            np.concatenate([np.repeat(owner, each.order_count) for owner, each in orders]),
+            *columns,
+            attributes={
+                name: np.concatenate([each.attributes[name] for each in parts])[rows]
+                for name in parts[0].attributes
+                if name in shared
+            },
         )
 
     @property
@@ -129,19 +179,38 @@ class Histories:
         return Histories(
             [self.customer_ids[i] for i in kept],
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
-            self.day[rows],
-            self.amount[rows],
-            self.items[rows],
-            self.lines[rows],
+            **{name: getattr(self, name)[rows] for name in ORDER_COLUMNS},
+            attributes={name: values[kept] for name, values in self.attributes.items()},
         )
 
+    def batches(self, size: int) -> Iterator[Histories]:
+        """The same customers, at most `size` at a time, without a copy of their orders."""
+        for start in range(0, len(self.customer_ids), size):
+            customers = slice(start, start + size)
+            offsets = self.offsets[start : start + size + 1]
+            rows = slice(int(offsets[0]), int(offsets[-1]))
+            yield Histories(
+                self.customer_ids[customers],
+                offsets - offsets[0],
+                **{name: getattr(self, name)[rows] for name in ORDER_COLUMNS},
+                attributes={name: values[customers] for name, values in self.attributes.items()},
+            )
+
     def digest(self) -> str:
-        """SHA-256 over all orders, hexadecimal: equal data, equal digest."""
+        """SHA-256 over all orders and attributes, hexadecimal: equal data, equal digest."""
         digest = hashlib.sha256(json.dumps(self.customer_ids).encode())
-        for column in (self.offsets, self.day, self.amount, self.items, self.lines):
+        for column in (self.offsets, *(getattr(self, name) for name in ORDER_COLUMNS)):
             digest.update(np.ascontiguousarray(column).tobytes())
+        for name, values in sorted(self.attributes.items()):
+            digest.update(json.dumps([name, values.tolist()]).encode())
         return digest.hexdigest()
 
     def __len__(self) -> int:
         """The number of orders, n."""
         return len(self.day)
+
+
+ORDER_COLUMNS: dict[str, DTypeLike] = {
+    each.name: each.metadata["dtype"] for each in fields(Histories) if "dtype" in each.metadata
+}
+"""The columns that have one value for each order, and their types."""

@@ -51,9 +51,10 @@ def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierS
     Source: Liu, Ting & Zhou 2008, Isolation forest.
     """
     customers = len(histories.customer_ids)
-    if contamination == 0 or customers < LEAST_CUSTOMERS:
-        few = f": {customers} customers are too few for it" if contamination else ""
-        return OutlierStudy(np.ones(customers, bool), 0.0, 0.0, f"outlier filter off{few}")
+    if contamination == 0:
+        return nobody(histories)
+    if customers < LEAST_CUSTOMERS:
+        return nobody(histories, f": {customers} customers are too few for it")
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415  (a second, where it is not used)
 
     points = _points(histories)
@@ -63,6 +64,12 @@ def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierS
     normality = np.empty(customers)
     normality[same_for_any_sequence] = forest.score_samples(sorted_points)
     return _study(histories, normality >= np.quantile(normality, contamination))
+
+
+def nobody(histories: Histories, reason: str = "") -> OutlierStudy:
+    """Everybody stays."""
+    everybody = np.ones(len(histories.customer_ids), bool)
+    return OutlierStudy(everybody, 0.0, 0.0, f"outlier filter off{reason}")
 
 
 def _points(histories: Histories) -> NDArray[np.float64]:

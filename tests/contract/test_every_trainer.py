@@ -15,7 +15,7 @@ from ordergap.errors import InvalidHyperparameters
 from ordergap.evaluation.judge import judge, outcomes
 from ordergap.evaluation.metrics import brier, event_within
 from ordergap.histories import Histories
-from ordergap.survival.targets import orders_after, waits_from
+from ordergap.survival.targets import gaps_at_order, waits_at_cutoff
 from ordergap.training.job import train
 
 from tests.shop import shop, write_csv
@@ -81,7 +81,7 @@ def test_foresees_later_orders_better_than_chance(
     bundle = made(file, tmp_path, settings)
     cutoff, end = int(whole.day.min()) + LEARN_DAYS, int(whole.day.max())
     matrix = features.compute(whole, bundle.manifest.feature_names)
-    orders, waits = orders_after(whole, cutoff, end), waits_from(whole, cutoff, end)
+    orders, waits = gaps_at_order(whole, cutoff, end), waits_at_cutoff(whole, cutoff, end)
     judged = judge(bundle.model.survival(matrix[orders.row]), orders, 0.8, cap=60)
     assert judged["concordance"] > 0.7
     seen = outcomes(waits)

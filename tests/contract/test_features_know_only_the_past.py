@@ -100,7 +100,7 @@ def test_a_customer_is_the_same_alone_as_among_many() -> None:
 
 
 @given(histories(), st.integers(-25_000, 25_000))
-def test_orders_after_as_of_that_are_cut_again_change_nothing(h: Histories, as_of: int) -> None:
+def test_gaps_at_order_as_of_that_are_cut_again_change_nothing(h: Histories, as_of: int) -> None:
     known = h.until(as_of)
     before = features.compute(h, NAMES)[h.day <= as_of]
     assert same(features.compute(known, NAMES), before)

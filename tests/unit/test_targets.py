@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.histories import Histories
-from ordergap.survival.targets import Targets, every_order, orders_after, waits_from
+from ordergap.survival.targets import Targets, order_gaps, gaps_at_order, waits_at_cutoff
 
 Days = list[list[int]]
 Gap = tuple[int, float, bool, float, float]  # the order's day, gap, observed, watched, entry
@@ -44,7 +44,7 @@ def test_every_order_opens_a_gap_that_the_next_order_or_as_of_ends(
     customers: Days, as_of: int
 ) -> None:
     histories = histories_of(customers)
-    targets = every_order(histories, as_of)
+    targets = order_gaps(histories, as_of)
     assert listed(histories, targets) == [gap for days in customers for gap in gaps_of(days, as_of)]
     assert targets.row.tolist() == list(range(len(histories)))
 
@@ -54,7 +54,7 @@ def test_the_gaps_of_a_customer_fill_the_days_from_the_first_order_to_as_of(
     customers: Days,
 ) -> None:
     histories = histories_of(customers)
-    targets = every_order(histories, END)
+    targets = order_gaps(histories, END)
     filled = np.bincount(histories.customer, weights=targets.gap, minlength=len(customers))
     assert filled.tolist() == [END - days[0] for days in customers]
     assert np.all(targets.gap <= targets.watched)
@@ -62,10 +62,10 @@ def test_the_gaps_of_a_customer_fill_the_days_from_the_first_order_to_as_of(
 
 
 @given(customers_days, st.integers(-6, END))
-def test_orders_after_a_cutoff_are_those_made_later(customers: Days, cutoff: int) -> None:
+def test_gaps_at_order_a_cutoff_are_those_made_later(customers: Days, cutoff: int) -> None:
     histories = histories_of(customers)
     expected = [gap for days in customers for gap in gaps_of(days, END) if gap[0] > cutoff]
-    assert listed(histories, orders_after(histories, cutoff, END)) == expected
+    assert listed(histories, gaps_at_order(histories, cutoff, END)) == expected
 
 
 @given(customers_days, st.integers(-6, END))
@@ -79,7 +79,7 @@ def test_every_customer_known_at_a_cutoff_waits_once(customers: Days, cutoff: in
             later = [day for day in days if day > cutoff]
             gap = later[0] - last if later else END - last
             expected.append((last, gap, bool(later), END - last, cutoff - last))
-    waits = waits_from(histories, cutoff, END)
+    waits = waits_at_cutoff(histories, cutoff, END)
     assert listed(histories, waits) == expected
     assert np.all(waits.entry <= waits.gap)
     assert np.all(waits.entry[waits.observed] < waits.gap[waits.observed])
@@ -89,9 +89,9 @@ def test_every_customer_known_at_a_cutoff_waits_once(customers: Days, cutoff: in
 def test_waits_are_the_gaps_that_were_censored_at_the_cutoff(customers: Days, cutoff: int) -> None:
     histories = histories_of(customers)
     known = histories.until(cutoff)
-    seen_then = every_order(known, cutoff)
+    seen_then = order_gaps(known, cutoff)
     open_then = seen_then[~seen_then.observed]
-    assert waits_from(histories, cutoff, END).entry.tolist() == open_then.gap.tolist()
+    assert waits_at_cutoff(histories, cutoff, END).entry.tolist() == open_then.gap.tolist()
 
 
 @given(customers_days, st.integers(-6, END))
@@ -99,23 +99,23 @@ def test_a_gap_had_ended_by_the_cutoff_or_waits_then_or_opens_later(
     customers: Days, cutoff: int
 ) -> None:
     histories = histories_of(customers)
-    every = every_order(histories, END)
+    every = order_gaps(histories, END)
     ended = every[every.observed & (histories.day + every.gap <= cutoff)].row
-    waits = waits_from(histories, cutoff, END).row
-    later = orders_after(histories, cutoff, END).row
+    waits = waits_at_cutoff(histories, cutoff, END).row
+    later = gaps_at_order(histories, cutoff, END).row
     assert sorted([*ended, *waits, *later]) == list(range(len(histories)))
 
 
 def test_targets_can_be_chosen_with_a_mask() -> None:
     histories = histories_of([[1, 5], [2]])
-    some = every_order(histories, 10)[np.array([True, False, True])]
+    some = order_gaps(histories, 10)[np.array([True, False, True])]
     assert len(some) == 2
     assert listed(histories, some) == [(1, 4, True, 9, 0), (2, 8, False, 8, 0)]
 
 
 def test_an_order_after_as_of_is_refused() -> None:
     with pytest.raises(ValueError, match="after as_of"):
-        every_order(histories_of([[1, 12]]), 11)
+        order_gaps(histories_of([[1, 12]]), 11)
 
 
 def test_a_customer_without_orders_is_refused() -> None:
@@ -123,4 +123,4 @@ def test_a_customer_without_orders_is_refused() -> None:
         ["ana", "ben"], np.array([0]), np.array([1], np.int32), np.ones(1)
     )
     with pytest.raises(ValueError, match="without orders"):
-        every_order(histories, 10)
+        order_gaps(histories, 10)

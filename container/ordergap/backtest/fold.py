@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ordergap import features, ingest
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import inner_level
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.errors import AlgorithmError
-from ordergap.evaluation.baselines import BASELINES
-from ordergap.evaluation.compare import MODEL, Protocol
-from ordergap.evaluation.judge import forecasts, outcomes, window_caps
-from ordergap.evaluation.metrics import Outcomes, Predicted
-from ordergap.evaluation.segments import segments
-from ordergap.histories import date_of
-from ordergap.survival.targets import every_order
-from ordergap.training.fitting import fit_all, judged_horizons, search
+from ordergap.evaluation.compare import Evaluation
+from ordergap.histories import Histories, date_of
+from ordergap.models.base import Head
+from ordergap.outliers import OutlierStudy, keep_mask, nobody
+from ordergap.tasks.base import Learning, Split, Validation
+from ordergap.tasks.registry import tasks
 from ordergap.training.split import later_split, temporal_split
 
 UNFILTERED = "model, no outlier filter"
-MEAN_GAP = "customer mean gap"
-LEAK_R2 = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What one cutoff gave: protocol -> forecasts, orders learnt from, revenue not learnt from."""
+    """What one cutoff gave.
+
+    until              the last day of the follow-up
+    order_count        orders learnt from
+    revenue_set_aside  share of the revenue that the outlier filter kept out of training
+    evaluations        task -> protocol -> forecasts of what came after
+    """
 
     cutoff: datetime.date
     until: datetime.date
-    learnt: int
+    order_count: int
     revenue_set_aside: float
-    protocols: dict[str, Protocol]
+    evaluations: Mapping[str, Mapping[EvaluationProtocol, Evaluation]]
 
 
 def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until: int) -> Fold:
-    """Learn from the rows of `source` until day `cutoff`, forecast, and watch until day `until`.
+    """Learn from the rows of `source` until day `cutoff`, forecast, and follow up until `until`.
 
     The file is read as it stood at the cutoff: later cancellations of its orders are not known.
     Raises AlgorithmError where a forecast knows what it cannot know honestly.
@@ -50,62 +53,46 @@ def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until:
         raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
     split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
     inner = temporal_split(past, hyperparameters.validation_fraction)
-    findings = search(hyperparameters, inner)
-    fit = fit_all(hyperparameters, past, cutoff, findings)
-    model, models = fit.model, {MODEL: fit.model}
-    if fit.outliers.set_aside:
-        unfiltered = hyperparameters.model_copy(update={"outlier_contamination": 0.0})
-        models[UNFILTERED] = fit_all(unfiltered, past, cutoff, findings).model
-    matrix = features.compute(split.whole, model.feature_names)
-    known = split.whole.day <= cutoff
+
+    def outliers(histories: Histories) -> OutlierStudy:
+        contamination = hyperparameters.outlier_contamination
+        return keep_mask(histories, contamination, hyperparameters.seed)
+
+    before = Learning(hyperparameters, inner.past, inner.cutoff, outliers(inner.past))
+    whole = Learning(hyperparameters, past, cutoff, outliers(past))
+    questions = tasks()
+    validations: dict[str, Validation] = {}
+    heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}
+    set_aside = 0.0
+    for name, task in questions.items():
+        known = {each: fit.head for each, v in validations.items() if (fit := v.fit)}
+        validation = validations[name] = task.search(replace(before, heads=known), inner)
+        fit = task.fit(replace(whole, heads=heads[MODEL]), validation)
+        heads[MODEL][name] = fit.head
+        if fit.outliers.set_aside:
+            set_aside = fit.outliers.revenue_share
+            unfiltered = replace(whole, outliers=nobody(past), heads=heads[UNFILTERED])
+            heads[UNFILTERED][name] = task.fit(unfiltered, validation).head
+    names = dict.fromkeys(name for head in heads[MODEL].values() for name in head.feature_names)
+    _refuse_leaks(split, past, [*names])
+    evaluations = {
+        name: task.evaluate(
+            whole,
+            validations[name],
+            split,
+            {variant: each[name] for variant, each in heads.items() if name in each},
+        )
+        for name, task in questions.items()
+    }
+    return Fold(date_of(cutoff), date_of(split.as_of), len(past), set_aside, evaluations)
+
+
+def _refuse_leaks(split: Split, past: Histories, names: Sequence[str]) -> None:
+    """AlgorithmError where a feature of a past order depends on later orders."""
+    before = split.whole.day <= split.cutoff
     if not np.array_equal(
-        matrix[known], features.compute(past, model.feature_names), equal_nan=True
+        features.compute(split.whole, names)[before],
+        features.compute(past, names),
+        equal_nan=True,
     ):
         raise AlgorithmError("a feature of an order changed when later orders were added")
-    level, horizons = hyperparameters.interval_level, judged_horizons(hyperparameters)
-    own = inner_level(findings.interval_levels, level)
-    gaps = every_order(past, cutoff)
-    opponents = {name: learn(past, gaps, cutoff) for name, learn in BASELINES.items()}
-    protocols = {}
-    caps = window_caps(cutoff, split.as_of)
-    for (name, targets), cap in zip(split.protocols.items(), caps, strict=True):
-        answers = {
-            each_name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
-            for each_name, each in models.items()
-        }
-        for opponent, learnt in opponents.items():
-            guess = learnt.survival(split.whole, targets)
-            answers[opponent] = forecasts(guess, targets, level, cap, horizons)
-        owner = split.whole.customer[targets.row]
-        customer = np.array(split.whole.customer_ids)[owner]
-        groups = segments(split.whole, targets)
-        protocols[name] = Protocol(customer, outcomes(targets), float(cap), answers, groups)
-    refuse_too_good(protocols["every order"])
-    return Fold(
-        date_of(cutoff), date_of(split.as_of), len(past), fit.outliers.revenue_share, protocols
-    )
-
-
-def refuse_too_good(protocol: Protocol) -> None:
-    """Stop where the forecasts explain more of the gaps than honest ones could.
-
-    On this task a share of variance explained above 0.3 is a leak, unless a shop's customers are
-    so regular that their mean gap alone explains nearly as much.
-    """
-    ours, mean_gap = (
-        _explained(protocol.forecasts[name], protocol.outcomes) for name in (MODEL, MEAN_GAP)
-    )
-    if ours > LEAK_R2 and ours > mean_gap + LEAK_R2:
-        raise AlgorithmError(
-            f"the forecasts explain {ours:.2f} of the gaps' variance, the customers' mean gap "
-            f"{max(mean_gap, 0.0):.2f}: a later fact must be among the features"
-        )
-
-
-def _explained(forecast: Predicted, what: Outcomes) -> float:
-    """R squared of the medians over the gaps that ended, both capped at the longest of them."""
-    gap = what.gap[what.observed].astype(float)
-    if len(gap) == 0 or gap.var() == 0:
-        return 0.0
-    error = np.minimum(forecast.median[what.observed], gap.max()) - gap
-    return float(1 - (error**2).mean() / gap.var())

@@ -6,29 +6,32 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from pydantic import JsonValue
 
 from ordergap import ingest
-from ordergap.backtest.compare import compare_folds, table
+from ordergap.backtest.compare import Comparisons, compare_folds, table
 from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.report_data import contents
 from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.orders import DataReport
 from ordergap.errors import NothingToLearn
-from ordergap.evaluation.compare import Comparison
+from ordergap.histories import Histories
 from ordergap.report.page import render
 
 log = logging.getLogger("ordergap")
 
-FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is watched
+FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is the follow-up
 LEAST_DAYS = 60
 
 
 def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
-    """`count` cutoff days at equal distances, and how many days each is watched.
+    """`count` cutoff days at equal distances, and the days of follow-up of each.
 
     >>> cutoffs(0, 399, 3)
     ([199, 249, 299], 100)
@@ -38,13 +41,54 @@ def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
     return (days if count > 1 else [first + round(span * LAST) - 1]), round(span * (1 - LAST))
 
 
-def backtest(
-    hyperparameters: Hyperparameters, source: Path, count: int, jobs: int, output: Path | None
-) -> dict[str, Comparison]:
-    """Learn anew at `count` past days, judge by what came after, and print it all.
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What came of it.
 
-    jobs    cutoffs worked on at once
-    output  a folder for backtest.json and report.html
+    comparisons  task -> protocol -> metrics, intervals and differences, over all cutoffs
+    """
+
+    hyperparameters: Hyperparameters
+    data: DataReport
+    orders: Histories
+    folds: Sequence[Fold]
+    comparisons: Comparisons
+
+    def __str__(self) -> str:
+        """The metrics as a table of text."""
+        return table(self.folds, self.comparisons)
+
+    def content(self) -> dict[str, JsonValue]:
+        """As JSON: what backtest.json holds."""
+        return {
+            "cutoffs": [str(fold.cutoff) for fold in self.folds],
+            "follow_up_days": (self.folds[0].until - self.folds[0].cutoff).days,
+            "hyperparameters": self.hyperparameters.flat(),
+            "tasks": {
+                task: {str(protocol): each.content() for protocol, each in protocols.items()}
+                for task, protocols in self.comparisons.items()
+            },
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write backtest.json and report.html."""
+        directory.mkdir(parents=True, exist_ok=True)
+        page = render(
+            contents(self.hyperparameters, self.data, self.orders, self.folds, self.comparisons)
+        )
+        text = json.dumps(self.content(), indent=2) + "\n"
+        (directory / "backtest.json").write_text(text, "utf-8")
+        (directory / "report.html").write_text(page, "utf-8")
+
+
+def backtest(
+    hyperparameters: Hyperparameters, source: Path, count: int = 4, jobs: int = 1
+) -> Backtest:
+    """Learn anew at `count` past days, judge by what came after.
+
+    jobs  cutoffs worked on at once
+
+    Raises NothingToLearn where the time span is too short.
     """
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
@@ -61,36 +105,23 @@ def backtest(
         left = (perf_counter() - begun) / done * (count - done)
         log.info(
             "cutoff %s done, learnt from %s orders (%d of %d; about %.0f s left)",
-            fold.cutoff, f"{fold.learnt:,}", done, count, left,
+            fold.cutoff, f"{fold.order_count:,}", done, count, left,
         )  # fmt: skip
         folds.append(fold)
     folds.sort(key=lambda fold: fold.cutoff)
     log.info("drawing customers again for the intervals ...")
     comparisons = compare_folds(folds, hyperparameters.seed)
-    log.info(table(folds, comparisons))
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
-        content = {
-            "cutoffs": [str(fold.cutoff) for fold in folds],
-            "watched_days": window,
-            "hyperparameters": hyperparameters.model_dump(mode="json", by_alias=True),
-            "protocols": {name: each.content() for name, each in comparisons.items()},
-        }
-        page = render(contents(hyperparameters, cleaned.report, orders, folds, comparisons))
-        (output / "backtest.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        (output / "report.html").write_text(page, "utf-8")
-        log.info("wrote backtest.json and report.html to %s", output)
-    return comparisons
+    return Backtest(hyperparameters, cleaned.report, orders, folds, comparisons)
 
 
 def _folds(
     hyperparameters: Hyperparameters, source: Path, days: Sequence[int], window: int, jobs: int
 ) -> Iterator[Fold]:
-    tasks = [(hyperparameters, source, day, day + window) for day in days]
+    calls = [(hyperparameters, source, day, day + window) for day in days]
     if jobs == 1:
-        yield from (run_fold(*task) for task in tasks)
+        yield from (run_fold(*call) for call in calls)
         return
     # A forked child would inherit threads that no longer run.
     with ProcessPoolExecutor(min(jobs, len(days)), mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(run_fold, *task) for task in tasks]):
+        for future in as_completed([pool.submit(run_fold, *call) for call in calls]):
             yield future.result()

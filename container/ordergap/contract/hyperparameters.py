@@ -1,7 +1,8 @@
 """Every hyperparameter: its name, meaning, type, default and range.
 
-They come from the command line or from SageMaker's hyperparameters.json, where every value is a
-string, sometimes JSON-encoded once more. `parse` takes all of these and reports every problem.
+They come from the command line, from Python or from SageMaker's hyperparameters.json, where every
+value is a string, sometimes JSON-encoded once more, and always by one flat list of names. `parse`
+takes all of these and reports every problem.
 """
 
 from __future__ import annotations
@@ -9,24 +10,28 @@ from __future__ import annotations
 import ast
 import difflib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import Horizon, IntervalLevel
+from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
 from ordergap.errors import InvalidHyperparameters
 
-_FOREST = {"num_round": 100, "max_depth": 8}
-TRAINERS = ("xgboost", "lstm", "random-forest", "naive")
+log = logging.getLogger("ordergap")
 
 
 def _words(value: object) -> object:
@@ -45,18 +50,19 @@ def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(values)))
 
 
-class Hyperparameters(Columns):
-    """What a training job can be told. Columns and date format are `Columns`'."""
+class Hyperparameters(BaseModel):
+    """What a training job can be told: of the columns, of one trainer, and of everything else.
+
+    Made from the flat names of `NAMES`, or from the nested form that it is written in.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
     )
 
-    trainer: Literal["xgboost", "lstm", "random-forest", "naive"] = Field(
-        "xgboost", description="how the model is made"
-    )
-    objective: Literal["hazard", "aft", "squared-error"] = Field(
-        "hazard", description="what the xgboost trainer learns"
+    columns: Columns = Field(default_factory=Columns)
+    trainer: TrainerField = Field(
+        default_factory=XGBoostParameters, description="how the model is made"
     )
     seed: int = Field(42, ge=0, le=2**31 - 1, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -75,56 +81,79 @@ class Hyperparameters(Columns):
     calendar: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)] = Field(
         "auto", description="calendar features; auto: with two full years of history"
     )
-    sequence_length: int = Field(
-        12, ge=1, le=200, description="last gaps and amounts that the lstm reads"
-    )
     validation_fraction: float = Field(
         0.25, gt=0, lt=0.9, description="last part of the time span that validates"
     )
     time_bins: int = Field(16, ge=2, le=200, description="steps of the hazard's time grid")
 
-    num_round: int = Field(
-        600,
-        ge=1,
-        le=100_000,
-        description="xgboost: most boosting rounds; random-forest: trees, 100",
-    )
-    early_stopping_rounds: int = Field(
-        50, ge=0, le=100_000, description="rounds without progress before stopping; 0: never"
-    )
-    eta: float = Field(0.05, gt=0, le=1, description="xgboost: step size")
-    max_depth: int = Field(4, ge=1, le=20, description="xgboost: depth of a tree; random-forest: 8")
-    min_child_weight: float = Field(20, ge=0, description="xgboost: least weight in a leaf")
-    subsample: float = Field(0.8, gt=0, le=1, description="xgboost: share of rows a tree sees")
-    colsample_bytree: float = Field(
-        0.8, gt=0, le=1, description="xgboost: share of features a tree sees"
-    )
-    lambda_: float = Field(1, ge=0, alias="lambda", description="xgboost: L2 penalty")
-    alpha: float = Field(0, ge=0, description="xgboost: L1 penalty")
-
-    epochs: int = Field(40, ge=1, le=10_000, description="lstm: most passes over the data")
-    batch_size: int = Field(512, ge=1, le=1_000_000, description="lstm: sequences a step")
-    learning_rate: float = Field(0.003, gt=0, le=1, description="lstm: step size")
-    hidden_size: int = Field(32, ge=1, le=1024, description="lstm: width of the memory")
-    layers: int = Field(1, ge=1, le=8, description="lstm: stacked memories")
-    dropout: float = Field(0.1, ge=0, lt=1, description="lstm: share of units dropped")
-    likelihood: Literal["log-normal", "weibull"] = Field(
-        "log-normal", description="lstm: distribution of the gap"
-    )
-
     @model_validator(mode="before")
     @classmethod
-    def _forest_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """One round of deep trees wants other numbers than many rounds of shallow ones."""
-        return (_FOREST | values) if values.get("trainer") == "random-forest" else values
+    def _nested(cls, values: Any) -> Any:
+        """Flat names, brought to where they belong."""
+        if not isinstance(values, dict):
+            return values
+        general = {name: value for name, value in values.items() if name in cls.model_fields}
+        rest = {name: value for name, value in values.items() if name not in general}
+        columns = {name: rest.pop(name) for name in Columns.model_fields if name in rest}
+        trainer = general.get("trainer", "xgboost")
+        if isinstance(trainer, str):
+            general["trainer"] = {"name": trainer, **rest}
+        else:
+            general |= rest  # refused as unknown
+        return general | ({"columns": columns} if columns else {})
+
+    def flat(self) -> dict[str, Any]:
+        """Name, as in `NAMES` -> value, JSON-ready, of what has an effect."""
+        nested = self.model_dump(mode="json", by_alias=True)
+        columns, trainer = nested.pop("columns"), nested.pop("trainer")
+        return {**columns, "trainer": trainer.pop("name"), **nested, **trainer}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One hyperparameter.
+
+    field   its meaning, default and range
+    schema  what a value may be, as JSON Schema
+    owners  the trainers that it is of; empty: of all
+    """
+
+    field: FieldInfo
+    schema: Mapping[str, Any]
+    owners: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> Columns:
-        """The part that says how to read the file."""
-        return Columns(**{name: getattr(self, name) for name in Columns.model_fields})
+    def default(self) -> object:
+        """The value where none is given; that of the first owner."""
+        return self.field.get_default(call_default_factory=True)
 
 
-NAMES = {field.alias or name: field for name, field in Hyperparameters.model_fields.items()}
+def _options(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, Mapping[str, Any]]]:
+    schemas = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        yield alias, field, schemas[alias]
+
+
+def _names() -> dict[str, Option]:
+    names = {name: Option(field, schema) for name, field, schema in _options(Columns)}
+    for name, field, schema in _options(Hyperparameters):
+        if name == "trainer":
+            field = FieldInfo(default="xgboost", description=field.description)  # noqa: PLW2901
+            names[name] = Option(field, {"enum": list(TRAINERS)})
+        elif name != "columns":
+            names[name] = Option(field, schema)
+    for trainer, parameters in TRAINERS.items():
+        for name, field, schema in _options(parameters):
+            if name != "name":
+                first = names.setdefault(name, Option(field, schema))
+                names[name] = Option(first.field, first.schema, (*first.owners, trainer))
+    return names
+
+
+NAMES: dict[str, Option] = _names()
+"""Every hyperparameter by the name it is given by."""
+
 # A column's name and a product's code are text even where they look like a number.
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | {"non_product_codes": ('"', "[", "(")}
 _LIMITS = {
@@ -134,25 +163,26 @@ _LIMITS = {
 
 
 def parse(raw: Mapping[str, object]) -> Hyperparameters:
-    """Hyperparameters from what was given; the rest are defaults.
+    """Hyperparameters from names and values; the rest are defaults.
 
     Values may be strings, and strings may be JSON-encoded once more. The platform's own keys
     (``sagemaker_…``, ``_tuning_objective_metric``) are passed over, and `null` or an empty text
-    means the default. Raises InvalidHyperparameters naming every problem, with what is allowed.
+    means the default. What is of another trainer has no effect and is logged. Raises
+    InvalidHyperparameters naming every problem, with what is allowed.
 
-    >>> parse({"max_depth": "6", "trainer": '"lstm"', "horizons": "[7, 14]"}).horizons
+    >>> parse({"max_depth": "6", "trainer": '"xgboost"', "horizons": "[7, 14]"}).horizons
     (7, 14)
     """
     values: dict[str, object] = {}
     problems = []
-    for given, value in raw.items():
-        name = given.replace("-", "_")
+    for key, value in raw.items():
+        name = key.replace("-", "_")
         if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
             continue
         if name not in NAMES:
             near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
             hint = f": did you mean {near[0]}?" if near else ""
-            problems.append(f"{given} is not a hyperparameter{hint}")
+            problems.append(f"{key} is not a hyperparameter{hint}")
             continue
         if name in values:
             problems.append(f"{name} is given twice")
@@ -162,18 +192,35 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
     if isinstance(codes := values.get("non_product_codes"), str):
         values["non_product_codes"] = _words(codes)
     try:
-        parsed = Hyperparameters(**values)
+        parsed = Hyperparameters.model_validate(_effective(values))
     except ValidationError as error:
-        wrong = {detail["loc"][0] for detail in error.errors()}
-        allowed = Hyperparameters.model_json_schema()["properties"]
+        wrong = {_name(detail["loc"]) for detail in error.errors()}
         problems += [
-            f"{name} = {value!r:.80}: must be {_in_words(allowed[name])}"
+            f"{name} = {value!r:.80}: must be {_in_words(NAMES[name].schema)}"
             for name, value in values.items()
             if name in wrong
         ]
     if problems:
         raise InvalidHyperparameters(problems)
     return parsed
+
+
+def _effective(values: Mapping[str, object]) -> dict[str, object]:
+    """Those that the trainer, or no trainer, has; the others are logged."""
+    trainer = values.get("trainer", "xgboost")
+    if trainer not in TRAINERS:
+        return {name: value for name, value in values.items() if not NAMES[name].owners}
+    idle = [name for name in values if (owners := NAMES[name].owners) and trainer not in owners]
+    for name in idle:
+        owners = " and ".join(NAMES[name].owners)
+        log.warning("%s has no effect: it is of %s, and the trainer is %s.", name, owners, trainer)
+    return {name: value for name, value in values.items() if name not in idle}
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    """The flat name of the place in the nested form that is wrong."""
+    depth = {"columns": 1, "trainer": 2}.get(str(location[0]), 0)
+    return str(location[depth] if len(location) > depth else location[0])
 
 
 def _decode(value: object, begins: tuple[str, ...] | None) -> object:

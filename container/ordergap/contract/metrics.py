@@ -3,22 +3,75 @@
 from __future__ import annotations
 
 import datetime
+from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-METRICS_SCHEMA_VERSION = 1
+METRICS_SCHEMA_VERSION = 2
+MODEL, NAIVE = "model", "naive"
+"""What the model and the naive baseline are called among scores."""
 
 Value = float | None
 """A metric; null where no row could be judged by it."""
 
 
-class TrainingMetrics(BaseModel):
-    """The validation of one model, by protocol: "every customer" and "every order".
+class EvaluationProtocol(StrEnum):
+    """When a forecast that is judged was made."""
 
-    Metrics are `capped_mae` in days, `concordance`, `auc_30`, `brier_30`, `ece_30` and so on for
-    each horizon, `coverage` and `width` of the interval, and `rows`: how many could be watched
-    until the cap.
+    AT_CUTOFF = "at cutoff"  # of every customer on one day: what comes after it
+    AT_ORDER = "at order"  # at every order after that day: what follows the order
+
+
+class Metric(BaseModel):
+    """What a metric is called, how it is written and which way is better.
+
+    better   None: best near a nominal value, as coverage is
+    decides  whether promotion looks at it
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    unit: Literal["days", "share", ""] = ""
+    digits: int = 3
+    better: Literal["lower", "higher"] | None = None
+    decides: bool = False
+    meaning: str
+
+
+class ProtocolMetrics(BaseModel):
+    """One protocol's verdict.
+
+    Beside the metrics that `TaskMetrics.definitions` names there may be others, such as those of
+    further horizons and `rows`: how many rows were followed up to the cap.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cap: Value = None
+    """Days at which errors are capped."""
+    scores: dict[str, dict[str, Value]]
+    """The model, and baselines beside it -> metric -> value."""
+    intervals: dict[str, tuple[Value, Value]] = Field(default_factory=dict)
+    """Metric -> (low, high) of the model."""
+    differences: dict[str, tuple[Value, Value, Value]] = Field(default_factory=dict)
+    """Metric -> (model less naive, low, high), both on the same draws of customers."""
+
+
+class TaskMetrics(BaseModel):
+    """The validation of one task; without protocols where there was too little data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chosen: dict[str, bool | float] = Field(default_factory=dict)
+    """What was chosen on the validation, such as the number of rounds."""
+    definitions: dict[str, Metric] = Field(default_factory=dict)
+    protocols: dict[EvaluationProtocol, ProtocolMetrics] = Field(default_factory=dict)
+
+
+class TrainingMetrics(BaseModel):
+    """The validation of one model, by task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,16 +80,7 @@ class TrainingMetrics(BaseModel):
     validated_after: datetime.date
     """The last day learnt from before validating."""
     stopped_early: bool = False
-    """Whether the job was told to stop: the model learnt from the days until then alone."""
-    found: dict[str, bool | float] = Field(default_factory=dict)
-    """What the validation settled, such as the number of rounds."""
-    caps: dict[str, float] = Field(default_factory=dict)
-    """Protocol -> days at which errors are capped."""
-    validation: dict[str, dict[str, dict[str, Value]]] = Field(default_factory=dict)
-    """Protocol -> trainer, and "naive" beside it -> metric -> value. Empty: too little data."""
+    """Whether the job was stopped: the model learnt from the days until then alone."""
     interval_level: float = 0.9
-    """How often the intervals below hold; they come from drawing customers again."""
-    intervals: dict[str, dict[str, tuple[Value, Value]]] = Field(default_factory=dict)
-    """Protocol -> metric -> (low, high) of the model."""
-    differences: dict[str, dict[str, tuple[Value, Value, Value]]] = Field(default_factory=dict)
-    """Protocol -> metric -> (model less naive, low, high), both on the same draws of customers."""
+    """How often the intervals of scores hold; they come from drawing customers again."""
+    tasks: dict[str, TaskMetrics] = Field(default_factory=dict)

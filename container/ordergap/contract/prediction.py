@@ -1,4 +1,4 @@
-"""What a client sends to be scored and what it gets back."""
+"""What a client sends to be scored, and the fields of a prediction that no task adds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _text(value: object) -> object:
 
 
 def _identifier(value: object) -> object:
-    """17850.0 is 17850; a number that may have lost digits is nobody's."""
+    """17850.0 is 17850; floats of 2**53 and more are rejected: precision was lost."""
     if isinstance(value, float):
         if abs(value) >= 2**53:
             raise ValueError("is a number too large to be exact, send it as text")
@@ -34,6 +34,9 @@ Date = Annotated[
 ]
 Horizon = Annotated[int, Field(ge=1, le=3650)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
+Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+DaysAhead = Annotated[str, Field(pattern=r"^[0-9]+$")]
 
 
 class Order(BaseModel):
@@ -69,32 +72,49 @@ class ScoringRequest(BaseModel):
 class Status(StrEnum):
     """Where a customer stands; the first that fits, in this sequence."""
 
-    LAPSED = "lapsed"  # the probability of an order within 90 days is below 10 %
-    OVERDUE = "overdue"  # has waited past the upper end of the typical gap's interval
-    DUE = "due"  # expected within 7 days
+    LAPSED = "lapsed"
+    OVERDUE = "overdue"
+    DUE = "due"
     ACTIVE = "active"
 
+    @property
+    def meaning(self) -> str:
+        """What it says of the customer."""
+        return {
+            Status.LAPSED: "less than 10 % likely to order within 90 days",
+            Status.OVERDUE: "has waited longer than is usual for this customer",
+            Status.DUE: "expected within 7 days",
+            Status.ACTIVE: "not yet expected",
+        }[self]
 
-class Prediction(BaseModel):
-    """The forecast of one customer's next order, made from what was known at the end of `as_of`.
 
-    Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
-    """
+class CustomerFields(BaseModel):
+    """What every prediction says of its customer, as known at the end of `as_of`."""
 
     customer_id: str
     as_of: datetime.date
     last_order_date: datetime.date
-    days_since_last_order: int
-    order_count: int
-    order_gap_days: int | None
-    """Median days from the last order to the next, given the days already waited."""
-    next_order_date: datetime.date | None
-    next_order_date_low: datetime.date | None
-    next_order_date_high: datetime.date | None
-    interval_level: float
-    typical_gap_days: int | None
-    """Median gap before waiting is taken into account."""
-    buy_probability: dict[str, float]
-    """Days ahead -> probability of an order within so many days after `as_of`."""
-    status: Status
-    model_version: str
+    days_since_last_order: Count
+    order_count: Count
+
+
+class NextOrderFields(BaseModel):
+    """When the customer will order next.
+
+    Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
+    """
+
+    order_gap_days: Count | None = Field(
+        description="Median days from the last order to the next, given the days already waited."
+    )
+    next_order_date: datetime.date | None = Field(description="The day after as many days.")
+    next_order_date_low: datetime.date | None = Field(description="Where the interval begins.")
+    next_order_date_high: datetime.date | None = Field(description="Where the interval ends.")
+    interval_level: Probability = Field(description="How often the interval should hold.")
+    typical_gap_days: Count | None = Field(
+        description="Median gap before waiting is taken into account."
+    )
+    buy_probability: dict[DaysAhead, Probability] = Field(
+        description="Days ahead -> probability of an order within so many days after as_of."
+    )
+    status: Status = Field(description="Where the customer stands.")

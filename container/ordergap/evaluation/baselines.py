@@ -21,7 +21,7 @@ from ordergap.histories import Histories
 from ordergap.models.curves import scaled_survival
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import median_gap, ratio_curve
-from ordergap.survival.targets import Targets, waits_from
+from ordergap.survival.targets import Targets, waits_at_cutoff
 
 Float = NDArray[np.float64]
 _POINTS = 150
@@ -36,7 +36,7 @@ class Baseline(ABC):
         """The curves of the gaps that the orders `targets.row` of `histories` opened.
 
         What came after an order is not looked at, but for the days waited: the curve holds for a
-        gap longer than `targets.entry`.
+        gap longer than `targets.left_truncation`.
         """
 
 
@@ -80,7 +80,7 @@ class RecencyOnly(Baseline):
     @override
     def survival(self, histories: Histories, targets: Targets) -> Survival:
         fresh = self.at_order.survival(histories, targets)
-        waited = targets.entry[:, None]
+        waited = targets.left_truncation[:, None]
         point = waited + self.at_order.typical
         # Days already waited lie below 0 here, where the curve's first line goes on: nobody asks
         # about them, but S starts at 1 and must not rise.
@@ -122,11 +122,13 @@ def _learn_own_gap(
 def _learn_recency(histories: Histories, targets: Targets, as_of: int) -> RecencyOnly:
     at_order = _learn_own_gap(None, histories, targets, as_of)
     then = as_of - int(_RECENT * (as_of - int(histories.day.min())))
-    waits = waits_from(histories, then, as_of)
+    waits = waits_at_cutoff(histories, then, as_of)
     if not waits.observed.any():
         return RecencyOnly(at_order, at_order.ratio / at_order.typical, at_order.log_s)
-    point = waits.entry + at_order.typical
-    return RecencyOnly(at_order, *ratio_curve(waits.gap - waits.entry, waits.observed, point))
+    point = waits.left_truncation + at_order.typical
+    return RecencyOnly(
+        at_order, *ratio_curve(waits.gap - waits.left_truncation, waits.observed, point)
+    )
 
 
 def _learn_bg_nbd(histories: Histories, targets: Targets, as_of: int) -> BuyTillYouDie:

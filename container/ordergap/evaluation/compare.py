@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ordergap.evaluation.metrics import Outcomes, Predicted, Rows, draws, evaluate, interval
+from ordergap.contract.metrics import MODEL
+from ordergap.evaluation.metrics import Rows, draws, interval
 
-MODEL = "model"
 LEVEL = 0.9
 Metrics = dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class Protocol:
-    """The forecasts of one protocol at one cutoff, and what came.
+class Evaluation(ABC):
+    """One protocol's forecasts at one cutoff, of the model and of baselines, and what came.
 
-    customer   (n,) id of each row's customer
-    cap        days at which errors are capped
-    forecasts  model or baseline -> its forecasts of the n rows
-    segments   name -> (n,) whether a row belongs to it
+    names     the model, as MODEL, and the baselines
+    customer  (n,) id of each row's customer
+    cap       days at which errors are capped; NaN where nothing is
+    segments  name -> (n,) whether a row belongs to it
     """
 
+    names: Sequence[str]
     customer: NDArray[np.str_] | NDArray[np.int64]
-    outcomes: Outcomes
-    cap: float
-    forecasts: dict[str, Predicted]
-    segments: dict[str, NDArray[np.bool_]]
+    cap: float = float("nan")
+    segments: Mapping[str, NDArray[np.bool_]]
+
+    @abstractmethod
+    def metrics(self, name: str, rows: Rows | None = None) -> Metrics:
+        """Every metric of one model's forecasts of some rows, or of all; NaN: not judged."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,11 @@ class Comparison:
         return {name: as_json(value) for name, value in asdict(self).items()}
 
 
-def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Comparison:
+def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Comparison:
     """One protocol's forecasts at each of the cutoffs, with bootstrap intervals at LEVEL."""
-    metrics = _mean_metrics(protocols, [np.ones(len(each.customer), bool) for each in protocols])
-    customers = [each.customer for each in protocols]
-    drawn = [_mean_metrics(protocols, rows) for rows in draws(customers, replicates, seed)]
+    metrics = _mean_metrics(evaluations, [None] * len(evaluations))
+    customers = [each.customer for each in evaluations]
+    drawn = [_mean_metrics(evaluations, rows) for rows in draws(customers, replicates, seed)]
     differences = {}
     for baseline in (name for name in metrics if name != MODEL):
         differences[baseline] = {
@@ -69,8 +72,8 @@ def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Compar
             for metric in metrics[MODEL]
         }
     segments = {
-        name: _mean_metrics(protocols, [each.segments[name] for each in protocols])
-        for name in protocols[0].segments
+        name: _mean_metrics(evaluations, [each.segments[name] for each in evaluations])
+        for name in evaluations[0].segments
     }
     intervals = {
         metric: interval([each[MODEL][metric] for each in drawn], LEVEL)
@@ -79,15 +82,14 @@ def compare(protocols: Sequence[Protocol], seed: int, replicates: int) -> Compar
     return Comparison(metrics, intervals, differences, segments)
 
 
-def _mean_metrics(protocols: Sequence[Protocol], rows: Sequence[Rows]) -> dict[str, Metrics]:
+def _mean_metrics(
+    evaluations: Sequence[Evaluation], rows: Sequence[Rows | None]
+) -> dict[str, Metrics]:
     """Model or baseline -> metric -> mean over the cutoffs, on the rows chosen at each."""
-    folds = []
-    for protocol, some in zip(protocols, rows, strict=True):
-        seen = protocol.outcomes[some]
-        folds.append({
-            name: evaluate(forecast[some], seen, protocol.cap)
-            for name, forecast in protocol.forecasts.items()
-        })  # fmt: skip
+    folds = [
+        {name: evaluation.metrics(name, some) for name in evaluation.names}
+        for evaluation, some in zip(evaluations, rows, strict=True)
+    ]
     return {
         name: {metric: _mean([fold[name][metric] for fold in folds]) for metric in folds[0][MODEL]}
         for name in folds[0]

@@ -42,7 +42,7 @@ class Predicted:
     """What was forecast, one row an outcome.
 
     `median`, and the interval's ends `low` and `high`, are (n,) days; `probability` maps a horizon
-    in days to P(order within it) (n,). `soon` (n,) ranks rows by how soon an order is expected, the
+    in days to P(order within it) (n,). `risk_score` (n,) ranks rows by how risk_score an order is expected, the
     larger the sooner; without it the medians rank them.
     """
 
@@ -50,13 +50,15 @@ class Predicted:
     low: Column
     high: Column
     probability: dict[int, Column]
-    soon: Column | None = None
+    risk_score: Column | None = None
 
     def __getitem__(self, rows: Rows) -> Predicted:
         """Those of some rows."""
         probability = {horizon: p[rows] for horizon, p in self.probability.items()}
-        soon = None if self.soon is None else self.soon[rows]
-        return Predicted(self.median[rows], self.low[rows], self.high[rows], probability, soon)
+        risk_score = None if self.risk_score is None else self.risk_score[rows]
+        return Predicted(
+            self.median[rows], self.low[rows], self.high[rows], probability, risk_score
+        )
 
 
 class CalibrationBins(NamedTuple):
@@ -84,7 +86,7 @@ def evaluate(predicted: Predicted, outcomes: Outcomes, cap: float) -> dict[str, 
             f"brier_{horizon}": brier(probability[rows], event[rows]),
             f"ece_{horizon}": calibration(probability[rows], event[rows])[0],
         }
-    rank = predicted.median if predicted.soon is None else -predicted.soon
+    rank = predicted.median if predicted.risk_score is None else -predicted.risk_score
     coverage, width = coverage_and_width(predicted.low, predicted.high, gap, follow_up, cap)
     return {
         "capped_mae": capped_mae(predicted.median, gap, follow_up, cap),

@@ -22,6 +22,6 @@ def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.boo
         "one order": count == 1,
         "2 to 4 orders": (count >= 2) & (count <= 4),
         "5 orders or more": count >= 5,
-        "lapsed": targets.entry > LAPSED_AFTER * usual,
+        "lapsed": targets.left_truncation > LAPSED_AFTER * usual,
         "top tenth by revenue": revenue >= np.quantile(revenue, 0.9),
     }

@@ -1,9 +1,11 @@
-"""The one thing a model can do, and how it is carried."""
+"""What is carried in an artefact: the head of a task, and the survival model inside of one."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -11,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from ordergap.contract.manifest import TaskSection
 from ordergap.survival.curve import Survival
+
+Days = NDArray[np.int64]
+Column = Sequence[object] | Mapping[str, Sequence[object]]
+"""The n JSON-ready values of a field; of a field that is an object, those of each of its names."""
 
 
 class Model(ABC):
-    """A fitted model: features in, survival curves out.
+    """A fitted survival model: features in, survival curves out.
 
     feature_names  the columns of the matrix it reads, in order
     days           (m,) the time grid of its curves
@@ -47,3 +54,101 @@ class Model(ABC):
         cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
     ) -> Self:
         """The model that `save` wrote; nothing in the file is executed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What is known of n customers at the end of their `as_of` day.
+
+    as_of, last_day  (n,) days since 1970-01-01; last_day <= as_of
+    order_count      (n,) orders until as_of
+    """
+
+    customer_ids: Sequence[str]
+    as_of: Days
+    last_day: Days
+    order_count: Days
+
+    @property
+    def elapsed(self) -> Days:
+        """(n,) days waited since the last order."""
+        return self.as_of - self.last_day
+
+
+@dataclass(frozen=True)
+class ForecastOptions:
+    """What may differ from request to request.
+
+    horizons          days ahead
+    interval_level    the level that intervals are said to have
+    max_horizon_days  a forecast more than so many days after as_of is null
+    """
+
+    horizons: Sequence[int]
+    interval_level: float
+    max_horizon_days: int
+
+
+class TaskForecast(ABC):
+    """What one task says of n customers."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, Column]:
+        """Field of the prediction -> its values, in the sequence of the contract's model."""
+
+    def constants(self) -> dict[str, object]:
+        """Those fields that are alike for all customers, whether there is a forecast or not."""
+        return {}
+
+    def counts(self) -> Counter[str]:
+        """How many customers are of which kind, where the task tells kinds apart."""
+        return Counter()
+
+
+class Head(ABC):
+    """The fitted model of one task.
+
+    feature_names  the columns of the matrix it reads, in order
+    kind           which class or variant of it reads the files
+    parameters     what `load` needs besides the files; JSON
+    """
+
+    feature_names: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Which class or variant reads the files."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, JsonValue]:
+        """What `load` needs besides the files."""
+
+    @abstractmethod
+    def forecast(
+        self,
+        customers: Snapshot,
+        features: NDArray[np.float32],
+        options: ForecastOptions,
+        earlier: Mapping[str, TaskForecast],
+    ) -> TaskForecast:
+        """The answers for n customers.
+
+        features  (n, len(feature_names)) of each customer's last order
+        earlier   the forecasts of the tasks before this one, for the same customers
+        """
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write the files into `directory`; equal heads write equal bytes."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, section: TaskSection) -> Self:
+        """The head that `save` wrote; nothing in the files is executed."""
+
+    @classmethod
+    @abstractmethod
+    def file_names(cls, kind: str) -> tuple[str, ...]:
+        """The files that a head of this kind reads; imports what reads them."""

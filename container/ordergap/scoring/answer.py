@@ -1,11 +1,12 @@
-"""Forecasts with what stands between them, as records."""
+"""Forecasts with placeholders between them, as records."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ordergap.contract.prediction import Prediction
-from ordergap.forecast import Forecasts
+from ordergap.artifacts import Forecasts
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,19 @@ Placeholders = dict[int, Placeholder] | None
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Forecasts with placeholders between them, in the order asked."""
+    """Forecasts with placeholders between them, in the order of the request."""
 
     forecasts: Forecasts
     placeholders: Placeholders = None
 
     @property
     def columns(self) -> list[str]:
-        """The fields of a record, each probability one of its own, as `buy_probability_30`."""
-        names = [*Prediction.model_fields, *(["error"] if self.placeholders is not None else [])]
-        i = names.index("buy_probability")
-        names[i : i + 1] = [f"buy_probability_{horizon}" for horizon in self.forecasts.probability]
-        return names
+        """The fields of a record; of one that is an object each name, as `buy_probability_30`."""
+        names: list[str] = []
+        for field, values in self.forecasts.columns().items():
+            of_object = isinstance(values, Mapping)
+            names += [f"{field}_{name}" for name in values] if of_object else [field]
+        return names if self.placeholders is None else [*names, "error"]
 
     def records(self) -> list[dict[str, object]]:
         """JSON-ready records, as `Forecasts.records`.
@@ -44,21 +46,17 @@ class Answer:
         records = self.forecasts.records()
         if self.placeholders is None:
             return records
-        answered = iter(records)
+        blank, answers = self._blank(), iter(records)
         return [
-            self._blank(self.placeholders[i])
+            blank | vars(self.placeholders[i])
             if i in self.placeholders
-            else {**next(answered), "error": None}
+            else {**next(answers), "error": None}
             for i in range(len(records) + len(self.placeholders))
         ]
 
-    def _blank(self, placeholder: Placeholder) -> dict[str, object]:
-        forecasts = self.forecasts
+    def _blank(self) -> dict[str, Any]:
+        """A record without a forecast: null, but for what is of the whole request."""
         return {
-            **dict.fromkeys(Prediction.model_fields),
-            "customer_id": placeholder.customer_id,
-            "interval_level": forecasts.interval_level,
-            "buy_probability": {str(horizon): None for horizon in forecasts.probability},
-            "model_version": forecasts.model_version,
-            "error": placeholder.error,
-        }
+            field: dict.fromkeys(values) if isinstance(values, Mapping) else None
+            for field, values in self.forecasts.columns().items()
+        } | self.forecasts.constants()

@@ -14,12 +14,12 @@ from typing import BinaryIO
 from ordergap import ingest
 from ordergap.artifacts import Bundle
 from ordergap.errors import UserError
-from ordergap.histories import Histories, date_of, day_of
+from ordergap.histories import date_of, day_of
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
 
-CHUNK = 8192  # customers forecast at once: beside the orders, memory holds no more than these
-PROGRESS = 50  # chunks between two lines of progress
+BATCH = 8192  # customers forecast at once: beside the orders, memory holds no more than these
+PROGRESS = 50  # batches between two lines of progress
 _FORMS = {".csv": encoders.CSV, ".jsonl": encoders.JSON_LINES}
 
 log = logging.getLogger("ordergap")
@@ -35,7 +35,7 @@ def form_of(output: Path) -> str:
 def predict_file(
     bundle: Bundle, source: Path, output: Path, as_of: datetime.date | None = None
 ) -> Counter[str]:
-    """Forecast every customer of a transactions file or folder; how many have each status.
+    """Forecast every customer of a transactions file or folder; how many are of each kind.
 
     output  ends in .csv (with a header) or .jsonl; it appears there when it is complete
     as_of   the last day of the file when None; later orders are not looked at
@@ -57,34 +57,20 @@ def predict_file(
         )
     customers = len(histories.customer_ids)
     log.info("forecasting %d customers as of %s", customers, date_of(day))
-    statuses: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with _appearing(output) as file:
-        for i, part in enumerate(_chunks(histories)):
-            forecasts = bundle.forecast(part, day)
+        for i, batch in enumerate(histories.batches(BATCH)):
+            forecasts = bundle.forecast(batch, day)
             first = form == encoders.CSV and i == 0
             answer = Answer(forecasts)
             file.write(encoders.encode(answer, encoders.CSV_WITH_HEADER if first else form))
-            statuses.update(forecasts.status)
+            for task in forecasts.tasks.values():
+                counts.update(task.counts())
             if i % PROGRESS == PROGRESS - 1:
-                log.info("%d of %d customers", statuses.total(), customers)
-    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    log.info("wrote %d forecasts to %s: %s", customers, output, counts)
-    return statuses
-
-
-def _chunks(histories: Histories) -> Iterator[Histories]:
-    """The same customers, so many at a time, without a copy."""
-    for start in range(0, len(histories.customer_ids), CHUNK):
-        offsets = histories.offsets[start : start + CHUNK + 1]
-        rows = slice(int(offsets[0]), int(offsets[-1]))
-        yield Histories(
-            histories.customer_ids[start : start + CHUNK],
-            offsets - offsets[0],
-            histories.day[rows],
-            histories.amount[rows],
-            histories.items[rows],
-            histories.lines[rows],
-        )
+                log.info("%d of %d customers", (i + 1) * BATCH, customers)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    log.info("wrote %d forecasts to %s%s", customers, output, f": {kinds}" if kinds else "")
+    return counts
 
 
 @contextmanager

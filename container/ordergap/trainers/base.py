@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.checkpoints import ALONE, Progress
+from ordergap.checkpoints import FitCheckpoint, State
 from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.hosts import ALONE, Hosts
 from ordergap.models.base import Model
+from ordergap.stopping import Stopping, never
 
 Float = NDArray[np.float64]
 
@@ -20,16 +22,16 @@ Float = NDArray[np.float64]
 class Sample:
     """n gaps to learn from or to check against.
 
-    features  (n, F) what was known at the order that opened the gap
-    gap       (n,) days to the next order, or days watched without one
-    observed  (n,) whether the next order came
-    entry     (n,) days already waited when the watching began: the gap is known to be longer
+    features         (n, F) what was known at the order that opened the gap
+    gap              (n,) days to the next order; where none has come, the follow-up
+    observed         (n,) whether the next order came
+    left_truncation  (n,) days without an order when observation began: the gap is longer
     """
 
     features: NDArray[np.float32]
     gap: Float
     observed: NDArray[np.bool_]
-    entry: Float
+    left_truncation: Float
 
     def __len__(self) -> int:
         """The number of gaps, n."""
@@ -37,7 +39,9 @@ class Sample:
 
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Sample:
         """Some of the gaps."""
-        return Sample(self.features[rows], self.gap[rows], self.observed[rows], self.entry[rows])
+        return Sample(
+            self.features[rows], self.gap[rows], self.observed[rows], self.left_truncation[rows]
+        )
 
     def __add__(self, other: Sample) -> Sample:
         """The gaps of both."""
@@ -45,20 +49,63 @@ class Sample:
             np.vstack([self.features, other.features]),
             np.concatenate([self.gap, other.gap]),
             np.concatenate([self.observed, other.observed]),
-            np.concatenate([self.entry, other.entry]),
+            np.concatenate([self.left_truncation, other.left_truncation]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class FitRequest:
+    """What a fit is asked for.
+
+    train       what to learn from
+    days        (m,) the time grid, from `time_grid`
+    validation  where to look for the number of rounds and the like
+    chosen      what an earlier fit chose, to be taken as it is; without it and without
+                `validation` the hyperparameters decide
+    hosts       that fit the model together, each from its part of the rows
+    stopping    whether to stop: then the model is the best so far
+    checkpoint  where an earlier run left the fit, and where its state is kept
+    """
+
+    train: Sample
+    days: Float
+    validation: Sample | None = None
+    chosen: Mapping[str, float] | None = None
+    hosts: Hosts = ALONE
+    stopping: Stopping = never
+    checkpoint: FitCheckpoint = field(default_factory=FitCheckpoint)
+
+    def part(self, name: str) -> FitRequest:
+        """The request for one of several fits of which the best is taken."""
+        return replace(self, checkpoint=self.checkpoint.part(name))
+
+    @property
+    def rounds(self) -> int | None:
+        """The number of rounds or epochs that was chosen."""
+        return int(self.chosen["rounds"]) if self.chosen else None
+
+    def step(self, state: Callable[[], State]) -> bool:
+        """To be called after each step of a fit; whether the fit is to end here.
+
+        Keeps the `state` when it is time.
+        """
+        if stop := self.stopping():
+            self.checkpoint.save(state)
+        else:
+            self.checkpoint.save_if_due(state)
+        return stop
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model and what the fit settled on.
+    """A model and what the fit chose.
 
-    found    what was best on the validation sample (rounds, noise scale), for the refit on all data
+    chosen   what was best on the validation sample (rounds, noise scale), for the refit on all data
     drivers  feature -> mean absolute SHAP value over some training rows, where the model has any
     """
 
     model: Model
-    found: dict[str, float]
+    chosen: dict[str, float]
     drivers: dict[str, float] = field(default_factory=dict)
 
 
@@ -70,23 +117,8 @@ class Trainer(ABC):
         self.feature_names = feature_names
 
     @abstractmethod
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        """Learn from `train`.
-
-        days        (m,) the time grid, from `time_grid`
-        validation  where to look for the number of rounds and the like
-        found       what an earlier fit found, to be taken as it is; without it and without
-                    `validation` the hyperparameters decide
-        progress    where an earlier run left the fit, and what is told of each step; when it says
-                    stop, the model is the best so far (Stopped where there is none)
-        """
+    def fit(self, request: FitRequest) -> Fitted:
+        """The model that is asked for; Stopped where it is to stop before there is one."""
 
 
 def time_grid(gap: Float, observed: NDArray[np.bool_], bins: int) -> Float:

@@ -10,16 +10,16 @@ from ordergap.errors import UserError
 Device = Literal["cpu", "cuda"]
 
 
-def settled(asked: Literal["auto", "cpu", "cuda"], library: str, *, built_for_cuda: bool) -> Device:
+def choose(device: Literal["auto", "cpu", "cuda"], library: str, *, built_for_cuda: bool) -> Device:
     """Where to fit; "auto" is on a graphics card where there is one that the library can use.
 
     Raises UserError where "cuda" is asked for and not there.
     """
-    if asked == "cpu":
+    if device == "cpu":
         return "cpu"
     if built_for_cuda and graphics_cards():
         return "cuda"
-    if asked == "auto":
+    if device == "auto":
         return "cpu"
     lacking = "this machine shows no graphics card"
     if not built_for_cuda:

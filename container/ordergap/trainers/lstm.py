@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -12,14 +11,15 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 from typing_extensions import override
 
-from ordergap.checkpoints import ALONE, Progress
+from ordergap.checkpoints import raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.trainers import LstmParameters
 from ordergap.errors import AlgorithmError
 from ordergap.features import sequence_names
 from ordergap.hosts import Hosts
 from ordergap.models.lstm import BLOCK, LstmModel, Network
-from ordergap.trainers.base import Fitted, Float, Sample, Trainer
-from ordergap.trainers.device import Device, settled
+from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
+from ordergap.trainers.device import Device, choose
 from ordergap.trainers.lstm_learning import Learning
 
 log = logging.getLogger("ordergap")
@@ -41,35 +41,30 @@ class LstmTrainer(Trainer):
     """
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
-        super().__init__(hyperparameters, sequence_names(hyperparameters.sequence_length))
+        parameters = hyperparameters.trainer
+        assert isinstance(parameters, LstmParameters)  # noqa: S101 - the factory sees to it
+        super().__init__(hyperparameters, sequence_names(parameters.sequence_length))
+        self._parameters = parameters
         cuda = torch.version.cuda is not None
-        self._device = settled(hyperparameters.device, "torch", built_for_cuda=cuda)
+        self._device = choose(hyperparameters.device, "torch", built_for_cuda=cuda)
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        h = self.hyperparameters
+    def fit(self, request: FitRequest) -> Fitted:
+        p, train, validation = self._parameters, request.train, request.validation
         rows = _rows(train, self._device)
-        check = _rows(validation, self._device) if validation and not found else None
+        check = _rows(validation, self._device) if validation and not request.chosen else None
         cards = [torch.cuda.current_device()] if self._device == "cuda" else []
         with torch.random.fork_rng(devices=cards):  # the global random state is left as it was
-            torch.default_generator.manual_seed(h.seed)
-            network = Network(h.hidden_size, h.layers, h.dropout)
+            torch.default_generator.manual_seed(self.hyperparameters.seed)
+            network = Network(p.hidden_size, p.layers, p.dropout)
             _standardise(network, train)
             network.to(self._device)
-            epochs = int(found["rounds"]) if found else h.epochs
-            best, best_epoch = self._learn(network, rows, check, epochs, progress)
+            best, best_epoch = self._learn(network, rows, check, request)
         if not all(weights.isfinite().all() for weights in best.parameters()):
             raise AlgorithmError(
                 "the lstm's weights are no longer numbers; train with a smaller learning_rate"
             )
-        model = LstmModel(best.cpu(), self.feature_names, h.likelihood, curve_days(days))
+        model = LstmModel(best.cpu(), self.feature_names, p.likelihood, curve_days(request.days))
         return Fitted(model, {"rounds": best_epoch})
 
     def _learn(
@@ -77,73 +72,79 @@ class LstmTrainer(Trainer):
         network: Network,
         rows: TensorDataset,
         check: TensorDataset | None,
-        epochs: int,
-        progress: Progress,
+        request: FitRequest,
     ) -> tuple[Network, int]:
         """The averaged network after its best epoch, and that epoch's number."""
-        h = self.hyperparameters
-        patience = min(h.early_stopping_rounds, _PATIENCE) or epochs
-        at = Learning(network, h.learning_rate, h.seed)
-        if progress.last:
-            at.restore(progress.last, epochs)
-        began = at.epoch
-        while at.epoch < epochs and not progress.stopping():
-            if check and at.epoch - at.best_epoch >= patience:
+        p = self._parameters
+        epochs = request.rounds if request.rounds is not None else p.epochs
+        patience = min(p.early_stopping_rounds, _PATIENCE) or epochs
+        learning = Learning(network, p.learning_rate, self.hyperparameters.seed)
+        if request.checkpoint.last:
+            learning.restore(request.checkpoint.last, epochs)
+        first = learning.epoch
+        while learning.epoch < epochs and not request.stopping():
+            if check and learning.epoch - learning.best_epoch >= patience:
                 break
-            if not self._pass(at, rows, progress):
+            if not self._pass(learning, rows, request):
                 break
-            told = ""
+            validated = ""
             if check:
-                loss = self._validate(at.average, check, progress.hosts)
-                told = f", validation loss {loss:.5f}"
-                at.judge(loss)
-            if at.epoch % _PROGRESS_EVERY == 0:
-                log.info("  epoch %d%s", at.epoch, told)
-        progress.finished(at.state)
-        if at.epoch > began:
-            log.info("  epochs %d to %d learnt", began + 1, at.epoch)
-        if check and not at.epoch:
-            progress.proceed()
-        return (at.best, at.best_epoch) if at.best else (at.average, at.epoch)
+                loss = self._validate(learning.average, check, request.hosts)
+                validated = f", validation loss {loss:.5f}"
+                learning.judge(loss)
+            if learning.epoch % _PROGRESS_EVERY == 0:
+                log.info("  epoch %d%s", learning.epoch, validated)
+        request.checkpoint.save(learning.state)
+        if learning.epoch > first:
+            log.info("  epochs %d to %d learnt", first + 1, learning.epoch)
+        if check and not learning.epoch:
+            raise_if_stopped(request.stopping, request.checkpoint.checkpoints)
+        best = learning.best
+        return (best, learning.best_epoch) if best else (learning.average, learning.epoch)
 
-    def _pass(self, at: Learning, rows: TensorDataset, progress: Progress) -> bool:
+    def _pass(self, learning: Learning, rows: TensorDataset, request: FitRequest) -> bool:
         """Learn from the batches of an epoch that are left; whether that was to its end."""
-        hosts = progress.hosts
-        batches = math.ceil(len(rows) / self.hyperparameters.batch_size)
-        for batch in at.order(len(rows)).tensor_split(batches)[at.batch :]:
-            at.optimiser.zero_grad()
-            at.throw_dice(hosts.rank)
-            if len(mine := batch[hosts.part]):
-                losses = self._losses(at.network, *rows[mine])
+        hosts = request.hosts
+        batches = math.ceil(len(rows) / self._parameters.batch_size)
+        for batch in learning.order(len(rows)).tensor_split(batches)[learning.batch :]:
+            learning.optimiser.zero_grad()
+            learning.reseed(hosts.rank)
+            if len(own := batch[hosts.part]):
+                losses = self._losses(learning.network, *rows[own])
                 torch.autograd.backward(losses.sum() / len(batch))
-            at.share_gradients(hosts)
-            nn.utils.clip_grad_norm_(at.network.parameters(), 1.0)
-            at.optimiser.step()
-            at.remember()
-            if progress.step(at.state):
+            learning.sum_gradients(hosts)
+            nn.utils.clip_grad_norm_(learning.network.parameters(), 1.0)
+            learning.optimiser.step()
+            learning.count_batch()
+            if request.step(learning.state):
                 break
-        if at.batch < batches:
+        if learning.batch < batches:
             return False
-        at.epoch, at.batch = at.epoch + 1, 0
+        learning.epoch, learning.batch = learning.epoch + 1, 0
         return True
 
     def _validate(self, network: Network, rows: TensorDataset, hosts: Hosts) -> float:
         """Mean loss of the rows, each host having read its part."""
         network.eval()
         total = np.zeros(1)
-        mine = torch.arange(len(rows))[hosts.part]
+        own = torch.arange(len(rows))[hosts.part]
         with torch.inference_mode():
-            for start in range(0, len(mine), BLOCK):
-                block = mine[start : start + BLOCK]
+            for start in range(0, len(own), BLOCK):
+                block = own[start : start + BLOCK]
                 total += self._losses(network, *rows[block]).sum().item()
         return float(hosts.sum(total)[0]) / len(rows)
 
     def _losses(
-        self, network: Network, features: Tensor, gap: Tensor, observed: Tensor, entry: Tensor
+        self,
+        network: Network,
+        features: Tensor,
+        gap: Tensor,
+        observed: Tensor,
+        left_truncation: Tensor,
     ) -> Tensor:
         location, scale = network(features)
-        likelihood = self.hyperparameters.likelihood
-        return -log_likelihood(likelihood, location, scale, gap, observed, entry)
+        likelihood = self._parameters.likelihood
+        return -log_likelihood(likelihood, location, scale, gap, observed, left_truncation)
 
 
 def log_likelihood(
@@ -152,20 +153,22 @@ def log_likelihood(
     scale: Tensor,
     gap: Tensor,
     observed: Tensor,
-    entry: Tensor,
+    left_truncation: Tensor,
 ) -> Tensor:
     """(n,) log density of the gaps that ended, log survival of the others, given the days waited.
 
     location, scale       (n,) of log gap = location + scale x noise
-    gap, observed, entry  (n,) as in `Sample`; every gap longer than its entry
+    gap, observed, left_truncation  (n,) as in `Sample`; every gap longer than its left_truncation
     """
     noise = _NOISES[likelihood]
     log_density, log_survival = noise((gap.log() - location) / scale)
     seen = torch.where(observed, log_density - scale.log() - gap.log(), log_survival)
-    late = entry > 0
-    log_entry = entry.where(late, 1.0).log()  # the logarithm of 0 would have no gradient
-    _, log_survival_at_entry = noise((log_entry - location) / scale)
-    return seen - log_survival_at_entry.where(late, 0.0)
+    late = left_truncation > 0
+    log_truncation = left_truncation.where(
+        late, 1.0
+    ).log()  # the logarithm of 0 would have no gradient
+    _, log_survival_at_truncation = noise((log_truncation - location) / scale)
+    return seen - log_survival_at_truncation.where(late, 0.0)
 
 
 def _normal(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,11 +191,13 @@ def curve_days(days: Float) -> Float:
 
 
 def _rows(sample: Sample, device: Device) -> TensorDataset:
-    """Features, gap, observed and entry, of the gaps that were watched at all."""
-    some = sample.gap > sample.entry
-    columns = (sample.features, sample.gap, sample.observed, sample.entry)
-    features, gap, observed, entry = (torch.from_numpy(column[some]) for column in columns)
-    tensors = (features, gap.float(), observed, entry.float())
+    """Features, gap, observed and left_truncation, of the gaps that were watched at all."""
+    rows = sample.gap > sample.left_truncation
+    columns = (sample.features, sample.gap, sample.observed, sample.left_truncation)
+    features, gap, observed, left_truncation = (
+        torch.from_numpy(column[rows]) for column in columns
+    )
+    tensors = (features, gap.float(), observed, left_truncation.float())
     return TensorDataset(*(tensor.to(device) for tensor in tensors))
 
 

@@ -1,4 +1,4 @@
-"""How far learning an LSTM has come, as one thing that can be put away and taken up again."""
+"""How far learning an LSTM has come, as one state that can be saved and restored."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ class Learning:
 
     def order(self, rows: int) -> Tensor:
         """The sequence of the rows in this epoch, also in the middle of it, on every host."""
-        chance = torch.Generator().manual_seed(_seed(self._seed, 0, self.epoch))
-        return torch.randperm(rows, generator=chance)
+        generator = torch.Generator().manual_seed(_seed(self._seed, 0, self.epoch))
+        return torch.randperm(rows, generator=generator)
 
-    def throw_dice(self, rank: int) -> None:
-        """Have chance in the next batch depend on its number, the host's and the seed alone."""
+    def reseed(self, rank: int) -> None:
+        """Have randomness in the next batch depend on its number, the host and the seed alone."""
         torch.manual_seed(_seed(self._seed, 1, self.steps, rank))
 
-    def share_gradients(self, hosts: Hosts) -> None:
-        """Add up what every host's part of the batch says."""
+    def sum_gradients(self, hosts: Hosts) -> None:
+        """Sum the gradients of every host's part of the batch."""
         if hosts.size == 1:
             return
         weights = [*self.network.parameters()]
-        said = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-        total = hosts.sum(torch.cat([gradient.flatten() for gradient in said]).cpu().numpy())
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+        total = hosts.sum(torch.cat([gradient.flatten() for gradient in gradients]).cpu().numpy())
         ends = np.cumsum([w.numel() for w in weights])
         for w, gradient in zip(weights, np.split(total, ends[:-1]), strict=True):
             w.grad = torch.from_numpy(gradient).to(w.device).view_as(w)
 
-    def remember(self) -> None:
+    def count_batch(self) -> None:
         """Count a batch, and move the average towards the latest weights.
 
         The first steps are forgotten sooner.
@@ -90,7 +90,7 @@ class Learning:
         return State(safetensors.torch.save(tensors), counts=counts)
 
     def restore(self, state: State, epochs: int) -> None:
-        """Be where `state` was put away, unless more than `epochs` have gone into that."""
+        """Continue from `state`, unless more than `epochs` have gone into that."""
         counts = state.counts
         tensors = safetensors.torch.load(state.model)
         searched = counts["best_epoch"] != 0
@@ -109,7 +109,7 @@ class Learning:
             moments.setdefault(int(place), {})[moment] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        log.info("  going on after epoch %d", self.epoch)
+        log.info("  resuming from epoch %d", self.epoch)
 
 
 def _seed(*numbers: int) -> int:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from typing_extensions import override
 
-from ordergap.checkpoints import ALONE, Progress
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.models.naive import FEATURES, NaiveModel, mean_gap
 from ordergap.survival.kaplan_meier import median_gap, ratio_curve
-from ordergap.trainers.base import Fitted, Float, Sample, Trainer
+from ordergap.trainers.base import FitRequest, Fitted, Trainer
 
 
 class NaiveTrainer(Trainer):
@@ -20,15 +17,9 @@ class NaiveTrainer(Trainer):
         super().__init__(hyperparameters, FEATURES)
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
+    def fit(self, request: FitRequest) -> Fitted:
+        train = request.train
         typical = median_gap(train.gap, train.observed)
         point = mean_gap(train.features, typical)
         ratio, log_s = ratio_curve(train.gap, train.observed, point)
-        return Fitted(NaiveModel(days, typical, ratio, log_s), {})
+        return Fitted(NaiveModel(request.days, typical, ratio, log_s), {})

@@ -1,4 +1,4 @@
-"""Boosting round by round: chance, patience, progress, and going on after an interruption."""
+"""Boosting round by round: seeds, patience, progress, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ordergap.checkpoints import Progress, State
+from ordergap.checkpoints import State
+from ordergap.trainers.base import FitRequest
 from ordergap.trainers.collective import collective
 
 log = logging.getLogger("ordergap")
@@ -22,18 +23,19 @@ def boost(
     validation: Callable[[], Any] | None,
     most: int,
     patience: int,
-    progress: Progress,
+    request: FitRequest,
 ) -> tuple[Any, list[float]]:
     """A booster of at most so many rounds, and its validation losses, one a round.
 
-    It goes on from where an earlier run left it, and has the trees of an unbroken run.
+    It resumes from where an earlier run left it, and has the trees of an unbroken run.
 
     xgb                the package, which the caller may import
     parameters         for xgb.train, with "seed"
     train, validation  make the matrices, of this host's rows
     patience           rounds without a better loss before it ends; 0: never
+    request            for hosts, stopping and checkpoint
     """
-    last = progress.last
+    last = request.checkpoint.last
     booster = xgb.Booster(model_file=bytearray(last.model)) if last else None
     losses = [*last.losses] if last else []
     done = booster.num_boosted_rounds() if booster else 0
@@ -41,18 +43,18 @@ def boost(
         return booster[:most], losses[:most]
     if done < most and not _out_of_patience(losses, patience):
         if done:
-            log.info("  going on after round %d", done)
-        with collective(xgb, progress.hosts):
+            log.info("  resuming from round %d", done)
+        with collective(xgb, request.hosts):
             booster = xgb.train(
                 dict(parameters),
                 train(),
                 num_boost_round=most - done,
                 evals=[(validation(), "validation")] if validation else [],
                 xgb_model=booster,
-                callbacks=[_rounds(xgb, parameters["seed"], done, losses, patience, progress)],
+                callbacks=[_rounds(xgb, parameters["seed"], done, losses, patience, request)],
                 verbose_eval=False,
             )
-        progress.finished(_standing(booster, losses))
+        request.checkpoint.save(_standing(booster, losses))
         log.info("  rounds %d to %d boosted", done + 1, booster.num_boosted_rounds())
     return booster, losses
 
@@ -67,7 +69,7 @@ def _out_of_patience(losses: list[float], patience: int) -> bool:
 
 
 def _rounds(
-    xgb: Any, seed: int, done: int, losses: list[float], patience: int, progress: Progress
+    xgb: Any, seed: int, done: int, losses: list[float], patience: int, request: FitRequest
 ) -> Any:
     """What happens around each round; `losses` grows by one, `done` rounds lie behind."""
 
@@ -90,7 +92,7 @@ def _rounds(
                 loss = f", validation {metric} {values[-1]:.5f}"
             if (done + epoch + 1) % _PROGRESS_EVERY == 0:
                 log.info("  round %d%s", done + epoch + 1, loss)
-            stop = progress.step(_standing(model, losses))
+            stop = request.step(_standing(model, losses))
             return stop or _out_of_patience(losses, patience)
 
     return Rounds()

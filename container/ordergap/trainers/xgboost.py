@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap import features
-from ordergap.checkpoints import ALONE, Progress
 from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.trainers import TreeParameters
 from ordergap.errors import UserError
 from ordergap.models.base import Model
 from ordergap.models.xgboost import (
@@ -26,8 +26,8 @@ from ordergap.models.xgboost import (
     predict,
 )
 from ordergap.survival.kaplan_meier import ratio_curve
-from ordergap.trainers.base import Fitted, Float, Sample, Trainer
-from ordergap.trainers.device import settled
+from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
+from ordergap.trainers.device import choose
 from ordergap.trainers.noise import noise_by_orders
 from ordergap.trainers.rounds import boost
 from ordergap.trainers.vector_leaves import with_vector_leaves
@@ -68,8 +68,11 @@ class _Boosting(Trainer):
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
         super().__init__(hyperparameters, features.names(calendar=calendar))
+        parameters = hyperparameters.trainer
+        assert isinstance(parameters, TreeParameters)  # noqa: S101 - the factory sees to it
+        self._parameters = parameters
         cuda = load_xgboost().build_info()["USE_CUDA"]
-        self._device = settled(hyperparameters.device, "XGBoost", built_for_cuda=cuda)
+        self._device = choose(hyperparameters.device, "XGBoost", built_for_cuda=cuda)
 
     def _boost(
         self,
@@ -77,37 +80,37 @@ class _Boosting(Trainer):
         train: Rows,
         validation: Rows | None,
         rounds: int | None,
-        progress: Progress,
+        request: FitRequest,
     ) -> tuple[xgboost.Booster, float]:
         """A booster, cut back to its best round, and its validation loss (NaN without one).
 
-        Goes on from where an earlier run left it.
+        Resumes from where an earlier run left it.
         """
-        h = self.hyperparameters
-        if progress.hosts.size > 1 and self._device == "cuda":
+        if request.hosts.size > 1 and self._device == "cuda":
             raise UserError(
                 "XGBoost boosts on one graphics card alone: give one host, or device = cpu"
             )
-        patience = h.early_stopping_rounds if validation and not rounds else 0
-        most = rounds or h.num_round
+        patience = self._parameters.patience if validation and not rounds else 0
         booster, losses = boost(
             load_xgboost(),
             self._tree_parameters() | dict(objective),
             train.dmatrix,
             validation.dmatrix if validation else None,
-            most,
+            rounds or self._parameters.num_round,
             patience,
-            progress,
+            request,
         )
         best = losses.index(min(losses)) + 1 if patience else booster.num_boosted_rounds()
         booster = booster[:best]
         booster.set_param({"device": "cpu"})  # forecasts are made where the features are
         return booster, min(losses, default=np.nan)
 
-    def _fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **found: float) -> Fitted:
-        """The model made of the booster, with what the fit on `rows` settled."""
-        settled = {"rounds": booster.num_boosted_rounds(), **found}
-        return Fitted(model, settled, self._drivers(booster, rows))
+    def _fitted(
+        self, model: Model, booster: xgboost.Booster, rows: Rows, **chosen: float
+    ) -> Fitted:
+        """The model made of the booster, with what the fit on `rows` chose."""
+        chosen = {"rounds": booster.num_boosted_rounds(), **chosen}
+        return Fitted(model, chosen, self._drivers(booster, rows))
 
     def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
         """Feature -> mean absolute SHAP value, of some rows spread over all.
@@ -122,18 +125,18 @@ class _Boosting(Trainer):
         return {name: float(mean) for name, mean in zip(names, means, strict=False)}
 
     def _tree_parameters(self) -> dict[str, object]:
-        h = self.hyperparameters
+        p = self._parameters
         return {
             "tree_method": "hist",
             "device": self._device,
-            "eta": h.eta,
-            "max_depth": h.max_depth,
-            "min_child_weight": h.min_child_weight,
-            "subsample": h.subsample,
-            "colsample_bytree": h.colsample_bytree,
-            "lambda": h.lambda_,
-            "alpha": h.alpha,
-            "seed": h.seed,
+            "eta": p.eta,
+            "max_depth": p.max_depth,
+            "min_child_weight": p.min_child_weight,
+            "subsample": p.subsample,
+            "colsample_bytree": p.colsample_bytree,
+            "lambda": p.lambda_,
+            "alpha": p.alpha,
+            "seed": self.hyperparameters.seed,
         }
 
 
@@ -141,22 +144,15 @@ class HazardTrainer(_Boosting):
     """Discrete-time hazard: a logistic regression of trees on order x time-bin rows."""
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        part = progress.hosts.part
-        rows = hazard_rows(train[part], days)
+    def fit(self, request: FitRequest) -> Fitted:
+        part, days, validation = request.hosts.part, request.days, request.validation
+        rows = hazard_rows(request.train[part], days)
         booster, _ = self._boost(
             {"objective": "binary:logistic", "eval_metric": "logloss"},
             rows,
             hazard_rows(validation[part], days) if validation else None,
-            int(found["rounds"]) if found else None,
-            progress,
+            request.rounds,
+            request,
         )
         model = json.loads(booster.save_raw("json"))
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
@@ -170,54 +166,40 @@ class RandomForestTrainer(HazardTrainer):
 
     @override
     def _tree_parameters(self) -> dict[str, object]:
-        h = self.hyperparameters
-        return super()._tree_parameters() | {"eta": 1, "num_parallel_tree": h.num_round}
+        trees = self._parameters.num_round
+        return super()._tree_parameters() | {"eta": 1, "num_parallel_tree": trees}
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        return super().fit(train, days, None, {"rounds": 1}, progress)
+    def fit(self, request: FitRequest) -> Fitted:
+        return super().fit(replace(request, validation=None, chosen={"rounds": 1}))
 
 
 class AftTrainer(_Boosting):
     """Accelerated failure time: a row an order, censored rows as lower bounds."""
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        part = progress.hosts.part
-        rows = _aft_rows(train[part])
-        check = _aft_rows(validation[part]) if validation and not found else None
-        if found:
-            scales: tuple[float, ...] = (found["scale"],)
+    def fit(self, request: FitRequest) -> Fitted:
+        part, chosen = request.hosts.part, request.chosen
+        rows = _aft_rows(request.train[part])
+        searched = request.validation if not chosen else None
+        check = _aft_rows(searched[part]) if searched else None
+        if chosen:
+            scales: tuple[float, ...] = (chosen["scale"],)
         else:
             scales = _AFT_SCALES if check else (_AFT_USUAL_SCALE,)
-        rounds = int(found["rounds"]) if found else None
         fits: dict[float, tuple[xgboost.Booster, float]] = {}
         for scale in scales:
-            if fits and progress.stopping():
+            if fits and request.stopping():
                 break
-            of_scale = progress.of(f"scale {scale:g}")
-            fits[scale] = self._boost(_aft_objective(scale), rows, check, rounds, of_scale)
+            of_scale = request.part(f"scale {scale:g}")
+            fits[scale] = self._boost(_aft_objective(scale), rows, check, request.rounds, of_scale)
         scale = min(fits, key=lambda scale: fits[scale][1])
         booster = fits[scale][0]
-        known = _watched_whole(train)
-        location = predict(booster, known.features, "margin")
-        order_count = known.features[:, self.feature_names.index("order_count")]
-        noise = noise_by_orders(known, location, order_count, scale)
-        model = AftModel(booster, self.feature_names, {"days": days.tolist(), **noise})
+        whole = _without_left_truncation(request.train)
+        location = predict(booster, whole.features, "margin")
+        order_count = whole.features[:, self.feature_names.index("order_count")]
+        noise = noise_by_orders(whole, location, order_count, scale)
+        model = AftModel(booster, self.feature_names, {"days": request.days.tolist(), **noise})
         return self._fitted(model, booster, rows, scale=scale)
 
 
@@ -225,27 +207,20 @@ class SquaredErrorTrainer(_Boosting):
     """The textbook way: least squares on the gaps that ended."""
 
     @override
-    def fit(
-        self,
-        train: Sample,
-        days: Float,
-        validation: Sample | None = None,
-        found: Mapping[str, float] | None = None,
-        progress: Progress = ALONE,
-    ) -> Fitted:
-        part = progress.hosts.part
+    def fit(self, request: FitRequest) -> Fitted:
+        part, train, validation = request.hosts.part, request.train, request.validation
         rows = _observed_rows(train[part])
         booster, _ = self._boost(
             {"objective": "reg:squarederror"},
             rows,
             _observed_rows(validation[part]) if validation else None,
-            int(found["rounds"]) if found else None,
-            progress,
+            request.rounds,
+            request,
         )
         point = point_gap(booster, train.features)
         ratio, log_s = ratio_curve(train.gap, train.observed, point)
         parameters: dict[str, JsonValue] = {
-            "days": days.tolist(),
+            "days": request.days.tolist(),
             "ratio": ratio.tolist(),
             "ratio_log_s": log_s.tolist(),
         }
@@ -256,22 +231,22 @@ class SquaredErrorTrainer(_Boosting):
 def hazard_rows(sample: Sample, days: Float) -> Rows:
     """A row for each time bin in which a gap was at risk of ending, labelled whether it ended.
 
-    The matrix is the features and the bin's number. A bin that was watched only in part without
-    an order weighs as much as was watched.
+    The matrix is the features and the bin's number. A bin that was observed only in part without
+    an order weighs as much as was observed.
     """
     starts = np.concatenate([[0.0], days[:-1]])
-    first = np.searchsorted(days, sample.entry, side="right")
+    first = np.searchsorted(days, sample.left_truncation, side="right")
     last = np.minimum(np.searchsorted(days, sample.gap, side="left"), len(days) - 1)
-    count = np.where(sample.gap > sample.entry, np.maximum(last - first + 1, 0), 0)
+    count = np.where(sample.gap > sample.left_truncation, np.maximum(last - first + 1, 0), 0)
     owner = np.repeat(np.arange(len(sample)), count)
     bins = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     matrix = np.empty((len(owner), sample.features.shape[1] + 1), np.float32)
     matrix[:, :-1] = sample.features[owner]
     matrix[:, -1] = bins
     ended = sample.observed[owner] & (bins == last[owner])
-    start = np.maximum(sample.entry[owner], starts[bins])
-    watched = np.minimum(sample.gap[owner], days[bins]) - start
-    weight = np.where(ended, 1.0, watched / (days - starts)[bins])
+    start = np.maximum(sample.left_truncation[owner], starts[bins])
+    exposure = np.minimum(sample.gap[owner], days[bins]) - start
+    weight = np.where(ended, 1.0, exposure / (days - starts)[bins])
     return Rows(matrix, ended.astype(float), weight)
 
 
@@ -284,16 +259,16 @@ def _aft_objective(scale: float) -> dict[str, object]:
     }
 
 
-def _watched_whole(sample: Sample) -> Sample:
-    """Gaps watched from their first day on; XGBoost's AFT knows no late entry."""
-    return sample[(sample.entry == 0) & (sample.gap > 0)]
+def _without_left_truncation(sample: Sample) -> Sample:
+    """Gaps observed from their first day on; XGBoost's AFT has no left truncation."""
+    return sample[(sample.left_truncation == 0) & (sample.gap > 0)]
 
 
 def _aft_rows(sample: Sample) -> Rows:
-    some = _watched_whole(sample)
+    some = _without_left_truncation(sample)
     return Rows(some.features, lower=some.gap, upper=np.where(some.observed, some.gap, np.inf))
 
 
 def _observed_rows(sample: Sample) -> Rows:
-    some = sample.observed & (sample.entry == 0)
+    some = sample.observed & (sample.left_truncation == 0)
     return Rows(sample.features[some], sample.gap[some])

@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isnan
 
-from ordergap.training.fitting import Findings
+from ordergap.contract.metrics import MODEL
+from ordergap.tasks.base import Task, Validation
 
-TITLES = {
-    "capped_mae": "capped MAE",
-    "concordance": "C",
-    "auc_30": "AUC30",
-    "brier_30": "Brier30",
-    "coverage": "coverage",
-    "width": "width",
-}
+WIDTH = 15
 
 
-def metric_lines(findings: Findings) -> Iterator[str]:
+def metric_lines(task: Task, validation: Validation) -> Iterator[str]:
     """The model's metrics as the platform reads them: a line each, `validation:NAME=VALUE`.
 
     metric_definitions.json, beside this file, has the regular expressions that find them.
     """
-    for protocol, models in findings.scores.items():
-        *_, metrics = models.values()
-        for key in TITLES:
-            if not isnan(metrics[key]):
-                yield f"validation:{protocol.replace(' ', '_')}:{key}={metrics[key]:.6f}"
+    for protocol, models in validation.scores.items():
+        for key in task.metrics:
+            if not isnan(value := models[MODEL][key]):
+                name = f"{task.name}:{protocol.replace(' ', '_')}:{key}"
+                yield f"validation:{name}={value:.6f}"
 
 
-def scores_table(findings: Findings) -> str:
-    """The metrics on later data, model beside naive baseline; days where not a share."""
-    if not findings.scores:
-        return "  too little data after the cutoff to validate on: nothing was searched"
-    lines = [f"  {'':24}" + "".join(f"{title:>12}" for title in TITLES.values())]
-    for protocol, models in findings.scores.items():
+def scores_table(task: Task, validation: Validation) -> str:
+    """The metrics on later data, model beside naive baseline."""
+    if not validation.scores:
+        return "  Too little data after the cutoff to validate on: nothing was chosen there."
+    titles = "".join(f"{metric.title:>{WIDTH}}" for metric in task.metrics.values())
+    lines = [f"  {task.title:24}{titles}"]
+    for protocol, models in validation.scores.items():
         lines.append(f"  {protocol}")
         for name, metrics in models.items():
-            numbers = "".join(f"{metrics[key]:12.3f}" for key in TITLES)
+            numbers = "".join(f"{metrics[key]:{WIDTH}.3f}" for key in task.metrics)
             lines.append(f"    {name:<22}{numbers}")
     lines += [
-        "  settled: calendar features "
-        + ("on" if findings.calendar else "off")
-        + "".join(f", {name} {value:g}" for name, value in (findings.found or {}).items()),
-        "  (interval levels were chosen on these rows: coverage holds for them by choice)",
+        f"  Chosen on validation: {described(validation.chosen)}.",
+        "  Coverage was tuned on these rows and is optimistic; run backtest for an honest figure.",
     ]
     return "\n".join(lines)
+
+
+def described(chosen: Mapping[str, float | bool]) -> str:
+    """What was chosen, in words: "156 rounds, no calendar features".
+
+    >>> described({"calendar": False, "rounds": 156, "scale": 0.8})
+    '156 rounds, scale 0.8, no calendar features'
+    """
+    parts = [
+        f"{value:g} {name}" if name == "rounds" else f"{name} {value:g}"
+        for name, value in chosen.items()
+        if not isinstance(value, bool)
+    ]
+    parts += [
+        f"{'' if value else 'no '}{name} features"
+        for name, value in chosen.items()
+        if isinstance(value, bool)
+    ]
+    return ", ".join(parts) or "nothing"

@@ -4,143 +4,181 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
 from pydantic import JsonValue
 
 from ordergap import ingest
-from ordergap.artifacts import libraries, seal
-from ordergap.checkpoints import ALONE, EVERY, Checkpoints, Progress, Shared
+from ordergap.artifacts import Bundle, libraries, seal
+from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import Manifest
+from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import NothingToLearn, UserError
 from ordergap.histories import Histories, date_of
-from ordergap.hosts import ALONE as THIS_HOST
-from ordergap.hosts import Hosts
+from ordergap.hosts import ALONE, Hosts
+from ordergap.models.base import Head
+from ordergap.outliers import keep_mask
 from ordergap.report.page import render
-from ordergap.survival.targets import every_order
+from ordergap.stopping import Stopping, never
+from ordergap.survival.targets import order_gaps
+from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validation
+from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
 from ordergap.training import sharing
 from ordergap.training.console import metric_lines, scores_table
-from ordergap.training.fitting import fit_all, search
 from ordergap.training.report_data import contents
-from ordergap.training.split import Split, later_split, temporal_split
+from ordergap.training.split import later_split, temporal_split
 
 log = logging.getLogger("ordergap")
 
 FEW_CUSTOMERS = 500
 FEW_DAYS = 180
-BUDGETS = {"xgboost": "num_round", "lstm": "epochs"}
-"""Trainer -> the hyperparameter that says for how long it learns at most, and nothing else."""
-
-ContentTypes = tuple[str | None, str | None]
 
 
-def train(
+@dataclass(frozen=True)
+class Job:
+    """How a training job runs; by default alone, to its end, without checkpoints.
+
+    content_types       of the orders and of the validation; None: as the files look
+    checkpoints         folder from which a killed job resumes, and where it keeps its state
+    checkpoint_seconds  at least so many between two checkpoints
+    stopping            whether to stop; then the best model so far is kept, which has not learnt
+                        from what it was validated on
+    hosts               that train together; each has its own share of the transactions
+    """
+
+    content_types: tuple[str | None, str | None] = (None, None)
+    checkpoints: Path | None = None
+    checkpoint_seconds: float = EVERY
+    stopping: Stopping = never
+    hosts: Hosts = ALONE
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training job made, on one host or on each of several.
+
+    metrics  of the validation
+    """
+
+    bundle: Bundle
+    metrics: TrainingMetrics
+    orders: Histories
+    split: Split
+    tasks: Mapping[str, Task]
+    validations: Mapping[str, Validation]
+    fits: Mapping[str, Fit]
+
+    @cached_property
+    def side_files(self) -> dict[str, bytes]:
+        """metrics.json and report.html."""
+        page = contents(
+            self.bundle, self.orders, self.split, self.tasks, self.validations, self.fits
+        )
+        metrics = json.dumps(self.bundle.manifest.metrics, indent=2)
+        return {"metrics.json": f"{metrics}\n".encode(), "report.html": render(page).encode()}
+
+
+def fit(
     hyperparameters: Hyperparameters,
     source: Path,
-    model_dir: Path,
-    output_data: Path | None = None,
     validation: Path | None = None,
-    *,
-    content_types: ContentTypes = (None, None),
-    checkpoints: Path | None = None,
-    checkpoint_seconds: float = EVERY,
-    stopping: Callable[[], bool] = ALONE.stopping,
-    hosts: Hosts = THIS_HOST,
-) -> Manifest:
-    """Learn from the transactions in `source` and leave a model in `model_dir`.
+    job: Job | None = None,
+) -> Trained:
+    """Learn from the transactions in `source`.
 
-    output_data    where metrics.json and report.html go besides
-    validation     later transactions, which are validated on and never learnt from; without them
-                   the last part of the time span validates, and then the model learns from it too
-    content_types  of `source` and of `validation`; None: as the files look
-    checkpoints    folder from which a killed job goes on, and where it keeps how far it came, at
-                   least `checkpoint_seconds` apart
-    stopping       whether the job was told to stop; then the best model so far is kept, which has
-                   not learnt from what it was validated on
-    hosts          the machines that train together; each has its own share of `source` and
-                   `validation`, and the first alone writes
+    validation  later transactions, which are validated on and never learnt from; without them the
+                last part of the time span validates, and then the model learns from it too
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
-    where there was no model yet when it was told to stop.
+    where there was no model yet when the job was to stop.
     """
+    job = job or Job()
+    hosts = job.hosts
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
-    progress = Progress(lambda: hosts.any(stopping()), hosts=hosts)
-    with _step(f"Reading {source}"):
+    execution = Execution(hosts, lambda: hosts.any(job.stopping()))
+    with step(f"Reading {source}"):
         _refuse_different_jobs(hosts, hyperparameters)
-        cleaned = sharing.read(hosts, source, hyperparameters.columns, content_types[0])
+        cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
         hyperparameters = hyperparameters.model_copy(
-            update={"date_format": cleaned.columns.date_format}  # as it was found out
+            update={"columns": cleaned.columns}  # with the date format that was found out
         )
         orders = cleaned.histories
         as_of = _last_day(orders)
-    with _step("Splitting in time"):
-        progress.proceed()
-        split = _split(hosts, hyperparameters, orders, validation, content_types[1])
-        kept = None
-        if checkpoints and hosts.leads:
-            job = _identity(hyperparameters, split, orders)
-            kept = Checkpoints(checkpoints, job, checkpoint_seconds)
-        progress = replace(progress, checkpoints=_known_to_all(hosts, kept))
-    with _step("Learning from the past, validating on what came after"):
-        findings = search(hyperparameters, split, progress)
-        for line in (scores_table(findings), *metric_lines(findings)) if hosts.leads else ():
-            log.info(line)
-    with _step(f"Learning from everything until {date_of(as_of)}"):
-        fit = fit_all(hyperparameters, orders, as_of, findings, progress)
-        log.info("  %s", fit.outliers.note)
-    if stopped_early := fit is findings.past:
+    with step("Splitting in time"):
+        execution.raise_if_stopped()
+        split = _split(hosts, hyperparameters, orders, validation, job.content_types[1])
+        checkpoints = None
+        if job.checkpoints and hosts.leads:
+            identity = _identity(hyperparameters, split, orders)
+            checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
+        execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
+    questions = tasks()
+    with step("Learning from the past, validating on what came after"):
+        past = _learning(hyperparameters, split.past, split.cutoff, execution)
+        validations: dict[str, Validation] = {}
+        for name, task in questions.items():
+            known = {each: f.head for each, v in validations.items() if (f := v.fit)}
+            validations[name] = task.search(replace(past, heads=known), split)
+            if hosts.leads:
+                for line in (
+                    scores_table(task, validations[name]),
+                    *metric_lines(task, validations[name]),
+                ):
+                    log.info(line)
+    with step(f"Learning from everything until {date_of(as_of)}"):
+        everything = _learning(hyperparameters, orders, as_of, execution)
+        fits: dict[str, Fit] = {}
+        for name, task in questions.items():
+            heads: dict[str, Head] = {each: fit.head for each, fit in fits.items()}
+            fits[name] = task.fit(replace(everything, heads=heads), validations[name])
+        log.info("  %s", next(iter(fits.values())).outliers.note)
+    if stopped_early := any(fits[name] is validations[name].fit for name in questions):
         log.warning(
             "Stopped early: the model that is kept learnt from the orders until %s alone.",
             date_of(split.cutoff),
         )
-    with _step(
-        f"Saving to {model_dir}" if hosts.leads else f"Leaving the model to {hosts.names[0]}"
-    ):
-        metrics = findings.metrics(
-            hyperparameters.trainer, date_of(split.cutoff), stopped_early=stopped_early
-        ).model_dump(mode="json")
-        bundle = seal(
-            fit.model,
-            hyperparameters=hyperparameters,
-            interval_levels=findings.interval_levels,
-            first_day=date_of(int(orders.day.min())),
-            as_of=date_of(as_of),
-            data_digest=orders.digest(),
-            data=cleaned.report,
-            metrics=metrics,
-        )
-        version = bundle.manifest.model_version
-        if {*hosts.gather(version.encode())} != {version.encode()}:
-            log.warning("The hosts came to different models; the one of %s counts.", hosts.names[0])
-        if not hosts.leads:
-            log.info("Model %s is saved by %s.", version, hosts.names[0])
-            return bundle.manifest
-        side_files = {
-            "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
-            "report.html": render(contents(bundle, orders, split, findings, fit)).encode(),
-        }
-        bundle.save(model_dir, side_files)
-        if output_data:
-            output_data.mkdir(parents=True, exist_ok=True)
-            for name, content in side_files.items():
-                (output_data / name).write_bytes(content)
-    log.info("Model %s is ready in %s.", version, model_dir)
-    return bundle.manifest
+    metrics = TrainingMetrics(
+        trainer=hyperparameters.trainer.name,
+        validated_after=date_of(split.cutoff),
+        stopped_early=stopped_early,
+        tasks={name: task.training_metrics(validations[name]) for name, task in questions.items()},
+    )
+    bundle = seal(
+        {name: fit.head for name, fit in fits.items()},
+        hyperparameters=hyperparameters,
+        first_day=date_of(int(orders.day.min())),
+        as_of=date_of(as_of),
+        data_digest=orders.digest(),
+        data=cleaned.report,
+        metrics=metrics.model_dump(mode="json"),
+    )
+    version = bundle.manifest.model_version.encode()
+    if {*hosts.gather(version)} != {version}:
+        log.warning("The hosts came to different models; that of %s is kept.", hosts.names[0])
+    return Trained(bundle, metrics, orders, split, questions, validations, fits)
 
 
 @contextmanager
-def _step(what: str) -> Iterator[None]:
+def step(what: str) -> Iterator[None]:
+    """Log that something begins, and how long it took."""
     log.info("%s ...", what)
     start = perf_counter()
     yield
     log.info("  %.1f s", perf_counter() - start)
+
+
+def _learning(
+    hyperparameters: Hyperparameters, histories: Histories, as_of: int, execution: Execution
+) -> Learning:
+    outliers = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)
+    return Learning(hyperparameters, histories, as_of, outliers, execution)
 
 
 def _last_day(orders: Histories) -> int:
@@ -151,7 +189,7 @@ def _last_day(orders: Histories) -> int:
             f"all orders are of one day, {date_of(first)}: there is no gap to learn from; "
             "give transactions of several months"
         )
-    if not every_order(orders, last).observed.any():
+    if not order_gaps(orders, last).observed.any():
         raise NothingToLearn(
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
@@ -170,10 +208,10 @@ def _last_day(orders: Histories) -> int:
 def _identity(
     hyperparameters: Hyperparameters, split: Split, orders: Histories
 ) -> dict[str, JsonValue]:
-    """What a checkpoint must be of; with a larger budget of steps the job goes on from it."""
-    budget = BUDGETS.get(hyperparameters.trainer, "")
-    told = hyperparameters.model_dump(mode="json", by_alias=True, exclude={budget})
-    return told | {
+    """What a checkpoint must be of; with a larger budget of steps the job resumes from it."""
+    settings = hyperparameters.flat()
+    settings.pop(hyperparameters.trainer.budget, None)
+    return settings | {
         "data": orders.digest()[:16],
         "validation data": split.whole.digest()[:16],
         "libraries": libraries(),
@@ -181,19 +219,19 @@ def _identity(
 
 
 def _refuse_different_jobs(hosts: Hosts, hyperparameters: Hyperparameters) -> None:
-    told = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
-    for name, other in zip(hosts.names, told, strict=True):
-        if other != told[0]:
+    jobs = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
+    for name, other in zip(hosts.names, jobs, strict=True):
+        if other != jobs[0]:
             raise UserError(
                 f"hosts {hosts.names[0]} and {name} were given different hyperparameters or have "
                 "different libraries: run the same image with the same hyperparameters on all"
             )
 
 
-def _known_to_all(hosts: Hosts, kept: Checkpoints | None) -> Checkpoints | None:
-    """The checkpoints that the first host keeps, from which all hosts go on."""
-    content = hosts.gather(kept.written() if kept else b"")[0]
-    return kept or (Shared(content) if content else None)
+def _of_all(hosts: Hosts, checkpoints: Checkpoints | None) -> Checkpoints | None:
+    """The checkpoints that the first host keeps, from which all hosts resume."""
+    content = hosts.gather(checkpoints.written() if checkpoints else b"")[0]
+    return checkpoints or (RemoteCheckpoints(content) if content else None)
 
 
 def _split(
@@ -208,11 +246,13 @@ def _split(
         split = later_split(orders, later)
     else:
         split = temporal_split(orders, hyperparameters.validation_fraction)
+    past = split.past
     log.info(
         "  learning until %s from %s orders; validating until %s on %s orders and %s customers",
         date_of(split.cutoff),
-        f"{len(split.learn):,}",
+        f"{len(past):,}",
         date_of(split.as_of),
-        *(f"{len(targets):,}" for targets in (split.orders, split.waits)),
+        f"{len(split.whole) - len(past):,}",
+        f"{len(past.customer_ids):,}",
     )
     return split

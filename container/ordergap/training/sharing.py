@@ -19,14 +19,11 @@ import numpy as np
 from ordergap import ingest
 from ordergap.contract.orders import Columns, DataReport, Rejection
 from ordergap.errors import DataError
-from ordergap.histories import Histories, date_of
+from ordergap.histories import ORDER_COLUMNS, Histories, date_of
 from ordergap.hosts import Hosts
 from ordergap.ingest import Cleaned
 
-_ARRAYS = {
-    "offsets": np.int64, "day": np.int32,
-    "amount": np.float64, "items": np.float64, "lines": np.float64,
-}  # fmt: skip
+_ARRAYS = {"offsets": np.int64, **ORDER_COLUMNS}
 _SHARDED = (
     "set the channel's S3DataDistributionType to ShardedByS3Key, with all lines of a customer in "
     "files of one host"
@@ -44,7 +41,7 @@ def read(hosts: Hosts, source: Path | None, columns: Columns, content_type: str 
     mine = _same_dates(hosts, mine, source, columns, content_type)
     parts = dict(zip(hosts.names, map(_unpacked, hosts.gather(_packed(mine))), strict=True))
     _refuse_shared({name: histories for name, (histories, _) in parts.items()})
-    whole = joined([histories for histories, _ in parts.values()])
+    whole = Histories.concat([histories for histories, _ in parts.values()])
     report = _sum([report for _, report in parts.values()], whole)
     if not len(whole):
         reasons = [f"{count:,} {why.replace('_', ' ')}" for why, count in report.rejected.items()
@@ -137,24 +134,6 @@ def _refuse_shared(parts: Mapping[str, Histories]) -> None:
             f"{len(split):,} of {len(seen):,} customers have orders on several hosts, such as "
             f"{customer} on {first} and {host}: {_SHARDED}"
         )
-
-
-def joined(parts: Sequence[Histories]) -> Histories:
-    """The orders of all, customers sorted by id."""
-    customers = sorted({customer for each in parts for customer in each.customer_ids})
-    place = {customer: i for i, customer in enumerate(customers)}
-    owners = [
-        np.repeat(
-            np.array([place[customer] for customer in each.customer_ids], np.int64),
-            each.order_count,
-        )
-        for each in parts
-    ]
-    columns = (
-        np.concatenate([getattr(each, name) for each in parts])
-        for name in ("day", "amount", "items", "lines")
-    )
-    return Histories.from_orders(customers, np.concatenate(owners), *columns)
 
 
 def _sum(reports: Sequence[DataReport], whole: Histories) -> DataReport:

@@ -15,7 +15,7 @@ from ordergap.histories import Histories
 from ordergap.models.naive import FEATURES
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import kaplan_meier
-from ordergap.survival.targets import every_order, orders_after, waits_from
+from ordergap.survival.targets import order_gaps, gaps_at_order, waits_at_cutoff
 from ordergap.trainers.base import Sample
 from ordergap.trainers.naive import NaiveTrainer
 from scipy.stats import spearmanr
@@ -45,12 +45,12 @@ def shop() -> Histories:
 @cache
 def learnt(name: str) -> Baseline:
     past = shop().until(CUTOFF)
-    return BASELINES[name](past, every_order(past, CUTOFF), CUTOFF)
+    return BASELINES[name](past, order_gaps(past, CUTOFF), CUTOFF)
 
 
 @every_baseline
 def test_every_baseline_is_judged_and_about_right_in_both_protocols(name: str) -> None:
-    sides = waits_from(shop(), CUTOFF, END), orders_after(shop(), CUTOFF, END)
+    sides = waits_at_cutoff(shop(), CUTOFF, END), gaps_at_order(shop(), CUTOFF, END)
     for targets, cap in zip(sides, (100, 64), strict=True):
         survival = learnt(name).survival(shop(), targets)
         judged = judge(survival, targets, 0.8, cap)
@@ -65,7 +65,7 @@ def test_every_baseline_is_judged_and_about_right_in_both_protocols(name: str) -
 
 @every_baseline
 def test_curves_start_at_1_and_never_rise(name: str) -> None:
-    for targets in (waits_from(shop(), CUTOFF, END), orders_after(shop(), CUTOFF, END)):
+    for targets in (waits_at_cutoff(shop(), CUTOFF, END), gaps_at_order(shop(), CUTOFF, END)):
         survival = learnt(name).survival(shop(), targets)
         assert (np.diff(survival.days, prepend=0) > 0).all()
         assert (np.diff(survival.log_s, axis=1, prepend=0) <= 1e-12).all()
@@ -73,9 +73,9 @@ def test_curves_start_at_1_and_never_rise(name: str) -> None:
 
 
 @every_baseline
-def test_orders_after_the_one_that_is_asked_about_change_nothing(name: str) -> None:
+def test_gaps_at_order_the_one_that_is_asked_about_change_nothing(name: str) -> None:
     past = shop().until(CUTOFF)
-    now, later = waits_from(past, CUTOFF, CUTOFF), waits_from(shop(), CUTOFF, END)
+    now, later = waits_at_cutoff(past, CUTOFF, CUTOFF), waits_at_cutoff(shop(), CUTOFF, END)
     assert (past.day[now.row] == shop().day[later.row]).all()
     of_past, of_all = (learnt(name).survival(*each) for each in ((past, now), (shop(), later)))
     assert (of_past.log_s == of_all.log_s).all()
@@ -85,15 +85,15 @@ def test_orders_after_the_one_that_is_asked_about_change_nothing(name: str) -> N
 def test_the_smallest_shop_that_can_be_learnt_from_is_enough(name: str) -> None:
     days = np.array([0, 9, 3], np.int32)
     histories = Histories.from_orders(["a", "b"], np.array([0, 0, 1]), days, np.ones(3))
-    targets = every_order(histories, 12)
+    targets = order_gaps(histories, 12)
     baseline = BASELINES[name](histories, targets, 12)
-    waits = waits_from(histories, 12, 12)
+    waits = waits_at_cutoff(histories, 12, 12)
     assert np.isfinite(baseline.survival(histories, waits).log_s).all()
 
 
 def test_the_mean_gap_is_what_the_naive_model_says() -> None:
     past = shop().until(CUTOFF)
-    targets = every_order(past, CUTOFF)
+    targets = order_gaps(past, CUTOFF)
     matrix = features.compute(past, FEATURES)
     sample = Sample(matrix, targets.gap, targets.observed, targets.entry)
     baseline = learnt("customer mean gap")
@@ -105,7 +105,7 @@ def test_the_mean_gap_is_what_the_naive_model_says() -> None:
 
 
 def test_the_median_gap_stretches_one_curve() -> None:
-    later = orders_after(shop(), CUTOFF, END)
+    later = gaps_at_order(shop(), CUTOFF, END)
     survival = learnt("customer median gap").survival(shop(), later)
     own = []
     for row in later.row:
@@ -121,7 +121,7 @@ def test_the_median_gap_stretches_one_curve() -> None:
 
 def test_kaplan_meier_is_one_curve_through_the_estimate() -> None:
     past = shop().until(CUTOFF)
-    targets = every_order(past, CUTOFF)
+    targets = order_gaps(past, CUTOFF)
     survival = learnt("Kaplan-Meier").survival(past, targets)
     assert (survival.log_s == survival.log_s[0]).all()
     days, estimate = kaplan_meier(targets.gap, targets.observed)
@@ -130,7 +130,7 @@ def test_kaplan_meier_is_one_curve_through_the_estimate() -> None:
 
 
 def test_recency_ranks_by_the_days_waited() -> None:
-    waits = waits_from(shop(), CUTOFF, END)
+    waits = waits_at_cutoff(shop(), CUTOFF, END)
     survival = learnt("recency only").survival(shop(), waits)
     left = survival.quantile(0.5, waits.entry) - waits.entry
     waited = waits.entry > 0
@@ -138,7 +138,7 @@ def test_recency_ranks_by_the_days_waited() -> None:
 
 
 def test_recency_has_one_curve_of_the_wait_to_come() -> None:
-    waits = waits_from(shop(), CUTOFF, END)
+    waits = waits_at_cutoff(shop(), CUTOFF, END)
     waits = waits[waits.entry > 0]
     baseline = learnt("recency only")
     assert isinstance(baseline, RecencyOnly)
@@ -154,13 +154,13 @@ def test_recency_has_one_curve_of_the_wait_to_come() -> None:
 
 
 def test_at_an_order_recency_says_what_kaplan_meier_says() -> None:
-    later = orders_after(shop(), CUTOFF, END)
+    later = gaps_at_order(shop(), CUTOFF, END)
     one, other = (learnt(name).survival(shop(), later) for name in ("recency only", "Kaplan-Meier"))
     assert (one.log_s == other.log_s).all()
 
 
 def test_bg_nbd_learns_from_the_last_orders_and_is_told_how_long_the_customer_has_waited() -> None:
-    waits = waits_from(shop(), CUTOFF, END)
+    waits = waits_at_cutoff(shop(), CUTOFF, END)
     baseline = learnt("BG/NBD")
     assert isinstance(baseline, BuyTillYouDie)
     first = shop().day[shop().offsets[:-1]][shop().customer[waits.row]]
@@ -174,7 +174,7 @@ def test_bg_nbd_learns_from_the_last_orders_and_is_told_how_long_the_customer_ha
 
 
 def test_knowing_the_customer_beats_knowing_the_crowd() -> None:
-    later = orders_after(shop(), CUTOFF, END)
+    later = gaps_at_order(shop(), CUTOFF, END)
     mae = {
         name: judge(learnt(name).survival(shop(), later), later, 0.8, 64)["capped_mae"]
         for name in BASELINES

@@ -11,7 +11,7 @@ from ordergap import features
 from ordergap.checkpoints import ALONE, Checkpoints, Progress, State
 from ordergap.contract.hyperparameters import parse
 from ordergap.stopping import Stopped
-from ordergap.survival.targets import every_order
+from ordergap.survival.targets import order_gaps
 from ordergap.trainers.base import Fitted, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 
@@ -59,7 +59,7 @@ class Given:
         samples = []
         for seed in (0, 1):
             orders = shop(60, 200, seed=seed)
-            targets = every_order(orders, int(orders.day.max()))
+            targets = order_gaps(orders, int(orders.day.max()))
             matrix = features.compute(orders, names)[targets.row]
             samples.append(Sample(matrix, targets.gap, targets.observed, targets.entry))
         return cls(*samples)

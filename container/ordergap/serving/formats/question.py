@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ordergap.artifacts import Bundle
 from ordergap.errors import Problem
-from ordergap.forecast import Known
 from ordergap.histories import Histories
+from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, Placeholder, Placeholders
 from ordergap.serving.formats.context import Options
 from ordergap.serving.formats.problems import summary
@@ -36,7 +36,7 @@ class Orders:
 class Vectors:
     """Customers to be forecast from ready feature vectors (c, F)."""
 
-    known: Known
+    customers: Snapshot
     features: NDArray[np.float32]
     options: Options
     placeholders: Placeholders = None
@@ -55,7 +55,7 @@ def predict(bundle: Bundle, asked: Orders | Vectors) -> Answer:
         )
     else:
         forecasts = bundle.forecast_features(
-            asked.known, asked.features, told.horizons, told.interval_level
+            asked.customers, asked.features, told.horizons, told.interval_level
         )
     return Answer(forecasts, asked.placeholders)
 

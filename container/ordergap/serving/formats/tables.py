@@ -13,8 +13,8 @@ import numpy as np
 
 from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
-from ordergap.forecast import Known
 from ordergap.histories import Histories, date_of
+from ordergap.models.base import Snapshot
 from ordergap.serving.formats import parquet as parquet_file
 from ordergap.serving.formats.context import Terms
 from ordergap.serving.formats.problems import DATE_HINT, LIMIT, shorten
@@ -83,7 +83,7 @@ def _orders(histories: Histories, seen: list[str], terms: Terms) -> Orders:
     histories = _in_sequence(histories, seen)
     without = np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist()
     if without:
-        column = terms.manifest.hyperparameters.customer_column
+        column = terms.manifest.hyperparameters.columns.customer_column
         what = "has no order: every line was cancelled or is no product"
         raise InvalidRequest([Problem(f"customer {seen[i]} {what}", i, column) for i in without])
     return Orders(histories, np.full(len(seen), terms.as_of), terms.told)
@@ -128,7 +128,7 @@ def _vectors(body: bytes, terms: Terms) -> Vectors:
         raise InvalidRequest(list(problems.values()))
     features = np.array([values for _, _, values in vectors], np.float32)
     features = features.reshape(len(vectors), len(manifest.feature_names))
-    known = Known(
+    customers = Snapshot(
         [customer for customer, _, _ in vectors],
         np.full(len(vectors), as_of),
         np.array([last for _, last, _ in vectors], np.int64),
@@ -137,7 +137,7 @@ def _vectors(body: bytes, terms: Terms) -> Vectors:
     placeholders = {
         i: placeholder(rows[i][1][0] or None, [problem]) for i, problem in problems.items()
     }
-    return Vectors(known, features, terms.told, placeholders if terms.placeholder else None)
+    return Vectors(customers, features, terms.told, placeholders if terms.placeholder else None)
 
 
 class _Unreadable(Exception):

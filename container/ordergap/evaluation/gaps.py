@@ -1,0 +1,149 @@
+"""Survival curves against gaps: forecasts of the days still to wait, and what they score.
+
+At the cutoff, every customer's days still to wait are forecast, given the days already waited. At
+the order, the gap that it opens is. One function serves both, since the days waited
+(`Targets.left_truncation`) are 0 at an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ordergap.contract.metrics import Metric
+from ordergap.evaluation.compare import Evaluation, Metrics
+from ordergap.evaluation.metrics import (
+    Outcomes,
+    Predicted,
+    Rows,
+    coverage_and_width,
+    evaluate,
+)
+from ordergap.survival.curve import Survival
+from ordergap.survival.targets import Targets
+
+NOMINAL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+CAP_SHARE_AT_ORDER = 0.64  # of the window: an order needs so much follow-up to be judged
+
+METRICS: dict[str, Metric] = {
+    "capped_mae": Metric(
+        title="capped error", unit="days", digits=2, better="lower", decides=True,
+        meaning="Mean distance of the forecast from what came, both capped. Lower is better.",
+    ),
+    "concordance": Metric(
+        title="concordance", better="higher", decides=True,
+        meaning="Of two customers, how often the one forecast to order first did. "
+        "0.5 is a coin's.",
+    ),
+    "auc_30": Metric(
+        title="AUC, 30 days", better="higher",
+        meaning="How often who ordered within 30 days had a higher probability than who did not.",
+    ),
+    "brier_30": Metric(
+        title="Brier, 30 days", better="lower",
+        meaning="Mean squared distance of that probability from 0 or 1, what came. "
+        "Lower is better.",
+    ),
+    "coverage": Metric(
+        title="interval holds", unit="share",
+        meaning="Share of later gaps inside the interval. Best near its nominal level.",
+    ),
+    "width": Metric(
+        title="its width", unit="days", digits=1,
+        meaning="Mean length of the interval, capped. "
+        "Of two that hold as often, the narrower is better.",
+    ),
+}  # fmt: skip
+"""The metrics that are shown; `evaluate` has more, of each horizon."""
+
+
+@dataclass(frozen=True, eq=False)
+class GapEvaluation(Evaluation):
+    """Forecasts of the n days still to wait, and what came.
+
+    forecasts  the model, as MODEL, and baselines -> their forecasts of the n rows
+    coverage   (nominal level, share of gaps in the model's interval), rising; empty: not taken
+    """
+
+    customer: NDArray[np.str_] | NDArray[np.int64]
+    outcomes: Outcomes
+    cap: float
+    forecasts: Mapping[str, Predicted]
+    segments: Mapping[str, NDArray[np.bool_]]
+    coverage: Sequence[tuple[float, float]] = ()
+
+    @property
+    @override
+    def names(self) -> list[str]:  # type: ignore[override]
+        return [*self.forecasts]
+
+    @override
+    def metrics(self, name: str, rows: Rows | None = None) -> Metrics:
+        if rows is None:
+            return evaluate(self.forecasts[name], self.outcomes, self.cap)
+        return evaluate(self.forecasts[name][rows], self.outcomes[rows], self.cap)
+
+
+def forecasts(
+    survival: Survival,
+    targets: Targets,
+    level: float,
+    cap: float,
+    horizons: Sequence[int] = (30,),
+) -> Predicted:
+    """The days still to wait that the curves foresee, given the days already waited.
+
+    level  the curves' own central level of the interval
+
+    Rows are ranked by the probability of an order within `cap` days: where many medians lie beyond
+    any follow-up, they would rank by how the curves' tails are drawn.
+    """
+    tail = (1 - level) / 2
+    waited = targets.left_truncation
+    median, low, high = survival.quantile(np.c_[[0.5, tail, 1 - tail]], waited) - waited
+    *probabilities, risk_score = survival.probability_within(np.c_[[*horizons, cap]], waited)
+    return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)), risk_score)
+
+
+def outcomes(targets: Targets) -> Outcomes:
+    """What happened after the days already waited."""
+    waited = targets.left_truncation
+    return Outcomes(targets.gap - waited, targets.observed, targets.follow_up - waited)
+
+
+def uncalibrated_levels(checks: Sequence[tuple[Survival, Targets, float]]) -> dict[str, float]:
+    """Nominal level -> the curves' own central level whose capped interval covers so much.
+
+    checks  curves, outcomes and cap of each protocol; their coverages are averaged
+
+    The curves' own levels are searched on a fine grid, and each nominal level takes the narrowest
+    that covers it; a level that even the widest does not cover takes the widest. A check without
+    a row to judge is left out, and where none has one the nominal levels stand.
+    """
+    own = np.linspace(0.02, 0.98, 49)
+    covered = np.array([[coverage(check, level) for level in own] for check in checks])
+    judged = covered[~np.isnan(covered).any(axis=1)]
+    if len(judged) == 0:
+        return {str(nominal): nominal for nominal in NOMINAL_LEVELS}
+    narrowest = np.searchsorted(judged.mean(axis=0), NOMINAL_LEVELS)
+    inner = own[np.minimum(narrowest, len(own) - 1)]
+    return {str(n): round(float(i), 4) for n, i in zip(NOMINAL_LEVELS, inner, strict=True)}
+
+
+def coverage(check: tuple[Survival, Targets, float], level: float) -> float:
+    """How often the curves' own central `level` holds the gap, all capped; NaN: not judged."""
+    survival, targets, cap = check
+    waited, tail = targets.left_truncation, (1 - level) / 2
+    what = outcomes(targets)
+    low, high = (survival.quantile(q, waited) - waited for q in (tail, 1 - tail))
+    return coverage_and_width(low, high, what.gap, what.follow_up, cap)[0]
+
+
+def window_caps(cutoff: int, as_of: int) -> tuple[float, float]:
+    """Caps in days, at the cutoff and at orders, for outcomes between `cutoff` and `as_of`."""
+    window = as_of - cutoff
+    return float(window), float(int(window * CAP_SHARE_AT_ORDER))

@@ -1,0 +1,282 @@
+"""The head of the task "next order": from survival curves and days waited to what a shop reads."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from typing_extensions import override
+
+from ordergap.contract.manifest import TaskSection
+from ordergap.contract.prediction import Status
+from ordergap.errors import ModelMismatch
+from ordergap.histories import iso_dates
+from ordergap.models.base import (
+    Column,
+    Days,
+    ForecastOptions,
+    Head,
+    Model,
+    Snapshot,
+    TaskForecast,
+)
+from ordergap.models.kinds import model_class
+from ordergap.survival.curve import Survival
+
+DUE_WITHIN = 7
+LAPSED_HORIZON = 90
+LAPSED_BELOW = 0.10
+_FAR = 1e6  # days; a quantile beyond it is as good as never
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class NextOrderForecast(TaskForecast):
+    """The next order of n customers; days since the last order, -1 where beyond the horizon."""
+
+    customers: Snapshot
+    gap: Days
+    low: Days
+    high: Days
+    typical: Days
+    probability: dict[int, NDArray[np.float64]]
+    status: list[Status]
+    interval_level: float
+
+    def __len__(self) -> int:
+        """The number of forecasts, n."""
+        return len(self.gap)
+
+    @override
+    def columns(self) -> dict[str, Column]:
+        last = self.customers.last_day
+        return {
+            "order_gap_days": _or_null(self.gap),
+            "next_order_date": _dates(last, self.gap),
+            "next_order_date_low": _dates(last, self.low),
+            "next_order_date_high": _dates(last, self.high),
+            "interval_level": [self.interval_level] * len(self),
+            "typical_gap_days": _or_null(self.typical),
+            "buy_probability": {
+                str(horizon): np.round(p, 6).tolist() for horizon, p in self.probability.items()
+            },
+            "status": self.status,
+        }
+
+    @override
+    def constants(self) -> dict[str, object]:
+        return {"interval_level": self.interval_level}
+
+    @override
+    def counts(self) -> Counter[str]:
+        """Status -> customers."""
+        return Counter(str(status) for status in self.status)
+
+
+class NextOrderHead(Head):
+    """A survival model, and what its intervals have to be to hold.
+
+    interval_levels  nominal level -> the curve's own central level that covers it on later data
+    """
+
+    def __init__(self, model: Model, interval_levels: Mapping[str, float]) -> None:
+        self.model, self.interval_levels = model, dict(interval_levels)
+        self.feature_names = model.feature_names
+
+    @property
+    @override
+    def kind(self) -> str:
+        return self.model.kind
+
+    @property
+    @override
+    def parameters(self) -> dict[str, JsonValue]:
+        levels = cast("JsonValue", self.interval_levels)
+        return {**self.model.parameters, "days": self.model.days.tolist(), "interval_levels": levels}
+
+    @override
+    def forecast(
+        self,
+        customers: Snapshot,
+        features: NDArray[np.float32],
+        options: ForecastOptions,
+        earlier: Mapping[str, TaskForecast],
+    ) -> NextOrderForecast:
+        level = uncalibrated_level(self.interval_levels, options.interval_level)
+        return forecast(self.model.survival(features), customers, options, level)
+
+    @override
+    def save(self, directory: Path) -> None:
+        self.model.save(directory / self.model.file_name)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path, section: TaskSection) -> Self:
+        kind = model_class(section.kind)
+        path = directory / kind.file_name
+        try:
+            model = kind.load(path, section.feature_names, section.parameters)
+            levels = cast("dict[str, float]", section.parameters["interval_levels"])
+        except KeyError as error:
+            raise ModelMismatch(
+                f"the manifest beside {directory} lacks the model parameter {error}; train again"
+            ) from error
+        if model.feature_names != section.feature_names:
+            raise ModelMismatch(
+                f"{path} reads {', '.join(model.feature_names)}, its manifest names other "
+                "features; copy the whole model again"
+            )
+        return cls(model, levels)
+
+    @classmethod
+    @override
+    def file_names(cls, kind: str) -> tuple[str, ...]:
+        return (model_class(kind).file_name,)
+
+
+def uncalibrated_level(levels: Mapping[str, float], nominal: float) -> float:
+    """The curve's own level that goes with a nominal one, interpolated between those in `levels`.
+
+    >>> uncalibrated_level({"0.8": 0.6}, 0.9)
+    0.8
+    """
+    pairs = sorted((float(level), own) for level, own in levels.items())
+    pairs = [(0.0, 0.0), *pairs, (1.0, 1.0)]
+    right = bisect.bisect_left(pairs, (nominal,))
+    (x0, y0), (x1, y1) = pairs[right - 1], pairs[right]
+    return round(y0 + (y1 - y0) * (nominal - x0) / (x1 - x0), 4)
+
+
+def _or_null(days: Days) -> list[int | None]:
+    return [None if day < 0 else day for day in days.tolist()]
+
+
+def _dates(last: Days, days: Days) -> list[str | None]:
+    """`days` after each of `last`, as ISO dates."""
+    texts = iso_dates(last + np.maximum(days, 0))
+    return [None if gap < 0 else text for text, gap in zip(texts, days.tolist(), strict=True)]
+
+
+def forecast(
+        self,
+        customers: Snapshot,
+        features: NDArray[np.float32],
+        options: ForecastOptions,
+        earlier: Mapping[str, TaskForecast],
+    ) -> NextOrderForecast:
+        level = uncalibrated_level(self.interval_levels, options.interval_level)
+        return forecast(self.model.survival(features), customers, options, level)
+
+    @override
+    def save(self, directory: Path) -> None:
+        self.model.save(directory / self.model.file_name)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path, section: TaskSection) -> Self:
+        kind = model_class(section.kind)
+        path = directory / kind.file_name
+        try:
+            model = kind.load(path, section.feature_names, section.parameters)
+            levels = cast("dict[str, float]", section.parameters["interval_levels"])
+        except KeyError as error:
+            raise ModelMismatch(
+                f"the manifest beside {directory} lacks the model parameter {error}; train again"
+            ) from error
+        if model.feature_names != section.feature_names:
+            raise ModelMismatch(
+                f"{path} reads {', '.join(model.feature_names)}, its manifest names other "
+                "features; copy the whole model again"
+            )
+        return cls(model, levels)
+
+    @classmethod
+    @override
+    def file_names(cls, kind: str) -> tuple[str, ...]:
+        return (model_class(kind).file_name,)
+
+
+def uncalibrated_level(levels: Mapping[str, float], nominal: float) -> float:
+    """The curve's own level that goes with a nominal one, interpolated between those in `levels`.
+
+    >>> uncalibrated_level({"0.8": 0.6}, 0.9)
+    0.8
+    """
+    pairs = sorted((float(level), own) for level, own in levels.items())
+    pairs = [(0.0, 0.0), *pairs, (1.0, 1.0)]
+    right = bisect.bisect_left(pairs, (nominal,))
+    (x0, y0), (x1, y1) = pairs[right - 1], pairs[right]
+    return round(y0 + (y1 - y0) * (nominal - x0) / (x1 - x0), 4)
+
+
+def _or_null(days: Days) -> list[int | None]:
+    return [None if day < 0 else day for day in days.tolist()]
+
+
+def _dates(last: Days, days: Days) -> list[str | None]:
+    """`days` after each of `last`, as ISO dates."""
+    texts = _Dates()
+    both = zip(last.tolist(), days.tolist(), strict=True)
+    return [None if gap < 0 else texts[day + gap] for day, gap in both]
+
+
+class _Dates(dict[int, str]):
+    """Day number -> ISO date, each formatted once."""
+
+    def __missing__(self, day: int) -> str:
+        text = self[day] = date_of(day).isoformat()
+        return text
+
+
+def forecast(
+    survival: Survival, customers: Snapshot, options: ForecastOptions, level: float
+) -> NextOrderForecast:
+    """Read date, interval, probabilities and status off the curves, given the days waited.
+
+    survival  n curves, one for each customer, from the last order on
+    level     the curve's own central level that has the coverage `options.interval_level`
+
+    A gap is a whole number of days, and the days up to as_of have passed without an order: the
+    earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
+    """
+    elapsed = customers.elapsed
+    waited = np.array([elapsed, np.zeros_like(elapsed)])  # given the days waited, and typically
+    tail = (1 - level) / 2
+    levels = np.array([0.5, tail, 1 - tail])
+    days = _whole_days(survival.quantile(levels[:, None, None], waited), waited)
+    (gap, typical), (low, _), (high, _) = np.where(days <= waited + options.max_horizon_days, days, -1)
+    ahead = np.array([*options.horizons, LAPSED_HORIZON])
+    *probabilities, within_lapsed = survival.probability_within(ahead[:, None], elapsed)
+    return NextOrderForecast(
+        customers=customers,
+        gap=gap,
+        low=low,
+        high=high,
+        typical=typical,
+        probability=dict(zip(options.horizons, probabilities, strict=True)),
+        status=_status(within_lapsed, elapsed > days[2, 1], days[0, 0] - elapsed),
+        interval_level=options.interval_level,
+    )
+
+
+def _whole_days(t: NDArray[np.float64], elapsed: Days) -> Days:
+    """Quantiles as whole days, at least a day after those elapsed."""
+    finite = t < _FAR
+    whole = np.rint(np.where(finite, t, 0.0)).astype(np.int64)
+    return np.where(finite, np.maximum(whole, elapsed + 1), _NEVER)
+
+
+def _status(
+    within_lapsed: NDArray[np.float64], overdue: NDArray[np.bool_], days_left: Days
+) -> list[Status]:
+    waiting = np.where(overdue, 1, np.where(days_left <= DUE_WITHIN, 2, 3))
+    choice = np.where(within_lapsed < LAPSED_BELOW, 0, waiting)
+    words = [Status.LAPSED, Status.OVERDUE, Status.DUE, Status.ACTIVE]
+    return [words[i] for i in choice.tolist()]

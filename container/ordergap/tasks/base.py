@@ -1,0 +1,178 @@
+"""What a task is: everything that depends on the question, and nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetrics, TaskMetrics
+from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
+from ordergap.histories import Histories
+from ordergap.hosts import ALONE, Hosts
+from ordergap.models.base import Head, TaskForecast
+from ordergap.outliers import OutlierStudy
+from ordergap.report.contents import TaskContents
+from ordergap.stopping import Stopping, never
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a job runs.
+
+    hosts        that share the fits
+    stopping     whether the job is to stop
+    checkpoints  of the job; None: it keeps none
+    """
+
+    hosts: Hosts = ALONE
+    stopping: Stopping = never
+    checkpoints: Checkpoints | None = None
+
+    def checkpoint(self, name: str) -> FitCheckpoint:
+        """Where the state of the fit `name` is kept."""
+        return FitCheckpoint(self.checkpoints, name)
+
+    def raise_if_stopped(self) -> None:
+        """Between two phases without a model: raises Stopped where the job is to stop."""
+        raise_if_stopped(self.stopping, self.checkpoints)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Orders until `cutoff` are learnt from; what happened then, until `as_of`, validates.
+
+    whole  past and later orders
+    """
+
+    whole: Histories
+    cutoff: int
+    as_of: int
+
+    @cached_property
+    def past(self) -> Histories:
+        """The orders until the cutoff."""
+        return self.whole.until(self.cutoff)
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """What a task learns from.
+
+    histories  the orders until `as_of`
+    outliers   which customers are not learnt from
+    heads      of the tasks before this one, learnt from the same orders
+    """
+
+    hyperparameters: Hyperparameters
+    histories: Histories
+    as_of: int
+    outliers: OutlierStudy
+    execution: Execution = field(default_factory=Execution)
+    heads: Mapping[str, Head] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted head, what drives it, and who was not learnt from."""
+
+    head: Head
+    outliers: OutlierStudy
+    drivers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What validation in time chose and showed; nothing, where there was too little data.
+
+    chosen       for the fit on everything
+    fit          what was validated, which has not learnt from the later days
+    evaluations  protocol -> the model's forecasts beside those of naive
+    comparisons  protocol -> their metrics, the model's intervals, the differences
+    """
+
+    chosen: Mapping[str, float | bool] = field(default_factory=dict)
+    fit: Fit | None = None
+    evaluations: Mapping[EvaluationProtocol, Evaluation] = field(default_factory=dict)
+    comparisons: Mapping[EvaluationProtocol, Comparison] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[EvaluationProtocol, dict[str, Metrics]]:
+        """Protocol -> "model" and baselines -> metric -> value."""
+        return {protocol: each.metrics for protocol, each in self.comparisons.items()}
+
+
+class Task(ABC):
+    """One question about a customer.
+
+    name     as in `contract.tasks.TASKS`
+    title    for people
+    metrics  those that are shown, compared and gated by
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    metrics: ClassVar[Mapping[str, Metric]]
+
+    @abstractmethod
+    def search(self, learning: Learning, split: Split) -> Validation:
+        """Learn until the cutoff, choose what foresees best what came after, and score it.
+
+        `learning` has the orders until the cutoff of `split`. When the job is to stop, the best so
+        far is scored; Stopped where there is none.
+        """
+
+    @abstractmethod
+    def fit(self, learning: Learning, validation: Validation) -> Fit:
+        """The head learnt from every order of `learning`, with what the validation chose.
+
+        When the job is to stop it is the validated one; Stopped without it.
+        """
+
+    @abstractmethod
+    def evaluate(
+        self,
+        learning: Learning,
+        validation: Validation,
+        split: Split,
+        heads: Mapping[str, Head],
+    ) -> dict[EvaluationProtocol, Evaluation]:
+        """Forecasts of what came after the cutoff, by `heads` and by baselines.
+
+        heads  name -> head learnt from the orders until the cutoff; the model's name is MODEL
+        """
+
+    @abstractmethod
+    def contents(
+        self,
+        histories: Histories,
+        comparisons: Mapping[EvaluationProtocol, Comparison],
+        evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
+        forecast: TaskForecast | None,
+    ) -> TaskContents:
+        """What the report says.
+
+        histories    every order that was read
+        comparisons  of the validation, or of all cutoffs of a backtest
+        evaluations  the single ones that were compared
+        forecast     of every customer as of the last day; None in a backtest
+        """
+
+    def training_metrics(self, validation: Validation) -> TaskMetrics:
+        """What goes into metrics.json."""
+        protocols = {}
+        for protocol, comparison in validation.comparisons.items():
+            baselines = [*comparison.differences.values()]
+            protocols[protocol] = ProtocolMetrics.model_validate({
+                "cap": as_json(validation.evaluations[protocol].cap),
+                "scores": as_json(comparison.metrics),
+                "intervals": as_json(comparison.intervals),
+                "differences": as_json(baselines[0]) if baselines else {},
+            })  # fmt: skip
+        return TaskMetrics(
+            chosen=dict(validation.chosen), definitions=dict(self.metrics), protocols=protocols
+        )

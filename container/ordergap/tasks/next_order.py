@@ -1,0 +1,349 @@
+"""The task "next order": when will the customer order again?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ordergap import features
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric
+from ordergap.contract.trainers import NaiveParameters
+from ordergap.errors import AlgorithmError
+from ordergap.evaluation.baselines import BASELINES
+from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.gaps import (
+    METRICS,
+    NOMINAL_LEVELS,
+    GapEvaluation,
+    coverage,
+    forecasts,
+    outcomes,
+    uncalibrated_levels,
+    window_caps,
+)
+from ordergap.evaluation.metrics import Outcomes, Predicted
+from ordergap.evaluation.segments import segments
+from ordergap.histories import Histories
+from ordergap.models.base import Head, TaskForecast
+from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
+from ordergap.outliers import OutlierStudy, nobody
+from ordergap.report.contents import TaskContents
+from ordergap.stopping import Stopped
+from ordergap.survival.curve import Survival
+from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
+from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
+from ordergap.tasks.next_order_contents import contents
+from ordergap.trainers.base import FitRequest, Sample, time_grid
+from ordergap.trainers.factory import make_trainer
+
+CALENDAR_DAYS = 2 * 365
+REPLICATES = 40
+MEAN_GAP = "customer mean gap"
+LEAK_R2 = 0.3
+
+
+class _Check(NamedTuple):
+    """The curves of one protocol's rows, what came, and the cap in days."""
+
+    survival: Survival
+    targets: Targets
+    cap: float
+
+
+class _Candidate(NamedTuple):
+    """A model that was validated."""
+
+    chosen: Mapping[str, float | bool]
+    fit: Fit
+    checks: Mapping[EvaluationProtocol, _Check]
+
+    @property
+    def head(self) -> NextOrderHead:
+        return cast("NextOrderHead", self.fit.head)
+
+
+class NextOrder(Task):
+    """The gap to the next order, as a survival curve."""
+
+    name: ClassVar[str] = "next_order"
+    title: ClassVar[str] = "Next order"
+    metrics: ClassVar[Mapping[str, Metric]] = METRICS
+
+    @override
+    def search(self, learning: Learning, split: Split) -> Validation:
+        """See `Task.search`.
+
+        With `calendar` auto and two full years of history both ways are tried, with calendar
+        features and without, and the one with the lower Brier score is kept. With a single year
+        the calendar was measured to hurt, and is off.
+        """
+        h = learning.hyperparameters
+        calendars = [h.calendar == "on"]
+        if h.calendar == "auto" and _days(split) >= CALENDAR_DAYS:
+            calendars = [False, True]
+        train, protocols = _past_gaps(split), _protocols(split)
+        if not all(each.observed.any() for each in (train, *protocols.values())):
+            return Validation(chosen={"calendar": calendars[-1]})
+        kept, outliers = _kept(learning, train)
+        naive = replace(learning, hyperparameters=_with_naive(h))
+        candidates = {NAIVE: self._validated(naive, split, kept, outliers, calendar=False)}
+        if h.trainer.name == NAIVE:
+            best = candidates.pop(NAIVE)
+        else:
+            best = self._best(learning, split, kept, outliers, calendars)
+        evaluations = {
+            protocol: _evaluation(h, split, protocol, {MODEL: best, **candidates})
+            for protocol in protocols
+        }
+        comparisons = {
+            protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
+        }
+        return Validation(best.chosen, best.fit, evaluations, comparisons)
+
+    def _best(
+        self,
+        learning: Learning,
+        split: Split,
+        train: Targets,
+        outliers: OutlierStudy,
+        calendars: Sequence[bool],
+    ) -> _Candidate:
+        candidates: list[_Candidate] = []
+        for calendar in calendars:
+            try:
+                candidates.append(
+                    self._validated(learning, split, train, outliers, calendar=calendar)
+                )
+            except Stopped:
+                if not candidates:
+                    raise
+        if len(candidates) == 1:
+            return candidates[0]
+
+        def brier(candidate: _Candidate) -> float:
+            both = {MODEL: candidate}
+            return sum(
+                _evaluation(learning.hyperparameters, split, protocol, both).metrics(MODEL)[
+                    "brier_30"
+                ]
+                for protocol in candidate.checks
+            )
+
+        return min(candidates, key=brier)
+
+    def _validated(
+        self,
+        learning: Learning,
+        split: Split,
+        train: Targets,
+        outliers: OutlierStudy,
+        *,
+        calendar: bool,
+    ) -> _Candidate:
+        learning.execution.raise_if_stopped()
+        h, protocols = learning.hyperparameters, _protocols(split)
+        trainer = make_trainer(h, calendar=calendar)
+        matrix = features.compute(split.whole, trainer.feature_names)
+        samples = [_sample(matrix, targets) for targets in protocols.values()]
+        name = f"{self.name}, validated with calendar" if calendar else f"{self.name}, validated"
+        request = self._request(learning, _sample(matrix, train), name)
+        fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
+        checks = {
+            protocol: _Check(fitted.model.survival(sample.features), targets, cap)
+            for (protocol, targets), sample, cap in zip(
+                protocols.items(), samples, window_caps(split.cutoff, split.as_of), strict=True
+            )
+        }
+        head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]))
+        fit = Fit(head, outliers, fitted.drivers)
+        return _Candidate({"calendar": calendar, **fitted.chosen}, fit, checks)
+
+    @override
+    def fit(self, learning: Learning, validation: Validation) -> Fit:
+        if stopped := _stopped(learning, validation):
+            return stopped
+        h = learning.hyperparameters
+        train, outliers = _kept(learning, order_gaps(learning.histories, learning.as_of))
+        trainer = make_trainer(h, calendar=bool(validation.chosen.get("calendar")))
+        matrix = features.compute(learning.histories, trainer.feature_names)
+        request = self._request(learning, _sample(matrix, train), f"{self.name}, final")
+        chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
+        fitted = trainer.fit(replace(request, chosen=chosen or None))
+        levels = _interval_levels(validation)
+        head = NextOrderHead(fitted.model, levels)
+        return _stopped(learning, validation) or Fit(head, outliers, fitted.drivers)
+
+    @staticmethod
+    def _request(learning: Learning, train: Sample, name: str) -> FitRequest:
+        execution = learning.execution
+        return FitRequest(
+            train,
+            time_grid(train.gap, train.observed, learning.hyperparameters.time_bins),
+            hosts=execution.hosts,
+            stopping=execution.stopping,
+            checkpoint=execution.checkpoint(name),
+        )
+
+    @override
+    def evaluate(
+        self,
+        learning: Learning,
+        validation: Validation,
+        split: Split,
+        heads: Mapping[str, Head],
+    ) -> dict[EvaluationProtocol, Evaluation]:
+        h, past = learning.hyperparameters, learning.histories
+        level, horizons = h.interval_level, _horizons(h)
+        gaps = order_gaps(past, split.cutoff)
+        baselines = {name: learn(past, gaps, split.cutoff) for name, learn in BASELINES.items()}
+        own = uncalibrated_level(_interval_levels(validation), level)
+        models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
+        matrix = features.compute(split.whole, models[MODEL].feature_names)
+        evaluations: dict[EvaluationProtocol, Evaluation] = {}
+        caps = window_caps(split.cutoff, split.as_of)
+        for (protocol, targets), cap in zip(_protocols(split).items(), caps, strict=True):
+            answers = {
+                name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
+                for name, each in models.items()
+            }
+            for name, each in baselines.items():
+                curves = each.survival(split.whole, targets)
+                answers[name] = forecasts(curves, targets, level, cap, horizons)
+            owner = split.whole.customer[targets.row]
+            evaluation = GapEvaluation(
+                np.array(split.whole.customer_ids)[owner],
+                outcomes(targets),
+                cap,
+                answers,
+                segments(split.whole, targets),
+            )
+            if protocol == EvaluationProtocol.AT_ORDER:
+                refuse_too_good(evaluation)
+            evaluations[protocol] = evaluation
+        return evaluations
+
+    @override
+    def contents(
+        self,
+        histories: Histories,
+        comparisons: Mapping[EvaluationProtocol, Comparison],
+        evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
+        forecast: TaskForecast | None,
+    ) -> TaskContents:
+        return contents(
+            self.title,
+            histories,
+            comparisons,
+            cast("Mapping[EvaluationProtocol, Sequence[GapEvaluation]]", evaluations),
+            cast("NextOrderForecast | None", forecast),
+        )
+
+
+def refuse_too_good(evaluation: GapEvaluation) -> None:
+    """Stop where the forecasts explain more of the gaps than honest ones could.
+
+    On this task a share of variance explained above 0.3 is a leak, unless a shop's customers are
+    so regular that their mean gap alone explains nearly as much.
+    """
+    model, mean_gap = (
+        _explained(evaluation.forecasts[name], evaluation.outcomes) for name in (MODEL, MEAN_GAP)
+    )
+    if model > LEAK_R2 and model > mean_gap + LEAK_R2:
+        raise AlgorithmError(
+            f"the forecasts explain {model:.2f} of the gaps' variance, the customers' mean gap "
+            f"{max(mean_gap, 0.0):.2f}: a later fact must be among the features"
+        )
+
+
+def _explained(forecast: Predicted, what: Outcomes) -> float:
+    """R squared of the medians over the gaps that ended, both capped at the longest of them."""
+    gap = what.gap[what.observed].astype(float)
+    if len(gap) == 0 or gap.var() == 0:
+        return 0.0
+    error = np.minimum(forecast.median[what.observed], gap.max()) - gap
+    return float(1 - (error**2).mean() / gap.var())
+
+
+def _evaluation(
+    hyperparameters: Hyperparameters,
+    split: Split,
+    protocol: EvaluationProtocol,
+    candidates: Mapping[str, _Candidate],
+) -> GapEvaluation:
+    """The candidates' forecasts of one protocol of the validation, each at its own levels."""
+    answers = {}
+    for name, candidate in candidates.items():
+        check = candidate.checks[protocol]
+        own = uncalibrated_level(candidate.head.interval_levels, hyperparameters.interval_level)
+        answers[name] = forecasts(
+            check.survival, check.targets, own, check.cap, _horizons(hyperparameters)
+        )
+    model = candidates[MODEL]
+    check, levels = model.checks[protocol], model.head.interval_levels
+    return GapEvaluation(
+        split.whole.customer[check.targets.row],
+        outcomes(check.targets),
+        check.cap,
+        answers,
+        segments(split.whole, check.targets),
+        [(level, coverage(check, uncalibrated_level(levels, level))) for level in NOMINAL_LEVELS],
+    )
+
+
+def _horizons(hyperparameters: Hyperparameters) -> list[int]:
+    """The horizons that are forecast, and 30 days, by which models are compared."""
+    return sorted({*hyperparameters.horizons, 30})
+
+
+def _with_naive(hyperparameters: Hyperparameters) -> Hyperparameters:
+    return hyperparameters.model_copy(update={"trainer": NaiveParameters()})
+
+
+def _days(split: Split) -> int:
+    return split.as_of - int(split.whole.day.min()) + 1
+
+
+def _past_gaps(split: Split) -> Targets:
+    """Every past order, and the gap it opened as far as it was known at the cutoff."""
+    known = order_gaps(split.past, split.cutoff)
+    return replace(known, row=np.flatnonzero(split.whole.day <= split.cutoff))
+
+
+def _protocols(split: Split) -> dict[EvaluationProtocol, Targets]:
+    """What is forecast, and what came, under each protocol."""
+    return {
+        EvaluationProtocol.AT_CUTOFF: waits_at_cutoff(split.whole, split.cutoff, split.as_of),
+        EvaluationProtocol.AT_ORDER: gaps_at_order(split.whole, split.cutoff, split.as_of),
+    }
+
+
+def _kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
+    """The gaps to learn from: without the outliers', unless only they have gaps that ended."""
+    histories, outliers = learning.histories, learning.outliers
+    kept = targets[np.repeat(outliers.keep, histories.order_count)]
+    if not kept.observed.any():
+        return targets, nobody(histories)
+    return kept, outliers
+
+
+def _interval_levels(validation: Validation) -> dict[str, float]:
+    fit = validation.fit
+    return cast("NextOrderHead", fit.head).interval_levels if fit else {}
+
+
+def _stopped(learning: Learning, validation: Validation) -> Fit | None:
+    """The validated model where the job is to stop, Stopped without it; else None."""
+    execution = learning.execution
+    if not validation.fit:
+        execution.raise_if_stopped()
+    return validation.fit if execution.stopping() else None
+
+
+def _sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
+    return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)
