@@ -1,3 +1,35 @@
-"""Ordergap: when will each customer buy next?"""
+"""Ordergap: when will each customer buy next?
+
+    import ordergap
+
+    model = ordergap.fit("orders.csv", customer_column="Email", date_column="Created at")
+    model.predict("orders.csv", horizons=[7, 30])
+
+`fit` and `load` give a `Forecaster`; what goes wrong is an error of `ordergap.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ordergap import errors
+    from ordergap.forecaster import Forecaster, fit, load
 
 __version__ = "0.1.0"
+__all__ = ["Forecaster", "__version__", "errors", "fit", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The interface, imported when it is used: other modules of the package need none of it."""
+    from importlib import import_module  # noqa: PLC0415
+
+    if name == "errors":
+        return import_module("ordergap.errors")
+    if name in __all__:
+        return getattr(import_module("ordergap.forecaster"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

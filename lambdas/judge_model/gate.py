@@ -1,11 +1,12 @@
 """The rule by which a model is promoted, from the metrics of its own validation.
 
 What counts is what the model gains over the naive baseline, in the same draws of customers: the
-difference of capped error (days) and of concordance, under both protocols, each with an interval at
-`interval_level`. A gain is sure when its interval lies above 0, a loss when it lies below.
+difference of every metric that decides, under every protocol of every task, each with an interval
+at `interval_level`. A gain is sure when its interval lies above 0, a loss when it lies below. For
+the next order these are the capped error (days) and the concordance, at the cutoff and at orders.
 
-Beats naive       no sure loss in any of the four, and a sure gain in at least one. All four have to
-                  be there: what could not be judged is no evidence, and the model is not promoted.
+Beats naive       no sure loss in any of them, and a sure gain in at least one. All have to be
+                  there: what could not be judged is no evidence, and the model is not promoted.
 Takes the place   no gain is smaller than the champion's beyond noise. The two were validated in
                   different weeks, and a gain over naive in the same weeks takes the season out:
                   gains are compared, and the noise is z sqrt(se² + se²) at 90 %, standard errors
@@ -21,20 +22,21 @@ known stays.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot, isfinite
 from statistics import NormalDist
 from typing import NamedTuple
 
-from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.metrics import (
+    MODEL,
+    NAIVE,
+    EvaluationProtocol,
+    Metric,
+    ProtocolMetrics,
+    TrainingMetrics,
+)
 
-NAIVE = "naive"
-PROTOCOLS = ("every customer", "every order")
-# Metric -> what it is called, its unit, digits, and the sign of an improvement.
-METRICS = {
-    "capped_mae": ("capped error", " days", 2, -1),
-    "concordance": ("concordance", "", 3, 1),
-}
 CAPS_ALIKE = 1.25
 NOISE_LEVEL = 0.9
 _LONGEST = 1024
@@ -91,47 +93,44 @@ def _decide(new: TrainingMetrics, champion: Champion | None) -> tuple[bool, str]
 
 
 def _against_naive(new: TrainingMetrics) -> tuple[bool, str]:
-    if not new.validation:
+    questions = list(_questions(new))
+    if not any(_judged(new, question) for question in questions):
         return False, (
             "The model cannot be judged: its data was too short to validate on. Give a longer "
             "history, or train with trainer=naive."
         )
-    gains = {
-        (protocol, metric): _gain(new, protocol, metric)
-        for protocol in PROTOCOLS
-        for metric in METRICS
-    }
-    unjudged = [" of ".join(reversed(key)) for key, gain in gains.items() if gain is None]
+    gains = {question: _gain(new, question) for question in questions}
+    unjudged = [f"{q.metric.title} {q.protocol}" for q, gain in gains.items() if gain is None]
     if unjudged:
         return False, f"The model cannot be judged beside naive: no {', no '.join(unjudged)}."
-    known = {key: gain for key, gain in gains.items() if gain is not None}
-    said = {key: _said(new, *key, gain) for key, gain in known.items()}
-    worse = [said[key] for key, gain in known.items() if gain.high < 0]
+    known = {question: gain for question, gain in gains.items() if gain is not None}
+    sentences = {q: _sentence(new, q, gain) for q, gain in known.items()}
+    worse = [sentences[question] for question, gain in known.items() if gain.high < 0]
     if worse:
         return False, f"The model is worse than naive: {'; '.join(worse)}."
     if not any(gain.low > 0 for gain in known.values()):
-        return False, f"The model is not surely better than naive: {'; '.join(said.values())}."
-    return True, f"The model beats naive: {'; '.join(said.values())}."
+        return False, f"The model is not surely better than naive: {'; '.join(sentences.values())}."
+    return True, f"The model beats naive: {'; '.join(sentences.values())}."
 
 
 def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
     name, old = f"the champion {champion.model_version}", champion.metrics
     unknown = "cannot be read" if old is None else "were taken under other protocols or caps"
     worse, compared = [], []
-    for protocol in PROTOCOLS:
-        if old is None or not _comparable(new, old, protocol):
+    for question in _questions(old if old and new.trainer == NAIVE else new):
+        if old is None or not _comparable(new, old, question):
             continue
-        for metric, (called, unit, digits, _) in METRICS.items():
-            ours, theirs = _gain(new, protocol, metric), _gain(old, protocol, metric)
-            if ours is None or theirs is None:
-                continue
-            noise = _z(NOISE_LEVEL) * hypot(ours.error, theirs.error)
-            compared.append(
-                f"{protocol}, {called}: gains {ours.value:.{digits}f}{unit} over naive, the "
-                f"champion {theirs.value:.{digits}f} (noise {noise:.{digits}f})"
-            )
-            if theirs.value - ours.value > noise:
-                worse.append(compared[-1])
+        ours, theirs = _gain(new, question), _gain(old, question)
+        if ours is None or theirs is None:
+            continue
+        unit, digits = _unit(question.metric), question.metric.digits
+        noise = _z(NOISE_LEVEL) * hypot(ours.error, theirs.error)
+        compared.append(
+            f"{question}: gains {ours.value:.{digits}f}{unit} over naive, the "
+            f"champion {theirs.value:.{digits}f} (noise {noise:.{digits}f})"
+        )
+        if theirs.value - ours.value > noise:
+            worse.append(compared[-1])
     if not compared:
         stays = new.trainer == NAIVE
         ending = "it stays, since it may be better" if stays else "having beaten naive decides"
@@ -141,22 +140,50 @@ def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
     return True, f"It is not worse than {name}: {'; '.join(compared)}."
 
 
-def _comparable(new: TrainingMetrics, old: TrainingMetrics, protocol: str) -> bool:
+class _Question(NamedTuple):
+    """One figure that decides."""
+
+    task: str
+    protocol: EvaluationProtocol
+    key: str
+    metric: Metric
+
+    def __str__(self) -> str:
+        return f"{self.protocol}, {self.metric.title}"
+
+
+def _questions(metrics: TrainingMetrics) -> Iterator[_Question]:
+    """Every metric that decides, under every protocol that it decides under."""
+    for task, judged in metrics.tasks.items():
+        for protocol in EvaluationProtocol:
+            for key, metric in judged.definitions.items():
+                if protocol in metric.decides:
+                    yield _Question(task, protocol, key, metric)
+
+
+def _judged(metrics: TrainingMetrics, question: _Question) -> ProtocolMetrics | None:
+    task = metrics.tasks.get(question.task)
+    return task.protocols.get(question.protocol) if task else None
+
+
+def _comparable(new: TrainingMetrics, old: TrainingMetrics, question: _Question) -> bool:
     if NAIVE in {new.trainer, old.trainer}:
         return True
-    caps = new.caps.get(protocol, 0.0), old.caps.get(protocol, 0.0)
+    both = _judged(new, question), _judged(old, question)
+    caps = [(judged.cap or 0.0) if judged else 0.0 for judged in both]
     return 0 < max(caps) <= CAPS_ALIKE * min(caps)
 
 
-def _gain(metrics: TrainingMetrics, protocol: str, metric: str) -> _Gain | None:
+def _gain(metrics: TrainingMetrics, question: _Question) -> _Gain | None:
     """None where it could not be judged."""
     if metrics.trainer == NAIVE:
         return _Gain(0.0, 0.0, 0.0, 0.0)
-    found = metrics.differences.get(protocol, {}).get(metric, ())
-    numbers = [value for value in found if value is not None and isfinite(value)]
+    judged = _judged(metrics, question)
+    difference = judged.differences.get(question.key, ()) if judged else ()
+    numbers = [value for value in difference if value is not None and isfinite(value)]
     if len(numbers) < 3 or not _LEVELS[0] <= metrics.interval_level <= _LEVELS[1]:
         return None
-    sign = METRICS[metric][3]
+    sign = -1 if question.metric.better == "lower" else 1
     value, *ends = (sign * number for number in numbers)
     low, high = sorted(ends)
     return _Gain(value, low, high, (high - low) / 2 / _z(metrics.interval_level))
@@ -166,13 +193,17 @@ def _z(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def _said(metrics: TrainingMetrics, protocol: str, metric: str, gain: _Gain) -> str:
-    """``every order, capped error: 11.98 days, naive 12.97 (gain 0.99, 0.80 to 1.18)``."""
-    called, unit, digits, _ = METRICS[metric]
-    both = metrics.validation.get(protocol, {})
-    values = [both.get(name, {}).get(metric) for name in (metrics.trainer, NAIVE)]
+def _unit(metric: Metric) -> str:
+    return " days" if metric.unit == "days" else ""
+
+
+def _sentence(metrics: TrainingMetrics, question: _Question, gain: _Gain) -> str:
+    """``at order, capped error: 11.98 days, naive 12.97 (gain 0.99, 0.80 to 1.18)``."""
+    judged, digits = _judged(metrics, question), question.metric.digits
+    scores = judged.scores if judged else {}
+    values = [scores.get(name, {}).get(question.key) for name in (MODEL, NAIVE)]
     ours, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
     return (
-        f"{protocol}, {called}: {ours}{unit}, naive {naive} "
+        f"{question}: {ours}{_unit(question.metric)}, naive {naive} "
         f"(gain {gain.value:.{digits}f}, {gain.low:.{digits}f} to {gain.high:.{digits}f})"
     )

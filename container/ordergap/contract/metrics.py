@@ -27,7 +27,7 @@ class Metric(BaseModel):
     """What a metric is called, how it is written and which way is better.
 
     better   None: best near a nominal value, as coverage is
-    decides  whether promotion looks at it
+    decides  the protocols under which promotion looks at it
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class Metric(BaseModel):
     unit: Literal["days", "share", ""] = ""
     digits: int = 3
     better: Literal["lower", "higher"] | None = None
-    decides: bool = False
+    decides: tuple[EvaluationProtocol, ...] = ()
     meaning: str
 
 

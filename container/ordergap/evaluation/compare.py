@@ -20,16 +20,19 @@ Metrics = dict[str, float]
 class Evaluation(ABC):
     """One protocol's forecasts at one cutoff, of the model and of baselines, and what came.
 
-    names     the model, as MODEL, and the baselines
     customer  (n,) id of each row's customer
     cap       days at which errors are capped; NaN where nothing is
     segments  name -> (n,) whether a row belongs to it
     """
 
-    names: Sequence[str]
     customer: NDArray[np.str_] | NDArray[np.int64]
-    cap: float = float("nan")
+    cap: float
     segments: Mapping[str, NDArray[np.bool_]]
+
+    @property
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The model, as MODEL, and the baselines."""
 
     @abstractmethod
     def metrics(self, name: str, rows: Rows | None = None) -> Metrics:

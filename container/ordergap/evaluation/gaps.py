@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ordergap.contract.metrics import Metric
+from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Evaluation, Metrics
 from ordergap.evaluation.metrics import (
     Outcomes,
@@ -29,13 +29,14 @@ from ordergap.survival.targets import Targets
 NOMINAL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 CAP_SHARE_AT_ORDER = 0.64  # of the window: an order needs so much follow-up to be judged
 
+BOTH = (EvaluationProtocol.AT_CUTOFF, EvaluationProtocol.AT_ORDER)
 METRICS: dict[str, Metric] = {
     "capped_mae": Metric(
-        title="capped error", unit="days", digits=2, better="lower", decides=True,
+        title="capped error", unit="days", digits=2, better="lower", decides=BOTH,
         meaning="Mean distance of the forecast from what came, both capped. Lower is better.",
     ),
     "concordance": Metric(
-        title="concordance", better="higher", decides=True,
+        title="concordance", better="higher", decides=BOTH,
         meaning="Of two customers, how often the one forecast to order first did. "
         "0.5 is a coin's.",
     ),
@@ -78,7 +79,7 @@ class GapEvaluation(Evaluation):
 
     @property
     @override
-    def names(self) -> list[str]:  # type: ignore[override]
+    def names(self) -> Sequence[str]:
         return [*self.forecasts]
 
     @override

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, cast
@@ -99,7 +99,11 @@ class NextOrderHead(Head):
     @override
     def parameters(self) -> dict[str, JsonValue]:
         levels = cast("JsonValue", self.interval_levels)
-        return {**self.model.parameters, "days": self.model.days.tolist(), "interval_levels": levels}
+        return {
+            **self.model.parameters,
+            "days": self.model.days.tolist(),
+            "interval_levels": levels,
+        }
 
     @override
     def forecast(
@@ -165,77 +169,6 @@ def _dates(last: Days, days: Days) -> list[str | None]:
 
 
 def forecast(
-        self,
-        customers: Snapshot,
-        features: NDArray[np.float32],
-        options: ForecastOptions,
-        earlier: Mapping[str, TaskForecast],
-    ) -> NextOrderForecast:
-        level = uncalibrated_level(self.interval_levels, options.interval_level)
-        return forecast(self.model.survival(features), customers, options, level)
-
-    @override
-    def save(self, directory: Path) -> None:
-        self.model.save(directory / self.model.file_name)
-
-    @classmethod
-    @override
-    def load(cls, directory: Path, section: TaskSection) -> Self:
-        kind = model_class(section.kind)
-        path = directory / kind.file_name
-        try:
-            model = kind.load(path, section.feature_names, section.parameters)
-            levels = cast("dict[str, float]", section.parameters["interval_levels"])
-        except KeyError as error:
-            raise ModelMismatch(
-                f"the manifest beside {directory} lacks the model parameter {error}; train again"
-            ) from error
-        if model.feature_names != section.feature_names:
-            raise ModelMismatch(
-                f"{path} reads {', '.join(model.feature_names)}, its manifest names other "
-                "features; copy the whole model again"
-            )
-        return cls(model, levels)
-
-    @classmethod
-    @override
-    def file_names(cls, kind: str) -> tuple[str, ...]:
-        return (model_class(kind).file_name,)
-
-
-def uncalibrated_level(levels: Mapping[str, float], nominal: float) -> float:
-    """The curve's own level that goes with a nominal one, interpolated between those in `levels`.
-
-    >>> uncalibrated_level({"0.8": 0.6}, 0.9)
-    0.8
-    """
-    pairs = sorted((float(level), own) for level, own in levels.items())
-    pairs = [(0.0, 0.0), *pairs, (1.0, 1.0)]
-    right = bisect.bisect_left(pairs, (nominal,))
-    (x0, y0), (x1, y1) = pairs[right - 1], pairs[right]
-    return round(y0 + (y1 - y0) * (nominal - x0) / (x1 - x0), 4)
-
-
-def _or_null(days: Days) -> list[int | None]:
-    return [None if day < 0 else day for day in days.tolist()]
-
-
-def _dates(last: Days, days: Days) -> list[str | None]:
-    """`days` after each of `last`, as ISO dates."""
-    texts = _Dates()
-    both = zip(last.tolist(), days.tolist(), strict=True)
-    return [None if gap < 0 else texts[day + gap] for day, gap in both]
-
-
-class _Dates(dict[int, str]):
-    """Day number -> ISO date, each formatted once."""
-
-    def __missing__(self, day: int) -> str:
-        text = self[day] = date_of(day).isoformat()
-        return text
-
-
-def forecast(
     survival: Survival, customers: Snapshot, options: ForecastOptions, level: float
 ) -> NextOrderForecast:
     """Read date, interval, probabilities and status off the curves, given the days waited.
@@ -251,7 +184,9 @@ def forecast(
     tail = (1 - level) / 2
     levels = np.array([0.5, tail, 1 - tail])
     days = _whole_days(survival.quantile(levels[:, None, None], waited), waited)
-    (gap, typical), (low, _), (high, _) = np.where(days <= waited + options.max_horizon_days, days, -1)
+    (gap, typical), (low, _), (high, _) = np.where(
+        days <= waited + options.max_horizon_days, days, -1
+    )
     ahead = np.array([*options.horizons, LAPSED_HORIZON])
     *probabilities, within_lapsed = survival.probability_within(ahead[:, None], elapsed)
     return NextOrderForecast(

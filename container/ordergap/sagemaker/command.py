@@ -1,18 +1,19 @@
-"""The training job as the front door starts it: from options, environment and /opt/ml."""
+"""The training job of the platform: from options, environment and /opt/ml."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ordergap.contract.hyperparameters import parse
+from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
 from ordergap.hosts.cluster import together
 from ordergap.sagemaker.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
 from ordergap.settings import JobSettings
-from ordergap.stopping import Stopped
-from ordergap.training import job
+from ordergap.stopping import Stopped, Stopping
+from ordergap.training.job import Job, step
 
 log = logging.getLogger("ordergap")
 
@@ -20,19 +21,20 @@ log = logging.getLogger("ordergap")
 def train(
     opt_ml: OptMl,
     environment: JobSettings,
-    given: Mapping[str, str],
+    options: Mapping[str, str],
     file_path: Path | None,
     model_dir: Path,
     checkpoint_dir: Path | None,
-    stopping: Callable[[], bool],
+    stopping: Stopping,
 ) -> None:
-    """Train with the hyperparameters `given` and those of the platform, which give way.
+    """Train with the hyperparameters `options`, which go before those of the platform.
 
     Learns from `file_path`, else from the platform's channels. Everything that can be refused
     without reading data is refused first. Being stopped is no failure, with a model or without.
     """
-    told = {**environment.hyperparameters, **opt_ml.hyperparameters(), **given}
-    hyperparameters = parse(told)
+    hyperparameters = parse({
+        **environment.hyperparameters, **opt_ml.hyperparameters(), **options
+    })  # fmt: skip
     output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
     try:
         with together(
@@ -43,20 +45,31 @@ def train(
             stopping,
         ) as hosts:
             source, later = _channels(file_path, opt_ml, environment, hosts)
-            job.train(
-                hyperparameters,
-                source=source.path,
-                model_dir=model_dir,
-                output_data=environment.output_data or output_data,
-                validation=later.path if later else None,
+            job = Job(
                 content_types=(source.content_type, later.content_type if later else None),
                 checkpoints=checkpoint_dir or opt_ml.checkpoints(),
                 checkpoint_seconds=environment.checkpoint_seconds,
                 stopping=stopping,
                 hosts=hosts,
             )
+            validation = later.path if later else None
+            model = Forecaster.fit(hyperparameters, source.path, validation, job)
+            _save(model, model_dir, environment.output_data or output_data, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)
+
+
+def _save(model: Forecaster, model_dir: Path, output_data: Path | None, hosts: Hosts) -> None:
+    """The first host saves; the others are done."""
+    version = model.manifest.model_version
+    if not hosts.leads:
+        log.info("Model %s is saved by %s.", version, hosts.names[0])
+        return
+    with step(f"Saving to {model_dir}"):
+        model.save(model_dir)
+        if output_data:
+            model.save_report(output_data)
+    log.info("Model %s is ready in %s.", version, model_dir)
 
 
 def _channels(

@@ -18,8 +18,8 @@ GRACE = 100.0
 
 
 @contextmanager
-def told_to_stop(grace: float = GRACE) -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether SIGTERM came, and leaves signals as they were found.
+def stop_on_sigterm(grace: float = GRACE) -> Iterator[Callable[[], bool]]:
+    """A function that says whether SIGTERM came; afterwards signals are handled as before.
 
     The job looks at it at its next step. Where no step ends within `grace` seconds, as in native
     code that does not come back, a second thread ends the process with exit code 0: checkpoints

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ordergap import ingest
 from ordergap.artifacts import Bundle
 from ordergap.errors import UserError
-from ordergap.histories import date_of, day_of
+from ordergap.histories import Histories, date_of, day_of
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
 
@@ -32,19 +32,14 @@ def form_of(output: Path) -> str:
     return _FORMS[output.suffix.lower()]
 
 
-def predict_file(
-    bundle: Bundle, source: Path, output: Path, as_of: datetime.date | None = None
-) -> Counter[str]:
-    """Forecast every customer of a transactions file or folder; how many are of each kind.
+def read(bundle: Bundle, orders: Path, as_of: datetime.date | None = None) -> tuple[Histories, int]:
+    """The histories to forecast from, and the day as of which: the last one where `as_of` is None.
 
-    output  ends in .csv (with a header) or .jsonl; it appears there when it is complete
-    as_of   the last day of the file when None; later orders are not looked at
+    orders  a path of transactions, or a frame of them
 
-    Raises UserError for another ending, and DataError where there is no order until `as_of`.
+    Raises DataError where there is no order until `as_of`.
     """
-    form = form_of(output)
-    columns = bundle.manifest.hyperparameters.columns
-    cleaned = ingest.read(source, columns, as_of=as_of)
+    cleaned = ingest.read(orders, bundle.manifest.hyperparameters.columns, as_of=as_of)
     log.info(ingest.describe(cleaned.report))
     histories = cleaned.histories
     day = int(histories.day.max()) if as_of is None else day_of(as_of)
@@ -55,8 +50,23 @@ def predict_file(
             bundle.manifest.as_of,
             date_of(day),
         )
+    log.info("forecasting %d customers as of %s", len(histories.customer_ids), date_of(day))
+    return histories, day
+
+
+def predict_file(
+    bundle: Bundle, orders: Path, output: Path, as_of: datetime.date | None = None
+) -> Counter[str]:
+    """Forecast every customer of a transactions file or folder; how many are of each kind.
+
+    output  ends in .csv (with a header) or .jsonl; it appears there when it is complete
+    as_of   the last day of the file when None; later orders are not looked at
+
+    Raises UserError for another ending, and DataError where there is no order until `as_of`.
+    """
+    form = form_of(output)
+    histories, day = read(bundle, orders, as_of)
     customers = len(histories.customer_ids)
-    log.info("forecasting %d customers as of %s", customers, date_of(day))
     counts: Counter[str] = Counter()
     with _appearing(output) as file:
         for i, batch in enumerate(histories.batches(BATCH)):

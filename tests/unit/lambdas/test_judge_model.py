@@ -8,10 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
+from ordergap.evaluation.gaps import METRICS
 
 from lambdas.judge_model import artifact, registry
-from lambdas.judge_model.gate import METRICS, PROTOCOLS, Champion, decide
+from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import clients
 from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith
@@ -20,27 +21,50 @@ BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
 
 
-def metrics(trainer="xgboost", mae=-1.0, concordance=0.02, noise=0.2, **fields):
-    """A validation in which every protocol has these differences to naive, give or take `noise`."""
-    differences = {
+TASK = "next_order"
+AT_CUTOFF, AT_ORDER = PROTOCOLS = [*EvaluationProtocol]
+CAPS = {AT_CUTOFF: 93, AT_ORDER: 60}
+
+
+def metrics(
+    trainer="xgboost",
+    mae=-1.0,
+    concordance=0.02,
+    noise=0.2,
+    caps=CAPS,
+    scores=None,
+    differences=None,
+    **fields,
+):
+    """A validation in which every protocol has these differences to naive, give or take `noise`.
+
+    Of what is given by protocol, what is missing there is missing in the validation.
+    """
+    usual = {
         "capped_mae": (mae, mae - noise, mae + noise),
         "concordance": (concordance, concordance - noise / 20, concordance + noise / 20),
         "brier_30": (0.0, -1.0, 1.0),
     }
-    scores = {"capped_mae": 12.0, "concordance": 0.7}
-    plain = {
-        "trainer": trainer,
-        "validated_after": "2011-09-06",
-        "caps": {"every customer": 93, "every order": 60},
-        "validation": {p: {"naive": scores, trainer: scores} for p in PROTOCOLS},
-        "differences": {} if trainer == "naive" else {p: dict(differences) for p in PROTOCOLS},
+    one = {"capped_mae": 12.0, "concordance": 0.7}
+    scores = {p: {"naive": one, "model": one} for p in PROTOCOLS} if scores is None else scores
+    if differences is None:
+        differences = {} if trainer == "naive" else {p: dict(usual) for p in PROTOCOLS}
+    protocols = {
+        protocol: {
+            "cap": caps.get(protocol),
+            "scores": scores[protocol],
+            "differences": differences.get(protocol, {}),
+        }
+        for protocol in scores
     }
+    task = {"definitions": METRICS, "protocols": protocols}
+    plain = {"trainer": trainer, "validated_after": "2011-09-06", "tasks": {TASK: task}}
     return TrainingMetrics.model_validate(plain | fields)
 
 
 def with_difference(protocol, metric, value, **fields):
     found = metrics(**fields)
-    found.differences[protocol][metric] = value
+    found.tasks[TASK].protocols[protocol].differences[metric] = value
     return found
 
 
@@ -102,14 +126,12 @@ def approve(found, version="cccccccccccc", status="Approved", **properties):
 def test_a_model_surely_better_than_naive_is_promoted_and_the_reason_has_the_numbers():
     promoted, reason = decide(metrics(mae=-0.99, concordance=0.03), None)
     assert promoted
-    assert "every order, capped error: 12.00 days, naive 12.00 (gain 0.99, 0.79 to 1.19)" in (
-        reason
-    )
-    assert "every customer, concordance: 0.700, naive 0.700 (gain 0.030, 0.020 to 0.040)" in reason
+    assert "at order, capped error: 12.00 days, naive 12.00 (gain 0.99, 0.79 to 1.19)" in (reason)
+    assert "at cutoff, concordance: 0.700, naive 0.700 (gain 0.030, 0.020 to 0.040)" in reason
 
 
 def test_one_sure_gain_is_enough_where_nothing_is_surely_lost():
-    lucky = with_difference("every order", "concordance", (0.02, 0.01, 0.03), mae=0, concordance=0)
+    lucky = with_difference(AT_ORDER, "concordance", (0.02, 0.01, 0.03), mae=0, concordance=0)
     assert decide(lucky, None).promoted
 
 
@@ -131,28 +153,28 @@ def test_one_sure_loss_outweighs_every_gain(protocol, metric, loss):
 
 
 def test_a_loss_within_noise_does_not_outweigh_a_sure_gain():
-    mixed = with_difference("every order", "concordance", (-0.005, -0.02, 0.01))
+    mixed = with_difference(AT_ORDER, "concordance", (-0.005, -0.02, 0.01))
     assert decide(mixed, None).promoted
 
 
 @pytest.mark.parametrize("value", [(None, None, None), (-1.0, None, 0.1), (-1, math.nan, 0.1)])
 def test_a_metric_that_could_not_be_judged_is_no_evidence(value):
-    promoted, reason = decide(with_difference("every order", "capped_mae", value), None)
+    promoted, reason = decide(with_difference(AT_ORDER, "capped_mae", value), None)
     assert not promoted
-    assert "no capped_mae of every order" in reason
+    assert "no capped error at order" in reason
 
 
 def test_an_absent_protocol_is_named():
     found = metrics()
-    del found.differences["every customer"]
+    del found.tasks[TASK].protocols[AT_CUTOFF]
     promoted, reason = decide(found, None)
     assert not promoted
-    assert "every customer" in reason
-    assert "every order" not in reason
+    assert AT_CUTOFF in reason
+    assert AT_ORDER not in reason
 
 
 def test_a_model_without_validation_is_not_promoted():
-    promoted, reason = decide(metrics(validation={}, differences={}), None)
+    promoted, reason = decide(metrics(scores={}), None)
     assert not promoted
     assert "too short to validate" in reason
 
@@ -171,8 +193,8 @@ def test_a_champion_within_noise_is_replaced():
 
 def test_the_longest_usual_reason_is_said_to_its_end():
     far = {"capped_mae": 123.45, "concordance": 0.7}
-    both = {p: {"naive": far, "random-forest": far} for p in PROTOCOLS}
-    new = metrics("random-forest", mae=-10, validation=both, stopped_early=True)
+    both = {p: {"naive": far, "model": far} for p in PROTOCOLS}
+    new = metrics("random-forest", mae=-10, scores=both, stopped_early=True)
     assert decide(new, Champion("0123456789ab", metrics(mae=-50))).reason.endswith(").")
     assert decide(new, Champion("0123456789ab", metrics(mae=-10.01))).reason.endswith(").")
 
@@ -180,7 +202,7 @@ def test_the_longest_usual_reason_is_said_to_its_end():
 def test_a_champion_that_gains_more_beyond_noise_stays():
     promoted, reason = decide(metrics(mae=-0.5), Champion("c0ffee", metrics(mae=-1.0)))
     assert not promoted
-    assert "worse than the champion c0ffee: every customer, capped error: gains 0.50" in reason
+    assert "worse than the champion c0ffee: at cutoff, capped error: gains 0.50" in reason
 
 
 def test_noise_is_that_of_both_together():
@@ -191,13 +213,13 @@ def test_noise_is_that_of_both_together():
 
 
 def test_a_better_season_does_not_help_the_newer_model():
-    easy = {p: {n: {"capped_mae": 5.0} for n in ("naive", "xgboost")} for p in PROTOCOLS}
-    newer = metrics(mae=-0.5, validation=easy)
+    easy = {p: {n: {"capped_mae": 5.0} for n in ("naive", "model")} for p in PROTOCOLS}
+    newer = metrics(mae=-0.5, scores=easy)
     assert not decide(newer, Champion("c", metrics(mae=-1.0))).promoted
 
 
 def test_other_caps_cannot_be_compared_and_the_newer_model_counts():
-    caps = {"every customer": 300, "every order": 200}
+    caps = {AT_CUTOFF: 300, AT_ORDER: 200}
     promoted, reason = decide(metrics(mae=-0.5), Champion("c", metrics(mae=-1.0, caps=caps)))
     assert promoted
     assert "were taken under other protocols or caps: having beaten naive decides" in reason
@@ -205,12 +227,12 @@ def test_other_caps_cannot_be_compared_and_the_newer_model_counts():
 
 def test_only_protocols_that_both_were_judged_by_are_compared():
     old = metrics(mae=-1.0)
-    del old.differences["every customer"]
+    del old.tasks[TASK].protocols[AT_CUTOFF]
     promoted, reason = decide(metrics(mae=-0.95), Champion("c", old))
     assert promoted
     compared = reason.partition("champion c:")[2]
-    assert "every order" in compared
-    assert "every customer" not in compared
+    assert AT_ORDER in compared
+    assert AT_CUTOFF not in compared
 
 
 def test_a_champion_without_metrics_is_replaced_by_what_beats_naive():
@@ -247,10 +269,10 @@ anything = st.builds(
         st.sampled_from(PROTOCOLS),
         st.dictionaries(st.sampled_from([*METRICS]), st.tuples(numbers, numbers, numbers)),
     ),
-    validation=st.dictionaries(
+    scores=st.dictionaries(
         st.sampled_from(PROTOCOLS),
         st.dictionaries(
-            st.sampled_from(["naive", "xgboost"]),
+            st.sampled_from(["naive", "model"]),
             st.dictionaries(st.sampled_from([*METRICS]), numbers),
         ),
     ),
@@ -413,7 +435,7 @@ def test_without_a_champion_a_rejected_model_ends_the_run_saying_what_to_do(aws,
         handle(asked, context)
     message = str(refused.value)
     assert "0123456789ab was not promoted" in message
-    assert "every order, capped error" in message
+    assert "at order, capped error" in message
     assert "trainer=naive" in message
     assert text(kept_metrics(asked))
 

@@ -1,0 +1,5 @@
+"""The command line: ordergap train | serve | predict | backtest.
+
+What a command needs is imported once the command is known, so that `--help` answers at once and a
+server does not carry what only training needs.
+"""

@@ -1,0 +1,133 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ordergap.contract.hyperparameters import NAMES
+from ordergap.errors import ModelNotFound
+from ordergap.sagemaker.opt_ml import OptMl
+from ordergap.settings import Environment, available_cpus, limit_threads
+
+LOCAL_MODEL = "SageMaker_Training"
+
+
+def parser(
+    command: str, what: str, model_dir: str | None, usage: str = "[--model_dir DIR]"
+) -> argparse.ArgumentParser:
+    """A parser with the options that most commands have.
+
+    what       the command does, in a sentence
+    model_dir  what the folder of the model is to the command; None: it has none
+    """
+    made = argparse.ArgumentParser(
+        prog=f"ordergap {command}",
+        usage=f"%(prog)s {usage}",
+        description=what,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if model_dir:
+        made.add_argument(
+            "--model_dir",
+            type=Path,
+            help=f"{model_dir} (default: SM_MODEL_DIR, /opt/ml/model, ./{LOCAL_MODEL})",
+        )
+    made.add_argument(
+        "--opt_ml", type=Path, default=Path("/opt/ml"), metavar="DIR", help=argparse.SUPPRESS
+    )
+    return made
+
+
+def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
+    """The option that names the transactions."""
+    what = "transactions: a file or a folder of files"
+    made.add_argument("--file_path", type=Path, required=required, help=what)
+
+
+def add_hyperparameters(made: argparse.ArgumentParser) -> None:
+    """An option for each hyperparameter, in groups by trainer."""
+    groups: dict[tuple[str, ...], argparse._ArgumentGroup] = {}
+    for name, option in NAMES.items():
+        owners = option.owners
+        if owners not in groups:
+            of = f" of {' and '.join(owners)}" if owners else ""
+            groups[owners] = made.add_argument_group(f"hyperparameters{of}")
+        meaning = option.field.description or name.replace("_", " ")
+        default = _shown(option.default)
+        text = f"{meaning} (default {default})".replace("%", "%%")
+        groups[owners].add_argument(
+            f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text
+        )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return "none" if default is None else str(default)
+
+
+def hyperparameters(
+    made: argparse.ArgumentParser, words: Sequence[str]
+) -> tuple[argparse.Namespace, dict[str, str]]:
+    """The options of the command, and the hyperparameters among the words.
+
+    Options that are unknown are hyperparameters too, which will be refused with a hint.
+    """
+    options, rest = made.parse_known_args(words)
+    values = {name: value for name, value in vars(options).items() if name in NAMES}
+    return options, values | _unknown(made, rest)
+
+
+def _unknown(made: argparse.ArgumentParser, words: Sequence[str]) -> Mapping[str, str]:
+    unknown: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            made.error(f"unexpected word {word!r}")
+        name, equals, value = word[2:].partition("=")
+        unknown[name] = value if equals else next(rest, "")
+    return unknown
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def date(text: str) -> datetime.date:
+    """A date such as 2011-12-09."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2011-12-09") from error
+
+
+def use_all_processors(processes: int = 1) -> None:
+    """Before anything numeric is imported: as many threads as there are processors to share."""
+    limit_threads(max(1, available_cpus() // processes))
+
+
+def model_places(options: argparse.Namespace, *, platform: bool = True) -> list[Path]:
+    """Where a model may be, best first; the platform's place only where `platform` says so."""
+    if options.model_dir:
+        return [options.model_dir]
+    places = [Environment.from_environment().model_dir]
+    places += [OptMl(options.opt_ml).model] if platform else []
+    return [*filter(None, places), Path(LOCAL_MODEL)]
+
+
+def find_model(options: argparse.Namespace) -> Path:
+    """The first of the places that has a model."""
+    manifest = "manifest.json"
+    places = model_places(options)
+    for place in places:
+        if (place / manifest).is_file():
+            return place
+    names = ", ".join(str(place.absolute()) for place in places)
+    raise ModelNotFound(f"no model: there is no {manifest} in {names}; train one, or --model_dir")
