@@ -1,8 +1,11 @@
-"""Features: what is known of a customer at an order, as a row of numbers.
+"""Features: each order of each customer as a row of numbers.
 
-Law: pure, numpy only, time is a parameter, rows out = rows asked for. A feature of an order uses
-that order and the customer's earlier ones, so that row k of a customer in the training matrix
-equals scoring the customer's first k orders, bit for bit. What is not known is NaN.
+Pure functions on NumPy arrays that read no clock. A feature of an order uses that order and the
+customer's earlier ones only: row k of a customer in the training matrix equals scoring the
+customer's first k orders, bit for bit. Unknown values are NaN.
+
+A new feature is an entry in `table`, and in the yardstick that the tests compare with,
+`benchmarks/pandas_features.py`.
 """
 
 from __future__ import annotations
@@ -43,28 +46,28 @@ def compute(
     names: Sequence[str],
     rows: NDArray[np.int64] | NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
-    """The features `names` of every order, known at that order: (n, len(names)).
+    """The features `names` of every order, as of that order: (n, len(names)).
 
     `rows` selects orders as an index into the result would, without holding the rest.
     Raises ValueError for a name that is not a feature.
     """
     computations = [computation(name) for name in names]
-    asked = np.arange(len(histories))[slice(None) if rows is None else rows]
-    result = np.empty((len(asked), len(computations)), np.float32)
-    places = None
-    if np.any(asked[1:] < asked[:-1]):
-        places = np.argsort(asked, kind="stable")
-        asked = asked[places]
+    orders = np.arange(len(histories))[slice(None) if rows is None else rows]
+    result = np.empty((len(orders), len(computations)), np.float32)
+    places = None  # of the orders in the result, where they do not rise
+    if np.any(orders[1:] < orders[:-1]):
+        places = np.argsort(orders, kind="stable")
+        orders = orders[places]
     for first, last in _blocks(histories.offsets):
         start, stop = histories.offsets[first], histories.offsets[last]
-        here = slice(*asked.searchsorted((start, stop)).tolist())
-        if here.start == here.stop:
+        within = slice(*orders.searchsorted((start, stop)).tolist())
+        if within.start == within.stop:
             continue
         block = Block(histories, first, last)
-        chosen = slice(None) if rows is None else asked[here] - start
-        to = here if places is None else places[here]
+        selection = slice(None) if rows is None else orders[within] - start
+        target = within if places is None else places[within]
         for column, compute_column in enumerate(computations):
-            result[to, column] = compute_column(block)[chosen]
+            result[target, column] = compute_column(block)[selection]
     return result
 
 

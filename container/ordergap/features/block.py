@@ -1,4 +1,4 @@
-"""The arithmetic of features, on a block of whole customers that fits in the processor's cache.
+"""Arithmetic on the orders of a block of whole customers that fits in the processor's cache.
 
 Every value depends on the customer's own orders up to that one and on nothing else, to the last
 bit: sums of whole numbers are exact, and other running values combine the customer's orders in a
@@ -7,23 +7,18 @@ tree that is fixed by their position.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.features.calendar import Dates, dates
-from ordergap.features.median import running_median
 from ordergap.histories import Histories
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Rows = Ints | slice
-
-HALF_LIFE = 3  # gaps after which a gap's weight in the weighted mean has halved
-LEAST_ITEMS = 1e-6  # a price of less would be out of all bounds
-LOG_STEPS = 2.0**32  # logarithms are summed as whole numbers of this fraction
 
 
 class Block:
@@ -35,13 +30,12 @@ class Block:
     def __init__(self, histories: Histories, first: int, last: int) -> None:
         offsets = histories.offsets[first : last + 1]
         rows = slice(int(offsets[0]), int(offsets[-1]))
-        self.starts = offsets[:-1] - offsets[0]
         self.counts = offsets[1:] - offsets[:-1]
         self.day = histories.day[rows]
         self.amount = histories.amount[rows]
         self.items = histories.items[rows]
         self.lines = histories.lines[rows]
-        self.first_row = self.starts.repeat(self.counts)
+        self.first_row = (offsets[:-1] - offsets[0]).repeat(self.counts)
         """The row of the customer's first order."""
         self.row = np.arange(len(self.day))
         self.position = self.row - self.first_row
@@ -76,11 +70,6 @@ class Block:
         """Sum of the amounts so far."""
         return self.running(self.amount, lambda late, early, _: late + early)
 
-    @cached_property
-    def dates(self) -> Dates:
-        """The orders' dates."""
-        return dates(self.day)
-
     def lag(self, values: Floats, orders: int) -> Floats:
         """What `values` was `orders` orders before; NaN where there were fewer."""
         lagged = np.full(len(values), np.nan)
@@ -89,52 +78,6 @@ class Block:
                 lagged[orders:], values[: -orders or None], where=self.position[orders:] >= orders
             )
         return lagged
-
-    def gap_median(self) -> Floats:
-        """Median of the gaps so far."""
-        return running_median(self.gap, self.starts, self.counts)
-
-    def gap_std(self) -> Floats:
-        """Population standard deviation of the gaps so far; NaN for fewer than two."""
-        count = self.position
-        squares = self.sum_whole(self.gap * self.gap)
-        variance = count * squares - self.tenure.astype(np.int64) ** 2  # times the count, squared
-        deviation: Floats = np.sqrt(variance) / np.where(count > 1, count, np.nan)
-        return deviation
-
-    def gap_min(self) -> Floats:
-        """Shortest gap so far."""
-        return self.running(self.gap_or_nan, lambda late, early, _: np.fmin(late, early))
-
-    def gap_max(self) -> Floats:
-        """Longest gap so far."""
-        return self.running(self.gap_or_nan, lambda late, early, _: np.fmax(late, early))
-
-    def gap_ewm(self) -> Floats:
-        """Mean of the gaps so far, weighted by 2 ** -(gaps since / HALF_LIFE)."""
-        decay = 0.5 ** (1 / HALF_LIFE)
-        total = self.running(
-            self.gap.astype(np.float64), lambda late, early, step: late + decay**step * early
-        )
-        mean: Floats = total * (1 - decay) / (1 - np.exp2(self.gap_count / -HALF_LIFE))
-        return mean
-
-    def gap_log_mean(self) -> Floats:
-        """Mean of the natural logarithms of the gaps so far."""
-        steps = np.rint(np.log(np.maximum(self.gap, 1)) * LOG_STEPS).astype(np.int64)
-        return self.sum_whole(steps) / LOG_STEPS / self.gap_count
-
-    def item_price(self) -> Floats:
-        """Amount for each of the order's items; NaN where they are unknown or next to none."""
-        price: Floats = self.amount / np.where(self.items > LEAST_ITEMS, self.items, np.nan)
-        return price
-
-    def items_mean(self) -> Floats:
-        """Mean of the items so far, over the orders where they are known."""
-        known = ~np.isnan(self.items)
-        total = self.running(np.where(known, self.items, 0.0), lambda late, early, _: late + early)
-        count = self.sum_whole(known.astype(np.int64))
-        return total / np.where(count > 0, count, np.nan)
 
     def orders_within(self, days: int) -> Ints:
         """Orders in the last `days` days, this one included."""
@@ -147,7 +90,21 @@ class Block:
         key: Ints = (self.first_row << 32) + self.day
         return key
 
-    def sum_whole(self, values: Ints) -> Ints:
+    def running_median(self, values: Ints) -> Floats:
+        """Median so far of `values`, without that of the first order; NaN at the first."""
+        medians: list[float] = []
+        past: list[int] = []
+        for value, position in zip(values.tolist(), self.position.tolist(), strict=True):
+            if position == 0:
+                past.clear()
+                medians.append(np.nan)
+            else:
+                insort(past, value)
+                middle = position // 2
+                medians.append((past[middle] + past[~middle]) / 2)
+        return np.array(medians)
+
+    def running_sum(self, values: Ints) -> Ints:
         """Sum of whole numbers so far."""
         total: Ints = values.cumsum()
         so_far: Ints = total - (total - values)[self.first_row]

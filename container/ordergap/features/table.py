@@ -8,11 +8,70 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.features import calendar
-from ordergap.features.block import Block
+from ordergap.features.block import Block, Floats, Ints
 
-Column = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.int32] | NDArray[np.uint32]
+Column = Floats | Ints | NDArray[np.int32]
 Compute = Callable[[Block], Column]
+
+HALF_LIFE = 3  # gaps after which a gap's weight in gap_ewm has halved
+MIN_ITEMS = 1e-6  # the price of one of fewer items is unknown: it would be out of all bounds
+LOG_STEPS = 2.0**32  # logarithms are summed as whole numbers of this fraction
+
+
+def _gap_std(b: Block) -> Floats:
+    count = b.position
+    squares = b.running_sum(b.gap * b.gap)
+    variance = count * squares - b.tenure.astype(np.int64) ** 2  # times the count, squared
+    deviation: Floats = np.sqrt(variance) / np.where(count > 1, count, np.nan)
+    return deviation
+
+
+def _gap_ewm(b: Block) -> Floats:
+    decay = 0.5 ** (1 / HALF_LIFE)
+    gap = b.gap.astype(np.float64)
+    total = b.running(gap, lambda late, early, step: late + decay**step * early)
+    mean: Floats = total * (1 - decay) / (1 - np.exp2(b.gap_count / -HALF_LIFE))
+    return mean
+
+
+def _gap_log_mean(b: Block) -> Floats:
+    steps = np.rint(np.log(np.maximum(b.gap, 1)) * LOG_STEPS).astype(np.int64)
+    return b.running_sum(steps) / LOG_STEPS / b.gap_count
+
+
+def _items_mean(b: Block) -> Floats:
+    present = ~np.isnan(b.items)
+    total = b.running(np.where(present, b.items, 0.0), lambda late, early, _: late + early)
+    count = b.running_sum(present.astype(np.int64))
+    return total / np.where(count > 0, count, np.nan)
+
+
+def _item_price(b: Block) -> Floats:
+    price: Floats = b.amount / np.where(b.items > MIN_ITEMS, b.items, np.nan)
+    return price
+
+
+def _weekday(b: Block) -> NDArray[np.int32]:
+    weekday: NDArray[np.int32] = (b.day + 3) % 7  # day 0, 1970-01-01, was a Thursday
+    return weekday
+
+
+def _month(b: Block) -> Ints:
+    month: Ints = b.day.astype("M8[D]").astype("M8[M]").astype(np.int64) % 12 + 1
+    return month
+
+
+def _day_of(period: str, day: NDArray[np.int32]) -> Ints:
+    """Day of the month (period "M") or of the year ("Y"), from 1."""
+    date = day.astype("M8[D]")
+    number: Ints = (date - date.astype(f"M8[{period}]")).astype(np.int64) + 1
+    return number
+
+
+def _week_of_year(b: Block) -> Ints:
+    thursday = b.day + 3 - _weekday(b)  # a week belongs to the year of its Thursday
+    return (_day_of("Y", thursday) + 6) // 7
+
 
 TABULAR: dict[str, tuple[str, Compute]] = {
     "order_count": ("orders so far, this one included", lambda b: b.position + 1),
@@ -21,12 +80,18 @@ TABULAR: dict[str, tuple[str, Compute]] = {
     "gap_lag_2": ("the gap before that", lambda b: b.lag(b.gap_or_nan, 1)),
     "gap_lag_3": ("and the gap before", lambda b: b.lag(b.gap_or_nan, 2)),
     "RollingAvgGap": ("mean of the gaps so far, in days", lambda b: b.tenure / b.gap_count),
-    "gap_median": ("median of the gaps so far", Block.gap_median),
-    "gap_std": ("population standard deviation of two gaps or more", Block.gap_std),
-    "gap_min": ("shortest gap so far", Block.gap_min),
-    "gap_max": ("longest gap so far", Block.gap_max),
-    "gap_ewm": ("mean of the gaps, a weight halving with every third gap", Block.gap_ewm),
-    "gap_log_mean": ("mean of the gaps' natural logarithms", Block.gap_log_mean),
+    "gap_median": ("median of the gaps so far", lambda b: b.running_median(b.gap)),
+    "gap_std": ("population standard deviation of two gaps or more", _gap_std),
+    "gap_min": (
+        "shortest gap so far",
+        lambda b: b.running(b.gap_or_nan, lambda late, early, _: np.fmin(late, early)),
+    ),
+    "gap_max": (
+        "longest gap so far",
+        lambda b: b.running(b.gap_or_nan, lambda late, early, _: np.fmax(late, early)),
+    ),
+    "gap_ewm": ("mean of the gaps, a weight halving with every third gap", _gap_ewm),
+    "gap_log_mean": ("mean of the gaps' natural logarithms", _gap_log_mean),
     "orders_14d": ("orders in the last 14 days, this one included", lambda b: b.orders_within(14)),
     "orders_30d": ("orders in the last 30 days", lambda b: b.orders_within(30)),
     "orders_60d": ("orders in the last 60 days", lambda b: b.orders_within(60)),
@@ -35,18 +100,18 @@ TABULAR: dict[str, tuple[str, Compute]] = {
     "amount": ("this order's amount", lambda b: b.amount),
     "amount_mean": ("mean amount so far", lambda b: b.total_amount / (b.position + 1)),
     "items": ("this order's items", lambda b: b.items),
-    "items_mean": ("mean items of the orders so far whose items are known", Block.items_mean),
-    "item_price": ("mean price of this order's items", Block.item_price),
-    "lines": ("this order's lines", lambda b: b.lines),
+    "items_mean": ("mean items of the orders so far whose items are known", _items_mean),
+    "item_price": ("mean price of this order's items", _item_price),
+    "lines": ("order lines of this order", lambda b: b.lines),
 }
 
 CALENDAR: dict[str, tuple[str, Compute]] = {
-    "weekday": ("0 on Monday to 6", lambda b: calendar.weekday(b.day)),
-    "day_of_month": ("1 to 31", lambda b: b.dates.day_of_month),
-    "day_of_year": ("1 to 366", lambda b: b.dates.day_of_year),
-    "week_of_year": ("1 to 53, as in ISO 8601", lambda b: calendar.week_of_year(b.day)),
-    "month": ("1 to 12", lambda b: b.dates.month),
-    "quarter": ("1 to 4", lambda b: (b.dates.month + 2) // 3),
+    "weekday": ("0 on Monday to 6", _weekday),
+    "day_of_month": ("1 to 31", lambda b: _day_of("M", b.day)),
+    "day_of_year": ("1 to 366", lambda b: _day_of("Y", b.day)),
+    "week_of_year": ("1 to 53, as in ISO 8601", _week_of_year),
+    "month": ("1 to 12", _month),
+    "quarter": ("1 to 4", lambda b: (_month(b) + 2) // 3),
 }
 
 SEQUENCE: dict[str, tuple[str, Callable[[Block, int], Column]]] = {

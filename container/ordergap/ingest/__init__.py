@@ -10,7 +10,7 @@ orders, `netting` takes cancelled lines back.
 """
 
 from ordergap.ingest.cleaning import Cleaned
-from ordergap.ingest.reading import from_bytes, from_frame, has_data, read
+from ordergap.ingest.reading import from_bytes, has_data, read
 from ordergap.ingest.report import describe
 
-__all__ = ["Cleaned", "describe", "from_bytes", "from_frame", "has_data", "read"]
+__all__ = ["Cleaned", "describe", "from_bytes", "has_data", "read"]

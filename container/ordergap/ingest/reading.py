@@ -1,18 +1,17 @@
-"""The ways in: a path, a frame, the body of a request."""
+"""Where transactions come from: a path, a frame, the body of a request."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Iterable
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
+from ordergap.frames import Frame, blocks
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
@@ -23,22 +22,32 @@ _UNREADABLE = (PolarsError, PanicException)
 
 
 def read(
-    path: Path | str,
+    source: str | os.PathLike[str] | Frame,
     columns: Columns,
     content_type: str | None = None,
     *,
     part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
-    """The transactions of a file, or of all data files of a folder, cleaned.
+    """Clean the transactions of a file, of all data files of a folder, or of a frame.
 
-    CSV, Parquet or JSON Lines, as `content_type` says, else as their beginning and their suffix
-    say; CSV and JSON Lines may be gzipped. Rows after the day `as_of` are counted and not looked
-    at. Of a `part` of the transactions no row need be usable. Raises DataError (MissingColumn) and
-    UnsupportedMediaType.
+    A file is CSV, Parquet or JSON Lines, as `content_type` says, else as its beginning and its
+    suffix say; CSV and JSON Lines may be gzipped. A frame is one of pandas, polars or pyarrow. The
+    same orders give the same histories whichever way they come, and whatever the types of a
+    frame's columns; of a moment with a time zone the day is that of the zone's clock. Rows after
+    the day `as_of` are counted and not used. Of a `part` of the transactions no row need be
+    usable. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
-    path = Path(path)
-    return _clean(find(path, content_type), columns, str(path), part=part, as_of=as_of)
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        return _clean(find(path, content_type), columns, str(path), part=part, as_of=as_of)
+    tabulator = Tabulator(columns)
+    try:
+        for block in blocks(source):
+            tabulator.add(block, "the frame")
+    except (*_UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
+        raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
+    return clean(tabulator.table(), columns, "the frame", part=part, as_of=as_of)
 
 
 def has_data(path: Path) -> bool:
@@ -63,46 +72,6 @@ def from_bytes(
     where = "the request"
     source = open_source(where, body, content_type)
     return _clean([source], columns, where, strict=strict, as_of=as_of)
-
-
-class _Series(Protocol):
-    @property
-    def dtype(self) -> object: ...
-    def to_numpy(self, dtype: object = ...) -> np.ndarray: ...
-    def isna(self) -> _Series: ...
-
-
-class PandasFrame(Protocol):
-    """What is used of a pandas DataFrame, which is not needed for anything else."""
-
-    def items(self) -> Iterable[tuple[Hashable, _Series]]:
-        """Names and columns."""
-        ...
-
-
-def from_frame(frame: pl.DataFrame | PandasFrame, columns: Columns) -> Cleaned:
-    """The transactions of a polars or pandas frame, cleaned. Raises DataError (MissingColumn)."""
-    if not isinstance(frame, pl.DataFrame):
-        frame = pl.DataFrame({str(name): _column(series) for name, series in frame.items()})
-    tabulator = Tabulator(columns)
-    try:
-        tabulator.add(frame.lazy(), "the frame")
-    except _UNREADABLE as error:
-        raise DataError(f"the frame cannot be read: {error}") from error
-    return clean(tabulator.table(), columns, "the frame")
-
-
-def _column(series: _Series) -> pl.Series:
-    """A pandas column without pyarrow: numbers and moments as they are, all else as text."""
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufM":
-        values = series.to_numpy()
-        return pl.Series(values.astype("datetime64[us]") if values.dtype.kind == "M" else values)
-    missing = series.isna().to_numpy()
-    values = series.to_numpy(dtype=object)
-    return pl.Series(
-        [None if gone else str(value) for value, gone in zip(values, missing, strict=True)],
-        dtype=pl.String,
-    )
 
 
 def _clean(
@@ -135,5 +104,9 @@ def _take(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:
     except DAMAGED as error:
         reason = error
     raise DataError(
-        f"{source.name} cannot be read as {source.form}: {str(reason).partition(chr(10))[0]}"
+        f"{source.name} cannot be read as {source.form}: {_first_line(reason)}"
     ) from reason
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).partition("\n")[0]

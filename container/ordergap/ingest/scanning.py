@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from ordergap.errors import DataError
+from ordergap.frames import column_names
 from ordergap.ingest.sources import Source, content
 
 _ENCODINGS = (("utf-8-sig", ""), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1"))
@@ -75,10 +76,7 @@ def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
     }
     found = {delimiter: len({*wanted} & {*names}) for delimiter, names in splits.items()}
     best = "," if found[","] else max(splits, key=lambda one: (found[one], len(splits[one])))
-    names: list[str] = []
-    for name in splits[best]:
-        names.append(f"{name} (column {len(names) + 1})" if name in names else name)
-    return best, names
+    return best, column_names(splits[best])
 
 
 def _utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:

@@ -9,6 +9,7 @@ duplicates from lines that differ there.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,13 +18,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from ordergap.contract.orders import Columns
-from ordergap.errors import MissingColumn
+from ordergap.errors import DataError, MissingColumn
 
 _DONE_WITHOUT = {
     "order": "no line is a cancellation by its order number",
     "product": "every line is a product, and cancellations are matched by customer and price",
     "quantity": "the number of items is unknown",
 }
+
+# Floats of so many binary digits and more are not exact.
+_DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Tabulator:
         """Take in a frame, called `where` in messages; raises MissingColumn."""
         schema = frame.collect_schema()
         absent = _absent(schema.names(), self._columns, where)
+        _refuse_inexact(frame, schema, self._columns.customer_column, where)
         self._frames.append(
             frame.select(*self._cells(absent), others=_fingerprint(schema, self._columns)).collect(
                 engine="streaming"
@@ -110,6 +115,20 @@ def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:
         text = schema[name] in {pl.Categorical, pl.Enum}
         total += (pl.col(name).cast(pl.String) if text else pl.col(name)).hash(seed)
     return total
+
+
+def _refuse_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
+    """DataError for ids that are floats too large to be exact: customers would become one."""
+    digits = _DIGITS.get(type(schema[customer]))
+    if digits is None:
+        return
+    inexact = pl.col(customer).abs().is_between(2.0**digits, math.inf, closed="left")
+    if frame.select(inexact.any()).collect(engine="streaming").item():
+        raise DataError(
+            f'{where} has floats of 2**{digits} and more in "{customer}" (customer_column), whose '
+            f'last digits are lost: read the column as text, in pandas with dtype={{"{customer}": '
+            "str}"
+        )
 
 
 def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:

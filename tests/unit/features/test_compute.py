@@ -3,9 +3,8 @@ import datetime
 import numpy as np
 import pytest
 from ordergap import features
-from ordergap.features import calendar
 from ordergap.features.block import Block
-from ordergap.histories import Histories, day_of
+from ordergap.histories import Histories, date_of, day_of
 
 NAMES = features.names(calendar=True)
 
@@ -20,9 +19,9 @@ def one_customer(days: list[int]) -> Histories:
 def test_any_names_in_any_sequence_and_twice() -> None:
     h = one_customer([0, 5, 12, 40])
     whole = features.compute(h, NAMES)
-    asked = ["month", "gap_last", "order_count", "gap_last"]
-    expected = whole[:, [NAMES.index(name) for name in asked]]
-    np.testing.assert_array_equal(features.compute(h, asked), expected)
+    some = ["month", "gap_last", "order_count", "gap_last"]
+    expected = whole[:, [NAMES.index(name) for name in some]]
+    np.testing.assert_array_equal(features.compute(h, some), expected)
 
 
 @pytest.mark.parametrize("name", ["gap_mean", "gap_0", "gap_01", "amount_x", "items_2", ""])
@@ -101,22 +100,27 @@ def test_a_price_needs_items() -> None:
     )
 
 
-def test_only_what_is_asked_for_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_features_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object) -> None:
-        raise AssertionError("nobody asked for this")
+        raise AssertionError("not named")
 
-    for name in ("running", "sum_whole", "orders_within"):
+    for name in ("running", "running_sum", "running_median", "orders_within"):
         monkeypatch.setattr(Block, name, forbidden)
     features.compute(one_customer([0, 1, 5]), ["gap_last", "order_count", "weekday"])
 
 
 def test_every_calendar_number_of_every_day_is_that_of_the_standard_library() -> None:
     first, last = datetime.date.min, datetime.date.max
-    day = np.arange(day_of(first) + 3, day_of(last) - 3, 17, dtype=np.int32)
-    dates = [datetime.date.fromordinal(each + 719_163) for each in day.tolist()]
-    ours = calendar.dates(day)
-    assert ours.month.tolist() == [date.month for date in dates]
-    assert ours.day_of_month.tolist() == [date.day for date in dates]
-    assert ours.day_of_year.tolist() == [date.timetuple().tm_yday for date in dates]
-    assert calendar.weekday(day).tolist() == [date.weekday() for date in dates]
-    assert calendar.week_of_year(day).tolist() == [date.isocalendar().week for date in dates]
+    days = range(day_of(first) + 3, day_of(last) - 3, 17)
+    dates = [date_of(day) for day in days]
+    columns = [
+        [date.weekday() for date in dates],
+        [date.day for date in dates],
+        [date.timetuple().tm_yday for date in dates],
+        [date.isocalendar().week for date in dates],
+        [date.month for date in dates],
+        [(date.month + 2) // 3 for date in dates],
+    ]
+    names = ("weekday", "day_of_month", "day_of_year", "week_of_year", "month", "quarter")
+    ours = features.compute(one_customer(list(days)), names)
+    np.testing.assert_array_equal(ours, np.transpose(columns))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ordergap.contract.orders import Columns, Rejection
 from ordergap.errors import DataError, InvalidRequest
 from ordergap.histories import date_of
-from ordergap.ingest import Cleaned, describe, from_bytes, from_frame, read
+from ordergap.ingest import Cleaned, describe, from_bytes, read
 
 NAMES = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
          "CustomerID", "Country")  # fmt: skip
@@ -195,7 +195,7 @@ def test_without_products_cancellations_are_matched_by_customer_and_price():
     frame = pl.DataFrame(
         [row(quantity="3"), row(day="2011-01-05"), row(day="2011-01-06", quantity="-4")]
     )
-    cleaned = from_frame(frame.drop("StockCode"), COLUMNS)
+    cleaned = read(frame.drop("StockCode"), COLUMNS)
     assert rejected(cleaned) == {"cancellation": 1, "cancelled_line": 1}
     assert cleaned.histories.items.tolist() == [1]
 
@@ -233,7 +233,7 @@ AMOUNTS = Columns(amount_column="Total")
 def amounts(*totals: str, quantities: Sequence[str] | None = None) -> Cleaned:
     days = [f"2011-01-{day:02}" for day in range(1, len(totals) + 1)]
     columns = {"CustomerID": ["ana"] * len(totals), "InvoiceDate": days, "Total": totals}
-    return from_frame(
+    return read(
         pl.DataFrame(columns | ({"Quantity": quantities} if quantities else {})), AMOUNTS
     )
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType, UserError
-from ordergap.ingest import Cleaned, from_bytes, from_frame, read
+from ordergap.ingest import Cleaned, from_bytes, read
 
 LINES = (
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
@@ -231,7 +231,7 @@ def test_typed_parquet_columns_are_read():
 
 def test_typed_dates_are_read_beside_a_date_format():
     frame = FRAME.with_columns(pl.col("InvoiceDate").str.to_datetime())
-    assert_as_expected(from_frame(frame, Columns(date_format="%d.%m.%Y")))
+    assert_as_expected(read(frame, Columns(date_format="%d.%m.%Y")))
 
 
 PANDAS = pd.read_csv(io.BytesIO(CSV), dtype={"InvoiceNo": str})
@@ -252,7 +252,7 @@ PANDAS = pd.read_csv(io.BytesIO(CSV), dtype={"InvoiceNo": str})
     ids=["polars", "pandas", "types", "moments", "seconds", "Tokyo", "dates", "objects"],
 )  # fmt: skip
 def test_a_frame_is_read(frame):
-    assert_as_expected(from_frame(frame, COLUMNS))
+    assert_as_expected(read(frame, COLUMNS))
 
 
 def test_what_pandas_calls_missing_is_missing():
@@ -261,7 +261,7 @@ def test_what_pandas_calls_missing_is_missing():
         Quantity=pd.array([6, 6, None, 32], dtype="Int64"),
         InvoiceDate=pd.to_datetime(["2010-12-01", "2010-12-01", "2010-12-01", None]),
     )
-    report = from_frame(frame, COLUMNS).report
+    report = read(frame, COLUMNS).report
     rejected = {why: count for why, count in report.rejected.items() if count}
     assert rejected == {"no_customer_id": 1, "unreadable_quantity": 1, "unreadable_date": 1}
 
@@ -269,7 +269,7 @@ def test_what_pandas_calls_missing_is_missing():
 def test_a_frame_of_things_is_refused():
     frame = pl.DataFrame({name: [[1]] for name in FRAME.columns})
     with pytest.raises(DataError, match="the frame cannot be read"):
-        from_frame(frame, COLUMNS)
+        read(frame, COLUMNS)
 
 
 def test_pandas_is_not_needed():
@@ -287,14 +287,14 @@ def test_every_column_can_be_mapped():
         "price_column": "preis",
     }
     frame = FRAME.rename({getattr(COLUMNS, setting): name for setting, name in names.items()})
-    assert_as_expected(from_frame(frame, Columns(**names)))
+    assert_as_expected(read(frame, Columns(**names)))
 
 
 def test_a_ready_amount_takes_the_place_of_quantity_and_price():
     frame = FRAME.with_columns(Total=pl.col("Quantity") * pl.col("UnitPrice"))
     columns = Columns(amount_column="Total")
-    assert_as_expected(from_frame(frame, columns))
-    found = from_frame(frame.drop("Quantity", "UnitPrice"), columns)
+    assert_as_expected(read(frame, columns))
+    found = read(frame.drop("Quantity", "UnitPrice"), columns)
     assert [values[:1] + values[2:] for values in orders(found).values()] == [
         [pytest.approx(amount), lines] for amount, _, lines in EXPECTED.values()
     ]
@@ -303,7 +303,7 @@ def test_a_ready_amount_takes_the_place_of_quantity_and_price():
 
 
 def test_order_and_product_columns_are_done_without_and_the_user_is_told():
-    found = from_frame(FRAME.drop("InvoiceNo", "StockCode"), COLUMNS)
+    found = read(FRAME.drop("InvoiceNo", "StockCode"), COLUMNS)
     assert_as_expected(found)
     assert [re.findall(r"\((\w+)\)", note) for note in found.report.notes] == [
         ["order_column"],
@@ -314,7 +314,7 @@ def test_order_and_product_columns_are_done_without_and_the_user_is_told():
 def test_a_missing_column_is_named_with_the_nearest_name_and_the_setting():
     frame = FRAME.rename({"CustomerID": "customer_id", "InvoiceDate": "Invoice Date"})
     with pytest.raises(MissingColumn) as error:
-        from_frame(frame, COLUMNS)
+        read(frame, COLUMNS)
     message = str(error.value)
     assert '"CustomerID" (set customer_column to "customer_id")' in message
     assert '"InvoiceDate" (set date_column to "Invoice Date")' in message
@@ -323,7 +323,7 @@ def test_a_missing_column_is_named_with_the_nearest_name_and_the_setting():
 
 def test_a_missing_price_reminds_of_the_ready_amount():
     with pytest.raises(MissingColumn, match=r"price_column .* amount_column"):
-        from_frame(FRAME.drop("UnitPrice").rename({"Country": "Total"}), COLUMNS)
+        read(FRAME.drop("UnitPrice").rename({"Country": "Total"}), COLUMNS)
 
 
 def test_the_file_in_which_a_column_is_missing_is_named(tmp_path):
@@ -387,4 +387,4 @@ def test_whatever_the_bytes_are_they_are_read_or_refused(body, edits, strict):
 
 def test_the_day_of_a_moment_before_1970_is_right():
     frame = FRAME.with_columns(InvoiceDate=pl.lit("1969-12-31 23:00:00"))
-    assert from_frame(frame, COLUMNS).report.first_day == datetime.date(1969, 12, 31)
+    assert read(frame, COLUMNS).report.first_day == datetime.date(1969, 12, 31)

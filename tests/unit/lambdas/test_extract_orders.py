@@ -259,7 +259,7 @@ def test_scoring_files_fit_into_a_request_of_batch_transform(laptop: Shop) -> No
 def test_an_unknown_number_of_items_is_null() -> None:
     day = datetime.date(2024, 1, 2)
     file = pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2024-01-01"], "Amount": ["0.1"]})
-    cleaned = ingest.from_frame(file, Columns(amount_column="Amount"))
+    cleaned = ingest.read(file, Columns(amount_column="Amount"))
     (text,) = lines(cleaned.histories, day)
     assert json.loads(text) == {
         "customer_id": "a",

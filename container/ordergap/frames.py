@@ -1,0 +1,153 @@
+"""Tables in memory: frames of pandas, polars and pyarrow, read in blocks and built.
+
+Neither pandas nor pyarrow is needed: each is imported only to build a frame of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ordergap.errors import DataError
+
+Kind = Literal["pandas", "polars", "pyarrow"]
+
+BLOCK = 1 << 18  # rows of a pandas or pyarrow frame that are converted at once
+_CLASSES = {
+    ("pandas", "DataFrame"),
+    ("polars", "DataFrame"),
+    ("polars", "LazyFrame"),
+    ("pyarrow", "RecordBatch"),
+    ("pyarrow", "Table"),
+}
+
+
+class ArrowStream(Protocol):
+    """What frames have in common: pandas' and polars' DataFrame, pyarrow's Table, RecordBatch."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The frame as a stream of Arrow's C data interface."""
+        ...
+
+
+Frame = ArrowStream | pl.LazyFrame
+
+
+def kind_of(frame: object) -> Kind:
+    """The library that a frame is from; raises DataError for anything else.
+
+    >>> kind_of(pl.DataFrame())
+    'polars'
+    """
+    for cls in type(frame).__mro__:
+        library = cls.__module__.partition(".")[0]
+        if (library, cls.__name__) in _CLASSES:
+            return cast("Kind", library)
+    cls = type(frame)
+    raise DataError(
+        f"orders cannot be read from {cls.__module__}.{cls.__qualname__}: give a path, or a frame "
+        "of pandas, polars or pyarrow"
+    )
+
+
+def blocks(frame: Frame) -> Iterator[pl.LazyFrame]:
+    """The rows of a frame, in blocks that become polars frames one at a time; at least one block.
+
+    Numbers and moments keep their values, a moment with a time zone that of the zone's clock. All
+    else in a pandas column becomes text. Columns get the names that `column_names` makes; pandas'
+    index is left out. Raises DataError for what is no frame.
+    """
+    kind = kind_of(frame)
+    table = cast("Any", frame)
+    if kind == "polars":
+        schema = table.lazy().collect_schema()
+        names = dict(zip(schema, column_names(schema), strict=True))
+        things = [name for name, dtype in schema.items() if dtype == pl.Object]
+        if things:
+            table = table.lazy().collect()
+            table = table.with_columns(_texts(name, table[name].to_list()) for name in things)
+        yield table.lazy().rename(names)
+        return
+    names = column_names(table.columns if kind == "pandas" else table.schema.names)
+    for start in range(0, max(len(table), 1), BLOCK):
+        if kind == "pandas":
+            columns = (column for _, column in table.iloc[start : start + BLOCK].items())
+            yield pl.LazyFrame([_column(*each) for each in zip(names, columns, strict=True)])
+        else:
+            yield pl.DataFrame(table.slice(start, BLOCK).rename_columns(names)).lazy()
+
+
+def _column(name: str, column: Any) -> pl.Series:
+    """A pandas column; pyarrow is used only for what it holds itself."""
+    arrow = getattr(column.dtype, "pyarrow_dtype", None)
+    if getattr(arrow or column.dtype, "tz", None):
+        column = column.dt.tz_localize(None)
+    if arrow or getattr(column.dtype, "storage", None) == "pyarrow":
+        return pl.Series(name, column.array.__arrow_array__())
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
+        values = column.to_numpy()
+        return pl.Series(name, values.astype("M8[us]") if values.dtype.kind == "M" else values)
+    values = column.to_numpy(dtype=object, copy=True)
+    values[column.isna().to_numpy()] = None
+    return _texts(name, values.tolist())
+
+
+def _texts(name: str, values: Sequence[object]) -> pl.Series:
+    texts = [value if value is None or type(value) is str else _text(value) for value in values]
+    return pl.Series(name, texts, pl.String)
+
+
+def _text(value: object) -> str:
+    """A whole float as the integer that a file would have: a column of both can hold either."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def column_names(names: Iterable[object]) -> list[str]:
+    """Names as text without surrounding blanks; where one is repeated, with the column's number.
+
+    >>> column_names(["a", " b", "a"])
+    ['a', 'b', 'a (column 3)']
+    """
+    distinct: list[str] = []
+    for number, name in enumerate(names, 1):
+        text = str(name).strip()
+        distinct.append(f"{text} (column {number})" if text in distinct else text)
+    return distinct
+
+
+def build(
+    columns: Mapping[str, Sequence[object] | NDArray[Any]],
+    kind: Kind,
+    types: Mapping[str, type] | None = None,
+) -> Any:
+    """A frame of `kind` (pandas.DataFrame, polars.DataFrame, pyarrow.Table) with these columns.
+
+    columns  name -> values, None where one is missing; or a NumPy array
+    types    name -> str, int, float, bool or datetime.date, for columns whose values may all be
+             missing; a column that is not named has the type of its values
+
+    Dates are dates (datetime64 in pandas). In pandas, integers and booleans are of a nullable
+    type (Int64, boolean) unless they came as an array. Raises ImportError where pandas or pyarrow
+    is wanted and is not installed.
+    """
+    frame = pl.DataFrame(columns, schema_overrides=types)
+    if kind == "polars":
+        return frame
+    if kind == "pyarrow":
+        return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    import pandas as pd  # noqa: PLC0415 - only where such a frame is wanted
+
+    text = pd.Series(["text"]).dtype  # str, or object before pandas 3
+    nullable = {pl.String: text, pl.Int64: "Int64", pl.Boolean: "boolean"}
+    series = {}
+    for name, values in columns.items():
+        column = frame[name]
+        if column.dtype in nullable and not isinstance(values, np.ndarray):
+            series[name] = pd.Series(column.to_list(), dtype=nullable[column.dtype])
+        else:
+            series[name] = pd.Series(column.to_numpy())
+    return pd.DataFrame(series)
