@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ordergap.contract.hyperparameters import parse
 from ordergap.hosts import Hosts
-from ordergap.hosts.cluster import together
+from ordergap.hosts.cluster import connected
 from ordergap.sagemaker.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
 from ordergap.settings import JobSettings
 from ordergap.stopping import Stopped
@@ -35,7 +35,7 @@ def train(
     hyperparameters = parse(told)
     output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
     try:
-        with together(
+        with connected(
             opt_ml.hosts(),
             opt_ml.current_host(),
             environment.hosts_port,
