@@ -1,9 +1,9 @@
-"""The pipeline on a laptop: the shipped template, state machine and Lambda zips in an embedded AWS.
+"""The pipeline on this machine: template, state machine and Lambda zips in an embedded AWS.
 
     python -m local run
 
-`aws` starts the emulator; `deployment` puts the template into it. What the emulator only pretends
-is really done here: `state_machine` gives its interpreter SageMaker's jobs, `training` and
-`transform` run the container for them as `runners` say, and `lambda_runtime` runs the zips.
-`source` is the shop's database, `show` what the user sees, and `run` puts them in a row.
+`embedded` starts the emulator; `deployment` deploys the template. What the emulator only mocks
+is implemented here: `state_machine` gives its interpreter SageMaker's jobs, `training` and
+`transform` run the container for them by a runner of `runners`, and `lambda_runtime` runs the zips.
+`source` is the shop's database, `show` prints, and `run` does one run with all of them.
 """

@@ -1,4 +1,4 @@
-"""The pipeline on a laptop: python -m local run | due | tour | cdnow."""
+"""The pipeline on this machine: python -m local run | due | tour | cdnow."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-USAGE = """usage: python -m local {run,due,tour,cdnow} [options]; COMMAND --help says more
-  run    the whole AWS pipeline, in an AWS that runs on this machine
-  due    who is due in a week, out of the index of a table
-  tour   train, predict and serve, without any AWS
-  cdnow  write real orders to try things on, as cdnow.csv"""
+USAGE = """usage: python -m local {run,due,tour,cdnow} [options]; COMMAND --help lists its options
+  run    the whole AWS pipeline, in an emulated AWS on this machine
+  due    the customers due in a week, from the index of a table
+  tour   train, predict and serve, without AWS
+  cdnow  write cdnow.csv, 70,000 real orders to try things on"""
 
 
-def run(words: Sequence[str]) -> int:
-    """The whole pipeline; see `local.run`."""
-    # Nothing here may reach a real account, whatever this shell is logged in to.
+def run(arguments: Sequence[str]) -> int:
+    """Run the whole pipeline; see `local.run`."""
+    # Nothing may reach a real account that this shell is logged in to.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     from local.run import main  # noqa: PLC0415
 
-    return main(words)
+    return main(arguments)
 
 
-def due(words: Sequence[str]) -> int:
-    """Print who is due in a week."""
+def due(arguments: Sequence[str]) -> int:
+    """Print the customers due in a week."""
     import boto3  # noqa: PLC0415
 
     from local import due as index  # noqa: PLC0415
@@ -34,42 +34,42 @@ def due(words: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="python -m local due",
-        description="Who is expected to order in a week and has not lapsed, the earliest first.",
+        description="Customers who are expected to order in a week, the earliest first; not lapsed.",
     )
     parser.add_argument("week", help="an ISO week such as 2011-W50")
-    parser.add_argument("--table", required=True, help="the table of the forecasts")
+    parser.add_argument("--table", required=True, help="table of the forecasts")
     parser.add_argument("--market", default="default", help="(default %(default)s)")
     parser.add_argument("--buckets", type=int, default=index.BUCKETS, help="(default %(default)s)")
-    parser.add_argument("--endpoint-url", help="of the AWS that `run --keep` leaves up")
-    options = parser.parse_args(words)
+    parser.add_argument("--endpoint-url", help="of the AWS that `run --keep` started")
+    options = parser.parse_args(arguments)
     dynamodb = boto3.client("dynamodb", endpoint_url=options.endpoint_url)
-    found = index.due(dynamodb, options.table, options.market, options.week, options.buckets)
+    items = index.due(dynamodb, options.table, options.market, options.week, options.buckets)
     console = show.console()
-    console.print(show.customers(found))
-    console.print(f"{len(found):,} customers of {options.market} are due in {options.week}.")
+    console.print(show.customers(items))
+    console.print(f"{len(items):,} customers of {options.market} are due in {options.week}.")
     return 0
 
 
-def tour(words: Sequence[str]) -> int:
+def tour(arguments: Sequence[str]) -> int:
     """Train, predict and serve; see `local.tour`."""
     from local.tour import main  # noqa: PLC0415
 
-    main(list(words))
+    main(list(arguments))
     return 0
 
 
-def cdnow(words: Sequence[str]) -> int:
+def cdnow(arguments: Sequence[str]) -> int:
     """Write the CDNOW orders."""
     from local.cdnow import COLUMNS, write  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m local cdnow",
-        description="Write 70,000 orders of a record shop as CSV, and what to say for its columns.",
+        description="Write 70,000 orders of a record shop as CSV, and print the column options.",
     )
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=Path(), help="where to (default: here)"
+        "folder", type=Path, nargs="?", default=Path(), help="folder (default: the current one)"
     )
-    path = write(parser.parse_args(words).folder)
+    path = write(parser.parse_args(arguments).folder)
     print(path, *(f"--{name} {column}" for name, column in COLUMNS.items()))
     return 0
 
@@ -82,15 +82,15 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
-def main(words: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit code."""
-    if words and words[0] in {"-h", "--help"}:
+    if arguments and arguments[0] in {"-h", "--help"}:
         print(USAGE)
         return 0
-    if not words or words[0] not in COMMANDS:
+    if not arguments or arguments[0] not in COMMANDS:
         print(USAGE, file=sys.stderr)
         return 2
-    return COMMANDS[words[0]](words[1:])
+    return COMMANDS[arguments[0]](arguments[1:])
 
 
 if __name__ == "__main__":

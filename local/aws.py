@@ -1,4 +1,4 @@
-"""An AWS at an address, with a client for each service that is used here."""
+"""An emulated AWS, with a client for each service that is used here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-CREDENTIALS = {  # the emulator wants some and takes any
+CREDENTIALS = {  # the emulator requires some and accepts any
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_REGION": REGION,
@@ -31,7 +31,7 @@ CREDENTIALS = {  # the emulator wants some and takes any
 
 @dataclass(frozen=True)
 class Aws:
-    """An AWS at the address `endpoint`; `folder` is for files and logs of what runs in it."""
+    """An AWS at `endpoint`; what runs in it has its files and logs in `folder`."""
 
     endpoint: str
     folder: Path

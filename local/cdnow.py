@@ -1,4 +1,4 @@
-"""CDNOW: 70,000 orders of a record shop, the data that customer-base analysis is tried on."""
+"""CDNOW: 70,000 orders of a record shop, a standard data set of customer-base analysis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(folder: Path) -> Path:
     """CDNOW as CSV in `folder`, from the Lifetimes package; its columns are `COLUMNS`."""
     package = importlib.util.find_spec("lifetimes")
     if package is None or package.origin is None:
-        sys.exit("The package lifetimes, which carries the CDNOW data, is missing: make setup.")
+        sys.exit("The package lifetimes, which contains the CDNOW data, is not installed; run make setup.")
     source = Path(package.origin).parent / "datasets" / "CDNOW_master.txt"
     path = folder / "cdnow.csv"
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""The shipped template in the embedded AWS, as `aws cloudformation package` and `deploy` do it."""
+"""Deploys the template to the embedded AWS as `aws cloudformation package` and `deploy` do."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 TEMPLATE = ROOT / "infra" / "template.yaml"
 STACK = "ordergap"
 PACKAGES = "ordergap-packages"
-LEFT_OUT = {
-    "AWS::S3::BucketPolicy": "nobody is refused anything here",
-    "AWS::Scheduler::Schedule": "the run is started by hand",
-    "AWS::CloudWatch::Alarm": "no metrics are collected here",
+NOT_EMULATED = {
+    "AWS::S3::BucketPolicy": "bucket policy",
+    "AWS::Scheduler::Schedule": "schedule",
+    "AWS::CloudWatch::Alarm": "alarms",
 }
-"""Types of resources that the emulator passes over, and why the pipeline runs without them."""
+"""Resource types that the emulator skips, and their names for the user."""
 
 Template = dict[str, Any]
-_NOTHING = {"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}}
+_PLACEHOLDER = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
 
 
 class NotDeployed(Exception):
-    """The emulator did not take the whole template; the message says what it left out."""
+    """The emulator did not create the whole stack; the message names what is missing."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the deployed pipeline is called."""
+    """The names of the deployed pipeline's resources."""
 
     aws: Aws
     outputs: Mapping[str, str]
@@ -68,7 +68,7 @@ class Deployment:
         return self.outputs["PipelineArn"]
 
     def create_state_machine(self, name: str, definition: str) -> str:
-        """A state machine that is executed, with the pipeline's role; its ARN."""
+        """Create a state machine that is executed, with the pipeline's role; returns its ARN."""
         return self.aws.states.create_state_machine(
             name=name, definition=definition, roleArn=self.role
         )["stateMachineArn"]
@@ -78,56 +78,56 @@ def deploy(aws: Aws, secret: str, parameters: Mapping[str, str] | None = None) -
     """Deploy the template, its zips and its state machine.
 
     secret      ARN of the secret that holds the database's URL
-    parameters  of the template, where its defaults do not suit
+    parameters  of the template, where not its defaults
 
     Raises NotDeployed.
     """
     template = load(TEMPLATE)
     _upload_code(aws, template)
-    # The emulator neither reads a definition from S3 nor executes what CloudFormation makes. Its
-    # stand-in keeps the ARN; the real one is made below, of the substitutions as they come out.
+    # The emulator neither reads a definition from S3 nor executes what CloudFormation creates. Its
+    # placeholder gets the ARN; the real one is created below, with the resolved substitutions.
     machine = _state_machine(template)
     substitutions = machine.pop("DefinitionSubstitutions")
     source = (TEMPLATE.parent / machine.pop("DefinitionS3Location")).resolve()
-    machine["DefinitionString"] = json.dumps(_NOTHING)
+    machine["DefinitionString"] = json.dumps(_PLACEHOLDER)
     for key, value in substitutions.items():
         template["Outputs"][f"Substitution{key}"] = {"Value": value}
     template["Outputs"]["Role"] = {"Value": machine["RoleArn"]}
-    given: list[ParameterTypeDef] = [
+    stack_parameters: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": value}
         for key, value in {"SourceSecretArn": secret, **(parameters or {})}.items()
     ]
     aws.cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=json.dumps(template),
-        Parameters=given,
+        Parameters=stack_parameters,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     )
     outputs = _outputs(aws)
-    # The emulator forgets it.
+    # CloudFormation's emulation ignores this setting.
     aws.s3.put_bucket_notification_configuration(
         Bucket=outputs["BucketName"], NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
     _check_complete(aws, template)
-    found = {
+    substitutions = {
         key.removeprefix("Substitution"): outputs.pop(key)
         for key in list(outputs)
         if key.startswith("Substitution")
     }
     deployment = Deployment(
-        aws, outputs, substitute(source.read_text(encoding="utf-8"), found), outputs.pop("Role")
+        aws, outputs, substitute(source.read_text(encoding="utf-8"), substitutions), outputs.pop("Role")
     )
     deployment.create_state_machine(deployment.pipeline.rpartition(":")[2], deployment.definition)
     return deployment
 
 
 def load(path: Path) -> Template:
-    """A template as JSON knows it: `!Ref X` becomes {"Ref": "X"}, `!Sub` {"Fn::Sub": …}."""
+    """A template in JSON's form: `!Ref X` becomes {"Ref": "X"}, `!Sub` {"Fn::Sub": …}."""
     return dict(yaml.load(path.read_text(encoding="utf-8"), _Loader))  # noqa: S506 - a safe loader
 
 
 class _Loader(yaml.SafeLoader):
-    """Knows CloudFormation's short forms."""
+    """Parses CloudFormation's short forms."""
 
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, object]:
@@ -147,7 +147,7 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def substitute(definition: str, values: Mapping[str, str]) -> str:
-    """The definition with its `${Name}` filled in; NotDeployed where one has no value.
+    """The definition with its `${Name}` replaced; NotDeployed where one has no value.
 
     >>> substitute('{"Image": "${ImageUri}"}', {"ImageUri": "shop:1"})
     '{"Image": "shop:1"}'
@@ -155,11 +155,11 @@ def substitute(definition: str, values: Mapping[str, str]) -> str:
     names = set(re.findall(r"\$\{(\w+)\}", definition))
     if missing := names - values.keys():
         raise NotDeployed(f"the template has no substitution for {', '.join(sorted(missing))}")
-    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], definition)
+    return re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], definition)
 
 
 def _upload_code(aws: Aws, template: Template) -> None:
-    """Local zips become objects in a bucket, as `aws cloudformation package` leaves them."""
+    """Upload the local zips to a bucket, as `aws cloudformation package` does."""
     aws.s3.create_bucket(Bucket=PACKAGES)
     for resource in template["Resources"].values():
         code = resource.get("Properties", {}).get("Code")
@@ -167,13 +167,13 @@ def _upload_code(aws: Aws, template: Template) -> None:
             continue
         path = (TEMPLATE.parent / code).resolve()
         if not path.is_file():
-            raise NotDeployed(f"{path.name} is not built: make package")
+            raise NotDeployed(f"{path.name} does not exist; run make package")
         aws.s3.upload_file(str(path), PACKAGES, path.name)
         resource["Properties"]["Code"] = {"S3Bucket": PACKAGES, "S3Key": path.name}
 
 
 def _state_machine(template: Template) -> Template:
-    """The properties of the only one there is."""
+    """The properties of the only state machine."""
     [properties] = [
         resource["Properties"]
         for resource in template["Resources"].values()
@@ -190,19 +190,23 @@ def _outputs(aws: Aws) -> dict[str, str]:
 
 
 def _check_complete(aws: Aws, template: Template) -> None:
-    """NotDeployed where a resource is missing whose type may not be left out."""
-    pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
-    made = {one["LogicalResourceId"] for page in pages for one in page["StackResourceSummaries"]}
+    """NotDeployed where a resource is missing whose type is not in NOT_EMULATED."""
+    paginator = aws.cloudformation.get_paginator("list_stack_resources")
+    created = {
+        resource["LogicalResourceId"]
+        for page in paginator.paginate(StackName=STACK)
+        for resource in page["StackResourceSummaries"]
+    }
     conditional = {
         name for name, resource in template["Resources"].items() if "Condition" in resource
     }
     missing = [
         f"{name} ({resource['Type']})"
         for name, resource in template["Resources"].items()
-        if name not in made | conditional and resource["Type"] not in LEFT_OUT
+        if name not in created | conditional and resource["Type"] not in NOT_EMULATED
     ]
     if missing:
         raise NotDeployed(
-            f"the emulator passed over {', '.join(missing)}: give it an adapter in local/, or "
-            "enter the type into LEFT_OUT with the reason why the pipeline runs without it"
+            f"the emulator skipped {', '.join(missing)}; add an adapter to local/, or "
+            "add the type to NOT_EMULATED"
         )

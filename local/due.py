@@ -1,4 +1,4 @@
-"""Who is due in a week: the question that the index `by_week` answers."""
+"""The customers due in a week, from the index `by_week` of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INDEX = "by_week"
 BUCKETS = 8
-"""The template's default for WeekBuckets: over so many keys a week's customers are spread."""
+"""The template's default of WeekBuckets, the keys over which a week's customers are spread."""
 LOOK_AHEAD_WEEKS = 54  # forecasts end a year ahead
 
 Item = dict[str, "AttributeValueTypeDef"]
@@ -33,9 +33,9 @@ def week_of(day: datetime.date) -> str:
 def due(
     dynamodb: DynamoDBClient, table: str, market: str, week: str, buckets: int = BUCKETS
 ) -> list[Item]:
-    """Whoever is due in that week of the market and has not lapsed, the earliest first."""
+    """The customers of the market who are due in the week and not lapsed, the earliest first."""
 
-    def ask(bucket: int) -> list[Item]:
+    def query(bucket: int) -> list[Item]:
         pages = dynamodb.get_paginator("query").paginate(
             TableName=table,
             IndexName=INDEX,
@@ -45,17 +45,17 @@ def due(
         return [item for page in pages for item in page["Items"]]
 
     with ThreadPoolExecutor(4) as threads:
-        found = itertools.chain.from_iterable(threads.map(ask, range(buckets)))
-        waiting = [item for item in found if item["status"]["S"] != "lapsed"]
+        items = itertools.chain.from_iterable(threads.map(query, range(buckets)))
+        waiting = [item for item in items if item["status"]["S"] != "lapsed"]
     return sorted(waiting, key=_earliest)
 
 
 def due_next(
-    dynamodb: DynamoDBClient, table: str, market: str, after: datetime.date
+    dynamodb: DynamoDBClient, table: str, market: str, since: datetime.date
 ) -> Iterator[Item]:
-    """Whoever is due after that day, the earliest first, week by week."""
+    """The customers due in the week of the day `since` and later, the earliest first."""
     for week in range(LOOK_AHEAD_WEEKS):
-        day = after + datetime.timedelta(weeks=week)
+        day = since + datetime.timedelta(weeks=week)
         yield from due(dynamodb, table, market, week_of(day))
 
 

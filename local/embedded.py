@@ -1,7 +1,7 @@
-"""The embedded AWS: moto's server in this process, with what it only pretends really done.
+"""The emulated AWS: moto's server in this process, with working jobs, functions and rules.
 
-Moto keeps S3, DynamoDB, SNS, SQS and the rest in memory and interprets the state machine. Parts of
-it are replaced while the server runs, so its version is pinned exactly.
+Moto keeps S3, DynamoDB, SNS, SQS and the rest in memory and interprets the state machine. Parts
+of it are replaced while the server runs, so its version is pinned exactly.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ EXECUTES: dict[str, dict[str, bool]] = {
 
 @contextmanager
 def start(folder: Path, runner: Runner) -> Iterator[Aws]:
-    """An embedded AWS on a free port, one at a time; nothing of it is left afterwards.
+    """An emulated AWS on a free port, while the context lasts. Only one may run at a time.
 
-    `runner` runs the containers of SageMaker's jobs; they, and the Lambda functions, have their
+    `runner` runs the containers of SageMaker's jobs. These and the Lambda functions have their
     files and logs in `folder`.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    logging.getLogger("moto").setLevel(logging.CRITICAL)  # it reports what the user is told anyhow
+    logging.getLogger("moto").setLevel(logging.CRITICAL)  # errors reach the user by other ways
     with ExitStack() as stack:
-        # `deployment` compares what was made with the template, and says more.
+        # `deployment` compares the created resources with the template, and says more.
         stack.enter_context(patch.object(parsing, "warnings", Mock(warnings)))
         stack.enter_context(patch.dict(default_user_config, EXECUTES))
         stack.enter_context(patch.object(threaded_moto_server, "MotoRequestHandler", Handler))

@@ -1,4 +1,4 @@
-"""EventBridge rules that start the state machine, which the emulator keeps but does not follow."""
+"""EventBridge rules that start the state machine, which moto stores but does not apply."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STATES = ":states:"
 
 @contextmanager
 def installed(aws: Aws) -> Iterator[None]:
-    """While it lasts, an event that an enabled rule is for starts the state machines it names."""
-    ordinary = Rule.send_to_targets
+    """While the context lasts, events start the state machines of the enabled rules they match."""
+    original = Rule.send_to_targets
 
     def send(rule: Rule, event: Mapping[str, Any], *, transform_input: bool = True) -> None:
         machines = [target for target in rule.targets if STATES in target["Arn"]]
         if not machines:
-            ordinary(rule, event, transform_input)  # type: ignore[arg-type]  # as it came
+            original(rule, event, transform_input)  # type: ignore[arg-type]
         elif rule.state == "ENABLED" and rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
             for target in machines:
                 aws.states.start_execution(

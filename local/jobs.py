@@ -1,7 +1,7 @@
-"""SageMaker's training and transform jobs, which the emulator declares complete at once.
+"""SageMaker's training and transform jobs, which moto declares complete at once.
 
-A job runs in a thread of its own. What became of it is written into the emulator's own record, so
-that Describe and List say it.
+A job runs in a thread of its own. Its status is written into moto's record of it, so that Describe
+and List return it.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from local.runners import Container, NoImage, Runner
 
 REASON_LIMIT = 1024
 STOP_SECONDS = {"training": 120, "transform": 30}
-"""How long a container has between SIGTERM and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL to a container."""
 
 log = logging.getLogger("ordergap")
 
 
 class JobFailed(Exception):
-    """The job has failed; the message is its FailureReason."""
+    """The job failed; the message is its FailureReason."""
 
 
 class JobStopped(Exception):
-    """The job was stopped from outside."""
+    """The job was stopped, by its caller or its time limit."""
 
 
 @dataclass
 class Job:
-    """A job: what was asked for, the emulator's record of it and where it works."""
+    """A job: its request, moto's record of it and its folder."""
 
     aws: Aws
     runner: Runner
     kind: str
     """training or transform"""
     request: Mapping[str, Any]
-    """As CreateTrainingJob or CreateTransformJob got it."""
+    """The request of CreateTrainingJob or CreateTransformJob."""
     record: FakeTrainingJob | FakeTransformJob
     folder: Path
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -61,16 +61,16 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The name the caller gave it."""
+        """The job's name."""
         return str(self.request[f"{self.kind.title()}JobName"])
 
     @property
     def log(self) -> Path:
-        """What its container prints."""
+        """The output of its container."""
         return self.folder / f"{self.name}.log"
 
     def note(self, status: str, secondary: str = "", more: Mapping[str, object] = {}) -> None:
-        """Write the job's state, and more, into the record."""
+        """Write the job's status, and `more`, into the record."""
         now = datetime.datetime.now(datetime.UTC)
         changes: dict[str, object] = {f"{self.kind}_job_status": status, "last_modified_time": now}
         if self.kind == "training":
@@ -81,7 +81,7 @@ class Job:
     def run(
         self, image: str, command: str, opt_ml: Path, environment: Mapping[str, str], port: int = 0
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """The job's container, which has ended afterwards. Raises NoImage."""
+        """The job's container, which is stopped at the end of the context. Raises NoImage."""
         with self.log.open("wb") as log:
             self.container = self.runner.start(image, command, opt_ml, environment, log, port)
             try:
@@ -90,18 +90,18 @@ class Job:
                 self._end(self.container)
 
     def stop(self) -> None:
-        """Tell the job to stop, and its container, which the job may be waiting for."""
+        """Stop the job and its container, for which the job may be waiting."""
         self.stopping.set()
         if self.container is not None:
             threading.Thread(target=self._end, args=[self.container], daemon=True).start()
 
     def wait(self, seconds: float) -> None:
-        """Let time pass. Raises JobStopped."""
+        """Sleep. Raises JobStopped."""
         if self.stopping.wait(seconds):
             raise JobStopped
 
     def _end(self, container: Container) -> None:
-        """SIGTERM, and SIGKILL to one who does not listen."""
+        """SIGTERM, then SIGKILL if the container does not end in time."""
         if container.process.poll() is None:
             container.process.send_signal(signal.SIGTERM)
             try:
@@ -115,7 +115,7 @@ Work = Callable[[Job, Path], None]
 
 
 class Jobs:
-    """The jobs of an embedded AWS; as a context, in charge of its SageMaker and its jobs' end."""
+    """The jobs of an emulated AWS. As a context it handles SageMaker's calls, and stops all jobs."""
 
     def __init__(self, aws: Aws, runner: Runner, work: Mapping[str, Work]) -> None:
         self._aws, self._runner, self._work = aws, runner, work
@@ -143,7 +143,7 @@ class Jobs:
             thread.join()
 
     def stop(self, kind: str, name: str) -> None:
-        """Stop a job that runs; one that has ended stays as it is."""
+        """Stop a job if it is running."""
         if name in self._running and self._running[name][0].kind == kind:
             job = self._running[name][0]
             job.note("Stopping")
@@ -181,7 +181,7 @@ class Jobs:
         self, kind: str, request: Mapping[str, Any], record: FakeTrainingJob | FakeTransformJob
     ) -> None:
         job = Job(self._aws, self._runner, kind, request, record, self._aws.folder)
-        vars(record).update(environment=request.get("Environment"), **NOTHING_YET[kind])
+        vars(record).update(environment=request.get("Environment"), **INITIAL[kind])
         job.note("InProgress", "Starting")
         thread = threading.Thread(target=self._run, args=[job], name=job.name, daemon=True)
         self._running[job.name] = job, thread
@@ -198,7 +198,7 @@ class Jobs:
         except (JobFailed, NoImage) as error:
             status, reason = "Failed", str(error)[:REASON_LIMIT]
         except Exception:
-            log.exception("the job %s met a fault of this laptop's SageMaker", job.name)
+            log.exception("the emulation of SageMaker failed in job %s", job.name)
             status, reason = "Failed", "InternalServerError: We encountered an internal error."
         now = datetime.datetime.now(datetime.UTC)
         more: dict[str, object] = {"failure_reason": reason, f"{job.kind}_end_time": now}
@@ -208,8 +208,8 @@ class Jobs:
         del self._running[job.name]
 
 
-# What the emulator invents about a job as it records it.
-NOTHING_YET: dict[str, dict[str, object]] = {
+# Fields that moto makes up when it records a job.
+INITIAL: dict[str, dict[str, object]] = {
     "training": {"training_end_time": None, "final_metric_data_list": None},
     "transform": {"transform_end_time": None, "failure_reason": None},
 }

@@ -1,8 +1,8 @@
-"""Lambda functions as they are shipped: the zip, unpacked, under AWS's own runtime client.
+"""Runs the Lambda zips by AWS's own runtime client.
 
 A function's process sees its zip, Python's standard library and the runtime client, and nothing
-else of this checkout or its packages. It is fed by a small server that speaks the Runtime API.
-Warm processes are used again; calls at the same time get one each.
+else of this checkout or its packages. A small server gives it its invocations by the Runtime API.
+Warm processes are reused; each concurrent invocation has a process of its own.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from local.aws import CREDENTIALS, Aws
 
-INIT_SECONDS = 60  # AWS gives 10; this machine may be busy
+INIT_SECONDS = 60  # on AWS 10; this machine may be busy
 CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an invocation gave: the function's JSON, or that of its error."""
+class Result:
+    """The result of an invocation: the function's JSON, or that of its error."""
 
     payload: bytes
     failed: bool = False
 
     @classmethod
-    def error(cls, kind: str, message: str) -> Answer:
-        """A failure that the function could not tell of itself."""
+    def error(cls, kind: str, message: str) -> Result:
+        """A failure outside the function's code."""
         return cls(json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
 
 
 @dataclass(frozen=True)
-class Call:
-    """One invocation, on its way."""
+class Invocation:
+    """An invocation of a function."""
 
     payload: bytes
     deadline: float
@@ -60,7 +60,7 @@ class Call:
 
 @contextmanager
 def installed(aws: Aws) -> Iterator[None]:
-    """While it lasts, invoking a function runs it; afterwards none of its processes is left."""
+    """While the context lasts, invoking a function runs it. All processes end with it."""
     functions: dict[str, Function] = {}
     lock = threading.Lock()
     client = _runtime_client(aws.folder / "runtime")
@@ -73,15 +73,15 @@ def installed(aws: Aws) -> Iterator[None]:
         headers: object,  # noqa: ARG001
         response_headers: dict[str, str],
     ) -> bytes:
-        found = backend.get_function(function_name, qualifier)
+        record = backend.get_function(function_name, qualifier)
         with lock:
-            if found.function_arn not in functions:
-                functions[found.function_arn] = Function.unpack(found, aws, client)
-            function = functions[found.function_arn]
-        answer = function.invoke(body.encode() if isinstance(body, str) else body or b"{}")
-        if answer.failed:
+            if record.function_arn not in functions:
+                functions[record.function_arn] = Function.unpack(record, aws, client)
+            function = functions[record.function_arn]
+        result = function.invoke(body.encode() if isinstance(body, str) else body or b"{}")
+        if result.failed:
             response_headers["x-amz-function-error"] = "Unhandled"
-        return answer.payload
+        return result.payload
 
     with patch.object(LambdaSimpleBackend, "invoke", invoke):
         try:
@@ -92,12 +92,12 @@ def installed(aws: Aws) -> Iterator[None]:
 
 
 def _runtime_client(folder: Path) -> Path:
-    """A folder with the runtime client and what it needs, as /var/runtime is on AWS."""
+    """A folder with the runtime client and its packages, like /var/runtime on AWS."""
     folder.mkdir(exist_ok=True)
     for name in CLIENT:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"the package {name} is missing: make setup")
+            raise ModuleNotFoundError(f"the package {name} is not installed; run make setup")
         origin = Path(spec.origin)
         origin = origin.parent if origin.name == "__init__.py" else origin
         (folder / origin.name).symlink_to(origin)
@@ -118,22 +118,22 @@ class Function:
     all: list[Instance] = field(default_factory=list)
 
     @classmethod
-    def unpack(cls, made: LambdaFunction, aws: Aws, client: Path) -> Function:
-        """The function that CreateFunction made."""
-        task = aws.folder / "lambda" / made.function_name
-        with zipfile.ZipFile(io.BytesIO(made.code_bytes)) as code:
+    def unpack(cls, record: LambdaFunction, aws: Aws, client: Path) -> Function:
+        """The function of a CreateFunction request."""
+        task = aws.folder / "lambda" / record.function_name
+        with zipfile.ZipFile(io.BytesIO(record.code_bytes)) as code:
             code.extractall(task)
-        log = aws.folder / f"{made.function_name}.log"
+        log = aws.folder / f"{record.function_name}.log"
         environment = {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
-            "AWS_LAMBDA_FUNCTION_NAME": made.function_name,
+            "AWS_LAMBDA_FUNCTION_NAME": record.function_name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(made.memory_size),
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{made.function_name}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(record.memory_size),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{record.function_name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-            "_HANDLER": made.handler,
+            "_HANDLER": record.handler,
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": str(client),
             "LANG": "en_US.UTF-8",
@@ -141,11 +141,11 @@ class Function:
             "PATH": os.defpath,
             "PYTHONPATH": os.pathsep.join([str(task), str(client)]),
             "PYTHONDONTWRITEBYTECODE": "1",
-            **{name: str(value) for name, value in made.environment_vars.items()},
+            **{name: str(value) for name, value in record.environment_vars.items()},
         }
-        return cls(made.function_name, made.function_arn, task, int(made.timeout), environment, log)
+        return cls(record.function_name, record.function_arn, task, int(record.timeout), environment, log)
 
-    def invoke(self, payload: bytes) -> Answer:
+    def invoke(self, payload: bytes) -> Result:
         """Run the handler in a warm process, or in a new one."""
         try:
             instance = self.idle.pop()
@@ -155,21 +155,21 @@ class Function:
             if (problem := instance.start()) is not None:
                 instance.close()
                 return problem
-        call = Call(payload, time.time() + self.timeout)
-        answer = instance.answer(call)
-        if answer is not None:
+        invocation = Invocation(payload, time.time() + self.timeout)
+        result = instance.run(invocation)
+        if result is not None:
             self.idle.append(instance)
-            return answer
+            return result
         code = instance.process.poll()
         instance.close()
         if code is None:
-            return Answer.error(
+            return Result.error(
                 "Sandbox.Timedout",
-                f"RequestId: {call.id} Error: Task timed out after {self.timeout:.2f} seconds",
+                f"RequestId: {invocation.id} Error: Task timed out after {self.timeout:.2f} seconds",
             )
-        return Answer.error(
+        return Result.error(
             "Runtime.ExitError",
-            f"RequestId: {call.id} Error: Runtime exited with error: exit status {code}",
+            f"RequestId: {invocation.id} Error: Runtime exited with error: exit status {code}",
         )
 
     def close(self) -> None:
@@ -179,12 +179,12 @@ class Function:
 
 
 class Instance:
-    """One process of a function, and the server that hands it its calls."""
+    """A process of a function, and the server of its Runtime API."""
 
     def __init__(self, function: Function) -> None:
         self._function = function
-        self._calls: queue.Queue[Call] = queue.Queue()
-        self._answers: queue.Queue[Answer] = queue.Queue()
+        self._invocations: queue.Queue[Invocation] = queue.Queue()
+        self._results: queue.Queue[Result] = queue.Queue()
         self._ready = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -202,29 +202,29 @@ class Instance:
             start_new_session=True,
         )
 
-    def start(self) -> Answer | None:
-        """Wait until the handler is imported; what it failed with, if it did."""
+    def start(self) -> Result | None:
+        """Wait until the handler is imported; returns the error if that fails."""
         end = time.monotonic() + INIT_SECONDS
         while not self._ready.wait(0.01):
-            if not self._answers.empty():
-                return self._answers.get()
+            if not self._results.empty():
+                return self._results.get()
             if self.process.poll() is not None or time.monotonic() > end:
-                return Answer.error("Runtime.ExitError", "the function's process did not start")
+                return Result.error("Runtime.ExitError", "the function's process did not start")
         return None
 
-    def answer(self, call: Call) -> Answer | None:
-        """The answer to a call; None where the time is over or the process has died."""
-        self._calls.put(call)
-        while time.time() < call.deadline:
+    def run(self, invocation: Invocation) -> Result | None:
+        """The result of an invocation; None where it times out or the process exits."""
+        self._invocations.put(invocation)
+        while time.time() < invocation.deadline:
             try:
-                return self._answers.get(timeout=0.05)
+                return self._results.get(timeout=0.05)
             except queue.Empty:
                 if self.process.poll() is not None:
                     return None
         return None
 
     def close(self) -> None:
-        """End the process, as AWS does: without asking."""
+        """Kill the process, as AWS does."""
         self.process.kill()
         self.process.wait()
         self._server.shutdown()
@@ -239,24 +239,24 @@ class Instance:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                """The next call, once there is one."""
+                """The next invocation, once there is one."""
                 instance._ready.set()
-                call = instance._calls.get()
+                invocation = instance._invocations.get()
                 self._reply(
                     200,
-                    call.payload,
+                    invocation.payload,
                     {
-                        "Lambda-Runtime-Aws-Request-Id": call.id,
-                        "Lambda-Runtime-Deadline-Ms": str(round(call.deadline * 1000)),
+                        "Lambda-Runtime-Aws-Request-Id": invocation.id,
+                        "Lambda-Runtime-Deadline-Ms": str(round(invocation.deadline * 1000)),
                         "Lambda-Runtime-Invoked-Function-Arn": instance._function.arn,
                         "Content-Type": "application/json",
                     },
                 )
 
             def do_POST(self) -> None:
-                """The handler's answer, its error, or why it could not be imported."""
+                """The handler's result or error, or the error of its import."""
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                instance._answers.put(Answer(body, failed=self.path.endswith("/error")))
+                instance._results.put(Result(body, failed=self.path.endswith("/error")))
                 self._reply(202, b'{"status":"OK"}', {})
 
             def _reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
@@ -268,6 +268,6 @@ class Instance:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Nothing: the function's log is the function's."""
+                """No log: the log file is for the function's output."""
 
         return RuntimeApi

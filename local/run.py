@@ -29,7 +29,7 @@ from rich.console import Console
 
 from local import cdnow, embedded, show, source
 from local.aws import CREDENTIALS
-from local.deployment import LEFT_OUT, Deployment, NotDeployed, deploy
+from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
 from local.due import INDEX, due_next, week_of
 from local.options import columns, execution_input, parser
 from local.runners import IMAGE, ROOT, Docker, Process, Runner, has_image
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
             secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
             deployment = deploy(aws, secret, LAPTOP)
             step.text += f" at {aws.endpoint}"
-        for kind, why in LEFT_OUT.items():
+        for kind, why in NOT_EMULATED.items():
             console.print(f"    without {kind}: {why}", style="dim")
         run = Run(deployment, options.market, options.output)
         run.execute(execution_input(options, names, as_of), console)

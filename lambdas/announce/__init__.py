@@ -1,1 +1,1 @@
-"""Tell people and machines how the run of a market ended."""
+"""Announce how the run of a market ended."""

@@ -1,4 +1,4 @@
-"""Publish how the run of a market ended, for people and for machines."""
+"""Lambda: announce the outcome of a run, for people and for machines."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """What the function's environment says."""
+    """The function's environment."""
 
-    topic_arn: str = Field(alias="ORDERGAP_TOPIC_ARN", description="topic that tells the outcome")
+    topic_arn: str = Field(alias="ORDERGAP_TOPIC_ARN", description="topic of the announcements")
 
 
 @observed
 def handle(event: object, _context: LambdaContext) -> dict[str, object]:
     """See `announce`."""
-    told = parse(Announce, event)
-    message_id = announce(told, from_environment(Settings), clients.sns())
-    failed = told.status == "FAILED"
-    publish(told.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
-    said = sentence(told)
-    logger().info(said)
-    return {"message_id": message_id, "sentence": said}
+    outcome = parse(Announce, event)
+    message_id = announce(outcome, from_environment(Settings), clients.sns())
+    failed = outcome.status == "FAILED"
+    publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
+    text = sentence(outcome)
+    logger().info(text)
+    return {"message_id": message_id, "sentence": text}
 
 
-def announce(told: Announce, settings: Settings, sns: SNSClient) -> str:
-    """Publish the sentence and the event; the message's id.
+def announce(outcome: Announce, settings: Settings, sns: SNSClient) -> str:
+    """Publish the outcome; returns the message's id.
 
     Subscribers can filter by the attributes `status` and `market`.
     """
-    attributes = {"status": told.status} | ({"market": told.market} if told.market else {})
+    attributes = {"status": outcome.status} | ({"market": outcome.market} if outcome.market else {})
     typed: dict[str, MessageAttributeValueTypeDef] = {
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
     published = sns.publish(
         TopicArn=settings.topic_arn,
-        Subject=subject(told),
-        Message=message(told),
+        Subject=subject(outcome),
+        Message=message(outcome),
         MessageStructure="json",
         MessageAttributes=typed,
     )

@@ -1,4 +1,4 @@
-"""How the run of a market ended, as a sentence for people and as an event for machines."""
+"""The outcome of a run, in words for people and as an event for machines."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ _CONSOLES = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 _CONSOLE = "console.aws.amazon.com"
-# Where SageMaker and Lambda say it in the JSON text of a cause, which may be cut off at its end.
+# Where SageMaker and Lambda put the reason in the JSON of a cause, whose end may be cut off.
 _REASON = re.compile(r'"(?:FailureReason|errorMessage)"\s*:\s*("(?:[^"\\]|\\.)*")')
-_MOST_TEXT = 2000  # characters; a message has 256 KiB and repeats a text for each protocol
-_MOST_NAME = 300
-_MOST_SUBJECT = 100
+_MAX_TEXT = 2000  # characters; a message holds 256 KiB, with a copy of the text for each protocol
+_MAX_NAME = 300
+_MAX_SUBJECT = 100
 
 
-def _short(most: int) -> AfterValidator:
-    """Cut to `most` characters, all of which can be sent."""
+def _cut(limit: int) -> AfterValidator:
+    """Cuts to `limit` characters and replaces what UTF-8 cannot encode."""
 
     def cut(text: str) -> str:
         text = text.encode(errors="replace").decode()
-        return text if len(text) <= most else f"{text[: most - 1]}…"
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
     return AfterValidator(cut)
 
 
 def reason(cause: str) -> str:
-    """What a cause says in the end.
+    """The reason of a failure, out of the JSON that AWS wraps around it.
 
     >>> reason('{"TrainingJobStatus": "Failed", "FailureReason": "UserError: no rows"}')
     'UserError: no rows'
     >>> reason("Task timed out")
     'Task timed out'
     """
-    found = _REASON.search(cause)
+    match = _REASON.search(cause)
     try:
-        return str(json.loads(found[1], strict=False)) if found else cause
-    except ValueError:  # not JSON after all
+        return str(json.loads(match[1], strict=False)) if match else cause
+    except ValueError:  # not JSON
         return cause
 
 
-def _plain(value: object) -> object:
+def _to_text(value: object) -> object:
     return value if value is None else str(value)
 
 
-Name = Annotated[str, BeforeValidator(_plain), _short(_MOST_NAME)]
-Text = Annotated[str, _short(_MOST_TEXT)]
-Cause = Annotated[str, AfterValidator(reason), _short(_MOST_TEXT)]
+Name = Annotated[str, BeforeValidator(_to_text), _cut(_MAX_NAME)]
+Text = Annotated[str, _cut(_MAX_TEXT)]
+Cause = Annotated[str, AfterValidator(reason), _cut(_MAX_TEXT)]
 
 
 class Verdict(BaseModel):
-    """What is told of the model: whether it was promoted, and why."""
+    """Whether the model was promoted, and why."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -70,7 +70,7 @@ class Verdict(BaseModel):
 
 
 class Counts(BaseModel):
-    """What is told of the customers."""
+    """The numbers of customers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,9 +82,9 @@ class Counts(BaseModel):
 
 
 class Announce(Event):
-    """The input: how the run of a market, or of all where `market` is null, ended.
+    """The input: how the run of a market ended, or of all markets where `market` is null.
 
-    Names are told as they came: one that another function refused is the very news.
+    Names are not validated: a name that another function rejected may be the reason of the failure.
     """
 
     status: Literal["SUCCEEDED", "FAILED"]
@@ -112,43 +112,48 @@ def console(execution_arn: str) -> str:
     return f"https://{host}/states/home?region={region}#/v2/executions/details/{execution_arn}"
 
 
-def sentence(told: Announce) -> str:
-    """How it ended, for people."""
-    if told.status == "SUCCEEDED" and told.verdict and told.counts:
-        verdict, counts = told.verdict, told.counts
-        fate = "was promoted" if verdict.promoted else "was kept as the champion"
+def sentence(outcome: Announce) -> str:
+    """The outcome in words."""
+    if outcome.status == "SUCCEEDED" and outcome.verdict and outcome.counts:
+        verdict, counts = outcome.verdict, outcome.counts
+        model = f"Model {verdict.model_version} was promoted"
+        if not verdict.promoted:
+            model = f"The champion, model {verdict.model_version}, was kept"
         return (
-            f"{told.market}: {counts.scored:,} customers have a forecast as of {told.as_of} "
+            f"{outcome.market}: {counts.scored:,} customers have a forecast as of {outcome.as_of} "
             f"({counts.written:,} written, {counts.superseded:,} superseded, {counts.rejected:,} "
-            f"rejected), by model {verdict.model_version}, which {fate}. {verdict.reason}"
+            f"rejected). {model}. {verdict.reason}"
         )
-    who = f"{told.market}: run" if told.market else "Run"
-    where = f" in {told.state}" if told.state else ""
-    error = f" ({told.error})" if told.error else ""
-    return f"{who} {told.run_id} failed{where}{error}: {told.cause or 'no cause was given'}"
+    run = f"{outcome.market}: run" if outcome.market else "Run"
+    error = f" ({outcome.error})" if outcome.error else ""
+    cause = outcome.cause or "no cause given"
+    return f"{run} {outcome.run_id} failed{_state(outcome)}{error}: {cause}"
 
 
-def subject(told: Announce) -> str:
-    """A line of at most 100 printable ASCII characters."""
-    where = f" in {told.state}" if told.state else ""
-    line = f"Ordergap {told.market or told.run_id}: {told.status.lower()}{where}"
-    return "".join(c if " " <= c <= "~" else "?" for c in line)[:_MOST_SUBJECT]
+def _state(outcome: Announce) -> str:
+    return f" in {outcome.state}" if outcome.state else ""
 
 
-def message(told: Announce) -> str:
-    """The message for each protocol, as SNS takes it with MessageStructure=json."""
-    said, link = sentence(told), console(told.execution_arn)
-    text = f"{said}\n\n{link}"
+def subject(outcome: Announce) -> str:
+    """The subject of an e-mail: at most 100 printable ASCII characters."""
+    name = outcome.market or outcome.run_id
+    text = f"Ordergap {name}: {outcome.status.lower()}{_state(outcome)}"
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_SUBJECT]
+
+
+def message(outcome: Announce) -> str:
+    """The message for each protocol, in the form of SNS's MessageStructure=json."""
+    text, link = sentence(outcome), console(outcome.execution_arn)
     event = _json({
         "source": "ordergap",
         "version": EVENT_VERSION,
-        **told.model_dump(mode="json"),
-        "sentence": said,
+        **outcome.model_dump(mode="json"),
+        "sentence": text,
         "console": link,
     })  # fmt: skip
     people, machines = ("default", "email"), ("sqs", "lambda", "https")
-    return _json(dict.fromkeys(people, text) | dict.fromkeys(machines, event))
+    return _json(dict.fromkeys(people, f"{text}\n\n{link}") | dict.fromkeys(machines, event))
 
 
-def _json(told: dict[str, object] | dict[str, str]) -> str:
-    return json.dumps(told, ensure_ascii=False)  # escaped twice, a letter would have 14 bytes
+def _json(content: dict[str, object] | dict[str, str]) -> str:
+    return json.dumps(content, ensure_ascii=False)  # an escaped letter would take 14 bytes

@@ -1,1 +1,1 @@
-"""From the shop's SQL source to files that a training job and a batch transform read."""
+"""Extract orders from the shop's database to the files of a training and a transform job."""

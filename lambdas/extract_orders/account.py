@@ -1,4 +1,4 @@
-"""What became of every row, added up over the shards."""
+"""The counts of rows, summed over the shards."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lambdas.shared.errors import SourceEmpty
 
 @dataclass
 class Account:
-    """The sums of the shards' reports, and the rows that no report knows of.
+    """The sums of the shards' reports, and the rows that are in no report.
 
-    later      rows after as_of, which are not looked at
+    later      rows after as_of, which are skipped
     watermark  the last day with a row until as_of
     """
 
@@ -38,20 +38,25 @@ class Account:
         self.orders += report.orders
         self.days += filter(None, (report.first_day, report.last_day))
 
-    def saw(self, *days: datetime.date | None) -> None:
-        """Days with rows, among them a shard's last; None is no day."""
+    def advance(self, *days: datetime.date | None) -> None:
+        """Move the watermark up to the latest of `days`; None is no day."""
         self.watermark = max(filter(None, (self.watermark, *days)), default=None)
 
-    def figures(self, where: str) -> dict[str, object]:
-        """The fields of `Extraction` that are counted; SourceEmpty where there is no customer."""
+    def figures(self, rows: str) -> dict[str, object]:
+        """The counted fields of `Extraction`; SourceEmpty where there is no customer.
+
+        `rows` says what was read, for the error message.
+        """
         rejected = self.rejected + Counter({Rejection.LATER: self.later})
         if not self.customers:
             if not rejected:
-                raise SourceEmpty(f"{where} has no rows")
+                raise SourceEmpty(
+                    f"{rows} has no rows; name another in market.table or market.query"
+                )
             reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in rejected.items())
             raise SourceEmpty(
-                f"none of the {rejected.total():,} rows of {where} can be used: {reasons}. Look at "
-                "the columns that market.columns names, and at as_of"
+                f"none of the {rejected.total():,} rows of {rows} can be used: {reasons}. Check "
+                "market.columns and as_of"
             )
         return {
             "customers": self.customers,

@@ -1,4 +1,4 @@
-"""The shop's database: the URL from its secret, and a connection whose failures are ours."""
+"""The shop's database: its URL out of a secret, and a connection that raises our errors."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _TLS = ("sslmode", "sslrootcert")
 
 
 def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
-    """The URL in a secret: bare, as ``{"url": …}``, or in the parts that RDS secrets have.
+    """The URL in a secret: alone, as ``{"url": …}``, or in parts as RDS writes them.
 
-    Raises BadEvent, which never quotes what is in the secret.
+    Raises BadEvent, whose message never contains the secret's value.
     """
     try:
         value = secrets.get_secret_value(SecretId=secret_id).get("SecretString", "").strip()
@@ -41,19 +41,17 @@ def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
         secrets.exceptions.ResourceNotFoundException,
         secrets.exceptions.InvalidRequestException,  # it is being deleted
     ):
-        raise BadEvent(
-            [f"there is no secret {secret_id}: create it, or correct its name"]
-        ) from None
+        raise BadEvent([f"there is no secret {secret_id}; create it or correct its name"]) from None
     try:
         url = make_url(value) if "://" in value.partition("{")[0] else _from_json(json.loads(value))
         driver = DRIVERS[url.get_backend_name()]
     except (ArgumentError, AttributeError, KeyError, TypeError, ValueError):
-        sentence = (
-            f"the secret {secret_id} holds no URL of a source: write "
-            '{"url": "postgresql://user:password@host:5432/shop"}, or begin the URL with one of '
-            f"{', '.join(DRIVERS)}; special characters of a password are %-encoded"
+        problem = (
+            f"the secret {secret_id} holds no database URL; write "
+            '{"url": "postgresql://user:password@host:5432/shop"}, with one of '
+            f"{', '.join(DRIVERS)} and special characters of the password %-encoded"
         )
-        raise BadEvent([sentence]) from None
+        raise BadEvent([problem]) from None
     return url.set(drivername=driver)
 
 
@@ -72,47 +70,47 @@ def _from_json(secret: dict[str, str]) -> URL:
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection]:
-    """A connection to the source.
+    """A connection to the database.
 
-    The URL may say how to use TLS: `sslmode` and `sslrootcert` mean what they do in libpq. Raises
-    SourceUnreachable where there is no connection and where it breaks later, and BadEvent for
-    parameters that the driver does not know.
+    The URL's parameters `sslmode` and `sslrootcert` set TLS as in libpq. Raises SourceUnreachable
+    where connecting fails or the connection breaks later, and BadEvent for parameters that the
+    driver does not support.
     """
     query = {name: value for name, value in url.query.items() if name not in _TLS}
-    arguments = _arguments(url) if url.host else {}
+    arguments = _connect_arguments(url) if url.host else {}
     engine = create_engine(url.set(query=query), poolclass=NullPool, connect_args=arguments)
     driver_error = engine.dialect.loaded_dbapi.Error
     try:
         connection = engine.connect()
     except (DBAPIError, OSError) as error:
         raise SourceUnreachable(
-            f"cannot connect to {shown(url)}: {said(error, url)}. See that the database is up, the "
-            "secret is right, and the function's network reaches it"
+            f"cannot connect to {redacted(url)}: {reason_of(error, url)}. Check that the database "
+            "is up, the secret is right and the function's subnets reach the database"
         ) from None
     except TypeError:
         raise BadEvent(
-            [f"the driver does not know one of the URL's parameters {', '.join(query)}"]
+            [f"the driver does not support one of the URL's parameters {', '.join(query)}"]
         ) from None
     except AttributeError:
         if url.password:
             raise
-        raise BadEvent([f"{shown(url)} asks for a password: put it into the secret"]) from None
+        raise BadEvent([f"{redacted(url)} needs a password; add it to the secret"]) from None
     with connection:
         try:
-            _be_patient(connection)
+            _set_read_timeout(connection)
             yield connection
         except (DBAPIError, driver_error, ConnectionError, TimeoutError) as error:
             connection.invalidate()
             raise SourceUnreachable(
-                f"reading from {shown(url)} stopped: {said(error, url)}"
+                f"reading from {redacted(url)} failed: {reason_of(error, url)}"
             ) from None
         except BaseException:
-            connection.invalidate()  # rather than read to the end what nobody wants
+            connection.invalidate()  # rather than read the rest of the rows
             raise
 
 
-def _be_patient(connection: Connection) -> None:
-    """Until here the drivers waited as long for every answer as for connecting."""
+def _set_read_timeout(connection: Connection) -> None:
+    """The drivers keep their connect timeout for reading; a query may take longer."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.driver == "pg8000":
         driver._usock.settimeout(READ_SECONDS)  # noqa: SLF001
@@ -120,11 +118,13 @@ def _be_patient(connection: Connection) -> None:
         driver._read_timeout = READ_SECONDS  # noqa: SLF001
 
 
-def _arguments(url: URL) -> dict[str, object]:
-    """What the drivers want to be told of timeouts and TLS. Left alone they prefer TLS."""
+def _connect_arguments(url: URL) -> dict[str, object]:
+    """The driver's arguments for timeouts and TLS. Without sslmode the drivers prefer TLS."""
     mode, authority = (url.normalized_query.get(name, (None,))[0] for name in _TLS)
     if mode not in {None, "disable", "prefer", "require", "verify-ca", "verify-full"}:
-        raise BadEvent([f"sslmode={mode} in the URL: say disable, require, verify-ca, verify-full"])
+        raise BadEvent(
+            [f"sslmode={mode} in the URL; set disable, prefer, require, verify-ca or verify-full"]
+        )
     context: ssl.SSLContext | bool | None = None
     if mode in {"require", "verify-ca", "verify-full"}:
         try:
@@ -147,13 +147,13 @@ def _arguments(url: URL) -> dict[str, object]:
     }
 
 
-def shown(url: URL) -> str:
-    """The URL for people, without the password and without parameters."""
+def redacted(url: URL) -> str:
+    """The URL as text, without its password and parameters."""
     return url.set(query={}).render_as_string()
 
 
-def said(error: Exception, url: URL) -> str:
-    """What the database or its driver said, on one line and without the password."""
+def reason_of(error: Exception, url: URL) -> str:
+    """The message of the database or its driver, on one line and without the password."""
     cause: BaseException = (error.orig if isinstance(error, DBAPIError) else None) or error
     last = cause.args[-1] if cause.args else cause
     text = last.get("M", "") if isinstance(last, dict) else str(last)

@@ -13,19 +13,20 @@ from sqlalchemy import URL
 
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.database import connect
-from lambdas.extract_orders.earlier import find, keys, success
+from lambdas.extract_orders.earlier import find, keys
 from lambdas.extract_orders.finishing import finish
 from lambdas.extract_orders.request import Market, Request, Success
-from lambdas.extract_orders.scoring import parts
+from lambdas.extract_orders.scoring import files
 from lambdas.extract_orders.shards import Shards
 from lambdas.extract_orders.source import Source, Take, canonical, open_source
+from lambdas.shared import objects
 from lambdas.shared.logs import logger
 from lambdas.shared.runs import Run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PROGRESS = 500_000  # rows between two lines of progress
+PROGRESS = 500_000  # rows between two log messages
 
 
 def extract(
@@ -38,37 +39,37 @@ def extract(
     shards: int = 32,
     overlap_days: int = 3,
 ) -> Success:
-    """Read a market's orders and leave its files in the bucket.
+    """Read a market's orders and write its files to the bucket.
 
-    folder        temporary and empty; holds the rows on their way
-    overlap_days  how late a row may come and still be seen by an incremental extraction
+    folder        temporary and empty, for the rows of the shards
+    overlap_days  days by which a row may be late and still be read by an incremental extraction
 
-    What an earlier attempt has finished is returned; what it has left half-done is removed. Raises
-    SourceUnreachable, SourceColumnMissing, SourceEmpty and BadEvent.
+    Returns the manifest of a complete earlier attempt, and deletes the files of an incomplete one.
+    Raises SourceUnreachable, SourceColumnMissing, SourceEmpty and BadEvent.
     """
     market = request.market
     run = Run(bucket, request.run_id, market.name)
-    done = success(s3, run)
-    if done and done.request == request:
-        logger().info("this run was extracted before: nothing to do")
-        return done
+    complete = objects.read(s3, bucket, run.success, Success)
+    if complete and complete.request == request:
+        logger().info("this run is already extracted: nothing to do")
+        return complete
     _clear(s3, run)
     columns = canonical(market.columns)
     rows, account = Shards(folder, shards, columns), Account()
     with connect(url) as connection:
         source = open_source(connection, market)
-        what = _what(market, url, source, shards)
+        identity = _identity(market, url, source, shards)
         earlier, note = None, "read in full"
         if market.incremental and source.date is None:
-            note += ": the dates are texts that the source cannot compare with days"
+            note += ": the dates are text, not ISO 8601, so that the database cannot compare them"
         elif market.incremental:
-            earlier, note = find(s3, run, what, overlap_days)
+            earlier, note = find(s3, run, identity, overlap_days)
         logger().info(note)
         account.later = source.count_after(request.as_of)
         source.read(earlier.since if earlier else None, request.as_of, _with_progress(rows))
     logger().info(f"{rows.rows:,} rows read: cleaning them")
 
-    def taken_over(shard: int) -> pl.DataFrame:
+    def reused(shard: int) -> pl.DataFrame:
         if earlier:
             return earlier.rows(s3, shard, columns.date_column)
         return pl.DataFrame(schema=dict.fromkeys(source.columns, pl.String))
@@ -77,12 +78,12 @@ def extract(
         with file.open("rb") as body:
             s3.put_object(Bucket=bucket, Key=run.train_shard(shard), Body=body)
 
-    files = 0
+    scoring_files = 0
     iso = source.date is not None
-    lines = finish(rows, taken_over, request.as_of, account, upload, iso=iso)
-    for part, body in enumerate(parts(lines)):
+    records = finish(rows, reused, request.as_of, account, upload, iso=iso)
+    for part, body in enumerate(files(records)):
         s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=body)
-        files = part + 1
+        scoring_files = part + 1
     manifest = Success.model_validate(
         {
             "bucket": bucket,
@@ -96,11 +97,11 @@ def extract(
             "predictions_prefix": run.predictions,
             "predictions_uri": run.uri(run.predictions.rstrip("/")),
             "hyperparameters": _hyperparameters(columns),
-            "scoring_files": files,
-            **account.figures("the query" if market.query else what["rows"]),
+            "scoring_files": scoring_files,
+            **account.figures("the query" if market.query else identity["rows"]),
             "notes": (note,),
             "request": request,
-            "source": what,
+            "source": identity,
         }
     )
     s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
@@ -108,7 +109,7 @@ def extract(
 
 
 def _clear(s3: S3Client, run: Run) -> None:
-    """Remove what an earlier attempt has left; its manifest first."""
+    """Delete the files of an earlier attempt, its manifest first."""
     s3.delete_object(Bucket=run.bucket, Key=run.success)
     stale = keys(s3, run.bucket, f"{run.prefix}/")
     for first in range(0, len(stale), 1000):  # as many as one request may name
@@ -117,7 +118,7 @@ def _clear(s3: S3Client, run: Run) -> None:
             Delete={"Objects": [{"Key": key} for key in stale[first : first + 1000]]},
         )
         if errors := answer.get("Errors"):
-            raise PlatformError(f"cannot remove what an earlier attempt has left: {errors[0]}")
+            raise PlatformError(f"cannot delete the files of an earlier attempt: {errors[0]}")
 
 
 def _with_progress(rows: Shards) -> Take:
@@ -130,8 +131,8 @@ def _with_progress(rows: Shards) -> Take:
     return take
 
 
-def _what(market: Market, url: URL, source: Source, shards: int) -> dict[str, str]:
-    """What must be the same for rows of an earlier run to be taken over."""
+def _identity(market: Market, url: URL, source: Source, shards: int) -> dict[str, str]:
+    """What must be equal for the rows of an earlier run to be reused."""
     return {
         "database": f"{url.get_backend_name()}://{url.host}:{url.port}/{url.database}",
         "rows": market.query or f"the table {market.table or 'orders'}",
@@ -141,8 +142,9 @@ def _what(market: Market, url: URL, source: Source, shards: int) -> dict[str, st
 
 
 def _hyperparameters(columns: Columns) -> dict[str, str]:
-    """What training must be told to read the training files as they are read here."""
-    told = columns.model_dump(mode="json", exclude_defaults=True)
+    """The hyperparameters with which training reads the files as they are read here."""
+    settings = columns.model_dump(mode="json", exclude_defaults=True)
     return {
-        name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in settings.items()
     }

@@ -1,4 +1,4 @@
-"""The second pass, shard by shard: a training file for each, and its customers to be scored."""
+"""The second pass, shard by shard: write its training file and its scoring records."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from ordergap.contract.orders import Columns
 from ordergap.ingest.cells import dates
 
 from lambdas.extract_orders.account import Account
-from lambdas.extract_orders.scoring import lines
+from lambdas.extract_orders.scoring import records
 from lambdas.extract_orders.shards import Shards
 
 
 def finish(
     rows: Shards,
-    taken_over: Callable[[int], pl.DataFrame],
+    reused: Callable[[int], pl.DataFrame],
     as_of: datetime.date,
     account: Account,
     upload: Callable[[int, Path], None],
     *,
     iso: bool,
 ) -> Iterator[bytes]:
-    """Upload every shard's training file, add to the account, and yield the scoring lines.
+    """Upload every shard's training file, add to the account, and yield the scoring records.
 
-    taken_over  a shard's rows from an earlier run
-    iso         the dates begin with the day in ISO 8601
+    reused  a shard's rows from an earlier run
+    iso     whether the dates begin with the day in ISO 8601
 
-    Training files hold the rows until `as_of` as they came; the training job cleans them by the
-    same code as is used here, so its own report accounts for every one of them.
+    Training files hold the rows until `as_of` unchanged. The training job cleans them by the same
+    code as is used here, so its own report accounts for each of them.
     """
     columns = rows.cleaning()
     for shard in range(rows.count):
-        # Where there is an earlier run to go by, the source itself has counted what is later.
-        old, _, last_before = _until(as_of, taken_over(shard), columns, iso)
+        # Where rows are reused, the database has counted those after as_of.
+        old, _, last_reused = _until(as_of, reused(shard), columns, iso)
         new, late, last = _until(as_of, pl.concat([old.clear(), *rows.take(shard)]), columns, iso)
         account.later += late
         account.rows_reused += len(old)
-        account.saw(last, last_before)
+        account.advance(last, last_reused)
         file = rows.folder / "shard.parquet"
         pl.concat([old, new]).write_parquet(file)
         upload(shard, file)
         cleaned = ingest.read(file, columns, part=True, as_of=as_of)
         account.add(cleaned.report)
-        yield from lines(cleaned.histories, as_of)
+        yield from records(cleaned.histories, as_of)
 
 
 def _until(
     as_of: datetime.date, frame: pl.DataFrame, columns: Columns, iso: bool
 ) -> tuple[pl.DataFrame, int, datetime.date | None]:
-    """The rows without those after `as_of`, how many those were, and the last day that is left."""
+    """The rows until `as_of`, the number of rows after it, and the last day until it."""
     texts = frame[columns.date_column]
-    if iso:  # their order is that of the texts
+    if iso:  # texts sort as the dates do
         late = texts >= (as_of + datetime.timedelta(1)).isoformat()
         moments = dates(texts.filter(~late).sort().tail(1), columns.date_format).moments
     else:
         distinct = texts.fill_null("").unique()
         moments = dates(distinct, columns.date_format).moments
         late = texts.is_in(distinct.filter(moments.dt.date() > as_of).implode())
-    left = frame.filter(~late.fill_null(value=False))
+    remaining = frame.filter(~late.fill_null(value=False))
     days = moments.dt.date()
     last = cast("datetime.date | None", days.filter(days <= as_of).max())
-    return left, len(frame) - len(left), last
+    return remaining, len(frame) - len(remaining), last

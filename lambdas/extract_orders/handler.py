@@ -1,4 +1,4 @@
-"""Lambda: a market's orders out of its database, as training and scoring files on S3."""
+"""Lambda: a market's orders from its database to training and scoring files on S3."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ class Settings(BaseModel):
         ge=0,
         le=3650,
         alias="ORDERGAP_OVERLAP_DAYS",
-        description="days that an incremental extraction reads again, for rows that came late",
+        description="days that an incremental extraction reads again, for late rows",
     )
 
 
 @observed
 def handle(event: object, _context: LambdaContext) -> dict[str, object]:
-    """Extract `event`, a `Request`; the answer is an `Extraction`."""
+    """Extract the orders of `event`, a `Request`; returns an `Extraction`."""
     settings = from_environment(Settings)
     request = parse(Request, event)
     market = request.market
     logger().append_keys(market=market.name)
     secret_id = market.secret_id or settings.secret_id
     if not secret_id:
-        raise BadEvent(["market.secret_id: say which secret holds the URL of the source"])
-    # The same place for every attempt, so that a killed one leaves nothing that takes up room.
+        raise BadEvent(["market.secret_id: name the secret that holds the database's URL"])
+    # The same folder for every attempt, so that the files of a killed one are deleted.
     folder = Path(tempfile.gettempdir(), f"extract-{request.run_id}-{market.name}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        done = extract(
+        extraction = extract(
             request,
             source_url(clients.secrets(), secret_id),
             settings.bucket,
@@ -66,5 +66,5 @@ def handle(event: object, _context: LambdaContext) -> dict[str, object]:
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    publish(market.name, RowsRead=done.rows_read, CustomersExtracted=done.customers)
-    return done.model_dump(mode="json", exclude={"request", "source"})
+    publish(market.name, RowsRead=extraction.rows_read, CustomersExtracted=extraction.customers)
+    return extraction.model_dump(mode="json", exclude={"request", "source"})

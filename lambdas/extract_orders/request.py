@@ -1,4 +1,4 @@
-"""What extract_orders is asked for and what it answers."""
+"""The input and the output of extract_orders."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from lambdas.shared.events import Event, RunId
 
 
 class Market(Event):
-    """One shop's source of orders."""
+    """The orders of one shop in its database."""
 
     name: events.Market = "default"
     secret_id: str | None = Field(None, min_length=1)
-    """The secret with the source's URL; else the one the function is set up with."""
+    """The secret with the database's URL; default: the function's ORDERGAP_SOURCE_SECRET."""
     table: str | None = Field(None, min_length=1)
-    """A table or view, or ``schema.table``; ``orders`` where there is no query either."""
+    """A table or view, or ``schema.table``; default: ``orders``, unless there is a query."""
     query: str | None = Field(None, min_length=1)
-    """A SELECT whose columns are taken instead of a table's."""
+    """A SELECT to read instead of a table."""
     columns: Columns = Field(default_factory=Columns)
-    """What the source calls its columns."""
+    """The names of the columns in the database."""
     incremental: bool = False
-    """Read only what is new since the last run, where that is possible."""
+    """Read only the rows since the last run, where possible."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -44,10 +44,10 @@ class Request(Event):
 
 
 class Extraction(BaseModel):
-    """The function's answer: where the files are, and the account of every row.
+    """The function's output: where the files are, and the counts of rows.
 
-    rows_read = rows_used + the sum of rejected, over everything that was extracted: rows that
-    were read now, rows taken over from an earlier run and rows after as_of, which were left.
+    rows_read = rows_used + the sum of rejected. They count rows read now, rows reused from an
+    earlier run, and rows after as_of, which are skipped.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -63,27 +63,27 @@ class Extraction(BaseModel):
     predictions_prefix: str
     predictions_uri: str
     hyperparameters: dict[str, str]
-    """What the training job must be told about the training files beyond its defaults."""
+    """Those that the training job needs to read the training files, where not the defaults."""
     customers: int
-    """Lines in the scoring files."""
+    """Records in the scoring files."""
     scoring_files: int
     rows_read: int
     rows_used: int
     rejected: dict[Rejection, int]
     rows_reused: int
-    """How many of the rows read came from an earlier run."""
+    """Of the rows read, those reused from an earlier run."""
     orders: int
     first_day: datetime.date
     last_day: datetime.date
     watermark: datetime.date
-    """The last day with a row, usable or not, until as_of."""
+    """The last day until as_of that has a row, used or rejected."""
     notes: tuple[str, ...]
-    """Sentences for people."""
+    """How the rows were read, in words."""
 
 
 class Success(Extraction):
-    """The manifest: the answer, and what the next run and a retry compare with."""
+    """The manifest: the output, and what a retry and the next run compare with."""
 
     request: Request
     source: dict[str, str]
-    """What was read: database, table or query, columns, number of shards."""
+    """Database, table or query, columns and number of shards."""

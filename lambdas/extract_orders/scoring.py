@@ -1,4 +1,4 @@
-"""Scoring records: one customer a line, in files that one request of batch transform can hold."""
+"""Scoring records, a customer a line, in files that fit into one request of a transform job."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 from ordergap.histories import Histories
 
-PART_BYTES = 5_000_000  # batch transform sends up to 6 MB at once
+FILE_BYTES = 5_000_000  # a transform job sends up to 6 MB a request
 
 
-def lines(histories: Histories, as_of: datetime.date) -> list[bytes]:
-    """A `ordergap.contract.prediction.ScoringRecord` for each customer, without line ends."""
+def records(histories: Histories, as_of: datetime.date) -> list[bytes]:
+    """An `ordergap.contract.prediction.ScoringRecord` for each customer, as JSON."""
     customers = pl.Series(histories.customer_ids, dtype=pl.String)
     orders = pl.DataFrame(
         {
@@ -23,11 +23,11 @@ def lines(histories: Histories, as_of: datetime.date) -> list[bytes]:
             "lines": histories.lines,
         }
     ).with_columns(pl.col("items", "lines").fill_nan(None))
-    records = orders.group_by("customer", maintain_order=True).agg(
+    by_customer = orders.group_by("customer", maintain_order=True).agg(
         orders=pl.struct("date", "amount", "items", "lines")
     )
     return (
-        records.select(
+        by_customer.select(
             customer_id=pl.lit(customers).gather(pl.col("customer")),
             orders="orders",
             as_of=pl.lit(as_of.isoformat()),
@@ -38,22 +38,22 @@ def lines(histories: Histories, as_of: datetime.date) -> list[bytes]:
     )
 
 
-def parts(lines: Iterable[bytes], limit: int = PART_BYTES) -> Iterator[bytes]:
-    r"""The lines, in as few bodies of up to `limit` bytes as keep them in order.
+def files(records: Iterable[bytes], limit: int = FILE_BYTES) -> Iterator[bytes]:
+    r"""The contents of as few JSON Lines files of up to `limit` bytes as keep the order.
 
-    A line that is longer is a body of its own.
+    A record that is longer gets a file of its own.
 
-    >>> list(parts([b"one", b"two", b"three"], limit=8))
+    >>> list(files([b"one", b"two", b"three"], limit=8))
     [b'one\ntwo\n', b'three\n']
     """
     body: list[bytes] = []
     size = 0
-    for line in lines:
-        if body and size + len(line) + 1 > limit:
+    for record in records:
+        if body and size + len(record) + 1 > limit:
             yield b"".join(body)
             body.clear()
             size = 0
-        body += [line, b"\n"]
-        size += len(line) + 1
+        body += [record, b"\n"]
+        size += len(record) + 1
     if body:
         yield b"".join(body)

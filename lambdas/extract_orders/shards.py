@@ -1,4 +1,4 @@
-"""Rows on the way: parted by customer into folders of a temporary folder."""
+"""Rows on their way through a temporary folder, partitioned by customer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SHARD = "_shard"
 
 
 class Shards:
-    """Takes frames and gives them back a shard at a time. All rows of a customer are in one.
+    """Takes frames and returns them shard by shard. All rows of a customer are in one shard.
 
-    A customer's shard depends on nothing but the id, as cleaning reads it, and the number of
-    shards. Rows without a customer are spread by their date.
+    The shard depends only on the customer's id, as cleaning reads it, and the number of shards.
+    Rows without a customer are distributed by their date.
     """
 
     def __init__(self, folder: Path, count: int, columns: Columns) -> None:
@@ -31,7 +31,7 @@ class Shards:
         self._slashed: set[str] = set()
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take in rows, in columns of text."""
+        """Add rows, whose columns are text."""
         self.rows += len(frame)
         self._pieces += 1
         self._note_slashes(frame)
@@ -56,7 +56,7 @@ class Shards:
         self._slashed.update(slashed.str.extract(r"(\S*/\S*)").unique())
 
     def take(self, shard: int) -> list[pl.DataFrame]:
-        """A shard's rows, whose room in the folder is free after that."""
+        """A shard's rows, which are deleted from the folder."""
         pieces = sorted(self._shard_folder(shard).glob("*.parquet"))
         frames = [pl.read_parquet(piece, glob=False, memory_map=False) for piece in pieces]
         for piece in pieces:
@@ -67,14 +67,14 @@ class Shards:
         return self.folder / f"{shard:05}"
 
     def cleaning(self) -> Columns:
-        """The columns with a date_format where all rows together say which; one shard may not.
+        """The columns, with the date_format that all rows together show; one shard may not show it.
 
-        Raises BadEvent where they contradict one another.
+        Raises BadEvent where rows contradict each other.
         """
         if self._columns.date_format or not self._slashed:
             return self._columns
         try:
-            found = dates(pl.Series(sorted(self._slashed)))
+            date_format = dates(pl.Series(sorted(self._slashed))).date_format
         except DataError as error:
             raise BadEvent([f"market.columns: {error}"]) from None
-        return self._columns.model_copy(update={"date_format": found.date_format})
+        return self._columns.model_copy(update={"date_format": date_format})

@@ -1,1 +1,1 @@
-"""Is the new model good enough to replace the one in use?"""
+"""Decide whether the new model replaces the one in use."""

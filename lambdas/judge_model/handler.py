@@ -1,22 +1,20 @@
-"""Promote the model that was just trained, or keep the champion, and say why."""
+"""Lambda: promote the newly trained model or keep the champion, with the reason."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
 from ordergap.contract.prediction import Date
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.registry import Package
-from lambdas.shared import clients
+from lambdas.shared import clients, objects
 from lambdas.shared.errors import NoModelToScoreWith
 from lambdas.shared.events import RunEvent, parse
 from lambdas.shared.logs import logger, observed, publish
-from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -25,18 +23,18 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """What the function's environment says."""
+    """The function's environment."""
 
     bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
     group_prefix: str = Field(
         "ordergap",
         alias="ORDERGAP_MODEL_GROUP_PREFIX",
-        description="model package groups are called so, a dash and the market",
+        description="prefix of the model package groups, before a dash and the market",
     )
 
 
 class JudgeModel(RunEvent):
-    """The input: the model that a training job left."""
+    """The input: the model of a training job."""
 
     as_of: Date
     artifact: Annotated[str, Field(pattern=r"^s3://[^/]+/.+$")]
@@ -44,7 +42,7 @@ class JudgeModel(RunEvent):
 
 
 class Verdict(BaseModel):
-    """The output; `artifact`, `model_version` and `metrics_uri` are of the model to score with."""
+    """The output. `artifact`, `model_version` and `metrics_uri` are those of the model to use."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -54,11 +52,11 @@ class Verdict(BaseModel):
     artifact: str
     model_version: str
     metrics_uri: str | None
-    """None where the champion's package does not name its metrics."""
+    """None where the champion's package has no metrics."""
 
 
-class _Kept(Verdict):
-    """What verdict.json holds: the verdict, and on which model it was given."""
+class _Record(Verdict):
+    """The content of verdict.json: the verdict, and the artifact of the model that was judged."""
 
     judged: str
 
@@ -66,31 +64,31 @@ class _Kept(Verdict):
 @observed
 def handle(event: object, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
-    asked = parse(JudgeModel, event)
-    verdict = judge(asked, from_environment(Settings), clients.s3(), clients.sagemaker())
-    publish(asked.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
+    request = parse(JudgeModel, event)
+    verdict = judge(request, from_environment(Settings), clients.s3(), clients.sagemaker())
+    publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})
     return verdict.model_dump()
 
 
 def judge(
-    asked: JudgeModel, settings: Settings, s3: S3Client, sagemaker: SageMakerClient
+    request: JudgeModel, settings: Settings, s3: S3Client, sagemaker: SageMakerClient
 ) -> Verdict:
-    """Hold the new model against naive and against the market's champion, by `gate`'s rule.
+    """Compare the new model with naive and with the market's champion, by the rule in `gate`.
 
-    Leaves metrics.json and verdict.json with the run, and creates the market's model package group
-    where it is missing. The verdict on a model is given once: asked again, it is read back, so that
-    a model which has become the champion meanwhile is not judged against itself.
+    Writes metrics.json and verdict.json to the run's files, and creates the market's model package
+    group where it is missing. A retry reads verdict.json, so that a model that has become the
+    champion meanwhile is not compared with itself.
 
     Raises ModelUnreadable, and NoModelToScoreWith where the model is not promoted and the market
     has no approved model.
     """
-    run = asked.run(settings.bucket)
-    group = f"{settings.group_prefix}-{asked.market}"
-    before = _kept(s3, run)
-    if before and before.judged == asked.artifact:
-        return Verdict(**before.model_dump(exclude={"judged"}))
-    trained = artifact.read(s3, asked.artifact)
+    run = request.run(settings.bucket)
+    group = f"{settings.group_prefix}-{request.market}"
+    earlier = objects.read(s3, run.bucket, run.verdict, _Record)
+    if earlier and earlier.judged == request.artifact:
+        return Verdict(**earlier.model_dump(exclude={"judged"}))
+    trained = artifact.read(s3, request.artifact)
     s3.put_object(
         Bucket=run.bucket, Key=run.metrics, Body=trained.text, ContentType="application/json"
     )
@@ -100,12 +98,11 @@ def judge(
     promoted, reason = decide(trained.metrics, champion)
     chosen = package
     if promoted:
-        chosen = Package(trained.model_version, asked.artifact, run.uri(run.metrics))
+        chosen = Package(trained.model_version, request.artifact, run.uri(run.metrics))
     if chosen is None or chosen.artifact is None:
         raise NoModelToScoreWith(
-            f"model {trained.model_version} was not promoted, and {group} has no approved model to "
-            f"score with: {reason} Approve a package of {group} by hand, or train with "
-            "trainer=naive."
+            f"model {trained.model_version} was not promoted, and {group} has no approved model: "
+            f"{reason} Approve a package of {group} by hand, or train with trainer=naive."
         )
     verdict = Verdict(
         promoted=promoted,
@@ -115,24 +112,11 @@ def judge(
         model_version=chosen.model_version,
         metrics_uri=chosen.metrics_uri,
     )
-    kept = _Kept(judged=asked.artifact, **verdict.model_dump())
+    record = _Record(judged=request.artifact, **verdict.model_dump())
     s3.put_object(
         Bucket=run.bucket,
         Key=run.verdict,
-        Body=kept.model_dump_json(indent=2).encode(),
+        Body=record.model_dump_json(indent=2).encode(),
         ContentType="application/json",
     )
     return verdict
-
-
-def _kept(s3: S3Client, run: Run) -> _Kept | None:
-    """The verdict that was given before, if any."""
-    try:
-        text = s3.get_object(Bucket=run.bucket, Key=run.verdict)["Body"].read()
-        return _Kept.model_validate_json(text)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-    except ValidationError:
-        logger().warning("verdict.json of an earlier try is not as it should be; judging again")
-    return None

@@ -1,4 +1,4 @@
-"""The models approved for a market: the newest of them is the champion."""
+"""The approved models of a market. The newest is the champion."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MOST = 4 * 2**20  # bytes of a metrics.json
 
 @dataclass(frozen=True)
 class Package:
-    """An approved model package; where it does not say something that is None."""
+    """An approved model package. A field that its metadata lacks is None."""
 
     model_version: str
-    """Its ARN, where it does not say."""
+    """Its ARN, where its metadata has no version."""
     artifact: str | None
     metrics_uri: str | None
 
@@ -38,7 +38,7 @@ def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
             raise
         sagemaker.create_model_package_group(
             ModelPackageGroupName=group,
-            ModelPackageGroupDescription="Models of one market: the newest approved one scores",
+            ModelPackageGroupDescription="Models of one market. The newest approved one is used.",
         )
 
 
@@ -55,16 +55,18 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         return None
     arn = listed[0]["ModelPackageArn"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
-    told = package.get("CustomerMetadataProperties", {})
+    metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
     data = containers[0].get("ModelDataUrl") if containers else None
     return Package(
-        told.get("model_version", arn), told.get("artifact", data), told.get("metrics_uri")
+        metadata.get("model_version", arn),
+        metadata.get("artifact", data),
+        metadata.get("metrics_uri"),
     )
 
 
 def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
-    """The package's metrics; None where they are gone or of another schema."""
+    """The package's metrics; None where they are missing or of another schema."""
     if not package.metrics_uri:
         return None
     bucket, _, key = package.metrics_uri.removeprefix("s3://").partition("/")

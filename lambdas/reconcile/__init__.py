@@ -1,1 +1,1 @@
-"""Does every customer of the shop have a fate?"""
+"""Check that every extracted customer was scored and stored or rejected."""

@@ -1,4 +1,4 @@
-"""Hold the counts of all steps of a run against one another."""
+"""Lambda: compare the counts of all steps of a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lambdas.shared.settings import from_environment
 
 
 class Settings(BaseModel):
-    """What the function's environment says."""
+    """The function's environment."""
 
     bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
 
 
 class Reconcile(RunEvent):
-    """The input: a run of one market whose predictions are stored."""
+    """The input: a run of one market, with all predictions stored."""
 
 
 @observed
 def handle(event: object, _context: LambdaContext) -> dict[str, object]:
-    """Customers extracted = lines scored = written + superseded + rejected; see `reconciled`."""
-    asked = parse(Reconcile, event)
-    counts = reconciled(clients.s3(), asked.run(from_environment(Settings).bucket))
-    publish(asked.market, CustomersExtracted=counts.extracted, CustomersScored=counts.scored)
+    """See `reconciled`."""
+    request = parse(Reconcile, event)
+    counts = reconciled(clients.s3(), request.run(from_environment(Settings).bucket))
+    publish(request.market, CustomersExtracted=counts.extracted, CustomersScored=counts.scored)
     logger().info(counts.sentence)
     return counts.model_dump()

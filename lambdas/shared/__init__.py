@@ -1,1 +1,1 @@
-"""What the functions share: errors, settings, events, logs and the layout on S3."""
+"""Code that all functions share: errors, settings, events, logs and the layout on S3."""

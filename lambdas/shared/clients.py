@@ -1,4 +1,4 @@
-"""AWS clients: made when first asked for, one each for the life of the process."""
+"""AWS clients, created on first use and kept for the life of the process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def s3() -> S3Client:
 
 @functools.cache
 def sagemaker() -> SageMakerClient:
-    """SageMaker's registry of models."""
+    """SageMaker, for its model registry."""
     return boto3.client("sagemaker")
 
 

@@ -1,15 +1,6 @@
-"""What a function of the pipeline raises on purpose, each a kind of `ordergap.errors`.
+"""The errors of the functions, each a subclass of one of `ordergap.errors`.
 
-- BadEvent               the input is not what the function takes; lists every problem
-- SourceEmpty            the shop's source holds no usable order until as_of
-- SourceColumnMissing    a needed column is not in the source
-- SourceUnreachable      the source does not answer; worth another try
-- ModelUnreadable        model.tar.gz cannot be read, or holds no metrics
-- NoModelToScoreWith     the new model is not good enough, and there is no other
-- StoreUnfinished        time ran out and progress is saved; the next try goes on from there
-- RowsLost               the counts of two steps differ
-
-The state machine retries and catches by these class names.
+The state machine retries and catches them by their class names.
 """
 
 from __future__ import annotations
@@ -28,7 +19,7 @@ from ordergap.errors import (
 
 
 class BadEvent(UserError):
-    """The input is not what the function takes; every problem with its field."""
+    """The input is invalid; names every field and its problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -36,19 +27,19 @@ class BadEvent(UserError):
 
 
 class SourceEmpty(NothingToLearn):
-    """The source holds no usable order until as_of."""
+    """The database holds no usable order until as_of."""
 
 
 class SourceColumnMissing(MissingColumn):
-    """A needed column is not in the source; names it and the columns seen."""
+    """A required column is not in the table or query; names it and the existing ones."""
 
 
 class SourceUnreachable(PlatformError):
-    """The source does not answer: network, credentials or a database that is down."""
+    """The database cannot be reached, or reading failed; worth a retry."""
 
 
 class ModelUnreadable(ModelMismatch):
-    """model.tar.gz is missing or damaged, or does not hold what a training job leaves."""
+    """model.tar.gz is missing or damaged, or lacks a file that a training job writes."""
 
 
 class NoModelToScoreWith(ModelNotFound):
@@ -56,8 +47,8 @@ class NoModelToScoreWith(ModelNotFound):
 
 
 class StoreUnfinished(PlatformError):
-    """Storing stopped before the end and its progress is saved: try again to go on."""
+    """Storing stopped before the end with its progress saved; a retry continues from there."""
 
 
 class RowsLost(AlgorithmError):
-    """Customers went missing between two steps; says how many and in which files."""
+    """The counts of two steps differ; names the numbers and the files."""

@@ -1,4 +1,4 @@
-"""Inputs of the functions as frozen models that refuse what they do not know."""
+"""The inputs of the functions, as frozen models that reject unknown fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Event(BaseModel):
 
 
 class RunEvent(Event):
-    """The base of the inputs that come after the extraction."""
+    """The base of the inputs of the steps after the extraction."""
 
     run_id: RunId
     market: Market
@@ -36,12 +36,12 @@ class RunEvent(Event):
         return self
 
     def run(self, bucket: str) -> Run:
-        """Where everything of the run lies in `bucket`."""
+        """The keys of the run's objects in `bucket`."""
         return Run(bucket, self.run_id, self.market)
 
 
 def parse(cls: type[E], event: object) -> E:
-    """The input as `cls`; BadEvent naming every field that is wrong."""
+    """The input as `cls`; BadEvent names every invalid field."""
     try:
         return cls.model_validate(event)
     except ValidationError as error:

@@ -17,7 +17,7 @@ Handler = Callable[[object, LambdaContext], dict[str, object]]
 
 @functools.cache
 def logger() -> Logger:
-    """The process's logger; POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL set it up."""
+    """The process's logger, configured by POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL."""
     return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", _SERVICE))
 
 
@@ -39,16 +39,16 @@ def publish(market: str, **counts: float) -> None:
 
 
 def observed(handle: Handler) -> Handler:
-    """The handler with every log line saying which request, run and market it belongs to.
+    """The handler, with request, run and market in each of its log messages.
 
-    Errors of ours are logged as their sentence, all others with the stack, and both are raised.
+    An OrdergapError is logged as its message, any other error with its stack; both are raised.
     """
 
     @functools.wraps(handle)
     def observe(event: object, context: LambdaContext) -> dict[str, object]:
         @logger().inject_lambda_context(clear_state=True)
         def run(event: object, context: LambdaContext) -> dict[str, object]:
-            if isinstance(event, Mapping):  # not checked yet: this only helps to find the lines
+            if isinstance(event, Mapping):  # it is not validated yet
                 keys = {key: str(event[key])[:100] for key in ("run_id", "market") if key in event}
                 logger().append_keys(**keys)
             try:
@@ -57,7 +57,7 @@ def observed(handle: Handler) -> Handler:
                 logger().error(str(error), extra={"error": type(error).__name__})
                 raise
             except Exception:
-                logger().exception("unforeseen")
+                logger().exception("unexpected error")
                 raise
 
         answer: dict[str, object] = run(event, context)

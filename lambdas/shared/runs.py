@@ -1,4 +1,4 @@
-"""Where everything of one run of one market lies in the bucket."""
+"""The keys of all objects of one run of one market."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUCCESS = "_SUCCESS"
 
 @dataclass(frozen=True)
 class Run:
-    """The keys of one run of one market. Prefixes end in a slash, except `prefix` itself.
+    """The keys of one run of one market. Prefixes end in a slash, except `prefix` and `model`.
 
     >>> run = Run("shop", "night-7", "uk")
     >>> run.uri(run.score_part(3))
@@ -24,35 +24,35 @@ class Run:
 
     @property
     def prefix(self) -> str:
-        """Everything of the run lies under this, and a slash."""
+        """The prefix of all keys of the run, before a slash."""
         return f"{ROOT}{self.run_id}/{self.market}"
 
     @property
     def train(self) -> str:
-        """Order lines as they came, for the training job."""
+        """Order lines as extracted, for the training job."""
         return f"{self.prefix}/train/"
 
     @property
     def score(self) -> str:
-        """Customers to be scored."""
+        """Scoring records, for the transform job."""
         return f"{self.prefix}/score/"
 
     @property
     def model(self) -> str:
-        """What training jobs leave, a folder each; without a slash at the end.
+        """The output of training jobs, a folder each.
 
-        Apart from the run's other files, which expire: a champion is needed for longer.
+        It lies apart from the run's other files, which expire: a champion is used for longer.
         """
         return f"{MODELS}{self.market}/{self.run_id}"
 
     @property
     def predictions(self) -> str:
-        """What the transform job leaves: an object for each part."""
+        """The output of the transform job, an object for each part."""
         return f"{self.prefix}/predictions/"
 
     @property
     def stored(self) -> str:
-        """What came of every object of predictions."""
+        """Ledgers, one for each object of predictions."""
         return f"{self.prefix}/stored/"
 
     @property
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def success(self) -> str:
-        """The extraction's account, written last."""
+        """The extraction's manifest, written last."""
         return f"{self.prefix}/{SUCCESS}"
 
     @property
@@ -76,15 +76,15 @@ class Run:
         return f"{self.prefix}/verdict.json"
 
     def train_shard(self, number: int) -> str:
-        """The order lines of one share of the customers."""
+        """The order lines of one shard of the customers."""
         return f"{self.train}shard-{number:05}.parquet"
 
     def score_part(self, number: int) -> str:
-        """One file of customers, a line each."""
+        """One file of scoring records."""
         return f"{self.score}part-{number:05}.jsonl"
 
     def stored_part(self, predictions: str) -> str:
-        """The progress of storing the object of predictions with the key `predictions`."""
+        """The ledger of the object of predictions with the key `predictions`."""
         return f"{self.stored}{_part(predictions)}.json"
 
     def rejects_part(self, predictions: str) -> str:
@@ -92,7 +92,7 @@ class Run:
         return f"{self.rejects}{_part(predictions)}.jsonl"
 
     def uri(self, key: str) -> str:
-        """A key, or a prefix, of the run as others name it."""
+        """The S3 URI of a key or prefix."""
         return f"s3://{self.bucket}/{key}"
 
 

@@ -1,1 +1,1 @@
-"""Put a run's predictions into the table."""
+"""Write the predictions of a run to the table."""

@@ -1,4 +1,4 @@
-"""Put one object of predictions into the table, and account for each of its lines."""
+"""Lambda: write one object of predictions to the table, and count what became of its lines."""
 
 from __future__ import annotations
 
@@ -25,28 +25,32 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-RESERVE_MS = 20_000  # for the writes under way to end, and for saving
+RESERVE_MS = 20_000  # for pending writes and for saving progress
 _DAY = 86_400
-_IN_MEMORY = 2**20  # bytes of rejects that need no file
+_IN_MEMORY = 2**20  # bytes of rejects that are kept in memory rather than in a file
 
 
 class Settings(BaseModel):
-    """What the function's environment says."""
+    """The function's environment."""
 
     bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
     table: str = Field(alias="ORDERGAP_TABLE", description="table of predictions")
     expire_days: int = Field(
-        90, ge=1, le=3650, alias="ORDERGAP_EXPIRE_DAYS", description="days until an item goes"
+        90, ge=1, le=3650, alias="ORDERGAP_EXPIRE_DAYS", description="days until an item expires"
     )
     week_buckets: int = Field(
         8,
         ge=1,
         le=1000,
         alias="ORDERGAP_WEEK_BUCKETS",
-        description="parts over which a week's customers are spread in the index by_week",
+        description="number of buckets over which the index by_week spreads a week's customers",
     )
     concurrency: int = Field(
-        32, ge=1, le=256, alias="ORDERGAP_WRITE_CONCURRENCY", description="number of writes at once"
+        32,
+        ge=1,
+        le=256,
+        alias="ORDERGAP_WRITE_CONCURRENCY",
+        description="number of concurrent writes",
     )
 
 
@@ -66,11 +70,11 @@ class StorePredictions(RunEvent):
 
 @observed
 def handle(event: object, context: LambdaContext) -> dict[str, object]:
-    """See `store_object`; answers with the counts of all lines of the object."""
-    asked = parse(StorePredictions, event)
+    """See `store_object`; returns the counts of all lines of the object."""
+    request = parse(StorePredictions, event)
     settings = from_environment(Settings)
     ledger = store_object(
-        asked,
+        request,
         settings,
         clients.s3(),
         connect(settings.concurrency),
@@ -83,34 +87,36 @@ def handle(event: object, context: LambdaContext) -> dict[str, object]:
 
 
 def store_object(
-    asked: StorePredictions,
+    request: StorePredictions,
     settings: Settings,
     s3: S3Client,
     dynamodb: DynamoDBClient,
     time_left: Callable[[], int],
     now: int,
 ) -> Ledger:
-    """Store every line of the object that was not stored by an earlier try.
+    """Store every line of the object that an earlier attempt has not stored.
 
-    time_left  milliseconds until the function is ended
-    now        seconds since 1970-01-01, from which items count the days until they go
+    time_left  milliseconds until Lambda ends the function
+    now        seconds since 1970-01-01, from which the days until items expire are counted
 
-    Raises BadEvent where the object is missing, and StoreUnfinished where time ran out.
+    Raises BadEvent where the object is missing, and StoreUnfinished where time runs out.
     """
-    run = asked.run(settings.bucket)
+    run = request.run(settings.bucket)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as rejects:
-        progress = Progress(s3, run, asked.key, rejects)
+        progress = Progress(s3, run, request.key, rejects)
         if progress.ledger.finished:
             return progress.ledger
         expires_at = now + settings.expire_days * _DAY
-        stamp = Stamp(asked.run_id, asked.market, asked.as_of, expires_at, settings.week_buckets)
+        stamp = Stamp(
+            request.run_id, request.market, request.as_of, expires_at, settings.week_buckets
+        )
         table = Table(dynamodb, settings.table, time_left, RESERVE_MS)
         store(s3, run.bucket, progress, table, stamp, settings.concurrency)
-    stored = progress.ledger
+    ledger = progress.ledger
     publish(
-        asked.market,
-        PredictionsWritten=stored.written,
-        PredictionsSuperseded=stored.superseded,
-        PredictionsRejected=stored.rejected,
+        request.market,
+        PredictionsWritten=ledger.written,
+        PredictionsSuperseded=ledger.superseded,
+        PredictionsRejected=ledger.rejected,
     )
-    return stored
+    return ledger

@@ -1,4 +1,4 @@
-"""Lines of an object that streams by, each with where it ends."""
+"""The lines of an object that is streamed, each with its end."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 LONGEST = 256 * 2**10
-"""Bytes of a line. What is longer is cut to one byte more, so that it can be told."""
+"""Bytes of a line. A longer one is cut to one byte more, which shows that it is too long."""
 
 
 class Line(NamedTuple):
-    """A line without its line break, and the offset in bytes of what comes after it."""
+    """A line without its line break, and the offset of the next line in bytes."""
 
     text: bytes
     end: int
 
 
 def lines(chunks: Iterable[bytes], start: int = 0) -> Iterator[Line]:
-    r"""The lines that are not blank; the first chunk begins at the offset `start`.
+    r"""The lines that are not blank. `start` is the offset of the first chunk.
 
     >>> list(lines([b'{"a":', b' 1}\n\n{"b": 2}'], start=100))
     [Line(text=b'{"a": 1}', end=109), Line(text=b'{"b": 2}', end=118)]

@@ -1,4 +1,4 @@
-"""How far the storing of one object has come, saved on S3 for another try to go on from."""
+"""The progress of storing one object, saved on S3 so that a retry can continue."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
+from lambdas.shared import objects
 from lambdas.shared.errors import BadEvent
 from lambdas.shared.ledger import Ledger
 from lambdas.shared.runs import Run
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from lambdas.store_predictions.lines import Line
 
-_MOST_TEXT = 1000  # characters of a rejected line that are kept
+_MAX_TEXT = 1000  # characters of a rejected line that are kept
 
 
 class Progress:
-    """The ledger of one object and its rejects, in step with one another.
+    """The ledger of one object and its rejects, kept consistent with each other.
 
-    rejects  an empty file for them
+    rejects  an empty file for the rejects
 
-    Raises BadEvent where the object is not there. What was saved about another version of the
-    object, or cannot be read, counts for nothing.
+    Raises BadEvent where the object does not exist. A saved ledger that is damaged, or of another
+    version of the object, is ignored.
     """
 
     def __init__(self, s3: S3Client, run: Run, key: str, rejects: IO[bytes]) -> None:
@@ -42,41 +42,39 @@ class Progress:
             raise BadEvent([f"key: there is no object {run.uri(key)}"]) from error
         self.size: int = head["ContentLength"]
         """Bytes of the object."""
-        fresh = Ledger(key=key, etag=head["ETag"])
-        saved = self._saved()
-        self.ledger = saved if saved and saved.etag == fresh.etag else fresh
+        new = Ledger(key=key, etag=head["ETag"])
+        saved = objects.read(s3, run.bucket, self._path, Ledger)
+        self.ledger = saved if saved and saved.etag == new.etag else new
         if self.ledger.rejects_bytes and not self.ledger.finished:
             last = self.ledger.rejects_bytes - 1
-            known = s3.get_object(
-                Bucket=run.bucket, Key=self._rejects_path, Range=f"bytes=0-{last}"
-            )
-            for chunk in known["Body"].iter_chunks():
+            own = s3.get_object(Bucket=run.bucket, Key=self._rejects_path, Range=f"bytes=0-{last}")
+            for chunk in own["Body"].iter_chunks():
                 self._rejects.write(chunk)
-        self._uploaded = -1 if saved and saved.etag != fresh.etag else self.ledger.rejects_bytes
+        self._uploaded = -1 if saved and saved.etag != new.etag else self.ledger.rejects_bytes
 
     def count(self, line: Line, outcome: bool | str) -> None:
-        """The fate of the next line: written, or not, or why it was rejected."""
-        before = self.ledger
-        update: dict[str, int] = {"offset": line.end, "lines": before.lines + 1}
+        """Count the next line: whether it was written, or the reason why it was rejected."""
+        ledger = self.ledger
+        update: dict[str, int] = {"offset": line.end, "lines": ledger.lines + 1}
         if isinstance(outcome, str):
-            text = line.text.decode(errors="replace")[:_MOST_TEXT]
-            reject = {"line": before.lines + 1, "reason": outcome, "text": text}
+            text = line.text.decode(errors="replace")[:_MAX_TEXT]
+            reject = {"line": ledger.lines + 1, "reason": outcome, "text": text}
             size = self._rejects.write(json.dumps(reject).encode() + b"\n")
-            update["rejected"] = before.rejected + 1
-            update["rejects_bytes"] = before.rejects_bytes + size
+            update["rejected"] = ledger.rejected + 1
+            update["rejects_bytes"] = ledger.rejects_bytes + size
         elif outcome:
-            update["written"] = before.written + 1
+            update["written"] = ledger.written + 1
         else:
-            update["superseded"] = before.superseded + 1
-        self.ledger = before.model_copy(update=update)
+            update["superseded"] = ledger.superseded + 1
+        self.ledger = ledger.model_copy(update=update)
 
     def finish(self) -> None:
-        """All lines are counted."""
+        """Save the ledger as complete: all lines are counted."""
         self.ledger = self.ledger.model_copy(update={"offset": self.size, "finished": True})
         self.save()
 
     def save(self) -> None:
-        """Put rejects and ledger on S3; the ledger last: it says which rejects are its own."""
+        """Write rejects and ledger to S3. The ledger is last: it counts the rejects."""
         if self.ledger.rejects_bytes != self._uploaded:
             self._rejects.seek(0)
             self._s3.put_object(
@@ -89,14 +87,3 @@ class Progress:
             Bucket=self._bucket, Key=self._path, Body=self.ledger.model_dump_json().encode(),
             ContentType="application/json",
         )  # fmt: skip
-
-    def _saved(self) -> Ledger | None:
-        try:
-            text = self._s3.get_object(Bucket=self._bucket, Key=self._path)["Body"].read()
-            return Ledger.model_validate_json(text)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-        except ValidationError:
-            pass
-        return None

@@ -1,4 +1,4 @@
-"""The object of predictions line by line into the table, many writes at once."""
+"""Store an object of predictions line by line, with many concurrent writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SAVE_EVERY = 5000  # lines
-_AHEAD = 4  # lines begun for each write that can be under way
+_AHEAD = 4  # pending lines for each concurrent write
 
 
 def store(
@@ -27,19 +27,19 @@ def store(
 ) -> None:
     """Store the lines that `progress` does not count yet, and count them in their order.
 
-    A line is counted once its fate is certain and that of all before it. Raises StoreUnfinished
-    when time is short or a connection broke, and ClientError when the table refuses; in both cases
-    progress is saved, and what was written beyond it will be written again, the same.
+    A line is counted once its outcome is known and those of all lines before it. Raises
+    StoreUnfinished where time runs out or a connection breaks, and ClientError where the table
+    rejects a write. Progress is saved then; a retry repeats the writes beyond it, without effect.
     """
     pool = ThreadPoolExecutor(concurrency)
-    under_way = _UnderWay(pool, progress, table, stamp)
+    pending = _Pending(pool, progress, table, stamp)
     try:
-        for line in _rest(s3, bucket, progress):
-            under_way.begin(line)
-            if len(under_way) >= concurrency * _AHEAD:
-                under_way.settle_first()
-        while len(under_way):
-            under_way.settle_first()
+        for line in _remaining_lines(s3, bucket, progress):
+            pending.add(line)
+            if len(pending) >= concurrency * _AHEAD:
+                pending.count_oldest()
+        while len(pending):
+            pending.count_oldest()
         progress.finish()
     except (StoreUnfinished, BotoCoreError, ClientError) as error:
         progress.save()
@@ -47,33 +47,33 @@ def store(
             raise
         ledger = progress.ledger
         raise StoreUnfinished(
-            f"{ledger.lines:,} lines of {ledger.key} are stored, then {error}; try again to go on"
+            f"{ledger.lines:,} lines of {ledger.key} are stored, then {error}; a retry continues"
         ) from error
     finally:
         table.stop()
         pool.shutdown(cancel_futures=True)
 
 
-def _rest(s3: S3Client, bucket: str, progress: Progress) -> Iterator[Line]:
-    """The lines of the object from where progress ends."""
+def _remaining_lines(s3: S3Client, bucket: str, progress: Progress) -> Iterator[Line]:
+    """The lines of the object that are not counted yet."""
     ledger = progress.ledger
     if ledger.offset >= progress.size:
         return
-    found = s3.get_object(
+    response = s3.get_object(
         Bucket=bucket, Key=ledger.key, Range=f"bytes={ledger.offset}-", IfMatch=ledger.etag
     )
-    yield from lines(found["Body"].iter_chunks(2**16), ledger.offset)
+    yield from lines(response["Body"].iter_chunks(2**16), ledger.offset)
 
 
-class _Begun(NamedTuple):
+class _Entry(NamedTuple):
     line: Line
     customer: str | None
-    fate: Future[bool] | bool | str
-    """Being written; not to be written; or why it was rejected."""
+    outcome: Future[bool] | bool | str
+    """A pending write, whether it was written, or the reason why it was rejected."""
 
 
-class _UnderWay:
-    """Lines that are begun and not yet counted, in their order."""
+class _Pending:
+    """The lines that are being written and not counted yet, in their order."""
 
     def __init__(
         self, pool: ThreadPoolExecutor, progress: Progress, table: Table, stamp: Stamp
@@ -82,33 +82,33 @@ class _UnderWay:
         self._progress = progress
         self._table = table
         self._stamp = stamp
-        self._begun: deque[_Begun] = deque()
+        self._entries: deque[_Entry] = deque()
         self._customers: set[str] = set()
         self._object = progress.ledger.key.rpartition("/")[2]
 
     def __len__(self) -> int:
-        return len(self._begun)
+        return len(self._entries)
 
-    def begin(self, line: Line) -> None:
-        """Write the line, unless it is no prediction or its customer is being written already."""
-        number = self._progress.ledger.lines + len(self._begun) + 1
+    def add(self, line: Line) -> None:
+        """Start writing the line, unless it is invalid or its customer is pending already."""
+        number = self._progress.ledger.lines + len(self._entries) + 1
         try:
-            found = prediction(line.text, self._stamp.as_of)
+            forecast = prediction(line.text, self._stamp.as_of)
         except Unstorable as error:
-            self._begun.append(_Begun(line, None, str(error)))
+            self._entries.append(_Entry(line, None, str(error)))
             return
-        customer = found.customer_id
+        customer = forecast.customer_id
         if customer in self._customers:
-            self._begun.append(_Begun(line, None, False))
+            self._entries.append(_Entry(line, None, False))
             return
         self._customers.add(customer)
-        made = item(found, self._stamp, f"{self._object}#{number}")
-        self._begun.append(_Begun(line, customer, self._pool.submit(self._table.put, made)))
+        new_item = item(forecast, self._stamp, f"{self._object}#{number}")
+        self._entries.append(_Entry(line, customer, self._pool.submit(self._table.put, new_item)))
 
-    def settle_first(self) -> None:
-        """Wait for the oldest line and count it."""
-        line, customer, fate = self._begun.popleft()
-        self._progress.count(line, fate.result() if isinstance(fate, Future) else fate)
+    def count_oldest(self) -> None:
+        """Wait for the oldest line, and count it."""
+        line, customer, outcome = self._entries.popleft()
+        self._progress.count(line, outcome.result() if isinstance(outcome, Future) else outcome)
         if customer is not None:
             self._customers.discard(customer)
         if self._progress.ledger.lines % SAVE_EVERY == 0:

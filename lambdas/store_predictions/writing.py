@@ -1,4 +1,4 @@
-"""One conditional write, repeated until the table has taken it."""
+"""A conditional write, retried until the table accepts it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from lambdas.store_predictions.items import Item
 
-# An older forecast never overwrites a newer one. Of one run, whatever comes first stays, and only
-# the very same line may write again: so a repeated write is no second customer, and of two lines
-# of one customer exactly one is written.
+# An older forecast never overwrites a newer one. Within a run the first write stays, and only the
+# same line may repeat it: a retry is not counted twice, and of two lines of a customer exactly one
+# is written.
 _CONDITION = (
     "attribute_not_exists(customer_id) OR as_of < :as_of OR "
     "(as_of = :as_of AND (run_id <> :run_id OR scored_line = :scored_line))"
@@ -33,7 +33,7 @@ _THROTTLED = {
     "InternalServerError",
     "ServiceUnavailable",
 }
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # seconds
+_FIRST_WAIT, _MAX_WAIT = 0.05, 5.0  # seconds
 
 
 @functools.cache
@@ -46,16 +46,16 @@ def connect(concurrency: int) -> DynamoDBClient:
             connect_timeout=3,
             read_timeout=5,
             retries={"mode": "standard", "total_max_attempts": 2},
-            parameter_validation=False,  # items come from one place and are tested there
+            parameter_validation=False,  # all items are made by `items.item`
         ),
     )
 
 
 class Table:
-    """Where items go. `put` may be called by many threads at once.
+    """The table. Several threads may call `put` at once.
 
-    time_left  milliseconds until the function is ended
-    reserve    milliseconds at the end that are not for writing
+    time_left  milliseconds until Lambda ends the function
+    reserve    milliseconds at the end in which no write starts
     """
 
     def __init__(
@@ -68,21 +68,21 @@ class Table:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Wake the writes that wait to try again; they raise StoreUnfinished."""
+        """Make the writes that wait for a retry raise StoreUnfinished."""
         self._stopped.set()
 
     @property
     def time_is_short(self) -> bool:
-        """Whether nothing but the reserve is left."""
+        """Whether only the reserve is left."""
         return self._time_left() < self._reserve
 
     def put(self, item: Item) -> bool:
-        """Write the item: true; or leave what is there because it has precedence: false.
+        """Write the item; returns false where the existing item has precedence.
 
-        Where the table throttles it waits, up to twice as long each time and by chance less, and
-        tries again until time is short. Then StoreUnfinished: the item may or may not be there.
+        Where the table throttles, it retries with exponential backoff and jitter. Raises
+        StoreUnfinished where time runs out; the item may or may not be written then.
         """
-        longest = _FIRST_WAIT
+        max_wait = _FIRST_WAIT
         while True:
             try:
                 self._client.put_item(
@@ -99,9 +99,9 @@ class Table:
                     return False
                 if code not in _THROTTLED:
                     raise
-                wait = random.uniform(0, longest)  # noqa: S311
+                wait = random.uniform(0, max_wait)  # noqa: S311
                 if self.time_is_short or self._stopped.wait(wait):
                     raise StoreUnfinished(f"{self._name} throttled until time ran out") from error
-                longest = min(2 * longest, _LONGEST_WAIT)
+                max_wait = min(2 * max_wait, _MAX_WAIT)
             else:
                 return True

@@ -1,4 +1,4 @@
-"""The machines that train together, as a fit sees them."""
+"""The hosts (machines) that train one model together, as a trainer sees them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 class Hosts:
-    """The machines that train together; of this class, one that is alone.
+    """The hosts that train together. This class is for a host that trains alone.
 
-    rank     place of this host among them, from 0
-    names    of all hosts; the host of rank 0 is the first
+    rank     index of this host among `names`
+    names    of all hosts, sorted
     address  of the first host, as an IP address
     """
 
@@ -26,34 +26,34 @@ class Hosts:
 
     @property
     def size(self) -> int:
-        """How many they are."""
+        """The number of hosts."""
         return len(self.names)
 
     @property
     def leads(self) -> bool:
-        """Whether this is the one host that writes what the job leaves."""
+        """Whether this is the first host, the only one that writes the job's files."""
         return self.rank == 0
 
     @property
     def part(self) -> slice:
-        """The rows, of any that all hosts have, that are this host's to work on."""
+        """This host's part of rows that all hosts have."""
         return slice(self.rank, None, self.size)
 
     def gather(self, content: bytes) -> list[bytes]:
-        """What every host gives, by rank. All hosts must call, and wait for one another."""
+        """The content of every host, by rank. It returns once all hosts have called it."""
         return [content]
 
     def sum(self, numbers: NDArray[Number]) -> NDArray[Number]:
-        """The sums of every host's numbers, alike on all hosts to the last bit."""
+        """The sums over all hosts, equal on every host to the last bit."""
         return numbers
 
     def any(self, answer: bool) -> bool:
-        """Whether any host says yes."""
+        """Whether the answer of any host is true."""
         return any(self.gather(b"1" if answer else b""))
 
     def failure(self, error: Exception) -> OrdergapError:
-        """What to raise when something between the hosts failed with `error`."""
-        return PlatformError(f"the hosts cannot work together: {error}")
+        """What to raise when communication between the hosts failed with `error`."""
+        return PlatformError(f"the hosts cannot communicate: {error}; run the job again")
 
 
 ALONE = Hosts()

@@ -1,8 +1,8 @@
-"""Several hosts, connected: what they say to one another, and how one learns that another is lost.
+"""Several connected hosts: how they exchange data, and how one notices that another is lost.
 
-The first of the hosts' sorted names is in the middle: every other host holds two lines to it. On
-one go the things that the job gives to the others, each after its length; on the other a line feed
-every few seconds, which says that the host lives, or one line of JSON, which says why it does not.
+The topology is a star. Every other host holds two TCP connections to the first of the sorted names.
+One carries data, each message after its length. The other carries heartbeats (an empty line every
+second), or a line of JSON with the reason when a host fails.
 """
 
 from __future__ import annotations
@@ -23,44 +23,45 @@ from typing_extensions import override
 
 from ordergap.errors import AlgorithmError, OrdergapError, PlatformError, UserError
 from ordergap.hosts import ALONE, Hosts, Number
-from ordergap.hosts.rendezvous import Met, meet
+from ordergap.hosts.rendezvous import Connections, connect
 from ordergap.stopping import Stopped
 
 log = logging.getLogger("ordergap")
 
-SILENCE = 60.0  # seconds without a sign of life, after which a host is lost
-_BEAT = 1.0
-_REASON = 5.0  # seconds in which the reason for a line's end may still come
+HEARTBEAT_TIMEOUT = 60.0  # seconds without a heartbeat, after which a host is lost
+_HEARTBEAT_INTERVAL = 1.0
+_REASON_TIMEOUT = 5.0  # seconds in which the reason for a closed connection may still arrive
 _CHUNK = 1 << 20
 _LENGTH = struct.Struct("!Q")
 _KINDS = {error.kind: error for error in (UserError, AlgorithmError, PlatformError)}
 
 
 class Cluster(Hosts):
-    """Several hosts, once they are connected. It is used by one thread.
+    """Several connected hosts, for use by one thread.
 
-    Every call raises PlatformError where a host is lost, and that host's own error where it failed.
+    Every method raises PlatformError where a host is lost, and the error of a host that failed.
     """
 
-    def __init__(self, names: Sequence[str], me: str, met: Met) -> None:
-        self.names, self.rank, self.address = tuple(names), names.index(me), met.address
-        self._lines, self._watched = met.things, met.life
+    def __init__(self, names: Sequence[str], me: str, connections: Connections) -> None:
+        self.names, self.rank = tuple(names), names.index(me)
+        self.address = connections.address
+        self._data, self._heartbeats = connections.data, connections.heartbeat
         self._error: OrdergapError | None = None
-        self._failed, self._over = threading.Event(), threading.Event()
-        self._telling = threading.Lock()
-        for line in met.things.values():
-            line.settimeout(_BEAT)
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._watch = threading.Thread(target=self._listen, daemon=True)
-        self._watch.start()
+        self._failed, self._closing = threading.Event(), threading.Event()
+        self._fail_lock = threading.Lock()
+        for each in self._data.values():
+            each.settimeout(_HEARTBEAT_INTERVAL)
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._monitor = threading.Thread(target=self._exchange_heartbeats, daemon=True)
+        self._monitor.start()
 
     @override
     def gather(self, content: bytes) -> list[bytes]:
         if self.rank:
             self._send(self.names[0], content)
             return [self._receive(self.names[0]) for _ in self.names]
-        contents = [content, *(self._receive(name) for name in self._lines)]
-        for name in self._lines:
+        contents = [content, *(self._receive(name) for name in self._data)]
+        for name in self._data:
             for each in contents:
                 self._send(name, each)
         return contents
@@ -72,69 +73,68 @@ class Cluster(Hosts):
             received = self._receive(self.names[0])
             return np.frombuffer(received, numbers.dtype).reshape(numbers.shape).copy()
         total = numbers.copy()
-        for name in self._lines:
+        for name in self._data:
             received = self._receive(name)
             np.add(total, np.frombuffer(received, numbers.dtype).reshape(numbers.shape), out=total)
-        for name in self._lines:
+        for name in self._data:
             self._send(name, total.tobytes())
         return total
 
     @override
     def failure(self, error: Exception) -> OrdergapError:
-        self._failed.wait(_REASON)
+        self._failed.wait(_REASON_TIMEOUT)
         return self._error or super().failure(error)
 
     def finish(self) -> None:
-        """Wait until the first host has done all, which only goes by itself."""
+        """Wait until the first host has done everything, which only it does alone."""
         if self.rank:
             self._receive(self.names[0])
             return
-        for name in self._lines:
+        for name in self._data:
             try:
                 self._send(name, b"")
             except OrdergapError as error:
-                log.warning("Too late to matter: %s", error)
+                log.warning("The job is complete, but %s", error)
 
-    def give_up(self, error: BaseException) -> None:
-        """Tell the others why this host ends."""
+    def abort(self, error: BaseException) -> None:
+        """Send the other hosts the reason why this one fails."""
         if error is self._error:
             return
         kind = error.kind if isinstance(error, OrdergapError) else "PlatformError"
-        what = str(error) if isinstance(error, OrdergapError) else f"{type(error).__name__} {error}"
-        self._tell(kind, f"host {self.names[self.rank]} failed: {what}")
+        text = str(error) if isinstance(error, OrdergapError) else f"{type(error).__name__} {error}"
+        self._fail(kind, f"host {self.names[self.rank]} failed: {text}")
 
     def close(self) -> None:
-        """Hang up."""
-        self._over.set()
-        self._watch.join()
-        for line in (*self._lines.values(), *self._watched.values()):
-            line.close()
+        """Close all connections."""
+        self._closing.set()
+        self._monitor.join()
+        for each in (*self._data.values(), *self._heartbeats.values()):
+            each.close()
 
     def _send(self, name: str, content: bytes) -> None:
-        line = self._lines[name]
-        for each in (_LENGTH.pack(len(content)), content):
-            view = memoryview(each)
+        for part in (_LENGTH.pack(len(content)), content):
+            view = memoryview(part)
             while view:
-                sent = self._moved(name, partial(line.send, view[:_CHUNK]))
-                view = view[sent:]
+                count = self._transfer(name, partial(self._data[name].send, view[:_CHUNK]))
+                view = view[count:]
 
     def _receive(self, name: str) -> bytes:
-        (length,) = _LENGTH.unpack(self._exactly(name, _LENGTH.size))
-        return bytes(self._exactly(name, length))
+        (length,) = _LENGTH.unpack(self._receive_exactly(name, _LENGTH.size))
+        return bytes(self._receive_exactly(name, length))
 
-    def _exactly(self, name: str, length: int) -> bytearray:
-        line, content = self._lines[name], bytearray(length)
+    def _receive_exactly(self, name: str, length: int) -> bytearray:
+        content = bytearray(length)
         view = memoryview(content)
         while view:
-            count = self._moved(name, partial(line.recv_into, view[:_CHUNK]))
+            count = self._transfer(name, partial(self._data[name].recv_into, view[:_CHUNK]))
             view = view[count:]
         return content
 
-    def _moved(self, name: str, move: Callable[[], int]) -> int:
-        """Bytes that came or went over a line."""
+    def _transfer(self, name: str, transfer: Callable[[], int]) -> int:
+        """The number of bytes that were sent or received."""
         while True:
             try:
-                if count := move():
+                if count := transfer():
                     return count
             except TimeoutError:
                 if not self._error:
@@ -142,80 +142,84 @@ class Cluster(Hosts):
             except OSError:
                 pass
             break
-        if not self._failed.wait(_REASON):
-            self._lose(name, "its line to this host ended")
+        if not self._failed.wait(_REASON_TIMEOUT):
+            self._lose(name, "its data connection was closed")
         raise self._error or AlgorithmError("a failure without an error")
 
-    def _listen(self) -> None:
-        """Say every second that this host lives, and hear of the others."""
-        heard = dict.fromkeys(self._watched, monotonic())
-        told = dict.fromkeys(self._watched, b"")
-        for line in self._watched.values():
-            line.setblocking(False)
-        while not (self._over.wait(_BEAT) or self._failed.is_set()):
-            for name, line in self._watched.items():
+    def _exchange_heartbeats(self) -> None:
+        """Send a heartbeat every second, and read those of the others."""
+        last = dict.fromkeys(self._heartbeats, monotonic())
+        pending = dict.fromkeys(self._heartbeats, b"")
+        for connection in self._heartbeats.values():
+            connection.setblocking(False)
+        while not (self._closing.wait(_HEARTBEAT_INTERVAL) or self._failed.is_set()):
+            for name, connection in self._heartbeats.items():
                 try:
-                    line.send(b"\n")
-                    while came := line.recv(_CHUNK):
-                        heard[name], told[name] = monotonic(), told[name] + came
-                    told[name] = self._hear(told[name])
-                    self._lose(name, "it ended without a word")
+                    connection.send(b"\n")
+                    while received := connection.recv(_CHUNK):
+                        last[name], pending[name] = monotonic(), pending[name] + received
+                    pending[name] = self._read_reasons(pending[name])
+                    self._lose(name, "it closed its connection without a reason")
                 except BlockingIOError:
-                    told[name] = self._hear(told[name])
-                    if monotonic() > heard[name] + SILENCE:
-                        self._lose(name, f"nothing was heard of it for {SILENCE:g} seconds")
+                    pending[name] = self._read_reasons(pending[name])
+                    if monotonic() > last[name] + HEARTBEAT_TIMEOUT:
+                        self._lose(name, f"no heartbeat for {HEARTBEAT_TIMEOUT:g} seconds")
                 except OSError:
-                    told[name] = self._hear(told[name])
-                    self._lose(name, "it ended without a word")
+                    pending[name] = self._read_reasons(pending[name])
+                    self._lose(name, "it closed its connection without a reason")
 
-    def _hear(self, told: bytes) -> bytes:
-        """Heed the whole lines that came; the beginning of the next."""
-        *lines, rest = told.split(b"\n")
+    def _read_reasons(self, received: bytes) -> bytes:
+        """Fail by the first reason among the complete lines; returns the incomplete one."""
+        *lines, rest = received.split(b"\n")
         for line in filter(None, lines):
-            self._tell(**json.loads(line))
+            self._fail(**json.loads(line))
         return rest
 
     def _lose(self, name: str, how: str) -> None:
-        self._tell("PlatformError", f"host {name} was lost: {how}; run the job again")
+        self._fail("PlatformError", f"host {name} was lost: {how}; run the job again")
 
-    def _tell(self, kind: str, reason: str) -> None:
-        """Take note of the first reason to fail, and pass it on."""
-        with self._telling:
-            if self._failed.is_set() or self._over.is_set():
+    def _fail(self, kind: str, reason: str) -> None:
+        """Keep the first reason to fail, and pass it on to the other hosts."""
+        with self._fail_lock:
+            if self._failed.is_set() or self._closing.is_set():
                 return
             self._error = _KINDS.get(kind, PlatformError)(reason)
-            for line in self._watched.values():
+            for connection in self._heartbeats.values():
                 with suppress(OSError):
-                    line.send(json.dumps({"kind": kind, "reason": reason}).encode() + b"\n")
+                    connection.send(json.dumps({"kind": kind, "reason": reason}).encode() + b"\n")
             self._failed.set()
 
 
 @contextmanager
-def together(
+def connected(
     names: Sequence[str],
     me: str,
     port: int,
-    patience: float,
+    timeout: float,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Hosts]:
-    """The hosts of `names`, of which this is `me`, connected for as long as the context lasts.
+    """The hosts of `names`, of which this is `me`, connected while the context lasts.
 
-    As `meet` has it. A host that fails tells the others why.
+    `port`, `timeout` and `stopping` as `connect` has them. A host that fails sends the others the
+    reason.
     """
     names = sorted(names)
     if len(names) < 2:
         yield ALONE
         return
     if me not in names:
-        raise UserError(f"this host, {me or 'without a name'}, is none of {', '.join(names)}")
-    cluster = Cluster(names, me, meet(names, me, port, patience, stopping))
+        raise UserError(
+            f"this host, {me or 'without a name'}, is none of {', '.join(names)}; correct "
+            "current_host in resourceconfig.json"
+        )
+    cluster = Cluster(names, me, connect(names, me, port, timeout, stopping))
     try:
         yield cluster
         cluster.finish()
     except Stopped:
         raise  # as all hosts do
     except BaseException as error:
-        cluster.give_up(error)
+        cluster.abort(error)
         raise
     finally:
         cluster.close()

@@ -1,4 +1,4 @@
-"""How several hosts find one another: the others knock at the first until all are there."""
+"""Rendezvous: every other host connects to the first, until all hosts are connected."""
 
 from __future__ import annotations
 
@@ -15,160 +15,165 @@ from ordergap.stopping import Stopped
 
 log = logging.getLogger("ordergap")
 
-_ALL_HERE = b"!"
+_READY = b"!"
 _CHUNK = 1 << 16
-_WAYS = ("things", "life")
+_PURPOSES = ("data", "heartbeat")
+_CHECK = "check the logs of those hosts, and that the network lets the hosts connect to each other"
 
-Lines = dict[str, socket.socket]
+Sockets = dict[str, socket.socket]
 
 
 @dataclass(frozen=True)
-class Met:
-    """Connected hosts.
+class Connections:
+    """The connections of this host, two to each peer.
 
-    address  of the first host, as an IP address
-    things   host -> the line on which the job's things go; from the first host one to each of the
-             others, in their sequence, from these one to the first
-    life     host -> the line on which it is heard that it lives
+    The first host has all others as peers, in the order of their names; these have the first.
+
+    address    of the first host, as an IP address
+    data       peer -> socket for what the job exchanges
+    heartbeat  peer -> socket for heartbeats, and for the reason where a host fails
     """
 
     address: str
-    things: Lines
-    life: Lines
+    data: Sockets
+    heartbeat: Sockets
 
 
-def meet(
-    names: Sequence[str], me: str, port: int, patience: float, stopping: Callable[[], bool]
-) -> Met:
-    """Connect the hosts of the sorted `names`, of which this is `me`.
+def connect(
+    names: Sequence[str], me: str, port: int, timeout: float, stopping: Callable[[], bool]
+) -> Connections:
+    """Connect the hosts of the sorted `names`, of which this is `me`, within `timeout` seconds.
 
-    The first listens on `port`; the others try for `patience` seconds to find its name and port.
-    Raises PlatformError, naming the hosts that did not come, and Stopped.
+    The first host listens on `port`; the others try to resolve its name and to connect to it until
+    they succeed. Raises PlatformError, which names the missing hosts, and Stopped.
     """
     log.info("One of %d hosts, %s: waiting for the others ...", len(names), me)
-    wait = _Wait(patience, stopping)
-    address = _address(names[0], wait)
+    deadline = _Deadline(timeout, stopping)
+    address = _resolve(names[0], deadline)
     if me == names[0]:
-        lines = _welcome(names, address, port, wait)
+        sockets = _accept_all(names, address, port, deadline)
     else:
-        lines = _reach(names[0], me, address, port, wait)
-    log.info("All %d hosts are here.", len(names))
-    return Met(address, *lines)
+        sockets = _connect_to_first(names[0], me, address, port, deadline)
+    log.info("All %d hosts are connected.", len(names))
+    return Connections(address, *sockets)
 
 
-class _Wait:
-    """Patience that ends, or that is ended."""
+class _Deadline:
+    """The time until which to try, or until the job is stopped."""
 
     def __init__(self, seconds: float, stopping: Callable[[], bool]) -> None:
-        self.seconds, self._stopping = seconds, stopping
+        self.text = f"within {seconds:g} seconds (ORDERGAP_HOSTS_SECONDS)"
+        self._stopping = stopping
         self._end, self._pause = monotonic() + seconds, 0.05
 
-    def over(self, pause: bool = True) -> bool:
-        """Whether there is none left; else some time has passed. Raises Stopped."""
+    def passed(self) -> bool:
+        """Whether it has passed. Raises Stopped."""
         if self._stopping():
             raise Stopped("Stopped while waiting for the other hosts. Nothing of this run is kept.")
-        if pause:
-            sleep(self._pause)
-            self._pause = min(2 * self._pause, 2.0)
         return monotonic() > self._end
 
+    def passed_after_pause(self) -> bool:
+        """As `passed`, after a pause that gets longer each time."""
+        sleep(self._pause)
+        self._pause = min(2 * self._pause, 2.0)
+        return self.passed()
 
-def _address(name: str, wait: _Wait) -> str:
-    """The IP address of a host, whose name may not be known yet."""
+
+def _resolve(name: str, deadline: _Deadline) -> str:
+    """The IP address of a host, whose name may not resolve at first."""
     while True:
         try:
             return str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
         except OSError as error:
-            if wait.over():
+            if deadline.passed_after_pause():
                 raise PlatformError(
-                    f"the name of host {name} was not found within {wait.seconds:g} seconds: "
-                    f"{error}; look whether that host has started and whether the hosts may "
-                    "speak to one another"
+                    f"the name of host {name} could not be resolved {deadline.text}: {error}; "
+                    "check that the host has started"
                 ) from error
 
 
-def _welcome(names: Sequence[str], address: str, port: int, wait: _Wait) -> tuple[Lines, Lines]:
-    """The lines of every other host, once both of each are there."""
-    came: dict[tuple[str, str], socket.socket] = {}
+def _accept_all(
+    names: Sequence[str], address: str, port: int, deadline: _Deadline
+) -> tuple[Sockets, Sockets]:
+    """The sockets to every other host, once each has made both of its connections."""
+    accepted: dict[tuple[str, str], socket.socket] = {}
     try:
         listener = socket.create_server((address, port), backlog=2 * len(names))
     except OSError as error:
         raise PlatformError(
             f"host {names[0]} cannot listen on {address}:{port}: {error.strerror}; set "
-            "ORDERGAP_HOSTS_PORT to a port that is free on it, on every host"
+            "ORDERGAP_HOSTS_PORT, on every host, to a port that is free on this one"
         ) from error
     with listener:
         listener.settimeout(1)
-        while missing := [n for n in names[1:] if not all((way, n) in came for way in _WAYS)]:
-            if wait.over(pause=False):
+        while missing := [n for n in names[1:] if not all((p, n) in accepted for p in _PURPOSES)]:
+            if deadline.passed():
                 reason = (
-                    f"{', '.join(missing)} of {len(names)} hosts did not come within "
-                    f"{wait.seconds:g} seconds; look at what those hosts say, and whether the "
-                    "hosts may speak to one another"
+                    f"{', '.join(missing)} of {len(names)} hosts did not connect "
+                    f"{deadline.text}; {_CHECK}"
                 )
-                _say(came.values(), reason.encode())
+                _send(accepted.values(), reason.encode())
                 raise PlatformError(reason)
             with suppress(TimeoutError):
-                line, _ = listener.accept()
-                if not (who := _introduced(line, names)):
-                    line.close()
+                connection, _ = listener.accept()
+                if not (key := _handshake(connection, names)):
+                    connection.close()
                     continue
-                if who in came:
-                    came[who].close()  # it tries anew
-                came[who] = line
-    things, life = ({name: came[way, name] for name in names[1:]} for way in _WAYS)
-    _say(things.values(), _ALL_HERE)
-    return things, life
+                if key in accepted:
+                    accepted[key].close()  # the host has connected anew
+                accepted[key] = connection
+    data, heartbeat = ({name: accepted[each, name] for name in names[1:]} for each in _PURPOSES)
+    _send(data.values(), _READY)
+    return data, heartbeat
 
 
-def _introduced(line: socket.socket, names: Sequence[str]) -> tuple[str, str] | None:
-    """For what a line is and whose; None where a stranger called."""
-    line.settimeout(5)
+def _handshake(connection: socket.socket, names: Sequence[str]) -> tuple[str, str] | None:
+    """Purpose and host of a connection; None where it is not one of the hosts'."""
+    connection.settimeout(5)
     try:
-        way, name = json.loads(line.recv(_CHUNK))
+        purpose, name = json.loads(connection.recv(_CHUNK))
     except (OSError, ValueError, TypeError):
         return None
-    return (way, name) if way in _WAYS and name in names[1:] else None
+    return (purpose, name) if purpose in _PURPOSES and name in names[1:] else None
 
 
-def _reach(first: str, me: str, address: str, port: int, wait: _Wait) -> tuple[Lines, Lines]:
-    """Both lines to the first host, once all are there."""
+def _connect_to_first(
+    first: str, me: str, address: str, port: int, deadline: _Deadline
+) -> tuple[Sockets, Sockets]:
+    """Both sockets to the first host, once all hosts are connected to it."""
     while True:
-        lines: list[socket.socket] = []
+        sockets: list[socket.socket] = []
         try:
-            for way in _WAYS:
-                lines.append(socket.create_connection((address, port), timeout=5))
-                lines[-1].sendall(json.dumps([way, me]).encode())
-            lines[0].settimeout(1)
-            while not (came := _answer(lines[0])):
-                if came == b"":
-                    raise ConnectionResetError("it hung up")
-                if wait.over(pause=False):
-                    raise TimeoutError("not all hosts came")
-            if came != _ALL_HERE:
-                raise PlatformError((came + lines[0].recv(_CHUNK)).decode())
-            return {first: lines[0]}, {first: lines[1]}
+            for purpose in _PURPOSES:
+                sockets.append(socket.create_connection((address, port), timeout=5))
+                sockets[-1].sendall(json.dumps([purpose, me]).encode())
+            sockets[0].settimeout(1)
+            reply = _first_byte(sockets[0], deadline)
+            if reply != _READY:
+                raise PlatformError((reply + sockets[0].recv(_CHUNK)).decode())
+            return {first: sockets[0]}, {first: sockets[1]}
         except OSError as error:
-            for line in lines:
-                line.close()
-            if wait.over():
+            for each in sockets:
+                each.close()
+            if deadline.passed_after_pause():
                 raise PlatformError(
-                    f"host {first} ({address}:{port}) did not answer within {wait.seconds:g} "
-                    f"seconds: {error}; look at what that host says, and whether the hosts may "
-                    "speak to one another"
+                    f"host {first} ({address}:{port}) did not answer {deadline.text}: {error}; "
+                    f"{_CHECK}"
                 ) from error
 
 
-def _say(lines: Iterable[socket.socket], what: bytes) -> None:
-    """Answer those who wait; whoever is gone is missed soon enough."""
-    for line in lines:
+def _first_byte(connection: socket.socket, deadline: _Deadline) -> bytes:
+    """The first byte of the reply; OSError where the connection ends or time runs out."""
+    while not deadline.passed():
+        with suppress(TimeoutError):
+            if reply := connection.recv(1):
+                return reply
+            raise ConnectionResetError("it closed the connection")
+    raise TimeoutError("it is waiting for other hosts")
+
+
+def _send(sockets: Iterable[socket.socket], content: bytes) -> None:
+    """Send to all; a host that is gone is noticed by its missing heartbeat."""
+    for each in sockets:
         with suppress(OSError):
-            line.sendall(what)
-
-
-def _answer(line: socket.socket) -> bytes | None:
-    """The first byte; nothing where the line ended, None where neither came in a second."""
-    try:
-        return line.recv(1)
-    except TimeoutError:
-        return None
+            each.sendall(content)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ordergap.contract.hyperparameters import parse
 from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
-from ordergap.hosts.cluster import together
+from ordergap.hosts.cluster import connected
 from ordergap.sagemaker.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
 from ordergap.settings import JobSettings
 from ordergap.stopping import Stopped, Stopping
@@ -37,7 +37,7 @@ def train(
     })  # fmt: skip
     output_data = opt_ml.output_data if opt_ml.config.is_dir() else None
     try:
-        with together(
+        with connected(
             opt_ml.hosts(),
             opt_ml.current_host(),
             environment.hosts_port,

@@ -1,8 +1,8 @@
-"""Transactions that lie on several hosts: each reads its share, then all have all orders.
+"""Orders of several hosts: each reads its files, then every host receives the orders of all.
 
 Orders are small beside what a fit makes of them, so every host splits, filters, forecasts and
-judges as if it were alone, and only fits are shared out. An order takes 36 bytes, and some more
-for its customer; while they are sent a host holds them three times.
+evaluates by itself, and only fits are distributed. An order takes 36 bytes, and its customer some
+more; while they are exchanged a host holds them three times.
 """
 
 from __future__ import annotations
@@ -24,46 +24,47 @@ from ordergap.hosts import Hosts
 from ordergap.ingest import Cleaned
 
 _ARRAYS = {"offsets": np.int64, **ORDER_COLUMNS}
-_SHARDED = (
+_REMEDY = (
     "set the channel's S3DataDistributionType to ShardedByS3Key, with all lines of a customer in "
     "files of one host"
 )
 
 
 def read(hosts: Hosts, source: Path | None, columns: Columns, content_type: str | None) -> Cleaned:
-    """The transactions of all hosts, each of which has those in its own `source`, or none.
+    """The orders of all hosts, each of which reads its own `source`, if it has one.
 
-    Raises DataError where hosts have the same transactions, or the same customers, or none has any.
+    Raises DataError where two hosts have the same orders, where a customer has orders on two hosts,
+    and where there are no orders at all.
     """
     if hosts.size == 1 and source:
         return ingest.read(source, columns, content_type)
-    mine = _share(source, columns, content_type)
-    mine = _same_dates(hosts, mine, source, columns, content_type)
-    parts = dict(zip(hosts.names, map(_unpacked, hosts.gather(_packed(mine))), strict=True))
-    _refuse_shared({name: histories for name, (histories, _) in parts.items()})
+    cleaned = _read_own(source, columns, content_type)
+    cleaned = _agree_on_dates(hosts, cleaned, source, columns, content_type)
+    parts = dict(zip(hosts.names, map(_unpack, hosts.gather(_pack(cleaned))), strict=True))
+    _check_disjoint({name: histories for name, (histories, _) in parts.items()})
     whole = Histories.concat([histories for histories, _ in parts.values()])
     report = _sum([report for _, report in parts.values()], whole)
     if not len(whole):
         reasons = [f"{count:,} {why.replace('_', ' ')}" for why, count in report.rejected.items()
                    if count]  # fmt: skip
         raise DataError(
-            f"{hosts.size} hosts have {report.rows_read:,} rows and none of them can be used: "
+            f"{hosts.size} hosts have {report.rows_read:,} rows, none of which can be used: "
             + (", ".join(reasons) or "put CSV, Parquet or JSON Lines into the training channel")
         )
-    return replace(mine, histories=whole, report=report, seen=whole.customer_ids)
+    return replace(cleaned, histories=whole, report=report, seen=whole.customer_ids)
 
 
-def _share(source: Path | None, columns: Columns, content_type: str | None) -> Cleaned:
-    """What this host has, which may be nothing: a host without a file is given an empty folder."""
+def _read_own(source: Path | None, columns: Columns, content_type: str | None) -> Cleaned:
+    """The orders of this host. There may be none: SageMaker leaves its folder empty then."""
     if source and ingest.has_data(source):
         return ingest.read(source, columns, content_type, part=True)
     empty, none = np.empty(0), np.empty(0, np.int64)
     histories = Histories.from_orders([], none, none.astype(np.int32), empty)
-    nothing: dict[Rejection, int] = dict.fromkeys(Rejection, 0)
+    rejected: dict[Rejection, int] = dict.fromkeys(Rejection, 0)
     return Cleaned(
         histories,
         DataReport(
-            rows_read=0, rows_used=0, rejected=nothing, customers=0, orders=0, revenue=0.0,
+            rows_read=0, rows_used=0, rejected=rejected, customers=0, orders=0, revenue=0.0,
             first_day=None, last_day=None, notes=("a host had no data files",),
         ),
         [],
@@ -71,73 +72,73 @@ def _share(source: Path | None, columns: Columns, content_type: str | None) -> C
     )  # fmt: skip
 
 
-def _same_dates(
-    hosts: Hosts, mine: Cleaned, source: Path | None, columns: Columns, content_type: str | None
+def _agree_on_dates(
+    hosts: Hosts, cleaned: Cleaned, source: Path | None, columns: Columns, content_type: str | None
 ) -> Cleaned:
-    """Read anew where the dates of another host show how those of this one are meant."""
-    told = [content.decode() for content in hosts.gather((mine.columns.date_format or "").encode())]
-    found = next(filter(None, told), None)
+    """Read this host's files again where those of another host show which date format is meant."""
+    formats = hosts.gather((cleaned.columns.date_format or "").encode())
+    date_format = next(filter(None, formats), b"").decode() or None
     unreadable = 0
-    if source and found and mine.columns.date_format != found and mine.report.rows_read:
-        before = mine.report.rejected[Rejection.BAD_DATE]
-        as_found = columns.model_copy(update={"date_format": found})
-        mine = ingest.read(source, as_found, content_type, part=True)
-        unreadable = mine.report.rejected[Rejection.BAD_DATE] - before
-    elif found:
-        mine = replace(mine, columns=columns.model_copy(update={"date_format": found}))
+    if date_format:
+        columns = columns.model_copy(update={"date_format": date_format})
+        if source and cleaned.columns.date_format != date_format and cleaned.report.rows_read:
+            before = cleaned.report.rejected[Rejection.BAD_DATE]
+            cleaned = ingest.read(source, columns, content_type, part=True)
+            unreadable = cleaned.report.rejected[Rejection.BAD_DATE] - before
+        else:
+            cleaned = replace(cleaned, columns=columns)
     if hosts.any(unreadable > 0):
         raise DataError(
-            f"the dates of some hosts can only be {found} and those of others cannot: say how the "
-            "dates are meant with date_format, or write them as 2011-12-09"
+            f"some hosts have dates of the form {date_format} and others have dates that are not: "
+            "set date_format, or write dates as 2011-12-09"
         )
-    return mine
+    return cleaned
 
 
-def _packed(cleaned: Cleaned) -> bytes:
-    """Orders and account, for another host."""
+def _pack(cleaned: Cleaned) -> bytes:
+    """Orders and report, as bytes for the other hosts."""
     histories = cleaned.histories
-    said = {
+    header = {
         "ids": histories.customer_ids,
         "orders": len(histories),
         "report": cleaned.report.model_dump(mode="json"),
     }
     arrays = (getattr(histories, name).astype(kind).tobytes() for name, kind in _ARRAYS.items())
-    return b"".join([json.dumps(said).encode(), b"\n", *arrays])
+    return b"".join([json.dumps(header).encode(), b"\n", *arrays])
 
 
-def _unpacked(content: bytes) -> tuple[Histories, DataReport]:
+def _unpack(content: bytes) -> tuple[Histories, DataReport]:
     end = content.index(b"\n") + 1
-    said = json.loads(content[:end])
+    header = json.loads(content[:end])
     arrays = []
     for name, kind in _ARRAYS.items():
-        count = len(said["ids"]) + 1 if name == "offsets" else said["orders"]
+        count = len(header["ids"]) + 1 if name == "offsets" else header["orders"]
         arrays.append(np.frombuffer(content, kind, count, end))
         end += arrays[-1].nbytes
-    return Histories(said["ids"], *arrays), DataReport.model_validate(said["report"])
+    return Histories(header["ids"], *arrays), DataReport.model_validate(header["report"])
 
 
-def _refuse_shared(parts: Mapping[str, Histories]) -> None:
-    """DataError where a customer is on two hosts, or all of a host's orders are."""
-    seen: dict[str, str] = {}
+def _check_disjoint(parts: Mapping[str, Histories]) -> None:
+    """DataError where two hosts have the same orders, or a customer has orders on two hosts."""
     digests: dict[str, str] = {}
     for host, histories in parts.items():
         if len(histories) and (other := digests.setdefault(histories.digest(), host)) != host:
-            raise DataError(f"hosts {other} and {host} have the same transactions: {_SHARDED}")
-    split: dict[str, str] = {}
+            raise DataError(f"hosts {other} and {host} have the same transactions: {_REMEDY}")
+    host_of: dict[str, str] = {}
+    repeated: dict[str, str] = {}
     for host, histories in parts.items():
-        split |= {each: host for each in histories.customer_ids if each in seen}
-        seen |= dict.fromkeys(histories.customer_ids, host)
-    if split:
-        customer, host = next(iter(split.items()))
-        first = next(name for name, each in parts.items() if customer in each.customer_ids)
+        repeated |= {each: host for each in histories.customer_ids if each in host_of}
+        host_of = dict.fromkeys(histories.customer_ids, host) | host_of
+    if repeated:
+        customer, host = next(iter(repeated.items()))
         raise DataError(
-            f"{len(split):,} of {len(seen):,} customers have orders on several hosts, such as "
-            f"{customer} on {first} and {host}: {_SHARDED}"
+            f"{len(repeated):,} of {len(host_of):,} customers have orders on several hosts, such "
+            f"as {customer} on {host_of[customer]} and {host}: {_REMEDY}"
         )
 
 
 def _sum(reports: Sequence[DataReport], whole: Histories) -> DataReport:
-    """One account of all shares."""
+    """One report of all hosts."""
     rejected = sum((Counter(report.rejected) for report in reports), Counter())
     notes = dict.fromkeys(note for report in reports for note in report.notes)
     return DataReport(

@@ -17,7 +17,7 @@ BUCKET = "ordergap-123456789012"
 
 @dataclass
 class Context:
-    """What Lambda tells a function besides its event; the time left is a list of answers."""
+    """The context object of a Lambda; `times` are the remaining times that it returns."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 512
@@ -32,7 +32,7 @@ class Context:
 
 
 class Stdout(io.TextIOBase):
-    """Whatever standard output is at the moment: pytest puts another one there for each test."""
+    """The present standard output: pytest replaces it for each test."""
 
     def write(self, text: str) -> int:
         return sys.stdout.write(text)
@@ -57,15 +57,15 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("ORDERGAP_BUCKET", BUCKET)
-    made = (clients.s3, clients.sagemaker, clients.secrets, clients.sns)
-    for make in made:
+    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns)
+    for make in cached:
         make.cache_clear()
     with mock_aws():
         clients.s3().create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
         yield
-    for make in made:
+    for make in cached:
         make.cache_clear()
 
 
@@ -74,8 +74,8 @@ def event(root: Path) -> Callable[[str], dict[str, object]]:
     """The sample event beside a function's handler."""
 
     def read(function: str) -> dict[str, object]:
-        found = json.loads((root / "lambdas" / function / "event.json").read_text())
-        assert isinstance(found, dict)
-        return found
+        sample = json.loads((root / "lambdas" / function / "event.json").read_text())
+        assert isinstance(sample, dict)
+        return sample
 
     return read

@@ -46,27 +46,26 @@ def test_a_success_reaches_people_and_machines(inbox, event, context):
     answer = handle(event("announce"), context)
     assert answer["sentence"] == (
         "uk: 4,338 customers have a forecast as of 2011-12-09 (4,337 written, 0 superseded, "
-        "1 rejected), by model f8219c88b603, which was promoted. "
-        + event("announce")["verdict"]["reason"]
+        "1 rejected). Model f8219c88b603 was promoted. " + event("announce")["verdict"]["reason"]
     )
     (received,) = inbox()
     assert received["MessageId"] == answer["message_id"]
     assert received["Subject"] == "Ordergap uk: succeeded"
     attributes = {name: each["Value"] for name, each in received["MessageAttributes"].items()}
     assert attributes == {"status": "SUCCEEDED", "market": "uk"}
-    told = json.loads(received["Message"])
-    assert told["sentence"] == answer["sentence"]
-    assert told["console"].endswith(event("announce")["execution_arn"])
-    assert told["counts"]["written"] == 4337
-    assert told["verdict"]["promoted"] is True
-    assert (told["source"], told["version"]) == ("ordergap", 1)
+    published = json.loads(received["Message"])
+    assert published["sentence"] == answer["sentence"]
+    assert published["console"].endswith(event("announce")["execution_arn"])
+    assert published["counts"]["written"] == 4337
+    assert published["verdict"]["promoted"] is True
+    assert (published["source"], published["version"]) == ("ordergap", 1)
 
 
-def test_a_champion_that_was_kept_is_said_to_be_one(event):
-    asked = event("announce")
-    asked["verdict"] |= {"promoted": False, "reason": "It is worse than the champion."}
-    said = sentence(parse(Announce, asked))
-    assert "by model f8219c88b603, which was kept as the champion. It is worse" in said
+def test_a_kept_champion_is_named(event):
+    rejected = event("announce")
+    rejected["verdict"] |= {"promoted": False, "reason": "It is worse than the champion."}
+    text = sentence(parse(Announce, rejected))
+    assert "The champion, model f8219c88b603, was kept. It is worse" in text
 
 
 def test_a_failure_of_all_markets_has_no_market(inbox, context):
@@ -78,26 +77,26 @@ def test_a_failure_of_all_markets_has_no_market(inbox, context):
 
 
 @pytest.mark.parametrize("odd", [{"market": "U K"}, {"market": 7}, {"as_of": "soon"}])
-def test_a_name_that_was_refused_elsewhere_is_told_as_it_came(inbox, context, odd):
+def test_a_name_that_another_function_rejected_is_announced_unchanged(inbox, context, odd):
     answer = handle(FAILED | odd, context)
     (received,) = inbox()
-    told = json.loads(received["Message"])
+    published = json.loads(received["Message"])
     assert answer["message_id"]
-    assert [str(told[name]) for name in odd] == [str(value) for value in odd.values()]
+    assert [str(published[name]) for name in odd] == [str(value) for value in odd.values()]
 
 
 def test_a_failure_names_state_error_and_cause():
     assert sentence(failed()) == (
         "uk: run nightly-2011-12-09 failed in Train (States.TaskFailed): it broke"
     )
-    assert sentence(failed(error=None, cause=None)).endswith("failed in Train: no cause was given")
+    assert sentence(failed(error=None, cause=None)).endswith("failed in Train: no cause given")
 
 
 def test_each_protocol_gets_its_form():
-    told = json.loads(message(failed()))
-    assert told["default"] == told["email"] == f"{sentence(failed())}\n\n{console(ARN)}"
-    assert told["sqs"] == told["lambda"] == told["https"]
-    assert json.loads(told["sqs"])["cause"] == "it broke"
+    sent = json.loads(message(failed()))
+    assert sent["default"] == sent["email"] == f"{sentence(failed())}\n\n{console(ARN)}"
+    assert sent["sqs"] == sent["lambda"] == sent["https"]
+    assert json.loads(sent["sqs"])["cause"] == "it broke"
 
 
 TRAINING = {
@@ -116,7 +115,7 @@ LAMBDA = {
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("cause", "expected"),
     [
         (json.dumps(TRAINING), TRAINING["FailureReason"]),
         (json.dumps(TRAINING, separators=(",", ":")), TRAINING["FailureReason"]),
@@ -130,9 +129,9 @@ LAMBDA = {
         ("", ""),
     ],
 )
-def test_the_cause_is_dug_out_of_what_aws_wraps_around_it(cause, said):
-    assert reason(cause) == said
-    assert failed(cause=cause).cause == said
+def test_the_reason_is_extracted_from_the_json_that_aws_wraps_around_it(cause, expected):
+    assert reason(cause) == expected
+    assert failed(cause=cause).cause == expected
 
 
 @pytest.mark.parametrize(
@@ -160,38 +159,38 @@ texts = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(
 
 @settings(max_examples=40)
 @given(texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED"]))
-def test_a_message_is_within_the_limits_of_sns_whatever_is_told(state, error, cause, why, status):
-    told = failed(
+def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause, why, status):
+    outcome = failed(
         status=status, state=state, error=error, cause=cause,
         verdict={"promoted": True, "reason": why, "model_version": why, "artifact": why},
         counts=dict.fromkeys(["extracted", "scored", "written", "superseded", "rejected"], 1),
     )  # fmt: skip
-    text = message(told)
+    text = message(outcome)
     assert len(text.encode()) <= 256 * 1024
     assert set(json.loads(text)) == {"default", "email", "sqs", "lambda", "https"}
     json.loads(json.loads(text)["sqs"])
     json.loads(text)["email"].encode()
-    line = subject(told)
+    line = subject(outcome)
     assert 0 < len(line) <= 100
     assert line.isascii()
     assert line.isprintable()
 
 
-def test_what_the_other_functions_answer_can_be_announced(event):
+def test_the_outputs_of_the_other_functions_can_be_announced(event):
     verdict = Verdict(
         promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
         model_version="v", metrics_uri=None,
     )  # fmt: skip
     counts = Counts(extracted=3, scored=3, written=1, superseded=1, rejected=1)
     answers = {"verdict": verdict.model_dump(), "counts": counts.model_dump()}
-    told = parse(Announce, event("announce") | answers)
-    assert "(1 written, 1 superseded, 1 rejected), by model v, which was kept" in sentence(told)
+    outcome = parse(Announce, event("announce") | answers)
+    assert "(1 written, 1 superseded, 1 rejected). The champion, model v," in sentence(outcome)
     assert event("announce")["verdict"].keys() == answers["verdict"].keys()
     assert event("announce")["counts"].keys() == answers["counts"].keys()
 
 
 @pytest.mark.parametrize("missing", ["market", "verdict", "counts"])
-def test_a_success_that_tells_nothing_is_refused(event, missing):
+def test_a_success_without_its_numbers_is_refused(event, missing):
     with pytest.raises(BadEvent, match="a success has"):
         parse(Announce, event("announce") | {missing: None})
 

@@ -21,7 +21,7 @@ from ordergap.histories import Histories, date_of
 
 from lambdas.extract_orders import extraction
 from lambdas.extract_orders.request import Request, Success
-from lambdas.extract_orders.scoring import lines, parts
+from lambdas.extract_orders.scoring import files, records
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, SourceEmpty
 from tests.sources import CANONICAL, Line, do, load
@@ -72,28 +72,28 @@ class Shop:
 
 
 def keys(prefix: str) -> list[str]:
-    found = clients.s3().list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-    return [each["Key"] for each in found]
+    listing = clients.s3().list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return [each["Key"] for each in listing]
 
 
 def body(key: str) -> bytes:
     return clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
 
-def scored(done: Success) -> Orders:
+def scored(manifest: Success) -> Orders:
     """Customer -> orders in the scoring files, where every customer must be on one line."""
     orders: Orders = {}
-    files = keys(f"{done.prefix}/score/")
-    assert len(files) == done.scoring_files
+    files = keys(f"{manifest.prefix}/score/")
+    assert len(files) == manifest.scoring_files
     for file in files:
         for text in body(file).splitlines():
             record = ScoringRecord.model_validate_json(text)
             assert record.customer_id not in orders
-            assert record.as_of == done.as_of
+            assert record.as_of == manifest.as_of
             orders[record.customer_id] = [
                 (str(order.date), order.amount, order.items, order.lines) for order in record.orders
             ]
-    assert len(orders) == done.customers
+    assert len(orders) == manifest.customers
     return orders
 
 
@@ -112,10 +112,10 @@ def expected(histories: Histories) -> Orders:
     return orders
 
 
-def training(done: Success, folder: Path) -> Path:
+def training(manifest: Success, folder: Path) -> Path:
     """The training channel as the job finds it."""
     folder.mkdir()
-    for key in keys(f"{done.prefix}/train/"):
+    for key in keys(f"{manifest.prefix}/train/"):
         (folder / key.rpartition("/")[2]).write_bytes(body(key))
     return folder
 
@@ -159,18 +159,18 @@ def test_online_retail_is_scored_as_predict_scores_it(
     engine.dispose()
     as_of = datetime.date(2011, 10, 1)
     shop = Shop(postgres_url, tmp_path)
-    done = shop.extract(as_of, shards=32, table="retail")
-    theirs = ingest.read(file, Columns(), as_of=as_of)
-    assert scored(done) == expected(theirs.histories)
-    assert done.rows_read == theirs.report.rows_read
+    manifest = shop.extract(as_of, shards=32, table="retail")
+    cleaned = ingest.read(file, Columns(), as_of=as_of)
+    assert scored(manifest) == expected(cleaned.histories)
+    assert manifest.rows_read == cleaned.report.rows_read
 
 
 def test_cdnow_is_scored_as_predict_scores_it(laptop: Shop, tmp_path: Path) -> None:
     spec = importlib.util.find_spec("lifetimes")
     assert spec
     assert spec.origin
-    found = Path(spec.origin).parent / "datasets" / "CDNOW_master.txt"
-    rows = [text.split() for text in found.read_text().splitlines()[1:]]
+    dataset = Path(spec.origin).parent / "datasets" / "CDNOW_master.txt"
+    rows = [text.split() for text in dataset.read_text().splitlines()[1:]]
     columns = Columns(
         customer_column="client", date_column="day", quantity_column="cds", amount_column="paid"
     )
@@ -183,10 +183,10 @@ def test_cdnow_is_scored_as_predict_scores_it(laptop: Shop, tmp_path: Path) -> N
     load(laptop.url, [(int(r[0]), r[-3], int(r[-2]), float(r[-1])) for r in rows], "cds", kinds)
     as_of = datetime.date(1998, 3, 31)
     market = columns.model_dump(exclude_unset=True)
-    done = laptop.extract(as_of, table="cds", columns=market)
-    theirs = ingest.read(file, columns, as_of=as_of)
-    assert scored(done) == expected(theirs.histories)
-    assert done.rows_read == theirs.report.rows_read
+    manifest = laptop.extract(as_of, table="cds", columns=market)
+    cleaned = ingest.read(file, columns, as_of=as_of)
+    assert scored(manifest) == expected(cleaned.histories)
+    assert manifest.rows_read == cleaned.report.rows_read
 
 
 cell = st.sampled_from
@@ -213,26 +213,26 @@ def test_every_row_is_used_or_rejected_and_every_customer_in_one_place(
     whole = folder / "whole.parquet"
     frame = pl.DataFrame(rows, dict.fromkeys(CANONICAL, pl.String), orient="row")
     frame.write_parquet(whole)
-    theirs = ingest.read(whole, Columns(), part=True, as_of=AS_OF)
-    if not theirs.report.customers:
+    oracle = ingest.read(whole, Columns(), part=True, as_of=AS_OF)
+    if not oracle.report.customers:
         with pytest.raises(SourceEmpty, match=f"none of the {len(rows)} rows"):
             shop.extract(run_id="run", shards=shards)
         assert not keys("runs/run/default/_SUCCESS")
         return
-    done = shop.extract(run_id=folder.name, shards=shards)
-    assert done.rows_read == len(rows) == done.rows_used + sum(done.rejected.values())
-    assert scored(done) == expected(theirs.histories)
-    assert done.rows_used == theirs.report.rows_used
+    manifest = shop.extract(run_id=folder.name, shards=shards)
+    assert manifest.rows_read == len(rows) == manifest.rows_used + sum(manifest.rejected.values())
+    assert scored(manifest) == expected(oracle.histories)
+    assert manifest.rows_used == oracle.report.rows_used
 
-    channel = training(done, folder / "train")
+    channel = training(manifest, folder / "train")
     owners = [set(ingest.read(file, Columns(), part=True).seen) for file in channel.iterdir()]
     assert len(owners) == shards
     assert sum(map(len, owners)) == len(set().union(*owners))
     trained = ingest.read(channel, Columns())
-    assert trained.histories.digest() == theirs.histories.digest()
-    assert trained.report.rows_used == done.rows_used
+    assert trained.histories.digest() == oracle.histories.digest()
+    assert trained.report.rows_used == manifest.rows_used
     early = {Rejection.LATER: 0}  # training never sees them
-    assert {**trained.report.rejected, **early} == {**done.rejected, **early}
+    assert {**trained.report.rejected, **early} == {**manifest.rejected, **early}
 
 
 @given(
@@ -240,7 +240,7 @@ def test_every_row_is_used_or_rejected_and_every_customer_in_one_place(
     st.integers(1, 20),
 )
 def test_parts_keep_the_lines_in_order_and_within_the_limit(texts: list[bytes], limit: int) -> None:
-    bodies = list(parts(texts, limit))
+    bodies = list(files(texts, limit))
     assert b"".join(bodies) == b"".join(text + b"\n" for text in texts)
     assert all(len(each) <= limit or each.count(b"\n") == 1 for each in bodies)
     assert all(len(a) + len(b) > limit for a, b in itertools.pairwise(bodies))
@@ -249,9 +249,9 @@ def test_parts_keep_the_lines_in_order_and_within_the_limit(texts: list[bytes], 
 def test_scoring_files_fit_into_a_request_of_batch_transform(laptop: Shop) -> None:
     rows = [line(f"{'customer ' * 900}{n}", day) for n in range(1100) for day in (1, 9)]
     load(laptop.url, rows)
-    done = laptop.extract()
-    assert len(scored(done)) == 1100
-    sizes = [len(body(key)) for key in keys(f"{done.prefix}/score/")]
+    manifest = laptop.extract()
+    assert len(scored(manifest)) == 1100
+    sizes = [len(body(key)) for key in keys(f"{manifest.prefix}/score/")]
     assert len(sizes) > 1
     assert max(sizes) <= 5_000_000
 
@@ -260,7 +260,7 @@ def test_an_unknown_number_of_items_is_null() -> None:
     day = datetime.date(2024, 1, 2)
     file = pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2024-01-01"], "Amount": ["0.1"]})
     cleaned = ingest.read(file, Columns(amount_column="Amount"))
-    (text,) = lines(cleaned.histories, day)
+    (text,) = records(cleaned.histories, day)
     assert json.loads(text) == {
         "customer_id": "a",
         "orders": [{"date": "2024-01-01", "amount": 0.1, "items": None, "lines": 1.0}],
@@ -270,11 +270,11 @@ def test_an_unknown_number_of_items_is_null() -> None:
 
 def test_rows_after_as_of_are_counted_and_in_no_file(shop: Shop, tmp_path: Path) -> None:
     load(shop.url, [line("ana", 0), line("ana", 100), line("ben", 300), line(None, 301)])
-    done = shop.extract(as_of=moment(100).date())
-    assert done.rejected[Rejection.LATER] == 2
-    assert (done.rows_read, done.rows_used, done.customers) == (4, 2, 1)
-    assert (done.last_day, done.watermark) == (moment(100).date(),) * 2
-    assert ingest.read(training(done, tmp_path / "train"), Columns()).report.rows_read == 2
+    manifest = shop.extract(as_of=moment(100).date())
+    assert manifest.rejected[Rejection.LATER] == 2
+    assert (manifest.rows_read, manifest.rows_used, manifest.customers) == (4, 2, 1)
+    assert (manifest.last_day, manifest.watermark) == (moment(100).date(),) * 2
+    assert ingest.read(training(manifest, tmp_path / "train"), Columns()).report.rows_read == 2
 
 
 def test_the_day_of_as_of_is_looked_at_to_its_end(shop: Shop) -> None:
@@ -282,22 +282,22 @@ def test_the_day_of_as_of_is_looked_at_to_its_end(shop: Shop) -> None:
     assert shop.extract(as_of=moment(5).date()).orders == 2
 
 
-def test_the_answer_says_where_everything_is(laptop: Shop) -> None:
+def test_the_output_names_all_prefixes(laptop: Shop) -> None:
     load(laptop.url, [line("ana", 0), line("ana", 9)])
-    done = laptop.extract(run_id="night", name="uk", table="orders")
-    assert done.prefix == "runs/night/uk"
-    assert done.training_uri == f"s3://{BUCKET}/runs/night/uk/train/"
-    assert done.scoring_uri == f"s3://{BUCKET}/runs/night/uk/score/"
-    assert done.model_uri == f"s3://{BUCKET}/models/uk/night"
-    assert done.predictions_uri == f"s3://{BUCKET}/runs/night/uk/predictions"
-    assert done.predictions_prefix == "runs/night/uk/predictions/"
-    assert Success.model_validate_json(body("runs/night/uk/_SUCCESS")) == done
-    assert [key.rpartition("/")[2] for key in keys(done.prefix + "/train/")] == [
+    manifest = laptop.extract(run_id="night", name="uk", table="orders")
+    assert manifest.prefix == "runs/night/uk"
+    assert manifest.training_uri == f"s3://{BUCKET}/runs/night/uk/train/"
+    assert manifest.scoring_uri == f"s3://{BUCKET}/runs/night/uk/score/"
+    assert manifest.model_uri == f"s3://{BUCKET}/models/uk/night"
+    assert manifest.predictions_uri == f"s3://{BUCKET}/runs/night/uk/predictions"
+    assert manifest.predictions_prefix == "runs/night/uk/predictions/"
+    assert Success.model_validate_json(body("runs/night/uk/_SUCCESS")) == manifest
+    assert [key.rpartition("/")[2] for key in keys(manifest.prefix + "/train/")] == [
         f"shard-{n:05}.parquet" for n in range(5)
     ]
 
 
-def test_a_ready_amount_and_other_product_codes_are_told_to_training(
+def test_an_amount_column_and_product_codes_become_hyperparameters(
     laptop: Shop, tmp_path: Path
 ) -> None:
     kinds = {"who": sql.String, "day": sql.Date, "total": sql.Float, "item": sql.String}
@@ -306,14 +306,14 @@ def test_a_ready_amount_and_other_product_codes_are_told_to_training(
     load(laptop.url, [*rows, ("ana", days[0], 5.0, "GIFT")], "orders", kinds)
     columns = {"customer_column": "who", "date_column": "day", "amount_column": "total",
                "product_column": "item", "non_product_codes": ["GIFT"]}  # fmt: skip
-    done = laptop.extract(columns=columns)
-    told = parse(done.hyperparameters).columns
-    cleaned = ingest.read(training(done, tmp_path / "train"), told)
-    assert expected(cleaned.histories) == scored(done)
-    assert done.rejected[Rejection.NON_PRODUCT] == 1
+    manifest = laptop.extract(columns=columns)
+    columns_for_training = parse(manifest.hyperparameters).columns
+    cleaned = ingest.read(training(manifest, tmp_path / "train"), columns_for_training)
+    assert expected(cleaned.histories) == scored(manifest)
+    assert manifest.rejected[Rejection.NON_PRODUCT] == 1
 
 
-def test_one_customer_s_ambiguous_dates_are_read_as_all_dates_together_say(laptop: Shop) -> None:
+def test_ambiguous_dates_of_a_customer_are_read_in_the_format_of_all_dates(laptop: Shop) -> None:
     rows: list[Line] = [
         (f"c{n}", f"{day:02}/03/2024 8:26", "1", "A1", 1, 2.0)
         for n, day in enumerate([1, 2, 3, 4, 25])
@@ -329,7 +329,7 @@ def test_one_customer_s_ambiguous_dates_are_read_as_all_dates_together_say(lapto
     }
 
 
-def test_dates_that_contradict_one_another_ask_for_a_date_format(laptop: Shop) -> None:
+def test_contradictory_dates_need_a_date_format(laptop: Shop) -> None:
     rows: list[Line] = [
         ("ana", "25/03/2024", "1", "A1", 1, 2.0),
         ("ben", "03/25/2024", "1", "A1", 1, 2.0),
@@ -337,15 +337,15 @@ def test_dates_that_contradict_one_another_ask_for_a_date_format(laptop: Shop) -
     load(laptop.url, rows, columns=TEXTS)
     with pytest.raises(BadEvent, match="date_format"):
         laptop.extract()
-    done = laptop.extract(columns={"date_format": "%d/%m/%Y"})
-    assert (done.customers, done.hyperparameters) == (1, {"date_format": "%d/%m/%Y"})
+    manifest = laptop.extract(columns={"date_format": "%d/%m/%Y"})
+    assert (manifest.customers, manifest.hyperparameters) == (1, {"date_format": "%d/%m/%Y"})
 
 
 def test_a_retry_returns_what_was_finished_without_reading_again(laptop: Shop) -> None:
     load(laptop.url, [line("ana", 0), line("ana", 9)])
-    done = laptop.extract(run_id="night")
+    manifest = laptop.extract(run_id="night")
     do(laptop.url, "DROP TABLE orders")
-    assert laptop.extract(run_id="night") == done
+    assert laptop.extract(run_id="night") == manifest
 
 
 def test_another_request_of_the_same_run_is_extracted_anew(laptop: Shop) -> None:
@@ -360,24 +360,24 @@ def test_nothing_of_a_half_written_attempt_survives(laptop: Shop) -> None:
     for name in [*stale, "predictions/part-00009.jsonl.out"]:
         clients.s3().put_object(Bucket=BUCKET, Key=f"runs/night/default/{name}", Body=b"stale")
     clients.s3().put_object(Bucket=BUCKET, Key="runs/night/default2/_SUCCESS", Body=b"other")
-    done = laptop.extract(run_id="night", shards=1)
+    manifest = laptop.extract(run_id="night", shards=1)
     assert keys("runs/night/default/") == [
         "runs/night/default/_SUCCESS",
         "runs/night/default/score/part-00000.jsonl",
         "runs/night/default/train/shard-00000.parquet",
     ]
-    assert list(scored(done)) == ["ana"]
+    assert list(scored(manifest)) == ["ana"]
     assert keys("runs/night/default2/")
 
 
-def test_an_empty_source_is_told_from_one_without_usable_rows(shop: Shop) -> None:
+def test_an_empty_source_differs_from_one_without_usable_rows(shop: Shop) -> None:
     load(shop.url, [])
     with pytest.raises(SourceEmpty, match="the table orders has no rows"):
         shop.extract()
     load(shop.url, [line(None, 0), line("ana", 1, price=0), line("ana", 300)])
     reasons = "1 no customer id, 1 after as of, 1 non positive price"
-    told = f"none of the 3 rows of the query can be used: {reasons}"
-    with pytest.raises(SourceEmpty, match=told):
+    message = f"none of the 3 rows of the query can be used: {reasons}"
+    with pytest.raises(SourceEmpty, match=message):
         shop.extract(query="SELECT * FROM orders")
 
 

@@ -70,13 +70,13 @@ def test_the_secret_may_come_from_the_environment(
     market = dict(event("extract_orders")["market"])  # type: ignore[call-overload]
     del market["secret_id"]
     sample = {**event("extract_orders"), "market": market}
-    with pytest.raises(BadEvent, match=r"market\.secret_id: say which secret"):
+    with pytest.raises(BadEvent, match=r"market\.secret_id: name the secret"):
         handle(sample, context)
     monkeypatch.setenv("ORDERGAP_SOURCE_SECRET", "ordergap/uk")
     assert handle(sample, context)["customers"] == 3
 
 
-def test_progress_is_told_and_the_password_never(
+def test_the_password_is_never_logged(
     event: Sample,
     context: LambdaContext,
     aws: None,
@@ -90,14 +90,14 @@ def test_progress_is_told_and_the_password_never(
     )
     with pytest.raises(SourceUnreachable):
         handle(event("extract_orders"), context)
-    said = capsys.readouterr().out
-    assert "cannot connect to postgresql+pg8000://shop:***@127.0.0.1:1/shop" in said
-    assert "hun/ter" not in said
-    assert "hun%2Fter" not in said
+    output = capsys.readouterr().out
+    assert "cannot connect to postgresql+pg8000://shop:***@127.0.0.1:1/shop" in output
+    assert "hun/ter" not in output
+    assert "hun%2Fter" not in output
     assert not list(tmp_path.iterdir())
 
 
-def test_rows_are_counted_aloud(
+def test_progress_is_logged(
     url: str,
     event: Sample,
     context: LambdaContext,
@@ -107,10 +107,10 @@ def test_rows_are_counted_aloud(
     monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 3)
     monkeypatch.setattr("lambdas.extract_orders.extraction.PROGRESS", 6)
     handle(event("extract_orders"), context)
-    said = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
-    messages = [each["message"] for each in said if "message" in each]
-    assert "6 rows read" in messages
-    assert all(each["market"] == "uk" for each in said if each.get("message") == "6 rows read")
+    output = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    progress = [each for each in output if each.get("message") == "6 rows read"]
+    assert progress
+    assert all(each["market"] == "uk" for each in progress)
 
 
 @pytest.mark.parametrize(

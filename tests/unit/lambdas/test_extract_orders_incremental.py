@@ -1,4 +1,4 @@
-"""An incremental extraction gives what a full one gives, and reads only what is new."""
+"""An incremental extraction equals a full one, and reads only the new rows."""
 
 import datetime
 import itertools
@@ -49,22 +49,22 @@ def body(key: str) -> bytes:
     return clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
 
-def forget(done: Success) -> None:
-    """As if the run had not been finished."""
-    clients.s3().delete_object(Bucket=BUCKET, Key=f"{done.prefix}/_SUCCESS")
+def forget(manifest: Success) -> None:
+    """Make the run incomplete."""
+    clients.s3().delete_object(Bucket=BUCKET, Key=f"{manifest.prefix}/_SUCCESS")
 
 
-def result(done: Success, folder: Path) -> object:
-    """Everything that was extracted but for the order of rows, and the account of it."""
-    run = Run(BUCKET, done.run_id, done.market)
-    lines = [body(run.score_part(part)).splitlines() for part in range(done.scoring_files)]
+def result(manifest: Success, folder: Path) -> object:
+    """Everything that was extracted, except for the order of rows, and the counts."""
+    run = Run(BUCKET, manifest.run_id, manifest.market)
+    lines = [body(run.score_part(part)).splitlines() for part in range(manifest.scoring_files)]
     trained = []
-    for shard in range(int(done.source["shards"])):
+    for shard in range(int(manifest.source["shards"])):
         file = folder / "shard.parquet"
         file.write_bytes(body(run.train_shard(shard)))
         cleaned = ingest.read(file, Columns(), part=True)
         trained.append((cleaned.histories.digest(), cleaned.report))
-    account = done.model_dump(
+    account = manifest.model_dump(
         include={"customers", "rows_read", "rows_used", "rejected", "orders", "first_day",
                  "last_day", "watermark"}
     )  # fmt: skip
@@ -91,10 +91,10 @@ def test_old_rows_come_from_the_earlier_run_and_are_not_read(url: str, tmp_path:
     assert "read in full" in full.notes
     do(url, """DELETE FROM orders WHERE "InvoiceDate" < '2024-01-27'""")
     forget(full)
-    done = run(url, tmp_path, "next", 50, incremental=True)
-    assert done.notes == (f"rows before {day(27)} were taken over from run first",)
-    assert done.rows_reused == 4
-    assert result(done, tmp_path) == result(full, tmp_path)
+    manifest = run(url, tmp_path, "next", 50, incremental=True)
+    assert manifest.notes == (f"rows before {day(27)} were reused from run first",)
+    assert manifest.rows_reused == 4
+    assert result(manifest, tmp_path) == result(full, tmp_path)
 
 
 rows = st.lists(
@@ -124,34 +124,32 @@ def test_it_gives_what_a_full_extraction_gives(
     first = run(url, folder, f"{market}-first", as_of, name=market)
     oldest = first.watermark - datetime.timedelta(late)
     load(url, [each for each in new if str(each[1] or "x") >= str(oldest)])
-    done = run(url, folder, f"{market}-next", as_of + 2, name=market, incremental=True)
-    assert "taken over" in done.notes[0]
+    manifest = run(url, folder, f"{market}-next", as_of + 2, name=market, incremental=True)
+    assert "were reused" in manifest.notes[0]
     full = run(url, folder, f"{market}-full", as_of + 2, name=market)
-    assert result(done, folder) == result(full, folder)
+    assert result(manifest, folder) == result(full, folder)
 
 
-def test_a_run_of_an_earlier_day_takes_over_nothing_that_came_later(
-    url: str, tmp_path: Path
-) -> None:
+def test_a_run_of_an_earlier_day_reuses_no_later_rows(url: str, tmp_path: Path) -> None:
     load(url, OLD)
     run(url, tmp_path, "first", 30)
-    done = run(url, tmp_path, "back", 10, incremental=True)
-    assert result(done, tmp_path) == result(run(url, tmp_path, "full", 10), tmp_path)
+    manifest = run(url, tmp_path, "back", 10, incremental=True)
+    assert result(manifest, tmp_path) == result(run(url, tmp_path, "full", 10), tmp_path)
 
 
-def test_the_newest_run_of_the_same_market_is_gone_by(url: str, tmp_path: Path) -> None:
+def test_rows_are_reused_from_the_newest_run_of_the_market(url: str, tmp_path: Path) -> None:
     load(url, OLD)
     run(url, tmp_path, "a", 30, name="uk")
     run(url, tmp_path, "b", 30, name="de")
-    done = run(url, tmp_path, "c", 50, name="uk", incremental=True)
-    assert "from run a" in done.notes[0]
+    manifest = run(url, tmp_path, "c", 50, name="uk", incremental=True)
+    assert "from run a" in manifest.notes[0]
 
 
 def test_without_an_earlier_run_all_is_read(url: str, tmp_path: Path) -> None:
     load(url, OLD)
-    done = run(url, tmp_path, "first", 30, incremental=True)
-    assert "there is no earlier run of the market default" in done.notes[0]
-    assert (done.rows_read, done.rows_reused) == (5, 0)
+    manifest = run(url, tmp_path, "first", 30, incremental=True)
+    assert "there is no earlier run of the market default" in manifest.notes[0]
+    assert (manifest.rows_read, manifest.rows_reused) == (5, 0)
 
 
 @pytest.mark.parametrize(
@@ -169,18 +167,18 @@ def test_where_something_else_is_read_all_is_read(
     load(url, OLD)
     do(url, "DROP TABLE IF EXISTS copied", "CREATE TABLE copied AS SELECT * FROM orders")
     run(url, tmp_path, "first", 30)
-    done = run(url, tmp_path, "next", 30, **{"incremental": True, **change})  # type: ignore[arg-type]
-    assert why in done.notes[0]
-    assert (done.rows_read, done.rows_reused) == (5, 0)
+    manifest = run(url, tmp_path, "next", 30, **{"incremental": True, **change})  # type: ignore[arg-type]
+    assert why in manifest.notes[0]
+    assert (manifest.rows_read, manifest.rows_reused) == (5, 0)
 
 
 def test_where_files_of_the_earlier_run_are_gone_all_is_read(url: str, tmp_path: Path) -> None:
     load(url, OLD)
     run(url, tmp_path, "first", 30)
     clients.s3().delete_object(Bucket=BUCKET, Key=Run(BUCKET, "first", "default").train_shard(1))
-    done = run(url, tmp_path, "next", 30, incremental=True)
-    assert "has not all its training files any more" in done.notes[0]
-    assert (done.rows_read, done.rows_reused) == (5, 0)
+    manifest = run(url, tmp_path, "next", 30, incremental=True)
+    assert "training files of run first are missing" in manifest.notes[0]
+    assert (manifest.rows_read, manifest.rows_reused) == (5, 0)
 
 
 def test_dates_that_cannot_be_compared_are_all_read(tmp_path: Path, aws: None) -> None:
@@ -188,6 +186,6 @@ def test_dates_that_cannot_be_compared_are_all_read(tmp_path: Path, aws: None) -
     texts = dict.fromkeys(CANONICAL, sql.String)
     load(url, [("ana", "1/13/2024", "1", "A1", 1, 2.0)], columns=texts)
     run(url, tmp_path, "first", 30)
-    done = run(url, tmp_path, "next", 30, incremental=True)
-    assert "cannot compare" in done.notes[0]
-    assert (done.rows_read, done.rows_reused) == (1, 0)
+    manifest = run(url, tmp_path, "next", 30, incremental=True)
+    assert "cannot compare" in manifest.notes[0]
+    assert (manifest.rows_read, manifest.rows_reused) == (1, 0)

@@ -1,4 +1,4 @@
-"""What is read of a source, and how its failures are told."""
+"""What is read from a database, and its errors."""
 
 import datetime
 import gc
@@ -53,7 +53,7 @@ def opened(url: str, **market: object) -> None:
 def stream(
     url: str,
     take: Take,
-    way: Callable[..., None] | None = None,
+    read_rows: Callable[..., None] | None = None,
     as_of: datetime.date = AS_OF,
     since: datetime.date | None = None,
     **market: object,
@@ -61,8 +61,8 @@ def stream(
     """Read a source the way that is chosen for it, or another."""
     with connect(sql.make_url(url)) as connection:
         source = open_source(connection, Market.model_validate(market))
-        if way:
-            way(connection, source.statement(since, as_of), take)
+        if read_rows:
+            read_rows(connection, source.statement(since, as_of), take)
         else:
             source.read(since, as_of, take)
     return source
@@ -72,11 +72,11 @@ def read(
     url: str,
     as_of: datetime.date = AS_OF,
     since: datetime.date | None = None,
-    way: Callable[..., None] | None = None,
+    read_rows: Callable[..., None] | None = None,
     **market: object,
 ) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
-    source = stream(url, frames.append, way, as_of, since, **market)
+    source = stream(url, frames.append, read_rows, as_of, since, **market)
     return pl.concat([pl.DataFrame(schema=dict.fromkeys(source.columns, pl.String)), *frames])
 
 
@@ -94,7 +94,7 @@ def test_copy_and_cursor_read_the_same_rows(postgres: str, kind: str) -> None:
             ('x', '2024-03-03', NULL, NULL, NULL, NULL)""",
         "INSERT INTO orders VALUES (NULL, NULL, NULL, NULL, NULL, NULL)",
     )
-    rows, fetched = read(postgres), read(postgres, way=fetch)
+    rows, fetched = read(postgres), read(postgres, read_rows=fetch)
     # The cursor's driver writes the offset +00 as +00:00.
     fetched = fetched.with_columns(pl.col("InvoiceDate").str.replace(r"\+00:00$", "+00"))
     assert rows.sort(pl.all()).equals(fetched.sort(pl.all()))
@@ -106,9 +106,9 @@ def test_copy_and_cursor_read_the_same_rows(postgres: str, kind: str) -> None:
 def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load(postgres, [LINE] * 25)
     monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
-    for way in (None, fetch):
+    for read_rows in (None, fetch):
         frames: list[pl.DataFrame] = []
-        stream(postgres, frames.append, way)
+        stream(postgres, frames.append, read_rows)
         assert [len(frame) for frame in frames] == [10, 10, 5]
 
 
@@ -126,7 +126,7 @@ def test_since_chooses_the_day_and_later_and_rows_without_a_date(
         assert sorted(got["InvoiceNo"]) == ["2", "3", "4", "6"]
 
 
-def test_texts_that_are_no_iso_dates_are_all_read(empty: str) -> None:
+def test_all_rows_are_read_where_dates_are_not_iso(empty: str) -> None:
     load(empty, [("ana", day, "1", "A1", 1, 2.0) for day in ("1/2/2024", "2031-01-01")],
          columns=dict.fromkeys(CANONICAL, sql.String))  # fmt: skip
     assert len(read(empty, since=AS_OF)) == 2
@@ -169,7 +169,7 @@ def test_a_query_is_sent_as_it_was_written(postgres: str, empty: str, query: str
     for url in (postgres, empty):
         load(url, [LINE])
         assert len(read(url, query=query)) == 1
-    assert len(read(postgres, query=query, way=fetch)) == 1
+    assert len(read(postgres, query=query, read_rows=fetch)) == 1
 
 
 def test_names_may_differ_in_upper_and_lower_case(empty: str) -> None:
@@ -225,9 +225,9 @@ def test_a_column_to_be_done_without_must_be_there_when_it_is_named(empty: str) 
         opened(empty, columns={"product_column": "sku"})
 
 
-def test_a_query_that_the_database_refuses_is_a_bad_event(postgres: str, empty: str) -> None:
+def test_a_query_that_the_database_rejects_is_a_bad_event(postgres: str, empty: str) -> None:
     for url in (postgres, empty):
-        with pytest.raises(BadEvent, match=r"market\.query: the database refuses it: .*syntax"):
+        with pytest.raises(BadEvent, match=r"market\.query: the database rejects it: .*syntax"):
             opened(url, query="SELEC 1")
 
 
@@ -280,29 +280,29 @@ def test_a_query_may_take_longer_than_connecting(
         assert connection.execute(sql.text("SELECT 1 FROM pg_sleep(1.5)")).scalar_one() == 1
 
 
-def test_a_wrong_password_is_told_without_the_password(postgres: str) -> None:
+def test_the_error_of_a_wrong_password_does_not_contain_it(postgres: str) -> None:
     url = sql.make_url(postgres).set(password=PASSWORD + "x")
     text = unreachable(url)
     assert 'password authentication failed for user "shop"' in text
     assert PASSWORD not in text
 
 
-def test_a_url_without_the_password_that_is_asked_for_is_a_bad_event(postgres: str) -> None:
-    there = sql.make_url(postgres)
+def test_a_url_without_the_required_password_is_a_bad_event(postgres: str) -> None:
+    server = sql.make_url(postgres)
     url = sql.URL.create(
-        there.drivername, "shop", host=there.host, port=there.port, database=there.database
+        server.drivername, "shop", host=server.host, port=server.port, database=server.database
     )
-    with pytest.raises(BadEvent, match="asks for a password"), connect(url):
+    with pytest.raises(BadEvent, match="needs a password"), connect(url):
         pass
     with warnings.catch_warnings():  # as above
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
-def test_a_password_in_the_driver_s_words_is_struck_out() -> None:
+def test_a_password_in_the_message_of_the_driver_is_replaced() -> None:
     url = sql.make_url("postgresql+pg8000://shop:se%2Fcret@host/shop")
     for text in ("at se/cret@host", "at se%2Fcret@host"):
-        assert database.said(OSError(1, text), url) == "at ***@host"
+        assert database.reason_of(OSError(1, text), url) == "at ***@host"
 
 
 def test_a_connection_that_breaks_while_reading_is_unreachable(
@@ -317,23 +317,23 @@ def test_a_connection_that_breaks_while_reading_is_unreachable(
         do(postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
            "'COPY%%' OR query LIKE 'FETCH%%'")  # fmt: skip
 
-    for way in (None, fetch):
-        with pytest.raises(SourceUnreachable, match=r"reading from .* stopped"):
-            stream(postgres, cut, way)
+    for read_rows in (None, fetch):
+        with pytest.raises(SourceUnreachable, match=r"reading from .* failed"):
+            stream(postgres, cut, read_rows)
 
 
-def test_a_failure_of_ours_while_reading_comes_through_at_once(postgres: str) -> None:
+def test_an_error_of_the_caller_while_reading_is_raised_at_once(postgres: str) -> None:
     load(postgres, [LINE])
 
     def fail(_: pl.DataFrame) -> None:
         raise ZeroDivisionError
 
-    for way in (None, fetch):
+    for read_rows in (None, fetch):
         with pytest.raises(ZeroDivisionError):
-            stream(postgres, fail, way)
+            stream(postgres, fail, read_rows)
 
 
-def test_tls_is_asked_for_in_the_url(postgres: str) -> None:
+def test_the_url_sets_tls(postgres: str) -> None:
     url = sql.make_url(postgres)  # of a server without TLS
     for mode in ("disable", "prefer"):
         with connect(url.set(query={"sslmode": mode})):
@@ -342,7 +342,7 @@ def test_tls_is_asked_for_in_the_url(postgres: str) -> None:
         assert "SSL" in unreachable(url.set(query={"sslmode": mode}))
 
 
-def test_parameters_of_the_url_that_nobody_knows_are_a_bad_event(postgres: str) -> None:
+def test_unknown_parameters_of_the_url_are_a_bad_event(postgres: str) -> None:
     url = sql.make_url(postgres)
     with (
         pytest.raises(BadEvent, match=r"sslrootcert=/no\.pem cannot be read"),
@@ -389,7 +389,7 @@ def test_a_secret_holds_a_url_or_its_parts(aws: None, secret: str, url: str) -> 
 )  # fmt: skip
 def test_a_secret_of_another_kind_is_refused_and_not_shown(aws: None, secret: str) -> None:
     clients.secrets().create_secret(Name="shop", SecretString=secret)
-    with pytest.raises(BadEvent, match="the secret shop holds no URL of a source") as error:
+    with pytest.raises(BadEvent, match="the secret shop holds no database URL") as error:
         source_url(clients.secrets(), "shop")
     assert "hunter2" not in str(error.value)
     assert error.value.__suppress_context__
@@ -400,6 +400,6 @@ def test_a_secret_that_is_not_there_is_named(aws: None) -> None:
         source_url(clients.secrets(), "shop")
 
 
-def test_columns_that_default_are_no_names(empty: str) -> None:
+def test_default_columns_are_optional(empty: str) -> None:
     load(empty, [LINE])
     opened(empty, columns=Columns().model_dump(include={"non_product_codes"}))

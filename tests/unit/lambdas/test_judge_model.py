@@ -106,11 +106,11 @@ def approve(found, version="cccccccccccc", status="Approved", **properties):
     metrics_uri = f"s3://{BUCKET}/old/{version}/metrics.json"
     if found is not None:
         put(metrics_uri, found.model_dump_json())
-    told = {"metrics_uri": metrics_uri, "model_version": version, "artifact": artifact_uri}
+    metadata = {"metrics_uri": metrics_uri, "model_version": version, "artifact": artifact_uri}
     sagemaker.create_model_package(
         ModelPackageGroupName=GROUP,
         ModelApprovalStatus=status,
-        CustomerMetadataProperties=properties or told,
+        CustomerMetadataProperties=properties or metadata,
         InferenceSpecification={
             "Containers": [{"Image": "image", "ModelDataUrl": artifact_uri}],
             "SupportedContentTypes": ["application/jsonlines"],
@@ -374,42 +374,42 @@ def test_a_link_in_the_archive_is_not_followed(aws):
 # The whole function, against an emulated registry.
 
 
-def kept_metrics(asked):
-    return f"models/{asked['market']}/{asked['run_id']}/metrics.json"
+def metrics_key(request):
+    return f"models/{request['market']}/{request['run_id']}/metrics.json"
 
 
 def test_the_first_good_model_of_a_market_is_promoted_and_its_group_made(aws, event, context):
-    asked = event("judge_model")
-    put(asked["artifact"], model(metrics(), "0123456789ab"))
-    answer = handle(asked, context)
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(), "0123456789ab"))
+    answer = handle(request, context)
     assert answer["promoted"] is True
     assert answer["group"] == GROUP
-    assert (answer["artifact"], answer["model_version"]) == (asked["artifact"], "0123456789ab")
-    assert answer["metrics_uri"] == f"s3://{BUCKET}/{kept_metrics(asked)}"
-    assert TrainingMetrics.model_validate_json(text(kept_metrics(asked))) == metrics()
+    assert (answer["artifact"], answer["model_version"]) == (request["artifact"], "0123456789ab")
+    assert answer["metrics_uri"] == f"s3://{BUCKET}/{metrics_key(request)}"
+    assert TrainingMetrics.model_validate_json(text(metrics_key(request))) == metrics()
     group = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
     assert group["ModelPackageGroupName"] == GROUP
 
 
-def test_a_better_champion_is_scored_with(aws, event, context):
-    asked = event("judge_model")
+def test_a_better_champion_stays_in_use(aws, event, context):
+    request = event("judge_model")
     approve(metrics(mae=-3.0), "older0000000")
-    theirs = approve(metrics(mae=-2.0), "newer0000000")
+    champion = approve(metrics(mae=-2.0), "newer0000000")
     approve(metrics(mae=-9.0), "pending00000", status="PendingManualApproval")
-    put(asked["artifact"], model(metrics(mae=-1.0)))
-    answer = handle(asked, context)
+    put(request["artifact"], model(metrics(mae=-1.0)))
+    answer = handle(request, context)
     assert answer["promoted"] is False
-    assert (answer["artifact"], answer["model_version"]) == (theirs, "newer0000000")
+    assert (answer["artifact"], answer["model_version"]) == (champion, "newer0000000")
     assert answer["metrics_uri"].endswith("/newer0000000/metrics.json")
 
 
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
-    asked = event("judge_model")
-    theirs = approve(None, note="by hand")
-    put(asked["artifact"], model(metrics(mae=+3.0)))
-    answer = handle(asked, context)
+    request = event("judge_model")
+    champion = approve(None, note="by hand")
+    put(request["artifact"], model(metrics(mae=+3.0)))
+    answer = handle(request, context)
     assert answer["promoted"] is False
-    assert answer["artifact"] == theirs
+    assert answer["artifact"] == champion
     assert answer["model_version"].startswith("arn:aws:sagemaker:")
     assert answer["metrics_uri"] is None
 
@@ -418,45 +418,45 @@ def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, co
 def test_a_champion_whose_metrics_are_gone_is_replaced_by_what_beats_naive(
     aws, event, context, damage
 ):
-    asked = event("judge_model")
+    request = event("judge_model")
     approve(None, "cccccccccccc")
     if damage is not None:
         put(f"s3://{BUCKET}/old/cccccccccccc/metrics.json", damage)
-    put(asked["artifact"], model(metrics()))
-    answer = handle(asked, context)
+    put(request["artifact"], model(metrics()))
+    answer = handle(request, context)
     assert answer["promoted"] is True
     assert "cannot be read" in answer["reason"]
 
 
-def test_without_a_champion_a_rejected_model_ends_the_run_saying_what_to_do(aws, event, context):
-    asked = event("judge_model")
-    put(asked["artifact"], model(metrics(mae=+3.0), "0123456789ab"))
+def test_without_a_champion_a_rejected_model_ends_the_run_with_a_remedy(aws, event, context):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(mae=+3.0), "0123456789ab"))
     with pytest.raises(NoModelToScoreWith) as refused:
-        handle(asked, context)
+        handle(request, context)
     message = str(refused.value)
     assert "0123456789ab was not promoted" in message
     assert "at order, capped error" in message
     assert "trainer=naive" in message
-    assert text(kept_metrics(asked))
+    assert text(metrics_key(request))
 
 
-def test_a_verdict_is_given_once_for_a_model(aws, event, context):
-    asked = event("judge_model")
+def test_a_model_is_judged_once(aws, event, context):
+    request = event("judge_model")
     approve(metrics(mae=-0.5), "cccccccccccc")
-    put(asked["artifact"], model(metrics(mae=-1.0)))
-    first = handle(asked, context)
-    approve(metrics(mae=-9.0), "ffffffffffff")  # what comes later does not change it
-    assert handle(asked, context) == first
-    retrained = asked | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}
+    put(request["artifact"], model(metrics(mae=-1.0)))
+    first = handle(request, context)
+    approve(metrics(mae=-9.0), "ffffffffffff")  # which does not change the verdict
+    assert handle(request, context) == first
+    retrained = request | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}
     put(retrained["artifact"], model(metrics(mae=-1.0)))
     assert handle(retrained, context)["promoted"] is False
 
 
-def test_a_damaged_verdict_is_given_anew(aws, event, context):
-    asked = event("judge_model")
-    put(asked["artifact"], model(metrics()))
-    put(f"s3://{BUCKET}/{asked['prefix']}/verdict.json", b"{")
-    assert handle(asked, context)["promoted"] is True
+def test_a_model_with_a_damaged_verdict_is_judged_again(aws, event, context):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics()))
+    put(f"s3://{BUCKET}/{request['prefix']}/verdict.json", b"{")
+    assert handle(request, context)["promoted"] is True
 
 
 class Failing:
@@ -466,7 +466,7 @@ class Failing:
         self.code = code
 
     def __getattr__(self, name):
-        def call(**asked):
+        def call(**parameters):
             raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, name)
 
         return call

@@ -18,7 +18,7 @@ RUN = Run("ordergap-123456789012", "nightly-2011-12-09", "uk")
 
 
 class Bucket:
-    """The objects of a run in which every step counted right, until something is changed."""
+    """The objects of a run whose counts agree, until a test changes one."""
 
     def __init__(self, sizes=(3, 5), page=1000):
         self.objects = {}
@@ -41,8 +41,8 @@ class Bucket:
 
     def ledger(self, number, **fields):
         key = self.output(number)
-        made = {"key": key, "etag": self.etag(key), "finished": True} | fields
-        self.objects[RUN.stored_part(key)] = Ledger(**made).model_dump_json().encode()
+        content = {"key": key, "etag": self.etag(key), "finished": True} | fields
+        self.objects[RUN.stored_part(key)] = Ledger(**content).model_dump_json().encode()
 
     def etag(self, key):
         return f'"{hash(self.objects[key])}"'
@@ -50,27 +50,27 @@ class Bucket:
     def lose(self, key):
         del self.objects[key]
 
-    # What the function calls of S3.
+    # The S3 client's methods.
 
     def get_paginator(self, name):
         assert name == "list_objects_v2"
         return self
 
-    def paginate(self, **asked):
-        keys = sorted(key for key in self.objects if key.startswith(asked["Prefix"]))
-        found = [{"Key": key, "ETag": self.etag(key)} for key in keys]
-        for start in range(0, len(found), self.page):
-            yield {"Contents": found[start : start + self.page]}
+    def paginate(self, **parameters):
+        keys = sorted(key for key in self.objects if key.startswith(parameters["Prefix"]))
+        listing = [{"Key": key, "ETag": self.etag(key)} for key in keys]
+        for start in range(0, len(listing), self.page):
+            yield {"Contents": listing[start : start + self.page]}
         yield {}
 
-    def get_object(self, **asked):
+    def get_object(self, **parameters):
         objects = self.objects | {RUN.success: json.dumps(self.success).encode()}
         if self.success is None:
             del objects[RUN.success]
-        if asked["Key"] not in objects:
+        if parameters["Key"] not in objects:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
-        self.body_reads += asked["Key"].startswith(RUN.score)
-        return {"Body": Body(objects[asked["Key"]])}
+        self.body_reads += parameters["Key"].startswith(RUN.score)
+        return {"Body": Body(objects[parameters["Key"]])}
 
 
 class Body:
@@ -110,10 +110,10 @@ def test_a_run_without_customers_agrees():
 
 
 @pytest.mark.parametrize("damage", [None, {}, []])
-def test_an_extraction_that_did_not_end_is_named(damage):
+def test_an_incomplete_extraction_is_named(damage):
     bucket = Bucket()
     bucket.success = damage
-    assert "_SUCCESS is missing or unreadable" in refused(bucket)
+    assert "_SUCCESS is missing or damaged" in refused(bucket)
 
 
 def test_rows_of_the_source_that_are_not_accounted_for():
@@ -123,19 +123,19 @@ def test_rows_of_the_source_that_are_not_accounted_for():
     assert "100 rows were read from the source, but 88 used and 10 rejected" in message
 
 
-def test_a_scoring_file_that_is_gone():
+def test_a_missing_scoring_file():
     bucket = Bucket()
     bucket.lose(RUN.score_part(1))
     message = refused(bucket)
-    assert "2 scoring files were written, 1 are there" in message
-    assert f"{bucket.output(1)} is the output of no scoring file" in message
+    assert "2 scoring files were written, 1 exist" in message
+    assert f"{bucket.output(1)} belongs to no scoring file" in message
 
 
 def test_a_scoring_file_that_was_not_scored():
     bucket = Bucket()
     bucket.lose(bucket.output(1))
     message = refused(bucket)
-    assert f"{RUN.score_part(1)} was not scored: there is no {bucket.output(1)}" in message
+    assert f"{RUN.score_part(1)} was not scored: {bucket.output(1)} is missing" in message
     assert "8 customers were extracted, 3 were scored" in message
 
 
@@ -188,38 +188,38 @@ def test_many_problems_are_named_up_to_ten_and_counted():
     st.integers(0, 5),
     st.sampled_from(["output", "ledger", "part", "line"]),
 )
-def test_whatever_is_lost_is_named_with_its_file(sizes, number, what):
+def test_whatever_is_lost_is_named_with_its_file(sizes, number, kind):
     number %= len(sizes)
     bucket = Bucket(sizes)
-    if what == "line":
+    if kind == "line":
         bucket.ledger(number, lines=sizes[number] - 1, written=sizes[number] - 1)
     else:
-        lost = {
+        keys = {
             "output": bucket.output(number),
             "ledger": RUN.stored_part(bucket.output(number)),
             "part": RUN.score_part(number),
         }
-        bucket.lose(lost[what])
+        bucket.lose(keys[kind])
     named = set(re.findall(r"part-\d{5}", refused(bucket)))
     assert named == {f"part-{number:05}"}
 
 
-def test_what_is_looked_at_is_what_the_extraction_writes():
+def test_the_compared_fields_are_those_the_extraction_writes():
     for name, field in Extraction.model_fields.items():
         assert name in Answer.model_fields, name
         assert field.is_required()
 
 
-def test_trouble_with_s3_is_no_loss():
+def test_an_error_of_s3_is_no_lost_row():
     class Denied(Bucket):
-        def get_object(self, **asked):  # noqa: ARG002
+        def get_object(self, **parameters):  # noqa: ARG002
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
 
     with pytest.raises(ClientError):
         reconciled(Denied(), RUN)
 
 
-def test_the_function_reads_what_the_others_left_on_s3(aws, event, context, capsys):
+def test_the_function_reads_the_objects_of_the_other_functions(aws, event, context, capsys):
     s3 = clients.s3()
 
     def put(key, content):

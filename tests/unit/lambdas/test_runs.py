@@ -27,6 +27,6 @@ def test_parts_and_shards_sort_as_they_are_numbered() -> None:
     assert RUN.score_part(9) < RUN.score_part(10) < RUN.score_part(99_999)
 
 
-def test_a_uri_is_what_sagemaker_is_told() -> None:
+def test_a_uri_names_bucket_and_key() -> None:
     assert RUN.uri(RUN.train) == "s3://shop/runs/night-7/uk/train/"
     assert RUN.uri(RUN.model) == "s3://shop/models/uk/night-7"

@@ -28,7 +28,7 @@ PREFIX = "runs/night-7/uk"
 KEY = f"{PREFIX}/predictions/part-00000.jsonl.out"
 STORED = f"{PREFIX}/stored/part-00000.json"
 REJECTS = f"{PREFIX}/rejects/part-00000.jsonl"
-ASKED = {
+EVENT = {
     "run_id": "night-7", "market": "uk", "as_of": "2011-12-09", "prefix": PREFIX, "key": KEY,
 }  # fmt: skip
 NOW = 1_323_400_000
@@ -63,7 +63,7 @@ def refusal(code):
 
 
 class Killed(BaseException):
-    """The process is gone, as when Lambda ends it."""
+    """Ends the process, as Lambda does."""
 
 
 class Store:
@@ -91,7 +91,7 @@ class Store:
     def put_object(self, Bucket, Key, Body, ContentType):
         self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
         if not isinstance(Body, bytes):
-            Body.seek(0)  # whoever goes on writing has to say where
+            Body.seek(0)  # a later write has to seek
 
 
 class Body(io.BytesIO):
@@ -100,7 +100,7 @@ class Body(io.BytesIO):
 
 
 class Table:
-    """A DynamoDB that says itself what the condition means, and can be told to fail.
+    """A DynamoDB with the condition in plain Python, which can be made to fail.
 
     `before` and `after` are called with the number of the write and its item, and may raise.
     """
@@ -132,18 +132,18 @@ class Table:
                 self._after(len(self.puts), item)
 
 
-def run(s3, table, *, time_left=lambda: 900_000, concurrency=8, **asked):
-    told = Settings(
+def run(s3, table, *, time_left=lambda: 900_000, concurrency=8, **fields):
+    settings = Settings(
         ORDERGAP_BUCKET=BUCKET, ORDERGAP_TABLE=TABLE, ORDERGAP_WRITE_CONCURRENCY=concurrency
     )
-    event = parse(StorePredictions, ASKED | asked)
-    return store_object(event, told, s3, table, time_left, NOW)
+    event = parse(StorePredictions, EVENT | fields)
+    return store_object(event, settings, s3, table, time_left, NOW)
 
 
-def stored(content, table=None, **asked):
+def stored(content, table=None, **fields):
     s3, table = Store(), table or Table()
-    s3.objects[asked.get("key", KEY)] = content
-    return run(s3, table, **asked), s3, table
+    s3.objects[fields.get("key", KEY)] = content
+    return run(s3, table, **fields), s3, table
 
 
 def counts(ledger):
@@ -153,7 +153,7 @@ def counts(ledger):
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     monkeypatch.setattr(writing, "_FIRST_WAIT", 1e-5)
-    monkeypatch.setattr(writing, "_LONGEST_WAIT", 1e-4)
+    monkeypatch.setattr(writing, "_MAX_WAIT", 1e-4)
 
 
 @pytest.fixture
@@ -187,8 +187,8 @@ def dynamodb(aws, monkeypatch):
 
 
 def items():
-    found = boto3.resource("dynamodb").Table(TABLE).scan()["Items"]
-    return {item["customer_id"]: item for item in found}
+    scanned = boto3.resource("dynamodb").Table(TABLE).scan()["Items"]
+    return {item["customer_id"]: item for item in scanned}
 
 
 # Against an emulated DynamoDB.
@@ -198,10 +198,10 @@ def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynam
     clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction()))
     ledger = run(clients.s3(), dynamodb)
     assert counts(ledger) == (1, 1, 0, 0)
-    known = json.loads(json.dumps(prediction()), parse_float=Decimal)
+    expected = json.loads(json.dumps(prediction()), parse_float=Decimal)
     bucket = items()["12474"].pop("week_bucket")
     item = items()["12474"]
-    assert item == known | {
+    assert item == expected | {
         "market": "uk",
         "run_id": "night-7",
         "scored_line": "part-00000.jsonl.out#1",
@@ -212,13 +212,13 @@ def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynam
     assert set(Prediction.model_fields) <= item.keys()
 
 
-def test_who_is_due_in_a_week_is_found_by_its_buckets(dynamodb):
+def test_the_buckets_of_a_week_hold_the_customers_due_in_it(dynamodb):
     due = [prediction(f"c{n}", next_order_date=f"2011-12-{12 + n % 7}") for n in range(40)]
     later = prediction("later", next_order_date="2012-01-01")
     never = prediction("never", next_order_date=None, order_gap_days=None)
     clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*due, later, never))
     assert counts(run(clients.s3(), dynamodb)) == (42, 42, 0, 0)
-    found = {}
+    by_bucket = {}
     for bucket in range(8):
         answer = dynamodb.query(
             TableName=TABLE,
@@ -226,9 +226,9 @@ def test_who_is_due_in_a_week_is_found_by_its_buckets(dynamodb):
             KeyConditionExpression="week_bucket = :b",
             ExpressionAttributeValues={":b": {"S": f"uk#2011-W50#{bucket}"}},
         )["Items"]
-        found[bucket] = [item["customer_id"]["S"] for item in answer]
-    assert sorted(chain.from_iterable(found.values())) == sorted(p["customer_id"] for p in due)
-    assert all(found.values())
+        by_bucket[bucket] = [item["customer_id"]["S"] for item in answer]
+    assert sorted(chain.from_iterable(by_bucket.values())) == sorted(p["customer_id"] for p in due)
+    assert all(by_bucket.values())
     assert items()["later"]["next_order_week"] == "2011-W52"
     assert {"next_order_date", "next_order_week", "week_bucket"}.isdisjoint(items()["never"])
 
@@ -262,7 +262,7 @@ def test_of_one_run_only_the_very_same_line_writes_again(dynamodb):
     s3 = clients.s3()
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a"), prediction("b")))
     run(s3, dynamodb)
-    s3.delete_object(Bucket=BUCKET, Key=STORED)  # as if it had been killed before it was saved
+    s3.delete_object(Bucket=BUCKET, Key=STORED)  # as if killed before saving
     assert counts(run(s3, dynamodb)) == (2, 2, 0, 0)
     other = KEY.replace("part-00000", "part-00001")
     content = jsonl(prediction("c"), prediction("a", order_count=99))
@@ -282,26 +282,24 @@ def test_the_same_customer_of_two_markets_is_two_items(dynamodb):
     assert len(boto3.resource("dynamodb").Table(TABLE).scan()["Items"]) == 2
 
 
-def test_the_function_answers_with_counts_and_asked_again_does_nothing(
-    dynamodb, event, context, capsys
-):
-    asked = event("store_predictions")
-    folder = asked["prefix"]
+def test_the_function_returns_counts_and_a_retry_does_nothing(dynamodb, event, context, capsys):
+    request = event("store_predictions")
+    folder = request["prefix"]
     content = jsonl(*(prediction(str(n)) for n in range(30)), b"rubbish\n", prediction("3"))
-    clients.s3().put_object(Bucket=BUCKET, Key=asked["key"], Body=content)
-    answer = handle(asked, context)
+    clients.s3().put_object(Bucket=BUCKET, Key=request["key"], Body=content)
+    answer = handle(request, context)
     assert answer == {
-        "key": asked["key"], "lines": 32, "written": 30, "superseded": 1, "rejected": 1,
+        "key": request["key"], "lines": 32, "written": 30, "superseded": 1, "rejected": 1,
     }  # fmt: skip
     assert '"PredictionsWritten":[30.0]' in capsys.readouterr().out
     dynamodb.delete_table(TableName=TABLE)  # whatever would be written now fails
-    assert handle(asked, context) == answer
+    assert handle(request, context) == answer
     assert "PredictionsWritten" not in capsys.readouterr().out
     body = clients.s3().get_object(Bucket=BUCKET, Key=f"{folder}/stored/part-00000.json")["Body"]
     assert json.loads(body.read()).items() >= {**answer, "finished": True}.items()
 
 
-# What becomes of lines.
+# Good and bad lines.
 
 
 @pytest.mark.parametrize(
@@ -411,14 +409,14 @@ def test_lines_are_the_same_however_the_object_is_cut(texts, cuts):
     content = b"\n".join(text.replace(b"\n", b"") for text in texts)
     edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
     chunks = [content[a:b] for a, b in pairwise(edges)]
-    found = list(lines(chunks))
-    assert [line.text for line in found] == [t for t in content.split(b"\n") if t.strip()]
-    for line in found:  # each goes on exactly where the one before ended
-        assert list(lines([content[line.end :]], line.end)) == found[found.index(line) + 1 :]
+    split = list(lines(chunks))
+    assert [line.text for line in split] == [t for t in content.split(b"\n") if t.strip()]
+    for line in split:  # each begins exactly where the one before it ends
+        assert list(lines([content[line.end :]], line.end)) == split[split.index(line) + 1 :]
 
 
 @given(st.integers(-2, 3), st.integers(1, 5))
-def test_a_long_line_is_cut_and_its_end_is_known(more, parts):
+def test_a_long_line_is_cut_and_its_end_is_right(more, parts):
     content = b"x" * (LONGEST + more) + b"\nnext"
     size = -(-len(content) // parts)
     long, after = lines([content[i : i + size] for i in range(0, len(content), size)])
@@ -427,7 +425,7 @@ def test_a_long_line_is_cut_and_its_end_is_known(more, parts):
     assert after == Line(b"next", len(content))
 
 
-# What goes wrong.
+# Failures and retries.
 
 
 def many(n=300):
@@ -452,10 +450,10 @@ def test_throttled_writes_are_neither_lost_nor_counted_twice(code):
 
 
 def test_a_write_that_was_taken_but_reported_as_failed_is_one_item():
-    told = random.Random(7)
+    chance = random.Random(7)
 
     def sometimes(number, item):
-        if told.random() < 0.5:
+        if chance.random() < 0.5:
             raise refusal("InternalServerError")
 
     ledger, _, table = stored(many(), Table(after=sometimes))
@@ -465,10 +463,10 @@ def test_a_write_that_was_taken_but_reported_as_failed_is_one_item():
 
 def test_waits_grow_by_twice_up_to_a_limit_and_are_shortened_by_chance(monkeypatch):
     monkeypatch.setattr(writing, "_FIRST_WAIT", 0.05)
-    monkeypatch.setattr(writing, "_LONGEST_WAIT", 5.0)
-    asked, waits = [], []
+    monkeypatch.setattr(writing, "_MAX_WAIT", 5.0)
+    limits, waits = [], []
     monkeypatch.setattr(
-        writing.random, "uniform", lambda low, high: asked.append((low, high)) or high / 2
+        writing.random, "uniform", lambda low, high: limits.append((low, high)) or high / 2
     )
 
     def ten_times(number, item):
@@ -479,11 +477,11 @@ def test_waits_grow_by_twice_up_to_a_limit_and_are_shortened_by_chance(monkeypat
     monkeypatch.setattr(table._stopped, "wait", lambda seconds: bool(waits.append(seconds)))
     item = {"customer_id": {"S": "a"}, "market": {"S": "uk"}, "as_of": {"S": "2011-12-09"}}
     assert table.put(item | {"run_id": {"S": "r"}, "scored_line": {"S": "l"}})
-    assert asked == [(0, min(0.05 * 2**n, 5.0)) for n in range(10)]
-    assert waits == [high / 2 for _, high in asked]
+    assert limits == [(0, min(0.05 * 2**n, 5.0)) for n in range(10)]
+    assert waits == [high / 2 for _, high in limits]
 
 
-def test_when_time_is_short_progress_is_saved_and_the_next_try_goes_on_from_there():
+def test_progress_is_saved_when_time_runs_out_and_a_retry_continues_from_it():
     s3, table = Store(), Table()
     s3.objects[KEY] = jsonl(b"bad\n", *(prediction(f"c{i}") for i in range(300)), b"worse\n")
     left = iter([900_000] * 100)
@@ -503,7 +501,7 @@ def test_when_time_is_short_progress_is_saved_and_the_next_try_goes_on_from_ther
     assert [json.loads(r)["line"] for r in s3.objects[REJECTS].splitlines()] == [1, 302]
 
 
-def test_a_try_without_any_time_still_gets_on():
+def test_an_attempt_without_any_time_still_makes_progress():
     s3, table = Store(), Table()
     s3.objects[KEY] = many(20)
     for _ in range(20):
@@ -512,7 +510,7 @@ def test_a_try_without_any_time_still_gets_on():
     assert counts(run(s3, table, time_left=lambda: 0)) == (20, 20, 0, 0)
 
 
-def test_a_table_that_throttles_until_time_is_out_ends_in_another_try():
+def test_a_table_that_throttles_until_time_runs_out_needs_a_retry():
     s3 = Store()
     s3.objects[KEY] = many(50)
     left = iter([900_000] * 60)
@@ -584,7 +582,7 @@ def test_however_often_it_is_killed_the_counts_come_out_the_same(kills, every, c
     assert len(s3.objects[REJECTS].splitlines()) == bad
 
 
-def test_a_refusal_of_the_table_is_raised_as_it_is_with_progress_saved():
+def test_an_error_of_the_table_is_raised_unchanged_with_progress_saved():
     s3 = Store()
     s3.objects[KEY] = many()
 
@@ -597,7 +595,7 @@ def test_a_refusal_of_the_table_is_raised_as_it_is_with_progress_saved():
     assert Ledger.model_validate_json(s3.objects[STORED]).lines == 100
 
 
-def test_a_connection_that_breaks_ends_in_another_try():
+def test_a_broken_connection_needs_a_retry():
     s3 = Store()
     s3.objects[KEY] = many()
 
@@ -606,19 +604,19 @@ def test_a_connection_that_breaks_ends_in_another_try():
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
 
     table = Table(before=broken)
-    with pytest.raises(StoreUnfinished, match="try again to go on"):
+    with pytest.raises(StoreUnfinished, match="a retry continues"):
         run(s3, table)
     assert counts(run(s3, table)) == (300, 300, 0, 0)
 
 
-def test_an_object_that_changed_is_stored_anew():
+def test_a_changed_object_is_stored_again():
     _, s3, table = stored(jsonl(b"bad\n", prediction("a")))
     s3.objects[KEY] = jsonl(prediction("b"), prediction("c"), prediction("d"))
     assert counts(run(s3, table)) == (3, 3, 0, 0)
     assert s3.objects[REJECTS] == b""
 
 
-def test_a_damaged_ledger_counts_for_nothing():
+def test_a_damaged_ledger_is_ignored():
     _, s3, table = stored(many(20))
     s3.objects[STORED] = b"{"
     assert counts(run(s3, table)) == (20, 20, 0, 0)
@@ -634,7 +632,7 @@ def test_a_missing_object_is_refused():
 )
 def test_a_key_of_something_else_is_refused(key):
     with pytest.raises(BadEvent, match="key must be"):
-        parse(StorePredictions, ASKED | {"key": key})
+        parse(StorePredictions, EVENT | {"key": key})
 
 
 def test_the_client_has_a_connection_for_every_write(aws):
@@ -642,19 +640,19 @@ def test_the_client_has_a_connection_for_every_write(aws):
     assert writing.connect(77).meta.config.max_pool_connections == 77
 
 
-def test_no_more_writes_are_under_way_than_was_asked():
-    under_way, most = 0, 0
+def test_concurrent_writes_are_limited():
+    concurrent, most = 0, 0
     lock = threading.Lock()
 
     class Counting(Table):
-        def put_item(self, **asked):
-            nonlocal under_way, most
+        def put_item(self, **parameters):
+            nonlocal concurrent, most
             with lock:
-                under_way += 1
-                most = max(most, under_way)
-            super().put_item(**asked)
+                concurrent += 1
+                most = max(most, concurrent)
+            super().put_item(**parameters)
             with lock:
-                under_way -= 1
+                concurrent -= 1
 
     assert counts(stored(many(), Counting(), concurrency=3)[0]) == (300, 300, 0, 0)
     assert 1 <= most <= 3
