@@ -199,6 +199,19 @@ def test_the_sequence_of_orders_does_not_matter_and_those_of_a_day_are_one(ask: 
     )
 
 
+@pytest.mark.parametrize("form", ["application/json", "application/jsonlines"])
+def test_of_a_key_that_an_object_has_twice_the_last_value_holds(ask: Ask, form: str) -> None:
+    text = (
+        '{"customer_id": "ana", "customer_id": "bob",'
+        ' "orders": [], "orders": [{"date": "2011-12-01", "amount": -1, "amount": 5}]}'
+    )
+    (answer,) = predictions(ask(text, form, Accept="application/json"))
+    (expected,) = predictions(
+        ask({"customer_id": "bob", "orders": [{"date": "2011-12-01", "amount": 5}]})
+    )
+    assert answer == expected
+
+
 def test_a_customer_sent_twice_is_answered_twice(ask: Ask) -> None:
     one, other = made_up(2)
     other |= {"customer_id": one["customer_id"]}

@@ -1,4 +1,7 @@
-"""Requests that are JSON: records in one text, or one a line."""
+"""Requests in JSON: all records in one text, or one record a line.
+
+Where an object has a key twice, the last value holds, as in most JSON parsers.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import orjson
 
 from ordergap.contract.prediction import ScoringRequest
 from ordergap.errors import InvalidRequest, Problem
-from ordergap.serving.formats import duplicate_keys as repeats
 from ordergap.serving.formats import records
 from ordergap.serving.formats.context import Options, Terms
 from ordergap.serving.formats.problems import LIMIT, near, shorten
@@ -28,12 +30,10 @@ def json(body: bytes, terms: Terms) -> Orders:
     except orjson.JSONDecodeError as error:
         raise InvalidRequest([Problem(f"the request is not JSON: {error}")]) from error
     if isinstance(content, dict) and "instances" not in content and _OF_A_RECORD & content.keys():
-        _refuse_repeats(body, [content])
         # In a request of one record, what holds for the record holds for the request.
         said = {name: content.pop(name) for name in _OF_A_REQUEST if name in content}
         return _orders([content], said, terms)
     if isinstance(content, list):
-        _refuse_repeats(body, content)
         return _orders(content, {}, terms)
     if not isinstance(content, dict):
         raise InvalidRequest([Problem("the request is neither an object nor a list of records")])
@@ -42,41 +42,22 @@ def json(body: bytes, terms: Terms) -> Orders:
         missing = "must be a list of records" if "instances" in content else "is missing"
         unknown = list(_unknown(content))
         raise InvalidRequest([*unknown, Problem(f"instances {missing}", field="instances")])
-    _refuse_repeats(body, instances, len(content))
     return _orders(instances, content, terms, _unknown(content))
 
 
 def json_lines(body: bytes, terms: Terms) -> Orders:
     """A record a line; blank lines are no records."""
     numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    try:
-        parsed = [orjson.loads(line) for _, line in numbered]
-        sure = not repeats.possible(body, parsed)
-    except orjson.JSONDecodeError:
-        sure = False
-    if not sure:
-        parsed = [_parsed(n, i, line) for i, (n, line) in enumerate(numbered)]
+    parsed = [_parsed(n, i, line) for i, (n, line) in enumerate(numbered)]
     return _orders(parsed, {}, terms, lines=[n for n, _ in numbered])
-
-
-def _refuse_repeats(body: bytes, parsed: Sequence[Any], others: int = 0) -> None:
-    if repeats.possible(body, parsed, others):
-        try:
-            repeats.refuse(body)
-        except ValueError as error:
-            raise InvalidRequest([Problem(f"the request is ambiguous: {error}")]) from error
 
 
 def _parsed(n: int, record: int, line: bytes) -> Any:
     """What stands on a line, or the Problem with it."""
     try:
-        parsed = orjson.loads(line)
-        repeats.refuse(line)
+        return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return Problem(f"line {n} is not JSON: {error.msg}, at character {error.pos + 1}", record)
-    except ValueError as error:
-        return Problem(f"line {n} is ambiguous: {error}", record)
-    return parsed
 
 
 def _unknown(content: dict[str, object]) -> Iterator[Problem]:

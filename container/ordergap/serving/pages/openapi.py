@@ -158,7 +158,7 @@ def _asked(manifest: Manifest) -> Json:
     vectors = f"a feature vector a row: {', '.join(manifest.csv_columns)}"
     forms: dict[str, tuple[str, Json, Json]] = {
         JSON: (
-            "A request, a list of records, or one record.",
+            "A request, a list of records, or one record. The last of equal keys holds.",
             ref("Question"),
             {
                 "request": {"instances": [_RECORD], "as_of": str(_AS_OF), "horizons": [30, 60]},
