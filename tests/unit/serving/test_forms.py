@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,15 +126,6 @@ def test_order_lines_are_grouped_by_customer_in_the_sequence_first_seen(ask: Ask
     assert [record["customer_id"] for record in answers] == list(seen)
     expected = {record["customer_id"]: record for record in predictions(ask(batch))}
     assert answers == [expected[customer] for customer in seen]
-
-
-def test_parquet_is_answered_as_the_same_table_in_csv(ask: Ask) -> None:
-    table = order_lines(made_up(20))
-    body = io.BytesIO()
-    pl.read_csv(table.encode(), try_parse_dates=True).write_parquet(body)
-    response = ask(body.getvalue(), "application/x-parquet; as_of=2011-12-31")
-    assert response.headers["Content-Type"] == "text/csv"
-    assert response.data == ask(table, "text/csv; as_of=2011-12-31").data
 
 
 def test_an_answer_fits_the_contract(ask: Ask) -> None:

@@ -1,15 +1,12 @@
 """A request that cannot be answered is refused with the record, the field and what to do."""
 
 import contextlib
-import io
 import json
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -98,6 +95,7 @@ REFUSALS = [
     (HEADER + '\n1,"A\n,",2,2011-12-01,5,ana\n2,A', "text/csv", 400, 1, None, "line 4 has 2 col"),
     ({"instances": [with_order(amount=-1)], "x": 1, "as_of": "soon"}, "application/json",
      400, None, "x", "and 2 more"),
+    (b"PAR1", "application/x-parquet", 415, None, None, "'application/x-parquet' is not one of"),
     (b"\x93NUMPY", "application/x-npy", 415, None, None, "'application/x-npy' is not one of"),
 ]  # fmt: skip
 
@@ -243,27 +241,6 @@ def test_a_table_that_is_no_order_lines_is_a_data_error(ask: Ask, body: str, wor
     error = response.get_json()["error"]
     assert (response.status_code, error["type"] in {"DataError", "MissingColumn"}) == (400, True)
     assert words in error["message"]
-
-
-def test_bytes_that_are_no_parquet_are_refused(ask: Ask) -> None:
-    response = ask(b"not parquet", "application/x-parquet")
-    assert response.status_code == 400
-
-
-def test_parquet_that_ends_the_process_which_reads_it_is_refused_by_one_that_lives_on(
-    ask: Ask,
-) -> None:
-    """Its metadata ask for more memory than there is."""
-    response = ask((Path(__file__).parent / "aborts.parquet").read_bytes(), "application/x-parquet")
-    assert response.status_code == 400
-    assert "is damaged, or too large" in response.get_json()["error"]["message"]
-
-
-def test_parquet_of_other_columns_is_refused_by_their_names(ask: Ask) -> None:
-    body = io.BytesIO()
-    pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2011-12-01"]}).write_parquet(body)
-    error = ask(body.getvalue(), "application/x-parquet").get_json()["error"]
-    assert (error["type"], "UnitPrice" in error["message"]) == ("MissingColumn", True)
 
 
 @settings(max_examples=200)

@@ -21,7 +21,6 @@ from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import Orders, Vectors
 from ordergap.settings import Settings
 
-PARQUET = "application/x-parquet"
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 _CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
 
@@ -46,12 +45,11 @@ def decode(
     name, parameters = parse_options_header(content_type)
     decoder = DECODERS.get(name.lower())
     if decoder is None:
-        raise UnsupportedMediaType(
-            [Problem(f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}")]
-        )
+        message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
+        hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
+        raise UnsupportedMediaType([Problem(message, hint=hint)])
     terms = Terms.parse(parameters, manifest, today, settings or Settings())
-    if name.lower() != PARQUET:
-        body = _utf8(body, parameters.get("charset", "utf-8"))
+    body = _utf8(body, parameters.get("charset", "utf-8"))
     if not body.strip():
         raise InvalidRequest([Problem("the request is empty: send at least one customer")])
     return decoder(body, terms)
@@ -98,7 +96,6 @@ DECODERS: dict[str, Decoder] = {
     "application/x-ndjson": objects.json_lines,
     "application/jsonl": objects.json_lines,
     CSV: tables.csv,
-    PARQUET: tables.parquet,
 }
 
 
@@ -106,7 +103,7 @@ DECODERS: dict[str, Decoder] = {
 def answer_form(accept: str | None, content_type: str, default: str | None = None) -> str:
     """The media type to answer in, one of `ENCODERS`; NotAcceptable where none will do.
 
-    Without an Accept header it is `default`, else the request's own form (CSV for Parquet).
+    Without an Accept header it is `default`, else the request's own form.
     """
     accept = accept or default
     if not accept:

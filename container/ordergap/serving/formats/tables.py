@@ -15,7 +15,6 @@ from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.forecast import Known
 from ordergap.histories import Histories, date_of
-from ordergap.serving.formats import parquet as parquet_file
 from ordergap.serving.formats.context import Terms
 from ordergap.serving.formats.problems import DATE_HINT, LIMIT, shorten
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
@@ -68,14 +67,6 @@ def _ragged(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
             if count != width:
                 message = f"line {n} has {count} columns, the header {width}"
                 yield Problem(message, row, hint="quote a value that has the delimiter in it")
-
-
-def parquet(body: bytes, terms: Terms) -> Orders:
-    """Order lines, as the CSV form with a header."""
-    columns = terms.manifest.hyperparameters.columns
-    histories, seen, rows = parquet_file.read(body, columns, date_of(terms.as_of))
-    terms.allow(orders=rows)
-    return _orders(histories, seen, terms)
 
 
 def _orders(histories: Histories, seen: list[str], terms: Terms) -> Orders:

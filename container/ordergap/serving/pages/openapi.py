@@ -22,7 +22,6 @@ from ordergap.serving.formats.context import ON_BAD_RECORD, OPTIONS
 from ordergap.serving.pages.schemas import SCHEMAS, STRING, Json, ref
 from ordergap.settings import Settings
 
-_BYTES: Json = {"type": "string", "format": "binary"}
 _OBJECT: Json = {"type": "object"}
 _TEXT: Json = {"schema": STRING}
 _REQUEST_ID: Json = {"description": "Names the request in the log.", "schema": STRING}
@@ -174,7 +173,6 @@ def _asked(manifest: Manifest) -> Json:
                 "vectors": vector + "\n",
             },
         ),
-        codecs.PARQUET: ("Order lines, their columns named as in CSV.", _BYTES, {}),
     }
     record_lines = ("A record a line.", STRING, {"records": lines})
     return {
