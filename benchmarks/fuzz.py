@@ -29,7 +29,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings, limit_threads
 
 from benchmarks.odd_requests import PIECES, Request, requests

@@ -16,9 +16,9 @@ from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from ordergap.artifacts import Bundle
 from ordergap.scoring import encoders
-from ordergap.serving.app.factory import create_app
-from ordergap.serving.app.statuses import STATUSES
+from ordergap.serving.app.application import create_app
 from ordergap.serving.formats import codecs
+from ordergap.serving.formats.statuses import STATUSES
 from ordergap.settings import Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
 from ordergap.contract.prediction import Prediction
 from ordergap.scoring import encoders
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.application import create_app
 from ordergap.serving.formats import codecs
 from ordergap.serving.formats.question import predict
 from ordergap.settings import Settings

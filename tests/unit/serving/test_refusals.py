@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
 from ordergap.errors import DataError, InvalidRequest
 from ordergap.histories import date_of
-from ordergap.serving.app import factory as app
+from ordergap.serving.app import application
 from ordergap.serving.app.request_context import FULL, REFUSAL
 from ordergap.serving.formats import codecs
 from ordergap.settings import Settings
@@ -128,7 +128,7 @@ def test_all_that_is_wrong_with_a_request_is_told_at_once(ask: Ask) -> None:
 @pytest.mark.point(59)
 def test_more_records_or_orders_than_the_settings_allow_are_413(bundle: Bundle) -> None:
     limits = Settings(max_records=2, max_orders=3)
-    client = app.create_app(bundle, limits, lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(bundle, limits, lambda: bundle.manifest.as_of).test_client()
 
     def status(body: Any, form: str) -> tuple[int, str]:
         text = body if isinstance(body, str) else json.dumps(body)
@@ -158,7 +158,7 @@ def test_a_body_over_the_limit_is_413_and_names_the_setting(bundle: Bundle) -> N
     ]:  # fmt: skip
         assert limits.max_body == most << 20
     small = Settings(batch=True, max_payload_mb=1)
-    client = app.create_app(bundle, small, lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(bundle, small, lambda: bundle.manifest.as_of).test_client()
     response = client.post("/invocations", data=b" " * ((1 << 20) + 1))
     error = response.get_json()["error"]
     assert (response.status_code, error["type"]) == (413, "TooLarge")
@@ -292,7 +292,7 @@ def test_a_fault_of_ours_is_500_and_its_cause_is_only_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr(app, "predict", broken)
+    monkeypatch.setattr(application, "predict", broken)
     with caplog.at_level(logging.ERROR, "ordergap"):
         response = ask([ANA])
     error = response.get_json()["error"]

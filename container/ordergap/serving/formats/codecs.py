@@ -15,7 +15,7 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from ordergap.contract.manifest import Manifest
 from ordergap.errors import InvalidRequest, NotAcceptable, Problem, UnsupportedMediaType
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
-from ordergap.serving.formats import objects, tables
+from ordergap.serving.formats import csv_requests, json_requests
 from ordergap.serving.formats.context import Terms
 from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import Orders, Vectors
@@ -91,11 +91,11 @@ def _utf8(body: bytes, charset: str) -> bytes:
 
 
 DECODERS: dict[str, Decoder] = {
-    JSON: objects.json,
-    JSON_LINES: objects.json_lines,
-    "application/x-ndjson": objects.json_lines,
-    "application/jsonl": objects.json_lines,
-    CSV: tables.csv,
+    JSON: json_requests.json,
+    JSON_LINES: json_requests.json_lines,
+    "application/x-ndjson": json_requests.json_lines,
+    "application/jsonl": json_requests.json_lines,
+    CSV: csv_requests.csv,
 }
 
 

@@ -15,10 +15,17 @@ from pydantic.json_schema import models_json_schema
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.prediction import Prediction, ScoringRequest
 from ordergap.scoring.encoders import CSV, ENCODERS, JSON
-from ordergap.serving.app.observing import ATTRIBUTES, ATTRIBUTES_LIMIT, INFERENCE_ID, REQUEST_ID
-from ordergap.serving.app.statuses import STATUSES
 from ordergap.serving.formats import codecs
 from ordergap.serving.formats.context import ON_BAD_RECORD, OPTIONS
+from ordergap.serving.formats.headers import (
+    ATTRIBUTES,
+    ATTRIBUTES_LIMIT,
+    ATTRIBUTES_PATTERN,
+    INFERENCE_ID,
+    INFERENCE_ID_LIMIT,
+    REQUEST_ID,
+)
+from ordergap.serving.formats.statuses import STATUSES
 from ordergap.serving.pages.schemas import SCHEMAS, STRING, Json, ref
 from ordergap.settings import Settings
 
@@ -126,9 +133,13 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
             _header(
                 ATTRIBUTES,
                 "Given back with the answer; a trace_id=… in it is in the log.",
-                {"type": "string", "maxLength": ATTRIBUTES_LIMIT, "pattern": "^[\\x20-\\x7e]*$"},
+                {"type": "string", "maxLength": ATTRIBUTES_LIMIT, "pattern": ATTRIBUTES_PATTERN},
             ),
-            _header(INFERENCE_ID, "Given on to the log.", {"type": "string", "maxLength": 64}),
+            _header(
+                INFERENCE_ID,
+                "Written to the log.",
+                {"type": "string", "maxLength": INFERENCE_ID_LIMIT},
+            ),
         ],
         "requestBody": {"required": True, "content": _asked(manifest)},
         "responses": {
