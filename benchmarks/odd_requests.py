@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import polars as pl
 from hypothesis import strategies as st
 from ordergap.histories import date_of
 
@@ -69,18 +66,6 @@ whole = st.fixed_dictionaries(
 cells = st.text(max_size=5) | dates | numbers.map(str)
 
 
-@cache
-def _parquet() -> bytes:
-    table = pl.DataFrame({
-        "InvoiceNo": ["1", "2"], "StockCode": ["A", "B"], "Quantity": [1, 2],
-        "InvoiceDate": ["2011-10-01", "2011-11-01"], "UnitPrice": [2.5, 4.0],
-        "CustomerID": ["ana", "bob"],
-    })  # fmt: skip
-    body = io.BytesIO()
-    table.write_parquet(body)
-    return body.getvalue()
-
-
 def _table(rows: list[list[str]]) -> bytes:
     return "\n".join(",".join(row) for row in rows).encode("utf-8", "surrogatepass")
 
@@ -124,17 +109,8 @@ def requests(columns: int) -> st.SearchStrategy[Request]:
         ]),
     )  # fmt: skip
     ways = st.integers(0, 11).flatmap(lambda n: odd if n == 7 else usual)
-    ask = st.builds(
+    return st.builds(
         lambda way, form, accept, body: Request(way[0], way[1], form, accept, body),
-        ways, st.sampled_from([form for form in FORMS if "parquet" not in form]),
+        ways, st.sampled_from(FORMS),
         st.sampled_from((None,) * 40 + ACCEPTS), bodies(columns),
     )  # fmt: skip
-    parquet = st.builds(
-        lambda at, length, put: Request(
-            "POST", "/invocations", "application/x-parquet", None,
-            _damaged((_parquet(), at, length, put)),
-        ),
-        st.floats(0, 1), st.floats(0, 0.2), st.sampled_from(PIECES),
-    )  # fmt: skip
-    # Each Parquet file is read by a process of its own, which takes a while.
-    return st.integers(0, 299).flatmap(lambda n: parquet if n == 137 else ask)

@@ -188,7 +188,7 @@ def test_a_port_that_is_taken_ends_the_process_with_one_line(serve: Serve, opt_m
         server = serve(opt_ml, SAGEMAKER_BIND_TO_PORT=taken.getsockname()[1])
         _, said = server.process.communicate(timeout=15)
     assert (server.process.returncode, said.count("\n")) == (1, 1)
-    assert said.startswith(f"PlatformError: port {server.port} cannot be listened on: address al")
+    assert said.startswith(f"PlatformError: cannot listen on port {server.port}: address al")
 
 
 @pytest.mark.point(47, 48)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import socket
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,6 @@ CUSTOMERS = ["17850", "13047", "Zoë, née 1"]
 AS_OF = "2011-12-09"
 DAYS = ("2011-09-20", "2011-11-03")
 ORDER_LINES = ("CustomerID", "InvoiceNo", "InvoiceDate", "Quantity", "UnitPrice")
-TO_PARQUET = """
-import sys, polars
-frame = polars.read_csv(sys.stdin.buffer.read(), schema_overrides={"CustomerID": polars.String})
-frame.write_parquet(sys.stdout.buffer)
-"""
 # What a Python user types, and what must reach the model.
 TYPED = {
     "num_round": 20,
@@ -57,14 +51,6 @@ def feature_rows(manifest: dict[str, Any]) -> list[list[object]]:
     return [[customer, DAYS[-1], *vector] for customer in CUSTOMERS]
 
 
-def parquet(image: str) -> bytes:
-    """The order lines as Parquet, written by the image: the SDK brings nothing that could."""
-    command = ["docker", "run", "--rm", "-i", "--entrypoint", "python", image, "-c", TO_PARQUET]
-    return subprocess.run(
-        command, input=order_lines().encode(), capture_output=True, check=True
-    ).stdout
-
-
 def instances() -> list[dict[str, object]]:
     orders = [{"date": day, "amount": 15.3} for day in DAYS]
     return [{"customer_id": customer, "orders": orders} for customer in CUSTOMERS]
@@ -75,7 +61,7 @@ class Form:
     """A request in one form, and the answer that it asks for."""
 
     content_type: str
-    body: str | bytes
+    body: str
     accept: str
     horizons: frozenset[str] = frozenset({"14", "30"})
 
@@ -98,7 +84,7 @@ class Form:
         assert told == self.horizons
 
 
-def forms(image: str, manifest: dict[str, Any]) -> list[Form]:
+def forms(manifest: dict[str, Any]) -> list[Form]:
     """Every form that the README names."""
     asked = json.dumps({"instances": instances(), "as_of": AS_OF, "horizons": [7]})
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in instances())
@@ -111,7 +97,6 @@ def forms(image: str, manifest: dict[str, Any]) -> list[Form]:
         Form(longer, lines, jsonl, frozenset({"30", "60"})),
         Form(f"text/csv; {told}", order_lines(), rows),
         Form(f"text/csv; {told}", table(feature_rows(manifest)), rows),
-        Form(f"application/x-parquet; {told}", parquet(image), "application/json"),
     ]
 
 

@@ -108,7 +108,7 @@ def test_a_batch_transform_answers_line_for_line(folder, trained, records, strat
     check_transformed(records, output)
 
 
-def test_an_endpoint_answers_in_every_form_and_to_python_objects(trained, image, manifest):
+def test_an_endpoint_answers_in_every_form_and_to_python_objects(trained, manifest):
     # It is up when local mode returns; to wait would mean to look again after 30 seconds.
     endpoint = trained.deploy(initial_instance_count=1, instance_type="local", wait=False)
 
@@ -117,7 +117,7 @@ def test_an_endpoint_answers_in_every_form_and_to_python_objects(trained, image,
         return Predictor(name, session, serializer, deserializer).predict(body)
 
     try:
-        for form in forms(image, manifest):
+        for form in forms(manifest):
             answer = ask(
                 form.body,
                 IdentitySerializer(content_type=form.content_type),

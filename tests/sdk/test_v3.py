@@ -84,7 +84,7 @@ def test_an_endpoint_answers_in_every_form(folder, image, trained, model_data):
     client.create_endpoint(**body)
     try:
         manifest = json.loads((trained / "artifacts/model/manifest.json").read_text())
-        for form in forms(image, manifest):
+        for form in forms(manifest):
             answer = runtime.invoke_endpoint(
                 EndpointName="e", ContentType=form.content_type, Accept=form.accept, Body=form.body
             )

@@ -1,4 +1,8 @@
-"""The server and the scoring of files.
+"""The server. One answer per record, in the order asked; nothing is learnt here.
 
-Law: rows in = rows out, in the order asked; nothing here learns; importing loads no model.
+server     starts gunicorn
+transport  connections and HTTP
+app        routes, limits, log and metrics
+pages      the page at /, the report, OpenAPI
+formats    requests and answers as bytes
 """

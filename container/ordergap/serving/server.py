@@ -19,15 +19,15 @@ from typing_extensions import override
 
 from ordergap.artifacts import Bundle, check
 from ordergap.errors import OrdergapError, PlatformError
-from ordergap.serving.app import observing
+from ordergap.serving.app.application import create_app
 from ordergap.serving.app.counts import Counts
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.request_log import set_up_log
 from ordergap.serving.formats import codecs
 from ordergap.serving.transport.worker import Worker
 from ordergap.settings import Settings
 
 GRACE = 25
-"""Seconds that requests have to end after SIGTERM; the platform kills after 30."""
+"""Seconds in which requests may end after SIGTERM; the platform kills the container after 30."""
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - for gunicorn's unnamed heartbeat files
 
@@ -35,14 +35,16 @@ log = logging.getLogger("ordergap")
 
 
 def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date]) -> None:
-    """Answer until SIGTERM, then finish what has begun and exit with 0.
+    """Answer requests until SIGTERM, then finish those that have begun and exit with 0.
+
+    today  the day in UTC, which is the as_of of requests that have none
 
     Raises ModelNotFound, ModelMismatch, PlatformError (the port) or InvalidRequest (the default
-    forms) before anything listens. The model itself is loaded in each worker, after the fork:
-    threads that a library has started do not survive one. The library itself is imported before
-    it, by `check`, so that the workers share its memory.
+    forms) before it listens. Each worker loads the model after the fork, because a library's
+    threads do not survive one. The library is imported before it, by `check`, so that the workers
+    share its memory.
     """
-    observing.set_up_log(settings)
+    set_up_log(settings)
     codecs.check(settings)
     manifest = check(model_dir)
     listener = _listen(settings.port)
@@ -54,43 +56,43 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
         settings.port,
         settings.workers,
     )
-    gc.freeze()  # what is imported stays: no collection need look at it, nor unshare its memory
+    gc.freeze()  # modules stay: a collection that visits them would only unshare their memory
     gc.enable()
     counts = Counts(settings.workers)
 
-    def make() -> Flask:
+    def make_app() -> Flask:
         return create_app(Bundle.load(model_dir), settings, today, model_dir, counts)
 
-    Server(settings, listener, make, counts).run()
+    Server(settings, listener, make_app, counts).run()
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that has the port; PlatformError where that cannot be had."""
+    """A socket bound to the port at every address. Raises PlatformError."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("0.0.0.0", port))  # noqa: S104 - the platform asks from outside
+        listener.bind(("0.0.0.0", port))  # noqa: S104 - the platform connects from outside
     except OSError as error:
         raise PlatformError(
-            f"port {port} cannot be listened on: {(error.strerror or str(error)).lower()}; "
-            "set SAGEMAKER_BIND_TO_PORT to another"
+            f"cannot listen on port {port}: {(error.strerror or str(error)).lower()}; "
+            "set SAGEMAKER_BIND_TO_PORT to a free port"
         ) from error
     return listener
 
 
 class Server(BaseApplication):
-    """Gunicorn, as the settings say, around an application that each worker makes for itself."""
+    """Gunicorn with the settings; each worker makes its own application."""
 
     def __init__(
         self,
         settings: Settings,
         listener: socket.socket,
-        make: Callable[[], Flask],
+        make_app: Callable[[], Flask],
         counts: Counts,
     ) -> None:
         self._settings = settings
         self._listener = listener
-        self._make = make
+        self._make_app = make_app
         self._counts = counts
         super().__init__()
 
@@ -107,17 +109,17 @@ class Server(BaseApplication):
             "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
             "control_socket_disable": True,
             "loglevel": "warning",
-            "pre_fork": lambda _, worker: self._counts.seat(worker.age),
-            # A worker that is told to stop before it has loaded its model stops.
+            "pre_fork": lambda _, worker: self._counts.add_worker(worker.age),
+            # SIGTERM ends a worker that has not loaded its model yet.
             "post_fork": lambda _arbiter, _worker: signal.signal(signal.SIGTERM, signal.SIG_DFL),
-            "child_exit": lambda _, worker: self._counts.unseat(worker.age),
+            "child_exit": lambda _, worker: self._counts.remove_worker(worker.age),
         }.items():
             self.cfg.set(name, value)
 
     @override
     def load(self) -> Flask:  # type: ignore[override] # Flask says dict, gunicorn mapping
         try:
-            return self._make()
+            return self._make_app()
         except OrdergapError as error:
             log.error("%s: %s", error.kind, error)  # noqa: TRY400 - a sentence, not a traceback
             sys.exit(Arbiter.APP_LOAD_ERROR)

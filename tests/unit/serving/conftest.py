@@ -15,7 +15,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.orders import DataReport
 from ordergap.models.base import Model
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
 from ordergap.survival.curve import Survival
 from pydantic import JsonValue

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from ordergap.artifacts import Bundle
 from ordergap.errors import NotAcceptable, UnsupportedMediaType
 from ordergap.serving import server
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
 
 ANA = {"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}

@@ -40,19 +40,19 @@ def test_a_request_ends_at_the_same_byte_however_it_is_cut(
     cuts = [*sorted(data.draw(st.sets(st.integers(1, len(whole)), max_size=8))), len(whole)]
     for start, stop in zip([0, *cuts], cuts, strict=False):
         arrived += whole[start:stop]
-        over = framing.follow(arrived)
+        over = framing.advance(arrived)
         assert over == (len(arrived) >= len(request))
         if over:
             break
     assert framing.end == len(request)
-    assert framing.work == request.startswith(b"POST")
+    assert framing.is_post == request.startswith(b"POST")
 
 
 @settings(max_examples=200)
 @given(requests)
 def test_gunicorn_reads_exactly_the_request(request: bytes) -> None:
     framing = Framing()
-    assert framing.follow(bytearray(request))
+    assert framing.advance(bytearray(request))
     parser = RequestParser(Config(), iter([request, b"more"]), ("", 0))
     message = next(parser)
     assert message.body
@@ -74,12 +74,12 @@ def test_gunicorn_reads_exactly_the_request(request: bytes) -> None:
     ],
 )
 def test_what_makes_no_sense_is_not_waited_for(nonsense: bytes) -> None:
-    assert Framing().follow(bytearray(nonsense))
+    assert Framing().advance(bytearray(nonsense))
 
 
 def test_a_client_who_waits_for_a_word_is_known() -> None:
     framing = Framing()
-    assert not framing.follow(
+    assert not framing.advance(
         bytearray(HEAD + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
     )
-    assert framing.expects
+    assert framing.expects_continue

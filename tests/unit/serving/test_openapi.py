@@ -16,9 +16,9 @@ from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from ordergap.artifacts import Bundle
 from ordergap.scoring import encoders
-from ordergap.serving.app.factory import create_app
-from ordergap.serving.app.statuses import STATUSES
+from ordergap.serving.app.application import create_app
 from ordergap.serving.formats import codecs
+from ordergap.serving.formats.statuses import STATUSES
 from ordergap.settings import Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -66,7 +66,6 @@ FORMS = {
     "application/x-ndjson": lines,
     "application/jsonl": lines,
     encoders.CSV: tables,
-    codecs.PARQUET: st.binary(max_size=50),
 }
 
 
@@ -160,7 +159,7 @@ def examples(bundle: Bundle) -> Iterator[Any]:
 
 def test_every_example_is_answered(bundle: Bundle, client: FlaskClient) -> None:
     asked = list(examples(bundle))
-    assert {form for form, *_ in asked} == set(codecs.DECODERS) - {codecs.PARQUET}
+    assert {form for form, *_ in asked} == set(codecs.DECODERS)
     for form, name, value in asked:
         body = value if isinstance(value, str) else json.dumps(value)
         answer = client.post("/invocations", data=body, content_type=form)

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from ordergap.artifacts import Bundle
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.serving.app.factory import create_app
+from ordergap.serving.app.application import create_app
 from ordergap.serving.pages.page import render
 from ordergap.settings import Settings
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from ordergap import errors
-from ordergap.serving.app.statuses import STATUSES, body_of, status_of
+from ordergap.serving.formats.statuses import STATUSES, body_of, status_of
 
 
 def below(kind: type[errors.OrdergapError]) -> Iterator[type[errors.OrdergapError]]:

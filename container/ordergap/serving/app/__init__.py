@@ -1,1 +1,1 @@
-"""The Flask application: routes, errors, counts and logs."""
+"""The application: routes, limits, the log, counts and metrics."""

@@ -1,7 +1,7 @@
 """What all workers have done: counts in memory that they share.
 
-Every worker adds to a row of its own, so that none waits for another; who reads adds the rows up,
-whichever worker that is. A worker that ends leaves its counts in the row to its successor.
+Each worker adds to its own row, so that none waits for another. Whichever worker answers a scrape
+sums the rows. The row of a worker that has ended goes, with its counts, to the next one.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from itertools import product
 
 import numpy as np
 
+from ordergap.serving.formats import statuses
 from ordergap.serving.formats.codecs import DECODERS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper ends of the durations' buckets; the platform waits no longer than the last."""
+"""Upper ends of the buckets of durations; the platform waits no longer than the last."""
 
 OTHER = "other"
 PATHS = (
     OTHER, "/", "/ping", "/invocations", "/execution-parameters", "/metrics", "/openapi.json",
     "/report", "/favicon.ico",
 )  # fmt: skip
-STATUSES = (
-    OTHER, "200", "400", "404", "405", "406", "408", "413", "414", "415", "431", "500", "503",
-)  # fmt: skip
+_OF_HTTP = {200, 404, 405, 408, 414, 431}
+STATUSES = (OTHER, *map(str, sorted({*_OF_HTTP, *statuses.STATUSES.values()})))
 FORMS = (OTHER, "", *DECODERS)
-"""Media types of requests without their parameters; nothing where none was told."""
+"""Media types of requests without their parameters; empty where a request has none."""
 
 Series = tuple[str, str, str]
 _SERIES: tuple[Series, ...] = tuple(product(PATHS, STATUSES, FORMS))
 
-_IN_FLIGHT, _OPEN, _RECORDS, _REJECTED, _SECONDS, _BUCKETS = range(6)
-_REQUESTS = _BUCKETS + len(SECONDS) + 1
-_WIDTH = _REQUESTS + len(_SERIES)
-_PLACES = {series: _REQUESTS + i for i, series in enumerate(_SERIES)}
+_IN_FLIGHT, _CONNECTIONS, _RECORDS, _REJECTED, _SECONDS, _BUCKETS = range(6)
+_RESPONSES = _BUCKETS + len(SECONDS) + 1
+_WIDTH = _RESPONSES + len(_SERIES)
+_COLUMNS = {series: _RESPONSES + i for i, series in enumerate(_SERIES)}
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Total:
 
     in_flight  requests to /invocations that are being answered
     records    customers forecast
-    rejected   requests turned away because too many were waiting
+    rejected   requests refused because the queue was full
     seconds    spent on requests to /invocations
-    buckets    of these, answered within each of `SECONDS` but not the one before; the last: later
-    requests   (path, status, form) -> requests answered; only those that came
+    buckets    these requests by duration: up to each of `SECONDS`, from the one before; then longer
+    requests   (path, status, form) -> requests answered, where there are any
     """
 
     in_flight: float
@@ -60,77 +60,77 @@ class Total:
 
 
 class Counts:
-    """Counts that processes share once they are forked: to be made before that.
+    """Counts that forked processes share; make them before the fork.
 
-    workers  that run at once; while they are replaced there may be twice as many
+    workers  processes at once; while they are replaced there may be twice as many
     """
 
     def __init__(self, workers: int = 1) -> None:
         self._rows = 2 * workers
         # Eight bytes are written at once, so a reader sees a whole number.
         self._cells = memoryview(mmap.mmap(-1, self._rows * _WIDTH * 8)).cast("d")
-        self._mine = self._cells[:_WIDTH]
-        self._seats: dict[int, int] = {}
+        self._row = self._cells[:_WIDTH]
+        self._row_of_worker: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def seat(self, worker: int) -> None:
+    def add_worker(self, worker: int) -> None:
         """Give the worker of this number a row: in the parent, just before the fork."""
-        free = {*range(self._rows)} - {*self._seats.values()}
-        row = self._seats[worker] = min(free, default=self._rows - 1)
-        self._mine = self._cells[row * _WIDTH : (row + 1) * _WIDTH]
+        free = {*range(self._rows)} - {*self._row_of_worker.values()}
+        row = self._row_of_worker[worker] = min(free, default=self._rows - 1)
+        self._row = self._cells[row * _WIDTH : (row + 1) * _WIDTH]
 
-    def unseat(self, worker: int) -> None:
+    def remove_worker(self, worker: int) -> None:
         """In the parent, once the worker has ended: what it had in flight ended with it."""
-        if (row := self._seats.pop(worker, None)) is not None:
+        if (row := self._row_of_worker.pop(worker, None)) is not None:
             self._cells[row * _WIDTH + _IN_FLIGHT] = 0.0
-            self._cells[row * _WIDTH + _OPEN] = 0.0
+            self._cells[row * _WIDTH + _CONNECTIONS] = 0.0
 
-    def open(self, connections: int | None) -> None:
-        """This worker has so many connections; None: it takes no further ones."""
-        self._mine[_OPEN] = 0.0 if connections is None else 1.0 + connections
+    def set_connections(self, connections: int | None) -> None:
+        """Publish this worker's number of connections; None: it accepts no more."""
+        self._row[_CONNECTIONS] = 0.0 if connections is None else 1.0 + connections
 
-    def fewest_open(self) -> float:
-        """The fewest connections that a worker has which takes further ones."""
-        rows = range(_OPEN, self._rows * _WIDTH, _WIDTH)
-        return min((told - 1 for row in rows if (told := self._cells[row])), default=0.0)
+    def fewest_connections(self) -> float:
+        """The fewest connections of any worker that accepts more."""
+        rows = range(_CONNECTIONS, self._rows * _WIDTH, _WIDTH)
+        return min((value - 1 for row in rows if (value := self._cells[row])), default=0.0)
 
-    def begin(self) -> None:
-        """A request to /invocations came in; `end` must follow."""
+    def begin_invocation(self) -> None:
+        """A request to /invocations came in; `end_invocation` must follow."""
         with self._lock:
-            self._mine[_IN_FLIGHT] += 1
+            self._row[_IN_FLIGHT] += 1
 
-    def end(self, seconds: float, records: int) -> None:
+    def end_invocation(self, seconds: float, records: int) -> None:
         """It is answered, with so many forecasts."""
-        mine = self._mine
+        row = self._row
         with self._lock:
-            mine[_IN_FLIGHT] -= 1
-            mine[_RECORDS] += records
-            mine[_SECONDS] += seconds
-            mine[_BUCKETS + bisect_left(SECONDS, seconds)] += 1
+            row[_IN_FLIGHT] -= 1
+            row[_RECORDS] += records
+            row[_SECONDS] += seconds
+            row[_BUCKETS + bisect_left(SECONDS, seconds)] += 1
 
-    def answered(self, path: str, status: int, form: str) -> None:
+    def count_response(self, path: str, status: int, form: str) -> None:
         """A request to any path is answered."""
-        place = _PLACES[
+        column = _COLUMNS[
             path if path in PATHS else OTHER,
-            told if (told := str(status)) in STATUSES else OTHER,
+            text if (text := str(status)) in STATUSES else OTHER,
             form if form in FORMS else OTHER,
         ]
         with self._lock:
-            self._mine[place] += 1
+            self._row[column] += 1
 
-    def rejected(self) -> None:
-        """A request was turned away because too many were waiting."""
+    def count_rejection(self) -> None:
+        """A request was refused because the queue was full."""
         with self._lock:
-            self._mine[_REJECTED] += 1
+            self._row[_REJECTED] += 1
 
     def total(self) -> Total:
-        """The sum over all workers, those that ended included."""
+        """The sum over all workers, including those that have ended."""
         cells = np.array(self._cells).reshape(self._rows, _WIDTH).sum(axis=0).tolist()
         return Total(
             in_flight=cells[_IN_FLIGHT],
             records=cells[_RECORDS],
             rejected=cells[_REJECTED],
             seconds=cells[_SECONDS],
-            buckets=cells[_BUCKETS:_REQUESTS],
-            requests={s: n for s, n in zip(_SERIES, cells[_REQUESTS:], strict=True) if n},
+            buckets=cells[_BUCKETS:_RESPONSES],
+            requests={s: n for s, n in zip(_SERIES, cells[_RESPONSES:], strict=True) if n},
         )

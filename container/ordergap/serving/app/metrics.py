@@ -1,4 +1,4 @@
-"""The counts of all workers and the model, as Prometheus reads them."""
+"""The counts of all workers and the model, for Prometheus."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ordergap.serving.app.counts import SECONDS, Counts
 
 
 class Metrics(Collector):
-    """What /metrics answers."""
+    """The content of /metrics."""
 
     def __init__(self, counts: Counts, manifest: Manifest) -> None:
         self._counts = counts
@@ -46,7 +46,7 @@ class Metrics(Collector):
         ends = [*map(str, SECONDS), "+Inf"]
         yield HistogramMetricFamily(
             "ordergap_invocation_duration_seconds",
-            "Seconds from a whole request to /invocations, waiting included, to its answer.",
+            "Seconds from a complete request to /invocations to its answer, waiting included.",
             buckets=list(zip(ends, accumulate(total.buckets), strict=True)),
             sum_value=total.seconds,
         )
@@ -60,12 +60,12 @@ class Metrics(Collector):
         )
         yield CounterMetricFamily(
             "ordergap_requests_rejected",
-            "Requests turned away because too many were waiting.",
+            "Requests refused because the queue was full.",
             total.rejected,
         )
         yield InfoMetricFamily(
             "ordergap_model",
-            "The model that answers.",
+            "The model in use.",
             {
                 "version": self._manifest.model_version,
                 "kind": self._manifest.model_kind,

@@ -1,4 +1,4 @@
-"""One request and its answer, as the log, the metrics and the answers' ids know them."""
+"""One request and its answer, as the log, the metrics and the response headers need them."""
 
 from __future__ import annotations
 
@@ -10,44 +10,42 @@ from typing import cast
 from flask import g, request
 
 REFUSAL = "ordergap.refusal"
-"""In the WSGI environment of a request: one of the following where it is not to be worked on."""
-FULL, LARGE = "too many wait already", "its body is too large, and was not waited for"
-
+"""WSGI environment key: FULL or LARGE where the request must be refused, else empty."""
+FULL, LARGE = "queue full", "body too large"
 
 ARRIVED = "ordergap.arrived"
-"""In the WSGI environment: when the request was there, before it waited for a thread."""
+"""WSGI environment key: when the request was complete, before it waited for a thread."""
 
 
 def new_id() -> str:
-    """A name for a request in the log."""
+    """An identifier of a request in the log."""
     return secrets.token_hex(6)
 
 
 @dataclass
-class Exchange:
-    """What is known so far of the request that is being answered.
+class RequestContext:
+    """What the log says of the request in work.
 
-    id       names it in the log and, where the fault is ours, in the answer
-    started  when it was there, by the clock of `time.perf_counter`
-    form     media type of the request, as far as it is one of ours
-    records  customers asked about; None until they have been read
-    status   of the answer; 0 until there is one
-    error    the type that the answer names, where it is a refusal or a fault
+    id       identifies the request in the log, in X-Request-Id and in internal errors
+    started  when the request was complete, by the clock of `time.perf_counter`
+    form     media type of the request; None where it is not supported
+    records  number of customers; None until the body is decoded
+    error    type of the error in the answer, if any
     """
 
     id: str = field(default_factory=new_id)
     started: float = 0.0
     form: str | None = None
     records: int | None = None
-    status: int = 0
     error: str | None = None
 
 
 def begin() -> None:
-    """Start the exchange of the request that just came in."""
-    g.exchange = Exchange(started=request.environ.get(ARRIVED) or time.perf_counter())
+    """Make the context of the request that just came in."""
+    started = request.environ.get(ARRIVED) or time.perf_counter()
+    g.request_context = RequestContext(started=started)
 
 
-def current() -> Exchange:
-    """The exchange of the request that this thread answers."""
-    return cast("Exchange", g.exchange)
+def current() -> RequestContext:
+    """The context of the request that this thread answers."""
+    return cast("RequestContext", g.request_context)

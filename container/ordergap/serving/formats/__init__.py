@@ -1,1 +1,1 @@
-"""Requests and answers as bytes: JSON, JSON Lines, CSV, Parquet."""
+"""Requests and answers as bytes: JSON, JSON Lines and CSV; errors as JSON with a status."""

@@ -1,7 +1,6 @@
-"""The forms of requests and answers: media type -> decoder, and which encoder answers.
+"""The forms of requests and answers: which decoder reads a media type, which encoder answers.
 
-A request of raw orders or feature vectors becomes a question. A form that is asked for by name is
-the form that is given.
+A decoder makes a question of a request, from orders or from feature vectors.
 """
 
 from __future__ import annotations
@@ -15,17 +14,24 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from ordergap.contract.manifest import Manifest
 from ordergap.errors import InvalidRequest, NotAcceptable, Problem, UnsupportedMediaType
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
-from ordergap.serving.formats import objects, tables
-from ordergap.serving.formats.context import Terms
+from ordergap.serving.formats import csv_requests, json_requests
+from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import Orders, Vectors
 from ordergap.settings import Settings
 
-PARQUET = "application/x-parquet"
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 _CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
 
-Decoder = Callable[[bytes, Terms], Orders | Vectors]
+Decoder = Callable[[bytes, DecodeContext], Orders | Vectors]
+
+DECODERS: dict[str, Decoder] = {
+    JSON: json_requests.json,
+    JSON_LINES: json_requests.json_lines,
+    "application/x-ndjson": json_requests.json_lines,
+    "application/jsonl": json_requests.json_lines,
+    CSV: csv_requests.csv,
+}
 
 
 def decode(
@@ -35,30 +41,32 @@ def decode(
     today: int,
     settings: Settings | None = None,
 ) -> Orders | Vectors:
-    """What the request asks.
+    """The question of a request.
 
-    content_type  with any parameters; `OPTIONS` among them hold for the whole request
-    today         the as_of where none is given, in days since 1970-01-01
+    content_type  with its parameters, `OPTION_NAMES` among them
+    today         the as_of of a request that has none, in days since 1970-01-01
     settings      of the server, for its limits; the defaults where None
 
-    Raises UnsupportedMediaType, TooLarge, or InvalidRequest with every problem up to `LIMIT`.
+    Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
     name, parameters = parse_options_header(content_type)
     decoder = DECODERS.get(name.lower())
     if decoder is None:
-        raise UnsupportedMediaType(
-            [Problem(f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}")]
-        )
-    terms = Terms.parse(parameters, manifest, today, settings or Settings())
-    if name.lower() != PARQUET:
-        body = _utf8(body, parameters.get("charset", "utf-8"))
+        hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
+        message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
+        raise UnsupportedMediaType([Problem(message, hint=hint)])
+    context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
+    body = _as_utf8(body, parameters.get("charset", "utf-8"))
     if not body.strip():
-        raise InvalidRequest([Problem("the request is empty: send at least one customer")])
-    return decoder(body, terms)
+        raise InvalidRequest([Problem("the body is empty: send at least one customer")])
+    return decoder(body, context)
 
 
 def check(settings: Settings) -> None:
-    """Raise UnsupportedMediaType or NotAcceptable where a default form is none that there is."""
+    """Raise UnsupportedMediaType or NotAcceptable where a default form of the settings is unknown.
+
+    The command `serve` calls it before it listens.
+    """
     if request_form(settings.default_content_type) is None:
         raise UnsupportedMediaType([
             Problem(
@@ -70,12 +78,12 @@ def check(settings: Settings) -> None:
 
 
 def request_form(content_type: str) -> str | None:
-    """The media type of a request, without parameters, where it is one of ours."""
+    """The media type of a request, without parameters; None where no decoder reads it."""
     name = parse_options_header(content_type)[0].lower()
     return name if name in DECODERS else None
 
 
-def _utf8(body: bytes, charset: str) -> bytes:
+def _as_utf8(body: bytes, charset: str) -> bytes:
     """The body in UTF-8, without a byte order mark."""
     if charset.lower() not in _CHARSETS:
         message = f"charset {shorten(charset)} is not one of {', '.join(_CHARSETS)}"
@@ -83,40 +91,31 @@ def _utf8(body: bytes, charset: str) -> bytes:
     try:
         text = body.decode(charset)
     except UnicodeError as error:
-        hint = "send UTF-8, or say the charset beside the Content-Type"
+        hint = "send UTF-8, or name the charset in the Content-Type: text/csv; charset=iso-8859-1"
         raise InvalidRequest(
-            [Problem(f"the request is not {charset}: {error}", None, None, hint)]
+            [Problem(f"the body is not {charset}: {error}", None, None, hint)]
         ) from error
     if charset.lower() not in _UTF8:
         body = text.encode()
     return body.removeprefix(b"\xef\xbb\xbf")
 
 
-DECODERS: dict[str, Decoder] = {
-    JSON: objects.json,
-    JSON_LINES: objects.json_lines,
-    "application/x-ndjson": objects.json_lines,
-    "application/jsonl": objects.json_lines,
-    CSV: tables.csv,
-    PARQUET: tables.parquet,
-}
-
-
-@lru_cache  # clients say the same in every request
+@lru_cache  # clients send the same headers with every request
 def answer_form(accept: str | None, content_type: str, default: str | None = None) -> str:
-    """The media type to answer in, one of `ENCODERS`; NotAcceptable where none will do.
+    """The media type of the answer, one of `ENCODERS`. Raises NotAcceptable.
 
-    Without an Accept header it is `default`, else the request's own form (CSV for Parquet).
+    Without an Accept header it is `default`, else the request's own form.
     """
     accept = accept or default
     if not accept:
         own = parse_options_header(content_type)[0].lower()
         return own if own in ENCODERS else CSV
-    wanted = parse_accept_header(accept, MIMEAccept)
-    plain = MIMEAccept((_without_parameters(name), quality) for name, quality in wanted)
+    ranges = parse_accept_header(accept, MIMEAccept)
+    plain = MIMEAccept((_without_parameters(name), quality) for name, quality in ranges)
     form = plain.best_match(ENCODERS)
     if form is None:
-        raise NotAcceptable([Problem(f"Accept {shorten(accept)} is none of {', '.join(ENCODERS)}")])
+        message = f"Accept {shorten(accept)} matches none of {', '.join(ENCODERS)}"
+        raise NotAcceptable([Problem(message)])
     return form
 
 

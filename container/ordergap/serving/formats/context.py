@@ -1,24 +1,28 @@
-"""What may be said once for a whole request, in its body or beside its Content-Type."""
+"""The options of a request, in its body or its Content-Type, and what decoders need besides."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, get_args
 
 from pydantic import ValidationError
 
 from ordergap.contract.manifest import Manifest
-from ordergap.contract.prediction import ScoringRequest
+from ordergap.contract.prediction import ScoringRecord, ScoringRequest
 from ordergap.errors import InvalidRequest, Problem, TooLarge
 from ordergap.histories import day_of
 from ordergap.serving.formats.problems import from_contract, shorten
 from ordergap.settings import Settings
 
-OPTIONS = ("as_of", "horizons", "interval_level")
+OPTION_NAMES = tuple(name for name in ScoringRequest.model_fields if name != "instances")
+REQUEST_OPTIONS = tuple(name for name in OPTION_NAMES if name not in ScoringRecord.model_fields)
+"""Options that no record has for itself."""
+
 ON_BAD_RECORD = "on_bad_record"
-"""Beside the Content-Type alone: what becomes of a record that cannot be answered."""
+"""Only a parameter of the Content-Type: what to do with a record that cannot be answered."""
+_ON_BAD_RECORD_CHOICES = get_args(Settings.model_fields[ON_BAD_RECORD].annotation)
 
 _SPELLINGS = {
     "asof": "as_of",
@@ -33,7 +37,7 @@ _SPELLINGS = {
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one request; None where nothing was said.
+    """The options of one request; None where the request does not have one.
 
     as_of     days since 1970-01-01
     horizons  days ahead, rising
@@ -44,99 +48,101 @@ class Options:
     interval_level: float | None = None
 
     @classmethod
-    def parse(cls, given: Mapping[str, object]) -> Self:
-        """From a mapping that may have `OPTIONS` among its names; other names are passed over."""
-        told = {name: given[name] for name in OPTIONS if given.get(name) is not None}
-        if not told:
+    def parse(cls, fields: Mapping[str, object]) -> Self:
+        """From a mapping that may have `OPTION_NAMES` among its keys. Raises InvalidRequest."""
+        values = {name: fields[name] for name in OPTION_NAMES if fields.get(name) is not None}
+        if not values:
             return cls()
         try:
-            request = ScoringRequest.model_validate({"instances": [], **told})
+            request = ScoringRequest.model_validate({"instances": [], **values})
         except ValidationError as error:
             raise InvalidRequest(
                 [from_contract(detail) for detail in error.errors(include_url=False)]
             ) from error
         if request.horizons == []:
-            raise InvalidRequest(
-                [Problem("horizons is empty", field="horizons", hint="leave it out")]
-            )
+            hint = "name at least one, or leave it out: the model has its own"
+            raise InvalidRequest([Problem("horizons is empty", field="horizons", hint=hint)])
         return cls(
             None if request.as_of is None else day_of(request.as_of),
             None if request.horizons is None else tuple(sorted(set(request.horizons))),
             request.interval_level,
         )
 
-    def __or__(self, other: Options) -> Options:
-        """These and the other's; InvalidRequest where both say the same thing differently."""
-        both = {name: {vars(self)[name], vars(other)[name]} - {None} for name in OPTIONS}
+    def merged(self, other: Options) -> Options:
+        """Both together. Raises InvalidRequest where they differ."""
+        values = {name: {vars(self)[name], vars(other)[name]} - {None} for name in OPTION_NAMES}
         if problems := [
             Problem(
-                f"{name} is given twice in one request, and differently",
+                f"{name} in the body differs from {name} in the Content-Type",
                 field=name,
-                hint="say it in the body or beside the Content-Type, not in both",
+                hint="give it in one of the two",
             )
-            for name, values in both.items()
-            if len(values) > 1
+            for name, different in values.items()
+            if len(different) > 1
         ]:
             raise InvalidRequest(problems)
-        return Options(**{name: next(iter(values), None) for name, values in both.items()})
+        return Options(**{name: next(iter(each), None) for name, each in values.items()})
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What a request is read by.
+class DecodeContext:
+    """What decoding a request depends on besides its body.
 
-    manifest     of the model that is asked
-    today        the as_of where none is given, in days since 1970-01-01
-    settings     of the server: its limits, and `on_bad_record` where the request does not say
-    told         beside the Content-Type
-    placeholder  whether records that cannot be answered get placeholders, and others their answers
+    manifest      of the model
+    today         the as_of of a request that has none, in days since 1970-01-01
+    settings      of the server, for its limits
+    options       in the Content-Type
+    placeholders  whether a record that cannot be answered gets a placeholder; else the whole
+                  request is refused
     """
 
     manifest: Manifest
     today: int
     settings: Settings
-    told: Options
-    placeholder: bool
+    options: Options
+    placeholders: bool
 
     @classmethod
     def parse(
         cls, parameters: Mapping[str, str], manifest: Manifest, today: int, settings: Settings
     ) -> Self:
-        """From the parameters of a Content-Type; those that mean nothing here are passed over."""
+        """From the parameters of a Content-Type, of which unknown ones are ignored."""
         for name in parameters:
-            if name not in {*OPTIONS, ON_BAD_RECORD} and (meant := option_meant(name)):
-                message = f"Content-Type has a parameter {name}, which is not known"
-                raise InvalidRequest([Problem(message, field=name, hint=f"write {meant}")])
-        bad = parameters.get(ON_BAD_RECORD, settings.on_bad_record).lower()
-        if bad not in {"error", "placeholder"}:
-            message = f"{ON_BAD_RECORD} = {shorten(bad)}: expected error or placeholder"
+            if name not in {*OPTION_NAMES, ON_BAD_RECORD} and (option := similar_option(name)):
+                message = f"{name} is not a parameter of the Content-Type"
+                raise InvalidRequest([Problem(message, field=name, hint=f"write {option}")])
+        choice = parameters.get(ON_BAD_RECORD, settings.on_bad_record).lower()
+        if choice not in _ON_BAD_RECORD_CHOICES:
+            expected = " or ".join(_ON_BAD_RECORD_CHOICES)
+            message = f"{ON_BAD_RECORD} = {shorten(choice)}: expected {expected}"
             raise InvalidRequest([Problem(message, field=ON_BAD_RECORD)])
-        given: dict[str, object] = dict(parameters)
+        fields: dict[str, object] = dict(parameters)
         if "horizons" in parameters:
-            given["horizons"] = [word.strip() for word in parameters["horizons"].split(",")]
-        return cls(manifest, today, settings, Options.parse(given), bad == "placeholder")
+            fields["horizons"] = [word.strip() for word in parameters["horizons"].split(",")]
+        return cls(manifest, today, settings, Options.parse(fields), choice == "placeholder")
 
     @property
     def as_of(self) -> int:
-        """The day of a record that does not say, as far as the Content-Type knows."""
-        return self.today if self.told.as_of is None else self.told.as_of
+        """The as_of of a record that has none, where the body has none either."""
+        return self.today if self.options.as_of is None else self.options.as_of
 
-    def allow(self, records: int = 0, orders: int = 0) -> None:
-        """Raise TooLarge where a request has more of them than the settings allow."""
-        for what, count, most in (
+    def check_size(self, records: int = 0, orders: int = 0) -> None:
+        """Raise TooLarge where a request has more than the settings allow."""
+        for what, count, limit in (
             ("records", records, self.settings.max_records),
             ("orders", orders, self.settings.max_orders),
         ):
-            if count > most:
-                hint = f"send fewer at once, or raise ORDERGAP_MAX_{what.upper()} of the server"
-                message = f"the request has {count} {what}, more than {most}"
+            if count > limit:
+                option = f"ORDERGAP_MAX_{what.upper()}"
+                hint = f"send fewer per request, or raise {option} of the server"
+                message = f"the request has {count} {what}, the limit is {limit}"
                 raise TooLarge([Problem(message, hint=hint)])
 
 
-def option_meant(name: str) -> str | None:
-    """The option of a request that this unknown field looks like, whatever its case and dashes.
+def similar_option(name: str) -> str | None:
+    """The option whose name an unknown field resembles, whatever its case and separators.
 
-    >>> option_meant("asOf"), option_meant("country")
+    >>> similar_option("asOf"), similar_option("country")
     ('as_of', None)
     """
     return _SPELLINGS.get(re.sub(r"[^a-z]", "", name.lower()))

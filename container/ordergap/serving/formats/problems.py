@@ -1,4 +1,4 @@
-"""What is wrong with a request, in sentences."""
+"""What is wrong with a request, as sentences with remedies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from pydantic_core import ErrorDetails
 from ordergap.errors import Problem
 
 LIMIT = 20
-"""Problems that one answer names at most."""
+"""The most problems that one answer names."""
 
 DATE_HINT = "write a day as 2011-12-09"
-
 
 _DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
@@ -31,29 +30,29 @@ _SHORT = _Short()
 
 
 def from_contract(detail: ErrorDetails, record: int | None = None, label: str = "") -> Problem:
-    """A problem that the contract's model found, in `record`, which the reader knows as `label`."""
+    """A problem that the contract's model reports; `label` names the record to the reader."""
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
     field = field.removeprefix(".")
     what = f"{label}: {field}" if label and field else label or field
-    kind, shown = detail["type"], shorten(detail["input"])
+    kind, value = detail["type"], shorten(detail["input"])
     hint = DATE_HINT if kind.startswith("date_") else None
     if kind == "missing":
         message = f"{what} is missing"
         hint = near(str(detail["loc"][-1]), detail["input"])
     elif kind == "model_type":
-        message = f"{what} = {shown}: expected an object of names and values"
+        message = f"{what} = {value}: expected an object of names and values"
     else:
         reason = _DATE.sub(
             lambda date: "{}-{:02}-{:02}".format(*map(int, date.groups())), detail["msg"]
         )
-        message = f"{what} = {shown}: {reason[0].lower()}{reason[1:]}"
+        message = f"{what} = {value}: {reason[0].lower()}{reason[1:]}"
     return Problem(message, record, field or None, hint)
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
-    """A hint at the one of `names` that `name` may have meant, if there is one."""
-    found = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
-    return f"did you mean {found[0]}?" if found else None
+    """A hint at the one of `names` that resembles `name`, if there is one."""
+    matches = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
+    return f"did you mean {matches[0]}?" if matches else None
 
 
 def shorten(value: object) -> str:

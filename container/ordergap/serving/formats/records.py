@@ -1,44 +1,50 @@
-"""Scoring records, as they come out of JSON, into histories: cheaply, and strictly.
+"""Scoring records, as parsed from JSON, into histories.
 
-The way taken by good records looks at whole columns; it lets nothing through that the contract's
-models would refuse. Records that it does not let through are given to those models, which say
-what is wrong, or read what was only written in an unusual way.
+Good records are read a column at a time, which is fast, and checked as strictly as the contract's
+models check them. If a check fails, those models read each record: they say what is wrong, or
+accept what was only written in an unusual way.
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
+from annotated_types import Le
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ordergap.contract.prediction import Date, ScoringRecord
+from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of, day_of
 from ordergap.scoring.answer import Placeholder
-from ordergap.serving.formats.context import option_meant
+from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.problems import LIMIT, from_contract
 from ordergap.serving.formats.question import placeholder
 
-_LARGEST = 1e12  # as the contract says of amounts, items and lines
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _FIELDS = frozenset(ScoringRecord.model_fields)
 _NAN = float("nan")
 
 
+def _maximum(field: str) -> Any:
+    """The largest value of a field of an order."""
+    limits = Order.model_fields[field].metadata
+    return next(limit.le for limit in limits if isinstance(limit, Le))
+
+
+LAST_DAY = day_of(_maximum("date"))
+_MAX_AMOUNT, _MAX_ITEMS, _MAX_LINES = map(_maximum, ("amount", "items", "lines"))
+
+
 class Days(dict[str, int]):
-    """Date as text -> days since 1970-01-01, each text read once; ValueError where it is none."""
+    """Date as text -> days since 1970-01-01, each text parsed once. Raises ValueError."""
 
     def __missing__(self, text: str) -> int:
         self[text] = day = day_of(_DATE.validate_python(text))
         return day
-
-
-LAST_DAY = day_of(datetime.date(2200, 1, 1))  # as the contract says of dates
 
 
 def read(
@@ -48,50 +54,50 @@ def read(
 
     records  as parsed; a Problem in place of one that could not be
     today    the as_of of a record that has none, in days since 1970-01-01
-    lines    the line on which each record stands, where the request has lines
+    lines    the number of each record's line, where the request has lines
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     try:
-        return _columns(records, today)
+        return _read_columns(records, today)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
-        for valid, found in _examined(records, today, lines):
-            problems += found
+        for valid, wrong in _validated(records, today, lines):
+            problems += wrong
             if valid is not None:
                 accepted.append(valid)
             if len(problems) >= LIMIT:
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _columns(accepted, today)
+        return _read_columns(accepted, today)
 
 
-def sift(
+def read_good(
     records: Sequence[Any], today: int, lines: Sequence[int] | None = None
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     try:
-        return *_columns(records, today), {}
+        return *_read_columns(records, today), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
-        for i, (valid, found) in enumerate(_examined(records, today, lines)):
+        for i, (valid, problems) in enumerate(_validated(records, today, lines)):
             if valid is not None:
                 accepted.append(valid)
             else:
-                placeholders[i] = placeholder(_customer(records[i]), found)
-        return *_columns(accepted, today), placeholders
+                placeholders[i] = placeholder(_customer(records[i]), problems)
+        return *_read_columns(accepted, today), placeholders
 
 
 def _customer(record: Any) -> str | None:
-    """The customer of a record that may be wrong."""
+    """The customer of a record that may be invalid."""
     value = record.get("customer_id") if isinstance(record, dict) else None
     return str(value) if isinstance(value, str | int) else None
 
 
-def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
-    """As `read`; what is not plainly right raises one of the errors that `read` expects."""
+def _read_columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
+    """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
     segments = [record["orders"] for record in records]
     counts = np.array([len(segment) for segment in segments], np.int64)
@@ -103,14 +109,14 @@ def _columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.
     as_of = np.array(
         [today if (text := r.get("as_of")) is None else days[text] for r in records], np.int64
     )
-    plain = (
+    valid = (
         bool(np.all(counts > 0))
-        and bool(np.all((amount > 0) & (amount <= _LARGEST)))
-        and not np.any((items < 0) | (items > _LARGEST) | (lines < 0) | (lines > _LARGEST))
+        and bool(np.all((amount > 0) & (amount <= _MAX_AMOUNT)))
+        and not np.any((items < 0) | (items > _MAX_ITEMS) | (lines < 0) | (lines > _MAX_LINES))
         and bool(np.all(day <= np.repeat(as_of, counts)))
-        and not any(map(option_meant, set().union(*records) - _FIELDS))
+        and not any(map(similar_option, set().union(*records) - _FIELDS))
     )
-    if not plain:
+    if not valid:
         raise ValueError("a record needs a closer look")
     customers = [_id(record["customer_id"]) for record in records]
     position = np.repeat(np.arange(len(records)), counts)
@@ -132,39 +138,39 @@ def _id(value: object) -> str:
     raise ValueError("not a plain customer id")
 
 
-def _examined(
+def _validated(
     records: Sequence[Any], today: int, lines: Sequence[int] | None
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
-    """Each record as the contract reads it, or what is wrong with it."""
+    """Each record as the contract's model reads it, or None and its problems."""
     for i, record in enumerate(records):
         label = f"record {i}" if lines is None else f"line {lines[i]}"
         if isinstance(record, Problem):
             yield None, [record]
             continue
-        found = list(_misnamed(record, i, label))
+        problems = list(_misspelled_options(record, i, label))
         try:
             valid = ScoringRecord.model_validate(record)
         except ValidationError as error:
             details = islice(error.errors(include_url=False), LIMIT)
-            found += (from_contract(detail, i, label) for detail in details)
+            problems += (from_contract(detail, i, label) for detail in details)
         else:
-            found += islice(_late(valid, today, i, label), LIMIT)
-        yield (None if found else valid.model_dump()), found
+            problems += islice(_late_orders(valid, today, i, label), LIMIT)
+        yield (None if problems else valid.model_dump()), problems
 
 
-def _misnamed(record: Any, i: int, label: str) -> Iterator[Problem]:
-    """Fields that look like one of ours and would be passed over."""
+def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
+    """Fields that resemble an option and would be ignored."""
     for name in record if isinstance(record, dict) else ():
-        if name not in _FIELDS and (meant := option_meant(name)):
-            once = "" if meant in _FIELDS else ", once for the whole request"
+        if name not in _FIELDS and (option := similar_option(name)):
+            once = "" if option in _FIELDS else " once for the whole request"
             message = f"{label}: {name[:60]} is not a field of a record"
-            yield Problem(message, i, name, f"say {meant}{once}")
+            yield Problem(message, i, name, f"write {option}{once}")
 
 
-def _late(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
-    """Orders that had not happened by the end of as_of."""
+def _late_orders(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
+    """Orders after as_of."""
     as_of = date_of(today) if record.as_of is None else record.as_of
-    hint = "a forecast knows only the orders until as_of, which is today (UTC) unless it is given"
+    hint = "leave out later orders, or set as_of, which by default is today in UTC"
     first = min(order.date for order in record.orders)
     if first > as_of:
         message = f"{label}: as_of {as_of} is before the customer's first order on {first}"

@@ -1,1 +1,1 @@
-"""What the server shows of itself: a page, the report, OpenAPI."""
+"""What the server shows of itself: the page at /, the model's report, the OpenAPI document."""

@@ -1,7 +1,7 @@
-"""The OpenAPI document of this server: the contract's models, the forms and the statuses, as JSON.
+"""The OpenAPI document of this server, as JSON.
 
-What can be read off the code is read off it: schemas off the contract, media types off the codecs,
-statuses off their table, limits off the settings.
+Schemas come from the contract, media types from the codecs, statuses from their table, limits from
+the settings.
 """
 
 from __future__ import annotations
@@ -15,18 +15,24 @@ from pydantic.json_schema import models_json_schema
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.prediction import Prediction, ScoringRequest
 from ordergap.scoring.encoders import CSV, ENCODERS, JSON
-from ordergap.serving.app.observing import ATTRIBUTES, ATTRIBUTES_LIMIT, INFERENCE_ID, REQUEST_ID
-from ordergap.serving.app.statuses import STATUSES
 from ordergap.serving.formats import codecs
-from ordergap.serving.formats.context import ON_BAD_RECORD, OPTIONS
+from ordergap.serving.formats.context import ON_BAD_RECORD, OPTION_NAMES
+from ordergap.serving.formats.headers import (
+    ATTRIBUTES,
+    ATTRIBUTES_LIMIT,
+    ATTRIBUTES_PATTERN,
+    INFERENCE_ID,
+    INFERENCE_ID_LIMIT,
+    REQUEST_ID,
+)
+from ordergap.serving.formats.statuses import STATUSES
 from ordergap.serving.pages.schemas import SCHEMAS, STRING, Json, ref
 from ordergap.settings import Settings
 
-_BYTES: Json = {"type": "string", "format": "binary"}
 _OBJECT: Json = {"type": "object"}
 _TEXT: Json = {"schema": STRING}
-_REQUEST_ID: Json = {"description": "Names the request in the log.", "schema": STRING}
-_ECHO: Json = {"description": "As it came with the request.", "schema": STRING}
+_REQUEST_ID: Json = {"description": "Identifies the request in the log.", "schema": STRING}
+_ECHO: Json = {"description": "As in the request.", "schema": STRING}
 _FORECASTS: Json = {"schema": ref("Forecasts")}
 _AS_OF = datetime.date(2011, 12, 9)
 _RECORD: Json = {
@@ -34,18 +40,18 @@ _RECORD: Json = {
     "orders": [{"date": "2011-09-20", "amount": 96.5}, {"date": "2011-11-03", "amount": 60}],
 }
 _MEANINGS = {
-    400: "The request cannot be read or answered: every problem by record and field.",
-    406: "None of the forms of an answer is acceptable to the Accept header.",
+    400: "The request cannot be read or answered: every problem with its record and field.",
+    406: "The Accept header matches none of the forms of an answer.",
     413: "More bytes, records or orders than one request may have.",
-    415: "The Content-Type, or the Content-Encoding, is none that is read.",
-    500: "A fault of the server's own. Its log says more beside the id.",
-    503: "More requests wait than the server takes: the same request may succeed in a while.",
+    415: "The Content-Type or the Content-Encoding is not supported.",
+    500: "Internal error: the server's log has the cause under the id.",
+    503: "The queue is full: send the same request again after Retry-After.",
 }
 
 
 def describe(manifest: Manifest, settings: Settings) -> bytes:
-    """The document, for the model and the settings of this server."""
-    _, found = models_json_schema(
+    """The document for the model and the settings of this server."""
+    _, schemas = models_json_schema(
         [(ScoringRequest, "validation"), (Prediction, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
@@ -56,7 +62,7 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
             "version": manifest.model_version,
             "summary": "When will each customer buy next?",
             "description": (
-                f"Forecasts of model {manifest.model_version}, which learnt from orders of "
+                f"Forecasts of model {manifest.model_version}, trained on orders from "
                 f"{manifest.first_day} to {manifest.as_of}. The version is the model's."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -69,32 +75,38 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
             "/execution-parameters": {
                 "get": _get(
                     "executionParameters",
-                    "What a batch transform should do unless it is told otherwise.",
+                    "What a batch transform does by default.",
                     {JSON: {"schema": ref("ExecutionParameters")}},
                 )
             },
             "/metrics": {
                 "get": _get(
                     "metrics",
-                    "Counts of all workers in Prometheus' text, or OpenMetrics where Accept says.",
+                    "Counts of all workers, for Prometheus; as OpenMetrics where Accept names it.",
                     {"text/plain": _TEXT, "application/openmetrics-text": _TEXT},
                 )
             },
             "/openapi.json": {
                 "get": _get("openapi", "This document.", {JSON: {"schema": _OBJECT}})
             },
-            "/": {"get": _get("page", "A page to ask the model on.", {"text/html": _TEXT})},
+            "/": {
+                "get": _get(
+                    "page",
+                    "A page with a form for one customer's orders.",
+                    {"text/html": _TEXT},
+                )
+            },
             "/report": {
                 "get": _get(
                     "report",
-                    "What the model learnt from and how well it foresees.",
+                    "The model's data and how good its forecasts are.",
                     {"text/html": _TEXT},
-                    {404: "The model came without a report."},
+                    {404: "The model has no report."},
                 )
             },
         },
         "components": {
-            "schemas": {**_dates_said(found["$defs"]), **SCHEMAS},
+            "schemas": {**_with_date_ranges(schemas["$defs"]), **SCHEMAS},
             "headers": {REQUEST_ID: _REQUEST_ID},
         },
     }
@@ -102,10 +114,7 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
 
 
 def _invocations(manifest: Manifest, settings: Settings) -> Json:
-    refusals = {
-        str(status): _refusal(_MEANINGS.get(status, "Refused."))
-        for status in sorted({*STATUSES.values()})
-    }
+    refusals = {str(status): _refusal(_MEANINGS[status]) for status in sorted({*STATUSES.values()})}
     refusals["503"]["headers"]["Retry-After"] = {
         "description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0},
     }  # fmt: skip
@@ -115,23 +124,28 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
         "operationId": "forecast",
         "summary": "Forecast each customer's next order.",
         "description": (
-            f"At most {settings.max_body >> 20} MiB. A request without Content-Type is "
-            f"{settings.default_content_type}. In any form {', '.join(OPTIONS)} may be said once "
-            "for the whole request beside the Content-Type, as in "
-            f'`text/csv; as_of={_AS_OF}; horizons="30,60"`. Without as_of it is today, in UTC; no '
-            f"order may be later. {ON_BAD_RECORD}=placeholder, there too, answers the other "
-            "records where one cannot be answered; without it the whole request is refused. Rows "
-            "out are rows in, in the same order. Without Accept the answer has the request's form."
+            f"At most {settings.max_body >> 20} MiB. Without a Content-Type the request is read as "
+            f"{settings.default_content_type}. {', '.join(OPTION_NAMES)} may be parameters of the "
+            f'Content-Type in any form, as in `text/csv; as_of={_AS_OF}; horizons="30,60"`. By '
+            "default as_of is today in UTC; no order may be later. There too, "
+            f"{ON_BAD_RECORD}=placeholder answers a record that cannot be forecast with a "
+            "placeholder, and =error refuses the whole request; the default is "
+            f"{settings.on_bad_record}. The answer has one row per customer, in the order of the "
+            "request, and the request's form unless Accept names another."
         ),
         "parameters": [
             _header(
                 ATTRIBUTES,
-                "Given back with the answer; a trace_id=… in it is in the log.",
-                {"type": "string", "maxLength": ATTRIBUTES_LIMIT, "pattern": "^[\\x20-\\x7e]*$"},
+                "Returned with the answer; a trace_id=… in it is written to the log.",
+                {"type": "string", "maxLength": ATTRIBUTES_LIMIT, "pattern": ATTRIBUTES_PATTERN},
             ),
-            _header(INFERENCE_ID, "Given on to the log.", {"type": "string", "maxLength": 64}),
+            _header(
+                INFERENCE_ID,
+                "Written to the log.",
+                {"type": "string", "maxLength": INFERENCE_ID_LIMIT},
+            ),
         ],
-        "requestBody": {"required": True, "content": _asked(manifest)},
+        "requestBody": {"required": True, "content": _request_forms(manifest)},
         "responses": {
             "200": {
                 "description": "A forecast for each customer.",
@@ -144,8 +158,8 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
     }  # fmt: skip
 
 
-def _asked(manifest: Manifest) -> Json:
-    """Media type of a request -> its schema, and an example of each way to use it."""
+def _request_forms(manifest: Manifest) -> Json:
+    """Media type of a request -> its schema and an example of each use."""
     columns = manifest.hyperparameters.columns
     amount = [columns.amount_column] if columns.amount_column else [
         columns.quantity_column, columns.price_column,
@@ -158,7 +172,7 @@ def _asked(manifest: Manifest) -> Json:
     vectors = f"a feature vector a row: {', '.join(manifest.csv_columns)}"
     forms: dict[str, tuple[str, Json, Json]] = {
         JSON: (
-            "A request, a list of records, or one record.",
+            "A request, a list of records, or one record. Of equal keys the last one holds.",
             ref("Question"),
             {
                 "request": {"instances": [_RECORD], "as_of": str(_AS_OF), "horizons": [30, 60]},
@@ -167,23 +181,22 @@ def _asked(manifest: Manifest) -> Json:
             },
         ),
         CSV: (
-            f"Order lines under a header that names their columns; or, without it, {vectors}.",
+            f"Order lines under a header that names their columns; without it {vectors}.",
             STRING,
             {
                 "orders": ",".join(header) + "\n" + ",".join(line) + "\n",
                 "vectors": vector + "\n",
             },
         ),
-        codecs.PARQUET: ("Order lines, their columns named as in CSV.", _BYTES, {}),
     }
     record_lines = ("A record a line.", STRING, {"records": lines})
     return {
         form: {
-            "schema": {"description": what, **schema},
-            **({"examples": {k: {"value": v} for k, v in examples.items()}} if examples else {}),
+            "schema": {"description": description, **schema},
+            "examples": {name: {"value": value} for name, value in examples.items()},
         }
         for form in codecs.DECODERS
-        for what, schema, examples in [forms.get(form, record_lines)]
+        for description, schema, examples in [forms.get(form, record_lines)]
     }
 
 
@@ -206,13 +219,14 @@ def _header(name: str, what: str, schema: Json) -> Json:
     return {"name": name, "in": "header", "required": False, "description": what, "schema": schema}
 
 
-def _dates_said(schema: Any) -> Any:
-    """The schema, with the first and last date in words: JSON Schema cannot compare dates."""
+def _with_date_ranges(schema: Any) -> Any:
+    """The schema with the first and last date in its description: JSON Schema has no such limit."""
     if isinstance(schema, list):
-        return [_dates_said(each) for each in schema]
+        return [_with_date_ranges(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    said = {name: _dates_said(each) for name, each in schema.items() if name not in {"ge", "le"}}
+    keys = schema.keys() - {"ge", "le"}
+    items = {key: _with_date_ranges(each) for key, each in schema.items() if key in keys}
     if "ge" in schema:
-        said["description"] = f"{schema['ge']} to {schema['le']}"
-    return said
+        items["description"] = f"{schema['ge']} to {schema['le']}"
+    return items

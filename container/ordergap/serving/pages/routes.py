@@ -1,6 +1,6 @@
-"""What the server shows of itself: a page, the model's report, its OpenAPI document, metrics.
+"""Routes of what the server shows of itself.
 
-What these need is imported when they are asked for: a server that only answers carries none of it.
+What these need is imported on the first request: a server that only forecasts loads none of it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort
 
 from ordergap.contract.manifest import Manifest
-from ordergap.serving.app.counts import Counts
 from ordergap.settings import Settings
 
 REPORT = "report.html"
@@ -22,10 +21,8 @@ ICON = (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def add_to(
-    app: Flask, manifest: Manifest, settings: Settings, model_dir: Path | None, counts: Counts
-) -> None:
-    """Let `app` answer at /, /report, /openapi.json and /metrics."""
+def add_to(app: Flask, manifest: Manifest, settings: Settings, model_dir: Path | None) -> None:
+    """Add /, /report, /openapi.json and /favicon.ico to `app`."""
 
     @cache
     def page() -> tuple[bytes, str]:
@@ -51,19 +48,12 @@ def add_to(
     def report() -> Response:
         content = _report(model_dir)
         if content is None:
-            abort(404, f"no {REPORT} lies beside this model")
+            abort(404, f"the model has no {REPORT}: training writes it beside the model")
         return _html(content, _POLICY)
 
     @app.get("/openapi.json")
     def openapi() -> Response:
         return Response(document(), content_type="application/json")
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        from ordergap.serving.app.metrics import Metrics  # noqa: PLC0415
-
-        content, content_type = Metrics(counts, manifest).write(request.headers.get("Accept"))
-        return Response(content, content_type=content_type)
 
 
 def _report(model_dir: Path | None) -> bytes | None:

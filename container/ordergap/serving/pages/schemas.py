@@ -1,16 +1,16 @@
-"""JSON Schemas of what is asked and answered around the contract's models."""
+"""JSON Schemas of requests and answers around the contract's models."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ordergap.serving.formats.context import ON_BAD_RECORD
+from ordergap.serving.formats.context import ON_BAD_RECORD, REQUEST_OPTIONS
 
 Json = dict[str, Any]
 
 
 def ref(name: str, kind: str = "schemas") -> Json:
-    """Where a component of this name is."""
+    """A reference to the component of this name."""
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
@@ -21,7 +21,7 @@ PROBLEM: Json = {
     "required": ["message", "record", "field", "hint"],
     "properties": {
         "message": STRING,
-        "record": {"type": ["integer", "null"], "description": "Its position, from 0."},
+        "record": {"type": ["integer", "null"], "description": "The record's position, from 0."},
         "field": {**WORD_OR_NULL, "description": "The path in the record: orders[2].date."},
         "hint": WORD_OR_NULL,
     },
@@ -35,7 +35,7 @@ SCHEMAS: Json = {
                 "allOf": [ref("ScoringRecord")],
                 "properties": {
                     name: {"$ref": f"#/components/schemas/ScoringRequest/properties/{name}"}
-                    for name in ("horizons", "interval_level")
+                    for name in REQUEST_OPTIONS
                 },
             },
         ]
@@ -71,14 +71,14 @@ SCHEMAS: Json = {
                 "type": "object",
                 "required": ["type", "message"],
                 "properties": {
-                    "type": {**STRING, "description": "What kind of error this is."},
+                    "type": {**STRING, "description": "The kind of error."},
                     **PROBLEM["properties"],
                     "problems": {
                         "type": "array",
                         "items": ref("Problem"),
-                        "description": "All problems, the first of them also beside this.",
+                        "description": "All problems; the first one is also in `error` itself.",
                     },
-                    "id": {**STRING, "description": "Beside which the log has the cause."},
+                    "id": {**STRING, "description": "Finds the cause in the server's log."},
                 },
             }
         },

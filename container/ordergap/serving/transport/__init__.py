@@ -1,1 +1,1 @@
-"""Connections and HTTP."""
+"""Connections and HTTP: a gunicorn worker that runs the application."""

@@ -1,7 +1,7 @@
-"""Where a request ends in the bytes that a client sends, seen while they are still coming.
+"""Where a request ends in the bytes that a client sends, found while they are still arriving.
 
-Only what decides that is looked at. Whether the request is well-formed is settled when it is read:
-bytes that make no sense here count as whole, so that they are read, and refused, at once.
+Only what decides that is looked at; whether the request is well-formed is decided when it is
+parsed. Malformed bytes therefore count as complete, so that they are parsed, and refused, at once.
 """
 
 from __future__ import annotations
@@ -9,80 +9,80 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LARGEST_HEAD = 1 << 16
+MAX_HEAD = 1 << 16
 """Bytes that the request line and the headers may have together."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*(?=\r\n|$)", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r]*)", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;|$)")
-_LONGEST_LINE = 8192  # of a chunk's size and extensions, or of what follows the last chunk
+_MAX_LINE = 8192  # bytes of a chunk's size and extensions, or of the trailers
 
 
 @dataclass
 class Framing:
-    """One request as far as it has come.
+    """One request as far as it has arrived.
 
-    head     bytes until the body begins; 0 until they are all there
-    work     whether it is a POST: only those ask for forecasts
-    length   bytes of the body as announced; None where it comes in chunks
-    expects  whether the client waits for a word before it sends the body
-    end      bytes until the request ends; 0 until that is known
+    head_end          bytes before the body; 0 until they have all arrived
+    is_post           only POST requests ask for forecasts
+    body_length       bytes of the body as announced; None where it is chunked
+    expects_continue  whether the client waits for `100 Continue` before it sends the body
+    end               bytes of the whole request; 0 until that is known
     """
 
-    head: int = 0
-    work: bool = False
-    length: int | None = 0
-    expects: bool = False
+    head_end: int = 0
+    is_post: bool = False
+    body_length: int | None = 0
+    expects_continue: bool = False
     end: int = 0
-    _seen: int = 0  # bytes that need no second look
+    _scanned: int = 0  # bytes that need not be looked at again
 
-    def follow(self, data: bytearray) -> bool:
-        """Whether the request that `data` begins with is all there; call again with more."""
-        return (self.head > 0 or self._found_head(data)) and self._found_end(data)
+    def advance(self, data: bytearray) -> bool:
+        """Whether `data` begins with a complete request; call again when more has arrived."""
+        return (self.head_end > 0 or self._scan_head(data)) and self._scan_body(data)
 
-    def _found_head(self, data: bytearray) -> bool:
-        at = data.find(b"\r\n\r\n", max(0, self._seen - 3))
-        self._seen = len(data)
+    def _scan_head(self, data: bytearray) -> bool:
+        at = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        self._scanned = len(data)
         if at < 0:
             return False
         head = bytes(data[:at])
-        self.head = self._seen = at + 4
-        self.work = head.startswith(b"POST ")
-        self.expects = bool(_EXPECT.search(head))
+        self.head_end = self._scanned = at + 4
+        self.is_post = head.startswith(b"POST ")
+        self.expects_continue = bool(_EXPECT.search(head))
         length = _LENGTH.search(head)
         if coding := _CODING.search(head):
-            self.length = None if coding[1].strip().lower() == b"chunked" else 0
+            self.body_length = None if coding[1].strip().lower() == b"chunked" else 0
         elif length:
-            self.length = int(length[1])
+            self.body_length = int(length[1])
         return True
 
-    def _found_end(self, data: bytearray) -> bool:
-        if self.length is not None:
-            self.end = self.head + self.length
+    def _scan_body(self, data: bytearray) -> bool:
+        if self.body_length is not None:
+            self.end = self.head_end + self.body_length
             return len(data) >= self.end
         while not self.end:
-            line = data.find(b"\r\n", self._seen)
-            if line < 0:
-                return self._over_at(len(data), len(data) - self._seen > _LONGEST_LINE)
-            size = _SIZE.match(data, self._seen, line)
+            line_end = data.find(b"\r\n", self._scanned)
+            if line_end < 0:
+                return self._end_at(len(data), len(data) - self._scanned > _MAX_LINE)
+            size = _SIZE.match(data, self._scanned, line_end)
             if not size:
-                return self._over_at(len(data), True)
+                return self._end_at(len(data), True)
             if not (chunk := int(size[1], 16)):
-                return self._found_trailers(data, line)
-            if len(data) < line + 2 + chunk + 2:
+                return self._scan_trailers(data, line_end)
+            if len(data) < line_end + 2 + chunk + 2:
                 return False
-            self._seen = line + 2 + chunk + 2
+            self._scanned = line_end + 2 + chunk + 2
         return True
 
-    def _found_trailers(self, data: bytearray, line: int) -> bool:
-        """After the last chunk, whose size is on the line ending at `line`."""
-        at = data.find(b"\r\n\r\n", line)
+    def _scan_trailers(self, data: bytearray, line_end: int) -> bool:
+        """After the last chunk, the line of whose size ends at `line_end`."""
+        at = data.find(b"\r\n\r\n", line_end)
         if at < 0:
-            return self._over_at(len(data), len(data) - line > _LONGEST_LINE)
-        return self._over_at(at + 4, True)
+            return self._end_at(len(data), len(data) - line_end > _MAX_LINE)
+        return self._end_at(at + 4, True)
 
-    def _over_at(self, end: int, over: bool) -> bool:
-        if over:
+    def _end_at(self, end: int, complete: bool) -> bool:
+        if complete:
             self.end = end
-        return over
+        return complete

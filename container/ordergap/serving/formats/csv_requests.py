@@ -1,4 +1,4 @@
-"""Requests that are tables: raw order lines under a header, or a feature vector a row."""
+"""Requests in CSV: order lines under a header, or a feature vector a row."""
 
 from __future__ import annotations
 
@@ -15,41 +15,50 @@ from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Snapshot
-from ordergap.serving.formats import parquet as parquet_file
-from ordergap.serving.formats.context import Terms
+from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.problems import DATE_HINT, LIMIT, shorten
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
 
-_HEADER = 1 << 16  # bytes in which a header ends
-_LARGEST = float(np.finfo(np.float32).max)  # of a feature; beyond it is infinite to the model
+_HEADER_BYTES = 1 << 16  # in which a header ends
+_MAX_FEATURE = float(np.finfo(np.float32).max)  # beyond it the model reads infinity
 
 
-def csv(body: bytes, terms: Terms) -> Orders | Vectors:
+def csv(body: bytes, context: DecodeContext) -> Orders | Vectors:
     """Order lines where the first line names the customer and date columns, else vectors."""
-    columns = terms.manifest.hyperparameters.columns
-    header = re.split(rb"[\r\n]", body[:_HEADER].lstrip(), maxsplit=1)[0].decode("utf-8", "replace")
+    columns = context.manifest.hyperparameters.columns
+    first_line = re.split(rb"[\r\n]", body[:_HEADER_BYTES].lstrip(), maxsplit=1)[0]
+    header = first_line.decode("utf-8", "replace")
     needed = {columns.customer_column, columns.date_column}
     for delimiter in ",;\t|":
         names = next(text_rows.reader([header], delimiter=delimiter))
         if needed <= {name.strip() for name in names}:
-            return _order_lines(body, terms, delimiter, len(names))
-    return _vectors(body, terms)
+            return _order_lines(body, context, delimiter, len(names))
+    return _vectors(body, context)
 
 
-def _order_lines(body: bytes, terms: Terms, delimiter: str, width: int) -> Orders:
+def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int) -> Orders:
     from ordergap.ingest import from_bytes  # noqa: PLC0415 - brings polars, which few requests need
 
-    terms.allow(orders=body.count(b"\n"))
-    ragged = list(islice(_ragged(body, delimiter, width), LIMIT))
+    context.check_size(orders=body.count(b"\n"))
+    ragged = list(islice(_ragged_rows(body, delimiter, width), LIMIT))
     if ragged:
         raise InvalidRequest(ragged)
-    columns, as_of = terms.manifest.hyperparameters.columns, date_of(terms.as_of)
+    columns = context.manifest.hyperparameters.columns
+    as_of = date_of(context.as_of)
     cleaned = from_bytes(body, "text/csv", columns, strict=True, as_of=as_of)
-    return _orders(cleaned.histories, cleaned.seen, terms)
+    customers = cleaned.seen
+    context.check_size(records=len(customers))
+    histories = _in_sequence(cleaned.histories, customers)
+    if empty := np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist():
+        reason = "has no order: all lines are cancelled or not products"
+        raise InvalidRequest([
+            Problem(f"customer {customers[i]} {reason}", i, columns.customer_column) for i in empty
+        ])  # fmt: skip
+    return Orders(histories, np.full(len(customers), context.as_of), context.options)
 
 
-def _ragged(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
+def _ragged_rows(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
     """Rows below the header that have more or fewer columns than it."""
     counts: Iterator[tuple[int, int]]
     if b'"' in body:
@@ -63,36 +72,17 @@ def _ragged(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
             for n, line in enumerate(body.split(b"\n"), 1)
             if line.strip(b"\r " + mark)
         )
-    with suppress(text_rows.Error):  # then ingest says what is wrong, or mends it
+    with suppress(text_rows.Error):  # then ingest says what is wrong, or repairs it
         for row, (n, count) in enumerate(counts, -1):
             if count != width:
                 message = f"line {n} has {count} columns, the header {width}"
-                yield Problem(message, row, hint="quote a value that has the delimiter in it")
-
-
-def parquet(body: bytes, terms: Terms) -> Orders:
-    """Order lines, as the CSV form with a header."""
-    columns = terms.manifest.hyperparameters.columns
-    histories, seen, rows = parquet_file.read(body, columns, date_of(terms.as_of))
-    terms.allow(orders=rows)
-    return _orders(histories, seen, terms)
-
-
-def _orders(histories: Histories, seen: list[str], terms: Terms) -> Orders:
-    terms.allow(records=len(seen))
-    histories = _in_sequence(histories, seen)
-    without = np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist()
-    if without:
-        column = terms.manifest.hyperparameters.columns.customer_column
-        what = "has no order: every line was cancelled or is no product"
-        raise InvalidRequest([Problem(f"customer {seen[i]} {what}", i, column) for i in without])
-    return Orders(histories, np.full(len(seen), terms.as_of), terms.told)
+                yield Problem(message, row, hint="quote values that contain the delimiter")
 
 
 def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
-    """The histories of `customers`, in that sequence; one who has no order has an empty segment."""
-    place = {customer: i for i, customer in enumerate(customers)}
-    owner = np.array([place[customer] for customer in histories.customer_ids], np.int64)
+    """The histories of `customers`, in that sequence; one without orders has an empty segment."""
+    position = {customer: i for i, customer in enumerate(customers)}
+    owner = np.array([position[customer] for customer in histories.customer_ids], np.int64)
     return Histories.from_orders(
         customers,
         np.repeat(owner, histories.order_count),
@@ -103,28 +93,28 @@ def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
     )
 
 
-def _vectors(body: bytes, terms: Terms) -> Vectors:
-    """Rows of `manifest.csv_columns`, with or without their names in the first; empty is NaN."""
-    manifest, as_of = terms.manifest, terms.as_of
+def _vectors(body: bytes, context: DecodeContext) -> Vectors:
+    """Rows of `manifest.csv_columns`, with or without their names above them; empty is NaN."""
+    manifest, as_of = context.manifest, context.as_of
     try:
         lines = text_rows.reader(io.StringIO(body.decode(), newline=""))
         rows = [(lines.line_num, row) for row in lines if row]
     except text_rows.Error as error:
-        raise InvalidRequest([Problem(f"the request is not CSV: {error}")]) from error
+        raise InvalidRequest([Problem(f"the body is not CSV: {error}")]) from error
     if tuple(name.strip() for name in rows[0][1]) == manifest.csv_columns:
         del rows[0]
-    terms.allow(records=len(rows))
+    context.check_size(records=len(rows))
     days = Days()
     vectors: list[tuple[str, int, list[float]]] = []
     problems: dict[int, Problem] = {}
     for i, (line, row) in enumerate(rows):
         try:
             vectors.append(_vector(row, manifest, as_of, days))
-        except _Unreadable as error:
+        except _InvalidRow as error:
             problems[i] = Problem(f"line {line} {error}", i, error.field, error.hint)
-            if len(problems) == LIMIT and not terms.placeholder:
+            if len(problems) == LIMIT and not context.placeholders:
                 break
-    if problems and not terms.placeholder:
+    if problems and not context.placeholders:
         raise InvalidRequest(list(problems.values()))
     features = np.array([values for _, _, values in vectors], np.float32)
     features = features.reshape(len(vectors), len(manifest.feature_names))
@@ -137,14 +127,14 @@ def _vectors(body: bytes, terms: Terms) -> Vectors:
     placeholders = {
         i: placeholder(rows[i][1][0] or None, [problem]) for i, problem in problems.items()
     }
-    return Vectors(customers, features, terms.told, placeholders if terms.placeholder else None)
+    return Vectors(customers, features, context.options, placeholders if context.placeholders else None)
 
 
-class _Unreadable(Exception):
-    """What is wrong with a row, in words that follow its line's number."""
+class _InvalidRow(Exception):
+    """What is wrong with a row, in words that follow the number of its line."""
 
-    def __init__(self, what: str, field: str | None = None, hint: str | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, reason: str, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(reason)
         self.field = field
         self.hint = hint
 
@@ -156,26 +146,27 @@ def _vector(
     expected = manifest.csv_columns
     if len(row) != len(expected):
         columns = manifest.hyperparameters.columns
-        raise _Unreadable(
+        raise _InvalidRow(
             f"has {len(row)} columns, expected {len(expected)}",
             hint=f"the columns are {', '.join(expected)}; order lines need a header that names "
             f"{columns.customer_column} and {columns.date_column}",
         )
     customer, date, *cells = row
     if not customer:
-        raise _Unreadable("has no customer_id", ID_COLUMNS[0])
+        raise _InvalidRow("has no customer_id", ID_COLUMNS[0])
     try:
         last = days[date]
     except ValueError as error:
-        what = f"has last_order_date {shorten(date)}, which is no date"
-        raise _Unreadable(what, ID_COLUMNS[1], DATE_HINT) from error
+        reason = f"has last_order_date {shorten(date)}, which is not a date"
+        raise _InvalidRow(reason, ID_COLUMNS[1], DATE_HINT) from error
     if last > as_of:
-        what = f"has last_order_date {date}, after as_of {date_of(as_of)}"
-        raise _Unreadable(what, ID_COLUMNS[1], "as_of is today (UTC) unless it is given")
+        reason = f"has last_order_date {date}, after as_of {date_of(as_of)}"
+        raise _InvalidRow(reason, ID_COLUMNS[1], "set as_of, which by default is today in UTC")
     values = [_number(cell, name) for cell, name in zip(cells, manifest.feature_names, strict=True)]
-    count = values[manifest.feature_names.index("order_count")]
-    if not (1 <= count <= 1e9 and count.is_integer()):
-        raise _Unreadable("needs an order_count, a whole number from 1", "order_count")
+    count = manifest.feature_names.index("order_count")
+    if not (1 <= values[count] <= 1e9 and values[count].is_integer()):
+        reason = f"has order_count {shorten(cells[count])}, expected a whole number from 1"
+        raise _InvalidRow(reason, "order_count")
     return customer, last, values
 
 
@@ -183,7 +174,7 @@ def _number(cell: str, name: str) -> float:
     try:
         value = float(cell.replace("_", "?")) if cell.strip() else np.nan
     except ValueError as error:
-        raise _Unreadable(f"has {name} {shorten(cell)}, which is no number", name) from error
-    if abs(value) > _LARGEST:
-        raise _Unreadable(f"has {name} {shorten(cell)}, which is too large", name)
+        raise _InvalidRow(f"has {name} {shorten(cell)}, which is not a number", name) from error
+    if abs(value) > _MAX_FEATURE:
+        raise _InvalidRow(f"has {name} {shorten(cell)}, which is too large", name)
     return value

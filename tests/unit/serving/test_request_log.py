@@ -12,15 +12,14 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
-from ordergap.serving.app import factory as app
-from ordergap.serving.app import request_context as exchange
+from ordergap.serving.app import application, request_context
 from ordergap.serving.app.counts import SECONDS, Counts
 from ordergap.serving.app.metrics import Metrics
-from ordergap.serving.app.observing import (
+from ordergap.serving.app.request_log import (
     ATTRIBUTES,
     INFERENCE_ID,
     JsonLines,
-    answer_unread,
+    raw_error_response,
     set_up_log,
 )
 from ordergap.settings import Settings
@@ -87,7 +86,7 @@ def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
     def broken(*_: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(app, "predict", broken)
+    monkeypatch.setattr(application, "predict", broken)
     answer = ask(GOOD)
     fault, line = said()
     id_ = answer.get_json()["error"]["id"]
@@ -100,7 +99,7 @@ def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
 
 def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(said: Said) -> None:
     counts = Counts()
-    answer = answer_unread(counts, 500, "the server failed", RuntimeError("out of luck"))
+    answer = raw_error_response(counts, 500, "the server failed", RuntimeError("out of luck"))
     head, body = answer.split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n")
     assert f"Content-Length: {len(body)}" in head.decode()
@@ -152,7 +151,7 @@ def test_the_settings_say_the_level_and_the_format(handler: logging.Handler, for
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=1024))
 def test_custom_attributes_come_back_with_the_answer(bundle: Bundle, attributes: str) -> None:
     attributes = attributes.strip()
-    client = app.create_app(bundle, Settings(), lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(bundle, Settings(), lambda: bundle.manifest.as_of).test_client()
     for body, status in (("[]", 200), ("{", 400)):
         answer = client.post("/invocations", data=body, headers={ATTRIBUTES: attributes})
         assert answer.status_code == status
@@ -240,8 +239,8 @@ def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
 def test_the_histogram_says_how_many_were_as_quick(bundle: Bundle, seconds: list[float]) -> None:
     counts = Counts()
     for each in seconds:
-        counts.begin()
-        counts.end(each, 1)
+        counts.begin_invocation()
+        counts.end_invocation(each, 1)
     found = families(Metrics(counts, bundle.manifest).write(None)[0].decode())
     name = "ordergap_invocation_duration_seconds"
     for end in SECONDS:
@@ -253,7 +252,7 @@ def test_the_histogram_says_how_many_were_as_quick(bundle: Bundle, seconds: list
 
 def in_a_worker(counts: Counts, number: int, work: Callable[[], None]) -> None:
     """Let a forked process do the work, and end without a word."""
-    counts.seat(number)
+    counts.add_worker(number)
     if not (child := os.fork()):
         work()
         os._exit(0)
@@ -264,19 +263,19 @@ def test_counts_of_all_workers_add_up_and_outlive_them() -> None:
     counts = Counts(workers=2)
 
     def work() -> None:
-        counts.begin()
-        counts.end(0.5, 7)
-        counts.begin()  # and dies over it
-        counts.answered("/invocations", 200, "text/csv")
+        counts.begin_invocation()
+        counts.end_invocation(0.5, 7)
+        counts.begin_invocation()  # and dies over it
+        counts.count_response("/invocations", 200, "text/csv")
 
     for number in range(1, 4):  # the third while the first two still have their seats
         in_a_worker(counts, number, work)
     assert counts.total().in_flight == 3
     for number in range(1, 4):
-        counts.unseat(number)
+        counts.remove_worker(number)
     for number in range(4, 40):
         in_a_worker(counts, number, work)
-        counts.unseat(number)
+        counts.remove_worker(number)
     total = counts.total()
     assert (total.records, total.in_flight) == (39 * 7, 0)
     assert total.requests == {("/invocations", "200", "text/csv"): 39}
@@ -285,29 +284,31 @@ def test_counts_of_all_workers_add_up_and_outlive_them() -> None:
 def test_more_workers_than_there_are_rows_still_count() -> None:
     counts = Counts(workers=1)
     for number in range(5):
-        in_a_worker(counts, number, lambda: counts.answered("/ping", 200, ""))
+        in_a_worker(counts, number, lambda: counts.count_response("/ping", 200, ""))
     for number in range(5):
-        counts.unseat(number)
+        counts.remove_worker(number)
     assert counts.total().requests == {("/ping", "200", ""): 5}
 
 
 def test_the_fewest_connections_are_those_of_a_worker_that_takes_more() -> None:
     counts = Counts(workers=3)
-    assert counts.fewest_open() == 0
+    assert counts.fewest_connections() == 0
     for number, connections in (1, 5), (2, 3), (3, None):
-        in_a_worker(counts, number, lambda told=connections: counts.open(told))
-    assert counts.fewest_open() == 3
-    counts.unseat(2)
-    assert counts.fewest_open() == 5
+        in_a_worker(counts, number, lambda told=connections: counts.set_connections(told))
+    assert counts.fewest_connections() == 3
+    counts.remove_worker(2)
+    assert counts.fewest_connections() == 5
 
 
 def test_a_request_that_is_turned_away_is_counted(bundle: Bundle) -> None:
     counts = Counts()
-    client = app.create_app(
+    client = application.create_app(
         bundle, Settings(), lambda: bundle.manifest.as_of, None, counts
     ).test_client()
     answer = client.post(
-        "/invocations", data=b"[]", environ_overrides={exchange.REFUSAL: exchange.FULL}
+        "/invocations",
+        data=b"[]",
+        environ_overrides={request_context.REFUSAL: request_context.FULL},
     )
     assert answer.status_code == 503
     assert counts.total().rejected == 1

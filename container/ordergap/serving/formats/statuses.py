@@ -1,4 +1,4 @@
-"""One table from errors to HTTP statuses, and what a client reads of an error."""
+"""Errors as HTTP: their statuses, and the JSON that a client reads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ STATUSES: dict[type[OrdergapError], int] = {
     NotAcceptable: 406,
     TooLarge: 413,
     InvalidRequest: 400,
-    DataError: 400,  # order lines in a request, read as files are
+    DataError: 400,  # order lines in the body
     Overloaded: 503,
-    OrdergapError: 500,  # the server's own: the model, our code, the machine
+    OrdergapError: 500,  # the model, the code, the machine
 }
 
 
@@ -31,7 +31,7 @@ def status_of(error: OrdergapError) -> int:
 
 
 def body_of(error: OrdergapError) -> dict[str, object]:
-    """The small JSON object that answers a request which is refused."""
+    """The JSON object that answers a refused request."""
     problems = error.problems if isinstance(error, InvalidRequest) else (Problem(str(error)),)
     first = {**vars(problems[0]), "message": summary(problems)}
     content = {"type": type(error).__name__, **first}

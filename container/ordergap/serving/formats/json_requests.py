@@ -1,0 +1,113 @@
+"""Requests in JSON: all records in one text, or one record a line.
+
+Where an object has a key twice, the last value holds, as in most JSON parsers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from ordergap.contract.prediction import ScoringRequest
+from ordergap.errors import InvalidRequest, Problem
+from ordergap.serving.formats import records
+from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext, Options
+from ordergap.serving.formats.problems import LIMIT, near, shorten
+from ordergap.serving.formats.question import Orders
+
+_FIELDS = tuple(ScoringRequest.model_fields)
+_RECORD_KEYS = {"orders", "customer_id"}
+"""An object with one of these, and without `instances`, is a record."""
+
+
+def json(body: bytes, context: DecodeContext) -> Orders:
+    """`{"instances": [...], ...}`, a list of records, or one record."""
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest([Problem(f"the body is not JSON: {error}")]) from error
+    if isinstance(content, dict) and "instances" not in content and _RECORD_KEYS & content.keys():
+        # Where the request is one record, the options of a request stand in the record.
+        fields = {name: content.pop(name) for name in REQUEST_OPTIONS if name in content}
+        return _orders([content], fields, context)
+    if isinstance(content, list):
+        return _orders(content, {}, context)
+    if not isinstance(content, dict):
+        message = f"the body is {shorten(content)}: expected an object or a list of records"
+        raise InvalidRequest([Problem(message)])
+    unknown = _unknown_fields(content)
+    instances = content.get("instances")
+    if not isinstance(instances, list):
+        expected = f"= {shorten(instances)}: expected a list of records"
+        message = f"instances {expected if 'instances' in content else 'is missing'}"
+        problem = Problem(message, field="instances")
+        raise InvalidRequest([*islice(unknown, LIMIT - 1), problem])
+    return _orders(instances, content, context, unknown)
+
+
+def json_lines(body: bytes, context: DecodeContext) -> Orders:
+    """A record a line; blank lines are ignored."""
+    numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    parsed = [_parse_line(n, i, line) for i, (n, line) in enumerate(numbered)]
+    return _orders(parsed, {}, context, lines=[n for n, _ in numbered])
+
+
+def _parse_line(number: int, record: int, line: bytes) -> Any:
+    """The content of a line, or the Problem with it."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        message = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}"
+        return Problem(message, record)
+
+
+def _unknown_fields(content: dict[str, object]) -> Iterator[Problem]:
+    for name in content:
+        if name not in _FIELDS:
+            message = f"{shorten(name)} is not a field of a request"
+            yield Problem(message, None, name, near(name, _FIELDS))
+
+
+def _orders(
+    parsed: Sequence[Any],
+    fields: dict[str, object],
+    context: DecodeContext,
+    problems: Iterable[Problem] = (),
+    lines: Sequence[int] | None = None,
+) -> Orders:
+    """The records' orders and the request's options.
+
+    fields    of the request, options among them
+    problems  that the request has besides
+    lines     the number of each record's line, where the request has lines
+
+    Raises InvalidRequest with the problems of all of these.
+    """
+    context.check_size(records=len(parsed), orders=sum(map(_order_count, parsed)))
+    problems = list(islice(problems, LIMIT))
+    options, as_of = context.options, context.as_of
+    try:
+        options = options.merged(Options.parse(fields))
+        as_of = context.today if options.as_of is None else options.as_of
+    except InvalidRequest as error:
+        problems += error.problems
+        as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
+    try:
+        if context.placeholders:
+            histories, days, placeholders = records.read_good(parsed, as_of, lines)
+        else:
+            histories, days = records.read(parsed, as_of, lines)
+            placeholders = None
+    except InvalidRequest as error:
+        raise type(error)((*problems, *error.problems)[:LIMIT]) from error
+    if problems:
+        raise InvalidRequest(problems[:LIMIT])
+    return Orders(histories, days, options, placeholders)
+
+
+def _order_count(record: Any) -> int:
+    orders = record.get("orders") if isinstance(record, dict) else None
+    return len(orders) if isinstance(orders, list) else 0
