@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from ordergap import features, ingest
@@ -72,7 +72,8 @@ def rows() -> list[tuple[str, str, str, str]]:
     n = len(histories.customer_ids)
     names = bundle.manifest.feature_names
     vectors, matrix = _cpu(features.compute, histories, names, histories.last_row)
-    trees, _ = _cpu(bundle.model.survival, matrix)
+    head = cast("Any", bundle.heads["next_order"])
+    trees, _ = _cpu(head.model.survival, matrix)
     scoring, forecasts = _cpu(bundle.forecast, histories, as_of)
     writing, _ = _cpu(encoders.csv, Answer(forecasts))
     steps = {

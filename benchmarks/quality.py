@@ -2,8 +2,8 @@
 
 python -m benchmarks.quality [OBJECTIVE or TRAINER ...]     Online Retail, where present, and CDNOW
 
-Protocol B forecasts the gap of every later order, at that order; protocol A, at the cutoff, how
-long every known customer will still wait.
+At the order, the gap of every later order is forecast; at the cutoff, how long every known customer
+will still wait.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ordergap import features, ingest
-from ordergap.contract.hyperparameters import TRAINERS, Hyperparameters, parse
-from ordergap.contract.manifest import inner_level
+from ordergap import ingest
+from ordergap.contract.hyperparameters import Hyperparameters, parse
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.contract.orders import Columns
-from ordergap.evaluation.judge import judge
+from ordergap.contract.trainers import TRAINERS
 from ordergap.histories import day_of
-from ordergap.training.fitting import fit_all, search
+from ordergap.tasks.next_order import NextOrder
+from ordergap.training.job import learning
 from ordergap.training.split import later_split, temporal_split
 
 from local import cdnow
@@ -63,22 +64,27 @@ def _named(trainer: str) -> Hyperparameters:
     return parse({"trainer" if trainer in TRAINERS else "objective": trainer})
 
 
-def both_protocols(case: Case, hyperparameters: Hyperparameters) -> dict[str, dict[str, float]]:
+def both_protocols(
+    case: Case, hyperparameters: Hyperparameters
+) -> dict[EvaluationProtocol, dict[str, float]]:
     """What the training job makes of the rows until the cutoff, judged by what came after.
 
     The past is read as it stood then: later cancellations of its orders are not known yet.
     """
     past = ingest.read(case.file, case.columns, as_of=case.as_of).histories
-    later = later_split(past, ingest.read(case.file, case.columns).histories)
+    whole = later_split(past, ingest.read(case.file, case.columns).histories)
     split = temporal_split(past, hyperparameters.validation_fraction)
-    findings = search(hyperparameters, split)
-    model = fit_all(hyperparameters, past, day_of(case.as_of), findings).model
-    level = inner_level(findings.interval_levels, hyperparameters.interval_level)
-    matrix = features.compute(later.whole, model.feature_names)
-    sides = {"A": (later.waits, case.cap_waits), "B": (later.orders, case.cap_orders)}
+    task = NextOrder()
+    validation = task.search(learning(hyperparameters, split.past, split.cutoff), split)
+    everything = learning(hyperparameters, past, day_of(case.as_of))
+    heads = {MODEL: task.fit(everything, validation).head}
+    caps = {
+        EvaluationProtocol.AT_CUTOFF: case.cap_waits,
+        EvaluationProtocol.AT_ORDER: case.cap_orders,
+    }
     return {
-        protocol: judge(model.survival(matrix[targets.row]), targets, level, cap)
-        for protocol, (targets, cap) in sides.items()
+        protocol: judged.metrics(MODEL)
+        for protocol, judged in task.evaluate(everything, validation, whole, heads, caps).items()
     }
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from flask import Flask, Response, jsonify, request
 from ordergap.artifacts import Bundle
-from ordergap.forecast import Known
 from ordergap.histories import day_of
+from ordergap.models.base import Snapshot
 from typing_extensions import override
 
 from benchmarks.noop import Noop
@@ -49,13 +49,13 @@ def _predict(bundle: Bundle, orders: pd.DataFrame) -> list[dict[str, object]]:
     rows = features(orders).loc[last, list(bundle.manifest.feature_names)]
     today = day_of(datetime.datetime.now(datetime.UTC).date())
     days = orders.loc[last, "date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    known = Known(
+    customers = Snapshot(
         [str(name) for name in names],
         np.full(len(last), today),
         days,
         rows["order_count"].to_numpy().astype(np.int64),
     )
-    return bundle.forecast_features(known, rows.to_numpy(np.float32)).records()
+    return bundle.forecast_features(customers, rows.to_numpy(np.float32)).records()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def once(source: Path) -> dict[str, float]:
     """One training job: seconds in all and inside xgboost.train, MiB at its peak."""
     import xgboost  # noqa: PLC0415
     from ordergap.contract.hyperparameters import Hyperparameters  # noqa: PLC0415
-    from ordergap.training.job import train  # noqa: PLC0415
+    from ordergap.forecaster import Forecaster  # noqa: PLC0415
 
     boosting = 0.0
     original = xgboost.train
@@ -39,7 +39,7 @@ def once(source: Path) -> dict[str, float]:
     xgboost.train = timed  # type: ignore[assignment]
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        train(Hyperparameters(), source, Path(folder))
+        Forecaster.fit(Hyperparameters(), source).save(folder)
     total = time.perf_counter() - begun
     # Not getrusage: its peak counts what the parent had used when it started this process.
     status = Path("/proc/self/status").read_text(encoding="ascii")

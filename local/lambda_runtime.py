@@ -143,7 +143,9 @@ class Function:
             "PYTHONDONTWRITEBYTECODE": "1",
             **{name: str(value) for name, value in record.environment_vars.items()},
         }
-        return cls(record.function_name, record.function_arn, task, int(record.timeout), environment, log)
+        return cls(
+            record.function_name, record.function_arn, task, int(record.timeout), environment, log
+        )
 
     def invoke(self, payload: bytes) -> Result:
         """Run the handler in a warm process, or in a new one."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.metrics import MODEL, TrainingMetrics
 from rich.console import Console
 from rich.table import Table
 
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 
     from local.due import Item
 
-METRICS = {
-    "capped_mae": "MAE, days",
-    "concordance": "concordance",
-    "auc_30": "AUC 30",
-    "brier_30": "Brier 30",
-    "coverage": "coverage",
-    "width": "width, days",
-}
 STATES = {
     "ExtractOrders": "orders out of the database, into files",
     "Train": "the container learns from them",
@@ -97,17 +89,19 @@ class Progress:
             self._now = None
 
 
-def metrics(found: TrainingMetrics) -> Iterable[Table]:
-    """A table for each protocol: the model's metrics, naive's beside them."""
-    for protocol, rows in found.validation.items():
-        table = Table(title=protocol, title_justify="left", box=None, padding=(0, 2))
-        table.add_column("")
-        for label in METRICS.values():
-            table.add_column(label, justify="right")
-        for trainer, row in rows.items():
-            cells = ("–" if (value := row.get(m)) is None else f"{value:.3f}" for m in METRICS)
-            table.add_row(trainer, *cells, style="bold" if trainer == found.trainer else "")
-        yield table
+def metrics(metrics: TrainingMetrics) -> Iterable[Table]:
+    """A table for each task and protocol: the model's metrics, naive's beside them."""
+    for task in metrics.tasks.values():
+        for protocol, judged in task.protocols.items():
+            table = Table(title=protocol, title_justify="left", box=None, padding=(0, 2))
+            table.add_column("")
+            for metric in task.definitions.values():
+                table.add_column(metric.title, justify="right")
+            for name, scores in judged.scores.items():
+                values = [(scores.get(key), each.digits) for key, each in task.definitions.items()]
+                cells = ("–" if v is None else f"{v:.{digits}f}" for v, digits in values)
+                table.add_row(name, *cells, style="bold" if name == MODEL else "")
+            yield table
 
 
 def customers(items: Iterable[Item]) -> Table:

@@ -140,8 +140,8 @@ class Checkpoints:
                 continue
             if changes := _differences(job, self._job):
                 raise UserError(
-                    f"the checkpoints in {self.directory} are of another job: {changes}; run the job "
-                    "with the same settings, name another checkpoint folder, or empty this one"
+                    f"the checkpoints in {self.directory} are of another job: {changes}; run the "
+                    "job with the same settings, name another checkpoint folder, or empty this one"
                 )
             self.states = states
             log.info("  resuming from %s: %s", path, ", ".join(states))

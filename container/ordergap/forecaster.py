@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.prediction import ScoringRequest
+from ordergap.contract.tasks import prediction_model
 from ordergap.errors import InvalidRequest, ModelNotFound, Problem
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ordergap")
 
+_PLAIN = {str, int, float, bool, datetime.date}
 REPORT, METRICS = "report.html", "metrics.json"
 Orders = Any
 """A path of a file or of a folder of files, or a pandas, polars or pyarrow frame of order lines."""
@@ -60,7 +64,7 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with _progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation, job)
+        return Forecaster.fit(parse(hyperparameters), orders, validation)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -158,7 +162,8 @@ class Forecaster:
         with _progress(quiet=quiet):
             histories, last = files.read(self._bundle, orders, day)
             forecasts = self.forecast(histories, last, horizons, interval_level)
-        return frames.frame(forecasts.columns(), frames.kind(orders))
+        kind = "polars" if isinstance(orders, str | os.PathLike) else frames.kind_of(orders)
+        return _frame(forecasts, kind)
 
     def predict_file(
         self, orders: Orders, output: Path, as_of: datetime.date | None = None
@@ -227,9 +232,27 @@ class Forecaster:
     def __repr__(self) -> str:
         m = self.manifest
         return (
-            f"<Forecaster {m.model_version}: {', '.join(m.tasks)} by {m.hyperparameters.trainer.name}, "
-            f"learnt from {m.data.orders:,} orders of {m.first_day} to {m.as_of}>"
+            f"<Forecaster {m.model_version}: {', '.join(m.tasks)} by "
+            f"{m.hyperparameters.trainer.name}, learnt from {m.data.orders:,} orders of "
+            f"{m.first_day} to {m.as_of}>"
         )
+
+
+def _frame(forecasts: Forecasts, kind: frames.Kind) -> Any:
+    """The forecasts as a frame; a field that is an object is a column for each of its names."""
+    fields = prediction_model(forecasts.tasks).model_fields
+    columns: dict[str, Any] = {}
+    types: dict[str, type] = {}
+    for field, values in forecasts.columns().items():
+        if isinstance(values, Mapping):
+            columns |= {f"{field}_{name}": each for name, each in values.items()}
+            continue
+        annotation = fields[field].annotation
+        plain = [each for each in get_args(annotation) or [annotation] if each is not NoneType]
+        types[field] = plain[0] if plain[0] in _PLAIN else str
+        is_date = types[field] is datetime.date
+        columns[field] = np.array(values, "datetime64[D]") if is_date else values
+    return frames.build(columns, kind, types)
 
 
 def _options(

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -105,12 +106,15 @@ class Histories:
             columns = [np.add.reduceat(column[order], first) for column in columns]
             key = key[first]
         owner = key >> 32
+        amount, items, lines = (column.astype(np.float64) for column in columns)
         return cls(
             list(customers),
             np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
             (key - (owner << 32) - 2**31).astype(np.int32),
-            *(column.astype(np.float64) for column in columns),
-            attributes=attributes or {},
+            amount,
+            items,
+            lines,
+            attributes or {},
         )
 
     @classmethod
@@ -125,9 +129,9 @@ class Histories:
             np.array([position[customer] for customer in each.customer_ids], np.int64)
             for each in parts
         ]
-        columns = (
-            np.concatenate([getattr(each, name) for each in parts]) for name in ORDER_COLUMNS
-        )
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(each, name) for each in parts]) for name in ORDER_COLUMNS
+        }
         orders = zip(owners, parts, strict=True)
         every_owner = np.concatenate(owners)
         last = dict(zip(every_owner.tolist(), range(len(every_owner)), strict=True))
@@ -136,7 +140,7 @@ class Histories:
         return cls.from_orders(
             customers,
             np.concatenate([np.repeat(owner, each.order_count) for owner, each in orders]),
-            *columns,
+            **columns,
             attributes={
                 name: np.concatenate([each.attributes[name] for each in parts])[rows]
                 for name in parts[0].attributes
@@ -176,10 +180,11 @@ class Histories:
         """The orders marked true, `rows` being (n,), of the customers who have any."""
         counts = np.bincount(self.customer[rows], minlength=len(self.customer_ids))
         kept = np.flatnonzero(counts)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
         return Histories(
             [self.customer_ids[i] for i in kept],
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
-            **{name: getattr(self, name)[rows] for name in ORDER_COLUMNS},
+            **columns,
             attributes={name: values[kept] for name, values in self.attributes.items()},
         )
 
@@ -189,10 +194,11 @@ class Histories:
             customers = slice(start, start + size)
             offsets = self.offsets[start : start + size + 1]
             rows = slice(int(offsets[0]), int(offsets[-1]))
+            columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
             yield Histories(
                 self.customer_ids[customers],
                 offsets - offsets[0],
-                **{name: getattr(self, name)[rows] for name in ORDER_COLUMNS},
+                **columns,
                 attributes={name: values[customers] for name, values in self.attributes.items()},
             )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.histories import Histories
-from ordergap.survival.targets import Targets, order_gaps, gaps_at_order, waits_at_cutoff
+from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
 
 Days = list[list[int]]
 Gap = tuple[int, float, bool, float, float]  # the order's day, gap, observed, watched, entry

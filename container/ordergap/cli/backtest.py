@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ordergap.cli import options
+from ordergap.contract.hyperparameters import parse
 
 log = logging.getLogger("ordergap")
 
@@ -28,10 +29,11 @@ def run(words: Sequence[str]) -> None:
         "--output", type=Path, help="folder for backtest.json and report.html (default: none)"
     )
     options.add_hyperparameters(parser)
-    parsed, hyperparameters = options.hyperparameters(parser, words)
+    parsed, values = options.hyperparameters(parser, words)
     options.use_all_processors(parsed.jobs)
     from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
 
+    hyperparameters = parse(values).flat()  # which refuses what is none
     result = forecaster.backtest(
         parsed.file_path, parsed.cutoffs, jobs=parsed.jobs, **hyperparameters
     )

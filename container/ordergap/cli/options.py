@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ordergap.contract.hyperparameters import NAMES
@@ -82,7 +82,7 @@ def hyperparameters(
     return options, values | _unknown(made, rest)
 
 
-def _unknown(made: argparse.ArgumentParser, words: Sequence[str]) -> Mapping[str, str]:
+def _unknown(made: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, str]:
     unknown: dict[str, str] = {}
     rest = iter(words)
     for word in rest:

@@ -212,8 +212,12 @@ def _effective(values: Mapping[str, object]) -> dict[str, object]:
         return {name: value for name, value in values.items() if not NAMES[name].owners}
     idle = [name for name in values if (owners := NAMES[name].owners) and trainer not in owners]
     for name in idle:
-        owners = " and ".join(NAMES[name].owners)
-        log.warning("%s has no effect: it is of %s, and the trainer is %s.", name, owners, trainer)
+        log.warning(
+            "%s has no effect: it is of %s, and the trainer is %s.",
+            name,
+            " and ".join(NAMES[name].owners),
+            trainer,
+        )
     return {name: value for name, value in values.items() if name not in idle}
 
 

@@ -14,7 +14,7 @@ ID_COLUMNS = ("customer_id", "last_order_date")
 
 
 class TaskSection(BaseModel):
-    """The head of one task: the files in the folder that is named after it, and how to read them."""
+    """The head of one task: the files in the folder of its name, and how to read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

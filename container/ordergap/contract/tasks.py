@@ -57,10 +57,11 @@ def prediction_model(tasks: Iterable[str]) -> type[CustomerFields]:
 
 @cache
 def _prediction_model(parts: tuple[type[BaseModel], ...]) -> type[CustomerFields]:
+    models: tuple[type[BaseModel], ...] = (*parts, ModelVersion)
     fields: dict[str, Any] = {
         name: (field.annotation, field)
-        for part in (*parts, ModelVersion)
-        for name, field in part.model_fields.items()
+        for model in models
+        for name, field in model.model_fields.items()
     }
     return create_model(
         "Prediction",

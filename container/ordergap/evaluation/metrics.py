@@ -42,8 +42,8 @@ class Predicted:
     """What was forecast, one row an outcome.
 
     `median`, and the interval's ends `low` and `high`, are (n,) days; `probability` maps a horizon
-    in days to P(order within it) (n,). `risk_score` (n,) ranks rows by how risk_score an order is expected, the
-    larger the sooner; without it the medians rank them.
+    in days to P(order within it) (n,). `risk_score` (n,) ranks rows: the larger, the sooner an
+    order is expected; without it the medians rank them.
     """
 
     median: Column

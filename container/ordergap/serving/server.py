@@ -51,7 +51,7 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
     log.info(
         "serving model %s (%s) from %s on port %d with %d workers",
         manifest.model_version,
-        manifest.model_kind,
+        ", ".join(section.kind for section in manifest.tasks.values()),
         model_dir,
         settings.port,
         settings.workers,

@@ -140,10 +140,12 @@ class Task(ABC):
         validation: Validation,
         split: Split,
         heads: Mapping[str, Head],
+        caps: Mapping[EvaluationProtocol, float] | None = None,
     ) -> dict[EvaluationProtocol, Evaluation]:
         """Forecasts of what came after the cutoff, by `heads` and by baselines.
 
         heads  name -> head learnt from the orders until the cutoff; the model's name is MODEL
+        caps   days at which errors are capped; None: as the length of the follow-up suggests
         """
 
     @abstractmethod

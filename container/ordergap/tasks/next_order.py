@@ -197,6 +197,7 @@ class NextOrder(Task):
         validation: Validation,
         split: Split,
         heads: Mapping[str, Head],
+        caps: Mapping[EvaluationProtocol, float] | None = None,
     ) -> dict[EvaluationProtocol, Evaluation]:
         h, past = learning.hyperparameters, learning.histories
         level, horizons = h.interval_level, _horizons(h)
@@ -206,8 +207,9 @@ class NextOrder(Task):
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
         matrix = features.compute(split.whole, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
-        caps = window_caps(split.cutoff, split.as_of)
-        for (protocol, targets), cap in zip(_protocols(split).items(), caps, strict=True):
+        usual = window_caps(split.cutoff, split.as_of)
+        for (protocol, targets), cap in zip(_protocols(split).items(), usual, strict=True):
+            cap = caps[protocol] if caps else cap  # noqa: PLW2901
             answers = {
                 name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
                 for name, each in models.items()

@@ -121,7 +121,7 @@ def fit(
         execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
     questions = tasks()
     with step("Learning from the past, validating on what came after"):
-        past = _learning(hyperparameters, split.past, split.cutoff, execution)
+        past = learning(hyperparameters, split.past, split.cutoff, execution)
         validations: dict[str, Validation] = {}
         for name, task in questions.items():
             known = {each: f.head for each, v in validations.items() if (f := v.fit)}
@@ -133,7 +133,7 @@ def fit(
                 ):
                     log.info(line)
     with step(f"Learning from everything until {date_of(as_of)}"):
-        everything = _learning(hyperparameters, orders, as_of, execution)
+        everything = learning(hyperparameters, orders, as_of, execution)
         fits: dict[str, Fit] = {}
         for name, task in questions.items():
             heads: dict[str, Head] = {each: fit.head for each, fit in fits.items()}
@@ -174,11 +174,12 @@ def step(what: str) -> Iterator[None]:
     log.info("  %.1f s", perf_counter() - start)
 
 
-def _learning(
-    hyperparameters: Hyperparameters, histories: Histories, as_of: int, execution: Execution
+def learning(
+    hyperparameters: Hyperparameters, histories: Histories, as_of: int, execution: Execution | None = None
 ) -> Learning:
+    """What tasks learn from: the orders until `as_of`, and whom the outlier filter keeps."""
     outliers = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)
-    return Learning(hyperparameters, histories, as_of, outliers, execution)
+    return Learning(hyperparameters, histories, as_of, outliers, execution or Execution())
 
 
 def _last_day(orders: Histories) -> int:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,10 @@ def _pack(cleaned: Cleaned) -> bytes:
     header = {
         "ids": histories.customer_ids,
         "orders": len(histories),
+        "attributes": {
+            name: (values.dtype.str, values.tolist())
+            for name, values in histories.attributes.items()
+        },
         "report": cleaned.report.model_dump(mode="json"),
     }
     arrays = (getattr(histories, name).astype(kind).tobytes() for name, kind in _ARRAYS.items())
@@ -110,12 +115,14 @@ def _pack(cleaned: Cleaned) -> bytes:
 def _unpack(content: bytes) -> tuple[Histories, DataReport]:
     end = content.index(b"\n") + 1
     header = json.loads(content[:end])
-    arrays = []
+    arrays: dict[str, Any] = {}
     for name, kind in _ARRAYS.items():
         count = len(header["ids"]) + 1 if name == "offsets" else header["orders"]
-        arrays.append(np.frombuffer(content, kind, count, end))
-        end += arrays[-1].nbytes
-    return Histories(header["ids"], *arrays), DataReport.model_validate(header["report"])
+        arrays[name] = np.frombuffer(content, kind, count, end)
+        end += arrays[name].nbytes
+    attributes = {name: np.array(v, kind) for name, (kind, v) in header["attributes"].items()}
+    histories = Histories(header["ids"], **arrays, attributes=attributes)
+    return histories, DataReport.model_validate(header["report"])
 
 
 def _check_disjoint(parts: Mapping[str, Histories]) -> None:

@@ -15,7 +15,7 @@ from ordergap.histories import Histories
 from ordergap.models.naive import FEATURES
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import kaplan_meier
-from ordergap.survival.targets import order_gaps, gaps_at_order, waits_at_cutoff
+from ordergap.survival.targets import gaps_at_order, order_gaps, waits_at_cutoff
 from ordergap.trainers.base import Sample
 from ordergap.trainers.naive import NaiveTrainer
 from scipy.stats import spearmanr

@@ -13,7 +13,6 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.tasks import TASKS, prediction_model
 
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, StoreUnfinished

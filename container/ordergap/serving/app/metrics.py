@@ -68,8 +68,8 @@ class Metrics(Collector):
             "The model in use.",
             {
                 "version": self._manifest.model_version,
-                "kind": self._manifest.model_kind,
-                "trainer": self._manifest.hyperparameters.trainer,
+                "kind": ", ".join(section.kind for section in self._manifest.tasks.values()),
+                "trainer": self._manifest.hyperparameters.trainer.name,
                 "learnt_until": str(self._manifest.as_of),
             },
         )

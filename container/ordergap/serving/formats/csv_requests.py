@@ -127,7 +127,9 @@ def _vectors(body: bytes, context: DecodeContext) -> Vectors:
     placeholders = {
         i: placeholder(rows[i][1][0] or None, [problem]) for i, problem in problems.items()
     }
-    return Vectors(customers, features, context.options, placeholders if context.placeholders else None)
+    return Vectors(
+        customers, features, context.options, placeholders if context.placeholders else None
+    )
 
 
 class _InvalidRow(Exception):

@@ -13,7 +13,8 @@ import orjson
 from pydantic.json_schema import models_json_schema
 
 from ordergap.contract.manifest import Manifest
-from ordergap.contract.prediction import Prediction, ScoringRequest
+from ordergap.contract.prediction import ScoringRequest
+from ordergap.contract.tasks import prediction_model
 from ordergap.scoring.encoders import CSV, ENCODERS, JSON
 from ordergap.serving.formats import codecs
 from ordergap.serving.formats.context import ON_BAD_RECORD, OPTION_NAMES
@@ -52,7 +53,7 @@ _MEANINGS = {
 def describe(manifest: Manifest, settings: Settings) -> bytes:
     """The document for the model and the settings of this server."""
     _, schemas = models_json_schema(
-        [(ScoringRequest, "validation"), (Prediction, "serialization")],
+        [(ScoringRequest, "validation"), (prediction_model(manifest.tasks), "serialization")],
         ref_template="#/components/schemas/{model}",
     )
     document = {
