@@ -31,7 +31,7 @@ Body = dict[str, object]
 METRICS: list[dict[str, str]] = json.loads(
     (Path(__file__).parents[1] / "container/ordergap/training/metric_definitions.json").read_text()
 )
-OBJECTIVE = "validation:every_order:capped_mae"
+OBJECTIVE = "validation:next_order:at_order:capped_mae"
 RANGES: dict[str, list[Body]] = {
     "ContinuousParameterRanges": [
         {"Name": "eta", "MinValue": "0.01", "MaxValue": "0.2", "ScalingType": "Logarithmic"},

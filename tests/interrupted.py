@@ -37,7 +37,7 @@ def slowly(function):
     return call
 
 from ordergap import checkpoints
-from ordergap.__main__ import main
+from ordergap.cli.main import main
 from ordergap.settings import available_cpus, limit_threads
 limit_threads(available_cpus())
 checkpoints._SHARE = 2

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ordergap.__main__ import main
 from ordergap.artifacts import Bundle
+from ordergap.cli.main import main
 from ordergap.contract.manifest import Manifest
 
 

@@ -31,14 +31,17 @@ def modules(root: Path, *packages: str) -> list[str]:
 @pytest.mark.parametrize(
     ("packages", "strangers"),
     [
-        (["ordergap/__main__"], {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"}),
+        (
+            ["ordergap/__main__", "ordergap/cli"],
+            {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"},
+        ),
         (["ordergap/contract", "ordergap/errors"], {"numpy"}),
         (["ordergap/serving"], {"torch", "sklearn", "pandas", "pyarrow", "scipy"}),
         (
-            ["ordergap/models/formats", "ordergap/trainers/factory"],
+            ["ordergap/models/kinds", "ordergap/models/next_order", "ordergap/trainers/factory"],
             {"xgboost", "torch", "sklearn"},
         ),
-        (["ordergap/features", "ordergap/histories", "ordergap/forecast"], {"polars", "scipy"}),
+        (["ordergap/features", "ordergap/histories", "ordergap/survival"], {"polars", "scipy"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

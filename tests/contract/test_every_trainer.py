@@ -12,13 +12,13 @@ from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import NAMES, parse
 from ordergap.errors import InvalidHyperparameters
-from ordergap.evaluation.judge import judge, outcomes
+from ordergap.evaluation.gaps import outcomes
 from ordergap.evaluation.metrics import brier, event_within
 from ordergap.histories import Histories
 from ordergap.survival.targets import gaps_at_order, waits_at_cutoff
-from ordergap.training.job import train
 
 from tests.shop import shop, write_csv
+from tests.trained import head, judge, train
 
 SMALL = {
     "num_round": 40,
@@ -69,8 +69,9 @@ def made(file: Path, folder: Path, settings: dict[str, object]) -> Bundle:
 
 def digests(folder: Path) -> dict[str, str]:
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
 
 
@@ -82,12 +83,12 @@ def test_foresees_later_orders_better_than_chance(
     cutoff, end = int(whole.day.min()) + LEARN_DAYS, int(whole.day.max())
     matrix = features.compute(whole, bundle.manifest.feature_names)
     orders, waits = gaps_at_order(whole, cutoff, end), waits_at_cutoff(whole, cutoff, end)
-    judged = judge(bundle.model.survival(matrix[orders.row]), orders, 0.8, cap=60)
+    judged = judge(head(bundle).model.survival(matrix[orders.row]), orders, 0.8, cap=60)
     assert judged["concordance"] > 0.7
     seen = outcomes(waits)
     rows, event = event_within(seen.gap, seen.observed, seen.follow_up, 30)
-    curve = bundle.model.survival(matrix[waits.row])
-    foreseen = brier(curve.probability_within(30, waits.entry)[rows], event[rows])
+    curve = head(bundle).model.survival(matrix[waits.row])
+    foreseen = brier(curve.probability_within(30, waits.left_truncation)[rows], event[rows])
     constant = brier(np.full(int(rows.sum()), event[rows].mean()), event[rows])
     assert foreseen < constant
 
@@ -181,10 +182,10 @@ FORECAST_CHANGES = {"horizons": "7,14", "interval_level": 0.5, "max_horizon_days
 def test_a_hyperparameter_changes_the_model(name: str, file: Path, tmp_path: Path) -> None:
     settings, value = CHANGES[name]
     before, after = (
-        made(file, tmp_path / str(i), settings | change).manifest
+        made(file, tmp_path / str(i), settings | change).manifest.tasks["next_order"]
         for i, change in enumerate([{}, {name: value}])
     )
-    assert (before.files, before.interval_levels) != (after.files, after.interval_levels)
+    assert (before.files, before.parameters) != (after.files, after.parameters)
 
 
 @pytest.mark.parametrize("name", FORECAST_CHANGES)

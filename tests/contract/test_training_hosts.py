@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ordergap.contract.hyperparameters import parse
+from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.errors import OrdergapError
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import Hosts as Connected
@@ -30,6 +31,7 @@ from ordergap.stopping import Stopped
 from ordergap.training import job
 
 from tests.shop import shop, write_csv
+from tests.trained import scores
 from tests.training_platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,10 +158,11 @@ def test_two_hosts_make_one_model_as_good_as_one_host_does(
     assert hosts[FIRST].failure is hosts[SECOND].failure is None
     unshared = json.loads(alone(tmp_path, settings)["manifest.json"])
     assert model.data_digest == unshared["data_digest"]
-    assert model.time_grid == tuple(unshared["time_grid"])
-    for protocol in ("every customer", "every order"):
+    days = unshared["tasks"]["next_order"]["parameters"]["days"]
+    assert model.tasks["next_order"].parameters["days"] == days
+    for protocol in EvaluationProtocol:
         one, two = (
-            metrics["validation"][protocol][str(settings.get("trainer", "xgboost"))]
+            scores(metrics, protocol)
             for metrics in (unshared["metrics"], model.model_dump()["metrics"])
         )
         assert two["brier_30"] == pytest.approx(one["brier_30"], abs=0.02)
@@ -245,7 +248,7 @@ def test_sigterm_to_one_host_stops_all_with_the_best_model(
     hosts.running[SECOND].send_signal(signal.SIGTERM)
     assert hosts.codes(30) == [0, 0], hosts.output(FIRST) + hosts.output(SECOND)
     assert hosts[FIRST].manifest.metrics["stopped_early"]
-    assert "validation:every_order:brier_30=" in hosts.output(FIRST)
+    assert "validation:next_order:at_order:brier_30=" in hosts.output(FIRST)
     assert not (hosts[SECOND].root / "model").exists()
 
 
@@ -333,7 +336,7 @@ def test_dates_are_read_on_all_hosts_as_one_of_them_shows(tmp_path: Path) -> Non
     assert refusals(hosts) == ["no refusal"] * 2
     made = hosts[FIRST].manifest
     assert (str(made.first_day), str(made.as_of)) == ("2024-01-02", "2024-04-03")
-    assert made.hyperparameters.date_format == "%d/%m/%Y"
+    assert made.hyperparameters.columns.date_format == "%d/%m/%Y"
     (hosts[FIRST].channel() / "orders.csv").write_text(head + "1,1/2/2024,1,5\n1,3/14/2024,1,5\n")
     one, two = refusals(hosts)
     assert one == two

@@ -167,7 +167,7 @@ def test_input_is_opened_for_reading_alone(job: Platform) -> None:
         "    if event == 'open' and '/input/' in str(words[0]):\n"
         "        assert not set(str(words[1])) & set('wax+'), words\n"
         "sys.addaudithook(hear)\n"
-        "from ordergap.__main__ import main\n"
+        "from ordergap.cli.main import main\n"
         "sys.exit(main(['train', '--trainer', 'naive', '--opt_ml', sys.argv[1]]))\n"
     )
     command = [sys.executable, "-c", script, str(job.root)]

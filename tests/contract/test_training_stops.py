@@ -60,7 +60,7 @@ def test_sigterm_ends_the_job_soon_with_exit_code_0(
         return
     # A signal between two steps may find the job one phase further.
     metrics = json.loads((job.model / "metrics.json").read_text())
-    assert "validation:every_customer:brier_30=" in ended.said
+    assert "validation:next_order:at_cutoff:brier_30=" in ended.said
     assert metrics["stopped_early"] == ("Stopped early" in ended.said)
     assert metrics["stopped_early"] or model == "whole" or "Saving" in ended.said
     assert Bundle.load(job.model).manifest.metrics == metrics

@@ -17,17 +17,20 @@ import pytest
 from ordergap import features
 from ordergap.artifacts import MANIFEST, Bundle, check, file_digest, read_manifest
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import Manifest
+from ordergap.contract.manifest import Manifest, TaskSection
 from ordergap.contract.orders import DataReport
-from ordergap.contract.prediction import Prediction
 from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
-from ordergap.forecast import Known
 from ordergap.histories import Histories, day_of
+from ordergap.models.base import Snapshot
 from ordergap.models.naive import NaiveModel
+from ordergap.models.next_order import NextOrderHead
+
+from tests.trained import head, next_order
 
 DAY = datetime.date(2011, 12, 9)
 AS_OF = day_of(DAY)
-FILE = NaiveModel.file_name
+TASK = "next_order"
+FILE = f"{TASK}/{NaiveModel.file_name}"
 
 
 def naive_model(typical: float = 40.0) -> NaiveModel:
@@ -39,15 +42,17 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
     model = model or naive_model()
     written = directory / "first-written"
     NaiveModel.save(model, written)
+    next_order = NextOrderHead(model, {"0.8": 0.6})
+    section = TaskSection(
+        kind=next_order.kind,
+        parameters=next_order.parameters,
+        feature_names=next_order.feature_names,
+        files={model.file_name: file_digest(written)},
+    )
     manifest = Manifest(
         model_version="0123456789ab",
-        model_kind=model.kind,
-        model_parameters=model.parameters,
-        files={model.file_name: file_digest(written)},
+        tasks={TASK: section},
         hyperparameters=Hyperparameters(horizons=(7, 30), max_horizon_days=1000, lambda_=2),
-        feature_names=model.feature_names,
-        interval_levels={"0.8": 0.6},
-        time_grid=tuple(model.days.tolist()),
         first_day=DAY,
         as_of=DAY,
         data_digest="",
@@ -58,7 +63,7 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
         libraries={"numpy": np.__version__},
     )  # fmt: skip
     written.unlink()
-    return Bundle(manifest, model)
+    return Bundle(manifest, {TASK: next_order})
 
 
 @pytest.fixture
@@ -79,6 +84,11 @@ def histories() -> Histories:
     owner = np.repeat(np.arange(3), [len(orders) for orders in days.values()])
     day = AS_OF + np.concatenate([*days.values()])
     return Histories.from_orders(list(days), owner, day.astype(np.int32), np.ones(len(day)))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def altered(saved: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -112,16 +122,16 @@ def test_a_model_comes_back_as_it_was_saved(
 ) -> None:
     loaded = Bundle.load(saved)
     assert loaded.manifest == bundle.manifest
-    assert type(loaded.model) is NaiveModel
+    assert type(head(loaded).model) is NaiveModel
     before, after = (each.forecast(histories, AS_OF).records() for each in (bundle, loaded))
     assert after == before
 
 
 def test_a_saved_model_is_its_file_its_manifest_and_what_goes_along(saved: Path) -> None:
-    assert {path.name for path in saved.iterdir()} == {FILE, MANIFEST, "metrics.json"}
+    assert set(files(saved)) == {FILE, MANIFEST, "metrics.json"}
     assert (saved / "metrics.json").read_bytes() == b"{}\n"
     names = json.loads((saved / MANIFEST).read_text())["hyperparameters"]
-    assert names["lambda"] == 2
+    assert names["trainer"]["lambda"] == 2
 
 
 def test_a_model_can_be_moved(saved: Path, tmp_path: Path, histories: Histories) -> None:
@@ -131,7 +141,7 @@ def test_a_model_can_be_moved(saved: Path, tmp_path: Path, histories: Histories)
 
 def test_saving_again_replaces_the_model(saved: Path, tmp_path: Path) -> None:
     bundle_of(tmp_path, naive_model(typical=77)).save(saved)
-    model = Bundle.load(saved).model
+    model = head(Bundle.load(saved)).model
     assert isinstance(model, NaiveModel)
     assert model.typical == 77
 
@@ -145,20 +155,19 @@ def test_equal_models_are_saved_as_equal_bytes(saved: Path, tmp_path: Path, bund
 def test_every_customer_is_forecast_in_the_sequence_asked(
     bundle: Bundle, histories: Histories
 ) -> None:
-    records = bundle.forecast(histories, AS_OF).records()
-    ana, ben, cleo = map(Prediction.model_validate, records)
-    assert [p.customer_id for p in (ana, ben, cleo)] == ["ana", "ben", "cleo"]
-    assert [p.order_count for p in (ana, ben, cleo)] == [4, 1, 2]
-    assert [p.days_since_last_order for p in (ana, ben, cleo)] == [0, 3, 600]
+    columns = bundle.forecast(histories, AS_OF).columns()
+    assert columns["customer_id"] == ["ana", "ben", "cleo"]
+    assert columns["order_count"] == [4, 1, 2]
+    assert columns["days_since_last_order"] == [0, 3, 600]
     # The curve is exponential in multiples of the customer's mean gap: 10, 40 and 300 days.
-    assert [p.typical_gap_days for p in (ana, ben, cleo)] == [7, 28, 208]
-    assert {p.model_version for p in (ana, ben, cleo)} == {"0123456789ab"}
+    assert columns["typical_gap_days"] == [7, 28, 208]
+    assert columns["model_version"] == ["0123456789ab"] * 3
 
 
 def test_what_a_request_leaves_open_comes_from_the_manifest(
     bundle: Bundle, histories: Histories
 ) -> None:
-    forecasts = bundle.forecast(histories, AS_OF)
+    forecasts = next_order(bundle.forecast(histories, AS_OF))
     assert list(forecasts.probability) == [7, 30]
     assert forecasts.interval_level == 0.8
 
@@ -166,8 +175,8 @@ def test_what_a_request_leaves_open_comes_from_the_manifest(
 def test_a_request_may_ask_for_other_horizons_and_another_interval(
     bundle: Bundle, histories: Histories
 ) -> None:
-    usual = bundle.forecast(histories, AS_OF)
-    asked = bundle.forecast(histories, AS_OF, horizons=[14], interval_level=0.4)
+    usual = next_order(bundle.forecast(histories, AS_OF))
+    asked = next_order(bundle.forecast(histories, AS_OF, horizons=[14], interval_level=0.4))
     assert list(asked.probability) == [14]
     assert asked.interval_level == 0.4
     assert asked.high[1] - asked.low[1] < usual.high[1] - usual.low[1]
@@ -184,14 +193,14 @@ def test_each_customer_may_have_a_day_of_their_own(bundle: Bundle, histories: Hi
 
 def test_ready_feature_vectors_give_the_same_forecast(bundle: Bundle, histories: Histories) -> None:
     last = histories.last_row
-    known = Known(
+    customers = Snapshot(
         histories.customer_ids,
         np.full(3, AS_OF),
         histories.day[last].astype(np.int64),
         histories.order_count,
     )
     matrix = features.compute(histories, bundle.manifest.feature_names, last)
-    ready = bundle.forecast_features(known, matrix)
+    ready = bundle.forecast_features(customers, matrix)
     assert ready.records() == bundle.forecast(histories, AS_OF).records()
 
 
@@ -222,15 +231,15 @@ def test_the_file_of_another_model_is_refused(saved: Path) -> None:
 
 
 def test_a_file_that_goes_along_is_checked_where_the_manifest_lists_it(saved: Path) -> None:
-    altered(saved, lambda content: content["files"].update({"metrics.json": "00"}))
+    altered(saved, lambda content: content["tasks"][TASK]["files"].update({"metrics.json": "00"}))
     with pytest.raises(ModelMismatch, match=r"metrics\.json is damaged"):
         Bundle.load(saved)
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
+@pytest.mark.parametrize("schema", [0, 1, "2", None])
 def test_a_manifest_of_another_schema_is_refused(saved: Path, schema: object) -> None:
     altered(saved, lambda content: content.update(schema_version=schema, from_the_future=1))
-    with pytest.raises(ModelMismatch, match=r"has schema .*, this version reads 1; train again"):
+    with pytest.raises(ModelMismatch, match=r"has schema .*, this version reads 2; train again"):
         Bundle.load(saved)
 
 
@@ -246,10 +255,16 @@ def test_a_file_that_is_no_manifest_is_refused(saved: Path, content: bytes) -> N
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (lambda content: content.pop("time_grid"), "time_grid: Field required"),
+        (lambda content: content.pop("first_day"), "first_day: Field required"),
         (lambda content: content.update(customers=["17850"]), "customers: Extra inputs"),
-        (lambda content: content["hyperparameters"].update(eta=5), "hyperparameters.eta: "),
-        (lambda content: content.update(feature_names=["tenure"]), "manifest.json: .*order_count"),
+        (
+            lambda content: content["hyperparameters"]["trainer"].update(eta=5),
+            "hyperparameters.trainer.xgboost.eta: ",
+        ),
+        (
+            lambda content: content["tasks"][TASK].update(feature_names=["tenure"]),
+            "manifest.json: .*order_count",
+        ),
     ],
 )
 def test_a_manifest_that_breaks_its_contract_is_refused_by_field(
@@ -261,19 +276,22 @@ def test_a_manifest_that_breaks_its_contract_is_refused_by_field(
 
 
 def test_a_model_of_an_unknown_kind_is_refused(saved: Path) -> None:
-    altered(saved, lambda content: content.update(model_kind="prophet"))
+    altered(saved, lambda content: content["tasks"][TASK].update(kind="prophet"))
     with pytest.raises(ModelMismatch, match=r"unknown kind, prophet; this version reads .*naive"):
         Bundle.load(saved)
 
 
 def test_a_manifest_that_does_not_list_the_models_file_is_refused(saved: Path) -> None:
-    altered(saved, lambda content: content.update(files={}))
+    altered(saved, lambda content: content["tasks"][TASK].update(files={}))
     with pytest.raises(ModelMismatch, match=r"does not list model\.json; train again"):
         Bundle.load(saved)
 
 
 def test_a_feature_that_this_version_does_not_make_is_refused(saved: Path) -> None:
-    altered(saved, lambda content: content.update(feature_names=["order_count", "moon_phase"]))
+    altered(
+        saved,
+        lambda content: content["tasks"][TASK].update(feature_names=["order_count", "moon_phase"]),
+    )
     with pytest.raises(ModelMismatch, match=r"does not make, moon_phase; use the version that"):
         Bundle.load(saved)
 
@@ -282,7 +300,7 @@ def test_a_feature_that_this_version_does_not_make_is_refused(saved: Path) -> No
     "names", [["order_count", "tenure"], ["order_count"], ["RollingAvgGap", "order_count"]]
 )
 def test_features_that_the_model_does_not_read_are_refused(saved: Path, names: list[str]) -> None:
-    altered(saved, lambda content: content.update(feature_names=names))
+    altered(saved, lambda content: content["tasks"][TASK].update(feature_names=names))
     with pytest.raises(ModelMismatch, match=r"reads order_count, RollingAvgGap, .* other features"):
         Bundle.load(saved)
 
@@ -290,7 +308,7 @@ def test_features_that_the_model_does_not_read_are_refused(saved: Path, names: l
 def test_a_model_file_that_is_no_model_is_refused(saved: Path) -> None:
     (saved / FILE).write_text('{"days": [1]}')
     digest = file_digest(saved / FILE)
-    altered(saved, lambda content: content["files"].update({FILE: digest}))
+    altered(saved, lambda content: content["tasks"][TASK]["files"].update({"model.json": digest}))
     with pytest.raises(ModelMismatch, match="is not a naive model"):
         Bundle.load(saved)
 
@@ -312,10 +330,10 @@ def test_a_model_is_checked_without_being_loaded(saved: Path) -> None:
 def test_a_save_that_fails_while_writing_leaves_the_old_model(
     saved: Path, tmp_path: Path, error: Exception, raised: type[Exception]
 ) -> None:
-    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    before = files(saved)
     with pytest.raises(raised):
         failing_bundle(tmp_path, error).save(saved, {"metrics.json": b"new"})
-    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+    assert files(saved) == before
     Bundle.load(saved)
 
 

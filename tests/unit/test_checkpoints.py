@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap import checkpoints
-from ordergap.checkpoints import Checkpoints, Progress, State
+from ordergap.checkpoints import Checkpoints, FitCheckpoint, State, raise_if_stopped
 from ordergap.errors import PlatformError, UserError
 from ordergap.stopping import Stopped
 
@@ -166,28 +166,29 @@ def test_writing_takes_a_fiftieth_of_the_time_at_most(folder: Path) -> None:
 
     with patch.object(checkpoints, "monotonic", lambda: now), patch("os.fsync", slow):
         kept = Checkpoints(folder, JOB, every=15)
-        progress = Progress(checkpoints=kept).of("validated")
+        checkpoint = FitCheckpoint(kept, "validated")
         for step in range(8000):
             now += 0.25
-            progress.step(lambda step=step: State(str(step).encode()))
+            checkpoint.save_if_due(lambda step=step: State(str(step).encode()))
         writing = now - 0.25 * 8000
         assert 0 < writing <= now / 50 + 2
 
 
-def test_a_fit_hears_that_it_is_to_stop_and_its_state_is_kept(folder: Path) -> None:
-    told = False
+def test_the_state_of_a_fit_is_kept_when_it_is_due_or_at_the_end(folder: Path) -> None:
     kept = Checkpoints(folder, JOB)
-    progress = Progress(lambda: told, kept).of("validated").of("scale 0.5")
-    assert not progress.step(lambda: State(b"too soon"))
+    checkpoint = FitCheckpoint(kept, "validated").part("scale 0.5")
+    checkpoint.save_if_due(lambda: State(b"too soon"))
     assert kept.states == {}
-    progress.proceed()
-    told = True
-    assert progress.step(lambda: State(b"model"))
+    raise_if_stopped(lambda: False, kept)
+    checkpoint.save(lambda: State(b"model"))
+    assert checkpoint.last == State(b"model")
     assert Checkpoints(folder, JOB).states == {"validated, scale 0.5": State(b"model")}
-    with pytest.raises(Stopped, match=r"before there was a model.*goes on from .*-000001"):
-        progress.proceed()
+    with pytest.raises(Stopped, match=r"before there was a model.*resumes from .*-000001"):
+        raise_if_stopped(lambda: True, kept)
 
 
 def test_without_a_folder_nothing_is_kept_and_stopping_says_so() -> None:
-    with pytest.raises(Stopped, match="Nothing of this run is kept"):
-        Progress(lambda: True).proceed()
+    FitCheckpoint().save(lambda: State(b"model"))
+    assert FitCheckpoint().last is None
+    with pytest.raises(Stopped, match="Nothing of it is kept"):
+        raise_if_stopped(lambda: True)

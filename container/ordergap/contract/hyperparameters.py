@@ -207,7 +207,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
 
 def _effective(values: Mapping[str, object]) -> dict[str, object]:
     """Those that the trainer, or no trainer, has; the others are logged."""
-    trainer = values.get("trainer", "xgboost")
+    trainer = str(values.get("trainer", "xgboost"))
     if trainer not in TRAINERS:
         return {name: value for name, value in values.items() if not NAMES[name].owners}
     idle = [name for name in values if (owners := NAMES[name].owners) and trainer not in owners]

@@ -175,7 +175,10 @@ def step(what: str) -> Iterator[None]:
 
 
 def learning(
-    hyperparameters: Hyperparameters, histories: Histories, as_of: int, execution: Execution | None = None
+    hyperparameters: Hyperparameters,
+    histories: Histories,
+    as_of: int,
+    execution: Execution | None = None,
 ) -> Learning:
     """What tasks learn from: the orders until `as_of`, and whom the outlier filter keeps."""
     outliers = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ordergap.__main__ import main as ordergap
+from ordergap.cli.main import main as ordergap
 from ordergap.contract.orders import Columns
 from ordergap.histories import Histories
 

@@ -1,19 +1,23 @@
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ordergap import features
-from ordergap.__main__ import main
-from ordergap.backtest import fold as fold_room
 from ordergap.backtest.compare import compare_folds
-from ordergap.backtest.fold import MODEL, Fold, run_fold
+from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.run import cutoffs
+from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import parse
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.errors import AlgorithmError
+from ordergap.evaluation.compare import Comparison
+from ordergap.evaluation.gaps import GapEvaluation
 from ordergap.histories import Histories
+from ordergap.tasks import next_order
 
 from tests.shop import shop, write_csv
 
@@ -36,6 +40,14 @@ def fold(whole: Histories, file: Path) -> Fold:
     return run_fold(parse(QUICK), file, first + 200, first + 290)
 
 
+def gap_evaluations(fold: Fold) -> dict[EvaluationProtocol, GapEvaluation]:
+    evaluations = {}
+    for protocol, evaluation in fold.evaluations["next_order"].items():
+        assert isinstance(evaluation, GapEvaluation)
+        evaluations[protocol] = evaluation
+    return evaluations
+
+
 def test_forecasts_do_not_change_when_what_came_later_changes(
     whole: Histories, fold: Fold, tmp_path: Path
 ) -> None:
@@ -43,10 +55,9 @@ def test_forecasts_do_not_change_when_what_came_later_changes(
     cutoff = first + 200
     other = whole.keep((whole.day <= cutoff) | (whole.day % 2 == 0))
     again = run_fold(parse(QUICK), write_csv(other, tmp_path / "o.csv"), cutoff, first + 290)
-    for name, forecast in fold.protocols["every customer"].forecasts.items():
-        np.testing.assert_array_equal(
-            forecast.median, again.protocols["every customer"].forecasts[name].median, err_msg=name
-        )
+    before, after = (gap_evaluations(each)[EvaluationProtocol.AT_CUTOFF] for each in (fold, again))
+    for name, forecast in before.forecasts.items():
+        np.testing.assert_array_equal(forecast.median, after.forecasts[name].median, err_msg=name)
 
 
 def test_a_feature_that_sees_later_orders_stops_the_run(
@@ -59,54 +70,59 @@ def test_a_feature_that_sees_later_orders_stops_the_run(
         matrix[:, 0] = histories.order_count[histories.customer]
         return matrix if rows is None else matrix[rows]
 
-    monkeypatch.setattr(fold_room.features, "compute", leaking)
+    monkeypatch.setattr(features, "compute", leaking)
     first = int(whole.day.min())
     with pytest.raises(AlgorithmError, match="changed when later orders were added"):
         run_fold(parse(QUICK), file, first + 200, first + 290)
 
 
 def test_forecasts_that_are_too_good_stop_the_run(fold: Fold) -> None:
-    protocol = fold.protocols["every order"]
-    told = replace(protocol.forecasts[MODEL], median=protocol.outcomes.gap.astype(float))
-    noise = np.random.default_rng(0).permutation(protocol.outcomes.gap).astype(float)
-    mean_gap = replace(protocol.forecasts[MODEL], median=noise)
-    told_all = {**protocol.forecasts, MODEL: told, fold_room.MEAN_GAP: mean_gap}
+    evaluation = gap_evaluations(fold)[EvaluationProtocol.AT_ORDER]
+    gap = evaluation.outcomes.gap.astype(float)
+    leaked = replace(evaluation.forecasts[MODEL], median=gap)
+    noise = np.random.default_rng(0).permutation(gap)
+    mean_gap = replace(evaluation.forecasts[MODEL], median=noise)
+    both = {**evaluation.forecasts, MODEL: leaked, next_order.MEAN_GAP: mean_gap}
     with pytest.raises(AlgorithmError, match="must be among the features"):
-        fold_room.refuse_too_good(replace(protocol, forecasts=told_all))
+        next_order.refuse_too_good(replace(evaluation, forecasts=both))
+
+
+def compared(fold: Fold, replicates: int) -> Mapping[EvaluationProtocol, Comparison]:
+    return compare_folds([fold], seed=1, replicates=replicates)["next_order"]
 
 
 def test_a_model_does_not_differ_from_itself(fold: Fold) -> None:
     twin = {
-        name: replace(protocol, forecasts={MODEL: protocol.forecasts[MODEL]} | {
-            "twin": protocol.forecasts[MODEL]
-        })
-        for name, protocol in fold.protocols.items()
-    }  # fmt: skip
-    for each in compare_folds([replace(fold, protocols=twin)], seed=1, replicates=5).values():
+        protocol: replace(
+            each, forecasts={MODEL: each.forecasts[MODEL], "twin": each.forecasts[MODEL]}
+        )
+        for protocol, each in gap_evaluations(fold).items()
+    }
+    for each in compared(replace(fold, evaluations={"next_order": twin}), 5).values():
         assert each.metrics[MODEL] == pytest.approx(each.metrics["twin"], nan_ok=True)
         differences = np.array(list(each.differences["twin"].values()))
         assert set(differences[~np.isnan(differences)]) == {0.0}
 
 
 def test_intervals_hold_the_difference_and_shrink_to_it_for_one_customer(fold: Fold) -> None:
-    for each in compare_folds([fold], seed=1, replicates=30).values():
+    for each in compared(fold, 30).values():
         for differences in each.differences.values():
             mean, low, high = differences["capped_mae"]
             assert low <= high
             assert low - 1 <= mean <= high + 1
     alone = {
-        name: replace(protocol, customer=np.full(len(protocol.customer), "ana"))
-        for name, protocol in fold.protocols.items()
+        protocol: replace(each, customer=np.full(len(each.customer), "ana"))
+        for protocol, each in gap_evaluations(fold).items()
     }
-    for each in compare_folds([replace(fold, protocols=alone)], seed=1, replicates=5).values():
+    for each in compared(replace(fold, evaluations={"next_order": alone}), 5).values():
         for mean, low, high in (d["capped_mae"] for d in each.differences.values()):
             assert mean == pytest.approx(low) == pytest.approx(high)
 
 
 def test_segments_part_the_rows_by_what_was_known(fold: Fold) -> None:
-    for protocol in fold.protocols.values():
-        by_count = [protocol.segments[f"{n}"] for n in ("one order", "2 to 4 orders")]
-        by_count.append(protocol.segments["5 orders or more"])
+    for each in gap_evaluations(fold).values():
+        by_count = [each.segments[f"{n}"] for n in ("one order", "2 to 4 orders")]
+        by_count.append(each.segments["5 orders or more"])
         np.testing.assert_array_equal(np.sum(by_count, axis=0), 1)
 
 
@@ -128,7 +144,7 @@ def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
     assert re.search(r"set aside customers with \d+\.\d% of the revenue", said)
     one, two = (json.loads((tmp_path / jobs / "backtest.json").read_text()) for jobs in ("1", "2"))
     assert one == two
-    assert set(one["protocols"]) == {"every customer", "every order"}
+    assert set(one["tasks"]["next_order"]) == {"at cutoff", "at order"}
 
 
 def test_a_backtest_of_a_short_file_is_refused(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.contract.hyperparameters import NAMES, Hyperparameters, parse
 from ordergap.contract.orders import NON_PRODUCT_CODES, Columns
+from ordergap.contract.trainers import TRAINERS
 from ordergap.errors import InvalidHyperparameters
 from pydantic import ValidationError
 
@@ -42,8 +43,13 @@ def as_text(value: object) -> str:
 
 
 def field(hyperparameters: Hyperparameters, name: str) -> object:
-    dumped: dict[str, object] = hyperparameters.model_dump(mode="json", by_alias=True)
-    return dumped[name]
+    return hyperparameters.flat()[name]
+
+
+def alone(name: str, value: object) -> dict[str, object]:
+    """The hyperparameter, and the trainer that has it."""
+    owners = NAMES[name].owners
+    return {name: value} | ({"trainer": owners[0]} if owners else {})
 
 
 def test_nothing_given_is_every_default() -> None:
@@ -56,7 +62,7 @@ def test_the_table_of_other_values_names_every_hyperparameter() -> None:
 
 @pytest.mark.parametrize("name", OTHER)
 def test_every_hyperparameter_is_read_as_str_writes_it(name: str) -> None:
-    assert field(parse({name: str(OTHER[name])}), name) == OTHER[name]
+    assert field(parse(alone(name, str(OTHER[name]))), name) == OTHER[name]
 
 
 def test_a_tuple_none_and_true_are_read_as_str_writes_them() -> None:
@@ -73,15 +79,15 @@ def test_a_text_of_a_thousand_brackets_is_refused_as_any_other() -> None:
 def test_every_hyperparameter_arrives_in_every_form(name: str) -> None:
     value = OTHER[name]
     text = as_text(value)
-    assert field(Hyperparameters(), name) != value
+    assert field(parse(alone(name, None)), name) != value
     for form in (value, text, f" {text} ", json.dumps(text), json.dumps(value)):
-        assert field(parse({name: form}), name) == value
+        assert field(parse(alone(name, form)), name) == value
 
 
 @pytest.mark.parametrize("name", OTHER)
 def test_a_dash_is_as_good_as_an_underscore(name: str) -> None:
-    given_name = name.replace("_", "-")
-    assert field(parse({given_name: as_text(OTHER[name])}), name) == OTHER[name]
+    dashed = {key.replace("_", "-"): value for key, value in alone(name, OTHER[name]).items()}
+    assert field(parse(dashed), name) == OTHER[name]
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -117,7 +123,7 @@ def test_one_horizon_is_a_list_of_one(form: object) -> None:
     ],
 )
 def test_codes_stay_the_text_they_are(form: str, codes: tuple[str, ...]) -> None:
-    assert parse({"non_product_codes": form}).non_product_codes == codes
+    assert parse({"non_product_codes": form}).columns.non_product_codes == codes
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -129,7 +135,7 @@ def test_a_columns_name_stays_the_text_it_is(name: str, column: str) -> None:
 
 @given(st.text().filter(lambda text: text.strip() not in {"", "null"} and text.strip()[0] != '"'))
 def test_any_column_name_survives_being_encoded(column: str) -> None:
-    assert parse({"date_column": json.dumps(column)}).date_column == column.strip()
+    assert parse({"date_column": json.dumps(column)}).columns.date_column == column.strip()
 
 
 def test_the_platforms_own_keys_are_passed_over() -> None:
@@ -165,7 +171,7 @@ def test_what_is_unknown_is_named_with_the_nearest_name() -> None:
         ({"eta": "Infinity"}, "eta = inf: must be a number, above 0, at most 1"),
         ({"alpha": "-1"}, "alpha = -1: must be a number, at least 0"),
         ({"lambda": "-1"}, "lambda = -1: must be a number, at least 0"),
-        ({"dropout": "1"}, "dropout = 1: must be a number, at least 0, below 1"),
+        ({"dropout": "1", "trainer": "lstm"}, "dropout = 1: must be a number, at least 0, below 1"),
         ({"interval_level": "80"},
          "interval_level = 80: must be a number, at least 0.01, at most 0.99"),
         ({"trainer": "XGBoost"},
@@ -229,9 +235,12 @@ def test_whatever_is_given_is_refused_as_a_whole_or_fits_in_a_manifest(
 
 
 def test_hyperparameters_survive_json_under_the_names_they_are_given_by() -> None:
-    text = parse(OTHER).model_dump_json(by_alias=True)
-    assert json.loads(text)["lambda"] == 2
-    assert Hyperparameters.model_validate_json(text) == parse(OTHER)
+    for trainer in TRAINERS:
+        parsed = parse(OTHER | {"trainer": trainer})
+        text = parsed.model_dump_json(by_alias=True)
+        assert Hyperparameters.model_validate_json(text) == parsed
+        assert parse(parsed.flat()) == parsed
+    assert parse(OTHER).flat()["lambda"] == 2
 
 
 def test_hyperparameters_cannot_change() -> None:
@@ -246,7 +255,20 @@ def test_the_columns_are_a_part_of_the_hyperparameters() -> None:
 
 
 def test_a_forest_has_defaults_of_its_own_and_hears_what_it_is_told() -> None:
-    forest = parse({"trainer": "random-forest"})
-    assert (forest.num_round, forest.max_depth) == (100, 8)
-    assert parse({"trainer": "random-forest", "max_depth": "3"}).max_depth == 3
-    assert parse({}).max_depth == 4
+    forest = parse({"trainer": "random-forest"}).flat()
+    assert (forest["num_round"], forest["max_depth"]) == (100, 8)
+    assert parse({"trainer": "random-forest", "max_depth": "3"}).flat()["max_depth"] == 3
+    assert parse({}).flat()["max_depth"] == 4
+
+
+def test_what_is_of_another_trainer_has_no_effect_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert parse({"epochs": "3"}) == Hyperparameters()
+    assert "epochs has no effect: it is of lstm, and the trainer is xgboost." in caplog.text
+    assert "early_stopping_rounds" not in caplog.text
+
+
+def test_what_is_of_another_trainer_is_refused_where_it_is_wrong() -> None:
+    with pytest.raises(ValidationError, match="epochs"):
+        Hyperparameters.model_validate({"epochs": 3})

@@ -10,15 +10,16 @@ from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.evaluation.baselines import BASELINES, Baseline, BuyTillYouDie, OwnGap, RecencyOnly
 from ordergap.evaluation.bg_nbd import fit
-from ordergap.evaluation.judge import judge
 from ordergap.histories import Histories
 from ordergap.models.naive import FEATURES
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import kaplan_meier
 from ordergap.survival.targets import gaps_at_order, order_gaps, waits_at_cutoff
-from ordergap.trainers.base import Sample
+from ordergap.trainers.base import FitRequest, Sample
 from ordergap.trainers.naive import NaiveTrainer
 from scipy.stats import spearmanr
+
+from tests.trained import judge
 
 CUTOFF, END = 300, 400
 
@@ -57,9 +58,9 @@ def test_every_baseline_is_judged_and_about_right_in_both_protocols(name: str) -
         assert np.isfinite(list(judged.values())).all()
         assert judged["concordance"] >= 0.5
         assert judged["capped_mae"] < 30
-        came = targets.observed & (targets.gap - targets.entry <= 30)
-        whole = targets.watched - targets.entry >= 30
-        expected = survival.probability_within(30, targets.entry)[whole].mean()
+        came = targets.observed & (targets.gap - targets.left_truncation <= 30)
+        whole = targets.follow_up - targets.left_truncation >= 30
+        expected = survival.probability_within(30, targets.left_truncation)[whole].mean()
         assert expected == pytest.approx(came[whole].mean(), abs=0.1)
 
 
@@ -95,10 +96,12 @@ def test_the_mean_gap_is_what_the_naive_model_says() -> None:
     past = shop().until(CUTOFF)
     targets = order_gaps(past, CUTOFF)
     matrix = features.compute(past, FEATURES)
-    sample = Sample(matrix, targets.gap, targets.observed, targets.entry)
+    sample = Sample(matrix, targets.gap, targets.observed, targets.left_truncation)
     baseline = learnt("customer mean gap")
     assert isinstance(baseline, OwnGap)
-    naive = NaiveTrainer(Hyperparameters(), calendar=False).fit(sample, baseline.days).model
+    naive = (
+        NaiveTrainer(Hyperparameters(), calendar=False).fit(FitRequest(sample, baseline.days)).model
+    )
     np.testing.assert_array_equal(
         baseline.survival(past, targets).log_s, naive.survival(matrix).log_s
     )
@@ -132,24 +135,26 @@ def test_kaplan_meier_is_one_curve_through_the_estimate() -> None:
 def test_recency_ranks_by_the_days_waited() -> None:
     waits = waits_at_cutoff(shop(), CUTOFF, END)
     survival = learnt("recency only").survival(shop(), waits)
-    left = survival.quantile(0.5, waits.entry) - waits.entry
-    waited = waits.entry > 0
-    assert spearmanr(left[waited], waits.entry[waited]).statistic > 0.999
+    left = survival.quantile(0.5, waits.left_truncation) - waits.left_truncation
+    waited = waits.left_truncation > 0
+    assert spearmanr(left[waited], waits.left_truncation[waited]).statistic > 0.999
 
 
 def test_recency_has_one_curve_of_the_wait_to_come() -> None:
     waits = waits_at_cutoff(shop(), CUTOFF, END)
-    waits = waits[waits.entry > 0]
+    waits = waits[waits.left_truncation > 0]
     baseline = learnt("recency only")
     assert isinstance(baseline, RecencyOnly)
     survival = baseline.survival(shop(), waits)
-    point = waits.entry + baseline.at_order.typical
+    point = waits.left_truncation + baseline.at_order.typical
     one = Survival(
         baseline.ratio, np.broadcast_to(baseline.log_s, (len(waits), len(baseline.ratio)))
     )
     for share in (0.3, 1.0, 2.0):
-        found = survival.probability_within(share * point, waits.entry)
-        inside = waits.entry + share * point < survival.days[-1]  # beyond, the hazard stays
+        found = survival.probability_within(share * point, waits.left_truncation)
+        inside = (
+            waits.left_truncation + share * point < survival.days[-1]
+        )  # beyond, the hazard stays
         assert found[inside] == pytest.approx(one.probability_within(share)[inside], abs=0.02)
 
 
@@ -169,7 +174,7 @@ def test_bg_nbd_learns_from_the_last_orders_and_is_told_how_long_the_customer_ha
     age = (CUTOFF - first).astype(float)
     assert baseline.model == fit(frequency, recency, age)
     log_s = baseline.model.log_survival(frequency, recency, age, np.array([30.0]))
-    found = baseline.survival(shop(), waits).probability_within(30, waits.entry)
+    found = baseline.survival(shop(), waits).probability_within(30, waits.left_truncation)
     assert found == pytest.approx(1 - np.exp(log_s[:, 0]), abs=1e-3)
 
 

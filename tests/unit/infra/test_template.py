@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ordergap.contract.prediction import Prediction, Status
+from ordergap.contract.prediction import Status
+from ordergap.contract.tasks import TASKS, prediction_model
 
 from infra import package
 from lambdas.store_predictions import items
@@ -74,7 +75,7 @@ def test_every_log_ends_some_day() -> None:
 
 def test_the_keys_of_the_table_are_texts_that_the_code_writes() -> None:
     day = datetime.date(2011, 12, 9)
-    found = Prediction(
+    found = prediction_model(TASKS)(
         customer_id="17850",
         as_of=day,
         last_order_date=day,

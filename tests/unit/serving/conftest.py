@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import Manifest
+from ordergap.contract.manifest import Manifest, TaskSection
 from ordergap.contract.orders import DataReport
 from ordergap.models.base import Model
+from ordergap.models.next_order import NextOrderHead
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
 from ordergap.survival.curve import Survival
@@ -54,16 +55,19 @@ class Checksum(Model):
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     names = features.names(calendar=False)
+    head = NextOrderHead(Checksum(names), {"0.8": 0.85})
     day = datetime.date(2011, 12, 1)
     manifest = Manifest(
         model_version="0123456789ab",
-        model_kind="checksum",
-        model_parameters={},
-        files={},
+        tasks={
+            "next_order": TaskSection(
+                kind=head.kind,
+                parameters=head.parameters,
+                feature_names=head.feature_names,
+                files={},
+            )
+        },
         hyperparameters=Hyperparameters(),
-        feature_names=names,
-        interval_levels={"0.8": 0.85},
-        time_grid=(3.0, 240.0),
         first_day=datetime.date(2010, 12, 1),
         as_of=day,
         data_digest="",
@@ -73,7 +77,7 @@ def bundle() -> Bundle:
         ),
         libraries={},
     )  # fmt: skip
-    return Bundle(manifest, Checksum(names))
+    return Bundle(manifest, {"next_order": head})
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_library_of_a_model_comes_before_the_fork_and_nothing_it_would_bring
 ) -> None:
     """So that the workers share its memory."""
     script = (
-        "import sys; from ordergap.models.formats import model_class; model_class('hazard');"
+        "import sys; from ordergap.models.kinds import model_class; model_class('hazard');"
         "print(*({'xgboost', 'sklearn', 'pandas', 'pyarrow', 'scipy.stats'} & set(sys.modules)))"
     )
     loaded = subprocess.run(

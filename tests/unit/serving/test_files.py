@@ -74,9 +74,10 @@ def test_the_file_is_read_with_the_columns_the_model_was_trained_with(
     source.write_text(source.read_text().replace("CustomerID", "client"))
     with pytest.raises(DataError, match="CustomerID"):
         files.predict_file(bundle, source, tmp_path / "out.csv")
-    renamed = bundle.manifest.hyperparameters.model_copy(update={"customer_column": "client"})
+    columns = Columns(customer_column="client")
+    renamed = bundle.manifest.hyperparameters.model_copy(update={"columns": columns})
     manifest = bundle.manifest.model_copy(update={"hyperparameters": renamed})
-    files.predict_file(Bundle(manifest, bundle.model), source, tmp_path / "out.csv")
+    files.predict_file(Bundle(manifest, bundle.heads), source, tmp_path / "out.csv")
 
 
 def test_forecasts_of_a_file_are_those_of_the_server(

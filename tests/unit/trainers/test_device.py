@@ -8,19 +8,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import parse
+from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.errors import UserError
 from ordergap.ingest import read
 from ordergap.trainers import device
-from ordergap.trainers.device import graphics_cards, settled
+from ordergap.trainers.device import choose, graphics_cards
 from ordergap.trainers.factory import make_trainer
-from ordergap.training.job import train
 
 from tests.shop import shop, write_csv
+from tests.trained import scores, train
 
 SMALL: dict[str, object] = {
     "num_round": 12,
@@ -88,16 +88,16 @@ def test_auto_takes_a_graphics_card_that_the_library_can_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device, "graphics_cards", lambda: 1)
-    assert settled("auto", "X", built_for_cuda=True) == "cuda"
-    assert settled("cuda", "X", built_for_cuda=True) == "cuda"
-    assert settled("cpu", "X", built_for_cuda=True) == "cpu"
-    assert settled("auto", "X", built_for_cuda=False) == "cpu"
+    assert choose("auto", "X", built_for_cuda=True) == "cuda"
+    assert choose("cuda", "X", built_for_cuda=True) == "cuda"
+    assert choose("cpu", "X", built_for_cuda=True) == "cpu"
+    assert choose("auto", "X", built_for_cuda=False) == "cpu"
     with pytest.raises(UserError, match=r"cuda: X is installed in the variant for processors"):
-        settled("cuda", "X", built_for_cuda=False)
+        choose("cuda", "X", built_for_cuda=False)
     monkeypatch.setattr(device, "graphics_cards", lambda: 0)
-    assert settled("auto", "X", built_for_cuda=True) == "cpu"
+    assert choose("auto", "X", built_for_cuda=True) == "cpu"
     with pytest.raises(UserError, match=r"cuda: this machine shows no graphics card; set device"):
-        settled("cuda", "X", built_for_cuda=True)
+        choose("cuda", "X", built_for_cuda=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,9 +131,8 @@ def test_a_model_fitted_on_a_graphics_card_forecasts_alike_without_one(
     assert json.loads(told.stdout) == json.loads(json.dumps(here))
     train(parse(SMALL | KINDS[kind] | {"device": "cpu"}), orders, tmp_path / "cpu")
     unlike = Bundle.load(tmp_path / "cpu").manifest.metrics
-    for protocol in ("every customer", "every order"):
+    for protocol in EvaluationProtocol:
         on_cuda, on_cpu = (
-            metrics["validation"][protocol][str(KINDS[kind].get("trainer", "xgboost"))]["brier_30"]
-            for metrics in (dict[str, Any](bundle.manifest.metrics), dict[str, Any](unlike))
+            scores(metrics, protocol)["brier_30"] for metrics in (bundle.manifest.metrics, unlike)
         )
         assert on_cuda == pytest.approx(on_cpu, abs=0.03)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ordergap.contract.hyperparameters import parse
 from ordergap.errors import AlgorithmError
 from ordergap.features import sequence_names
-from ordergap.trainers.base import Fitted, Sample
+from ordergap.trainers.base import FitRequest, Fitted, Sample
 from ordergap.trainers.lstm import LstmTrainer, curve_days, log_likelihood
 from scipy import stats
 
@@ -54,11 +54,11 @@ def customers(rows: int, seed: int, likelihood: str = "log-normal") -> Sample:
 def fit(
     sample: Sample,
     validation: Sample | None = None,
-    found: dict[str, float] | None = None,
+    chosen: dict[str, float] | None = None,
     **changes: object,
 ) -> Fitted:
     trainer = LstmTrainer(parse(SMALL | changes), calendar=False)
-    return trainer.fit(sample, DAYS, validation, found)
+    return trainer.fit(FitRequest(sample, DAYS, validation, chosen))
 
 
 def written(fitted: Fitted, folder: Path) -> bytes:
@@ -177,12 +177,13 @@ def test_each_of_its_hyperparameters_changes_the_model(
     if name == "sequence_length":
         assert changed.feature_names == sequence_names(2)
         features = features[:, [0, 1, 2, 4, 5]]
-    fitted = changed.fit(Sample(features, sample.gap, sample.observed, sample.entry), DAYS)
+    same = sample.gap, sample.observed, sample.left_truncation
+    fitted = changed.fit(FitRequest(Sample(features, *same), DAYS))
     assert written(fitted, tmp_path) != written(fit(sample), tmp_path)
 
 
 def test_dropout_between_stacked_layers_draws_no_warning(sample: Sample) -> None:
-    assert fit(sample, layers=2, dropout=0.3).found == {"rounds": 3}
+    assert fit(sample, layers=2, dropout=0.3).chosen == {"rounds": 3}
 
 
 def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
@@ -190,17 +191,17 @@ def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
 ) -> None:
     train, later = customers(60, seed=2), customers(300, seed=3)
     searched = fit(train, later, epochs=200, learning_rate=0.05)
-    best = searched.found["rounds"]
+    best = searched.chosen["rounds"]
     assert 1 <= best < 200
     refits = [
         fit(train, epochs=best, learning_rate=0.05),
         fit(train, None, {"rounds": best}, learning_rate=0.05),
     ]
     for refit in refits:
-        assert refit.found == searched.found
+        assert refit.chosen == searched.chosen
         assert written(refit, tmp_path) == written(searched, tmp_path)
     longer = {"rounds": best + 1}
-    assert fit(train, later, longer, learning_rate=0.05).found == longer
+    assert fit(train, later, longer, learning_rate=0.05).chosen == longer
 
 
 def test_early_stopping_rounds_are_its_patience_and_none_is_endless(
@@ -232,7 +233,7 @@ def test_the_curves_days_hold_the_grids_and_reach_twice_as_far_and_two_years(
 
 
 def test_weights_that_are_no_numbers_are_an_error_and_no_model(sample: Sample) -> None:
-    wild = Sample(sample.features.copy(), sample.gap, sample.observed, sample.entry)
+    wild = Sample(sample.features.copy(), sample.gap, sample.observed, sample.left_truncation)
     wild.features[0, 0] = np.nan
     with pytest.raises(AlgorithmError, match="no longer numbers"):
         fit(wild)

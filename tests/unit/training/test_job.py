@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from ordergap.artifacts import MANIFEST, Bundle
 from ordergap.contract.hyperparameters import parse
-from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
 from ordergap.errors import DataError, NothingToLearn, UserError
 from ordergap.histories import Histories, date_of, day_of
 from ordergap.stopping import Stopped
-from ordergap.training.job import train
 
 from tests.shop import OPENING, christmas_shop, shop, write_csv
+from tests.trained import next_order, train
 
 QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}
 
@@ -65,18 +65,19 @@ def test_what_is_printed_reconciles_and_is_stored(
     assert stored == manifest.metrics
     assert stored == json.loads((tmp_path / "output" / "metrics.json").read_text())
     metrics = TrainingMetrics.model_validate(stored)
-    assert set(metrics.validation) == {"every customer", "every order"}
-    for protocol, models in metrics.validation.items():
-        ours, naive = models["xgboost"], models["naive"]
-        for name, (difference, low, high) in metrics.differences[protocol].items():
+    task = metrics.tasks["next_order"]
+    assert {*task.protocols} == {*EvaluationProtocol}
+    for judged in task.protocols.values():
+        ours, naive = judged.scores["model"], judged.scores["naive"]
+        for name, (difference, low, high) in judged.differences.items():
             if difference is not None:
                 assert difference == pytest.approx(ours[name] - naive[name])
                 assert low <= high
-        low, high = metrics.intervals[protocol]["capped_mae"]
+        low, high = judged.intervals["capped_mae"]
         assert low <= ours["capped_mae"] * 1.1
         assert high >= ours["capped_mae"] * 0.9
-    assert set(stored["validation"]) == {"every customer", "every order"}
-    assert set(stored["validation"]["every order"]) == {"naive", "xgboost"}
+        assert {*judged.scores} == {"naive", "model"}
+    assert {*stored["tasks"]["next_order"]["protocols"]} == {"at cutoff", "at order"}
 
 
 def test_the_validation_channel_is_validated_on_and_never_learnt_from(tmp_path: Path) -> None:
@@ -141,10 +142,10 @@ def test_with_three_years_a_christmas_season_is_found_and_foreseen(tmp_path: Pat
     orders = christmas_shop()
     settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16})
     manifest = train(settings, write_csv(orders, tmp_path / "orders.csv"), tmp_path / "model")
-    assert manifest.metrics["found"]["calendar"] is True
+    assert manifest.metrics["tasks"]["next_order"]["chosen"]["calendar"] is True
     bundle = Bundle.load(tmp_path / "model")
     summer, november = (
-        bundle.forecast(orders.until(day), day).probability[30].mean()
+        next_order(bundle.forecast(orders.until(day), day)).probability[30].mean()
         for day in (day_of(datetime.date(2026, month, 14)) for month in (6, 11))
     )
     assert november > 1.5 * summer
@@ -162,8 +163,8 @@ def test_with_three_years_without_a_season_the_calendar_must_earn_its_place(
             metrics = train(
                 parse(QUICK | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
             ).metrics
-            sides = metrics["validation"].values()
-            brier[name, calendar] = sum(side["xgboost"]["brier_30"] for side in sides)
+            protocols = metrics["tasks"]["next_order"]["protocols"].values()
+            brier[name, calendar] = sum(each["scores"]["model"]["brier_30"] for each in protocols)
         assert brier[name, "auto"] == min(brier[name, "on"], brier[name, "off"])
 
 
@@ -171,42 +172,43 @@ def test_a_model_of_another_kind_takes_the_place_of_the_old_one(tmp_path: Path) 
     file = write_csv(shop(60), tmp_path / "orders.csv")
     for trainer in ("xgboost", "naive"):
         train(parse(QUICK | {"trainer": trainer}), file, tmp_path / "model")
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {
-        "manifest.json", "metrics.json", "model.json", "report.html"
+    assert set(files(tmp_path / "model")) == {
+        "manifest.json", "metrics.json", "next_order/model.json", "report.html"
     }  # fmt: skip
 
 
-class Told:
-    """Says stop from the time it is asked so often."""
+class Stop:
+    """True from the call after so many."""
 
     def __init__(self, patience: float) -> None:
-        self.asked, self.patience = 0, patience
+        self.calls, self.patience = 0, patience
 
     def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked > self.patience
+        self.calls += 1
+        return self.calls > self.patience
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("settings", [{"num_round": 6}, {"trainer": "lstm"}, {"trainer": "naive"}])
-def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_goes_on(
+def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes(
     settings: dict[str, object], tmp_path: Path
 ) -> None:
     small = {"eta": 0.2, "time_bins": 6, "epochs": 2, "hidden_size": 4, "batch_size": 512}
     h = parse(small | settings)
     file = write_csv(shop(40, 200), tmp_path / "orders.csv")
-    whole = Told(float("inf"))
+    whole = Stop(float("inf"))
     train(h, file, tmp_path / "whole", stopping=whole)
     unbroken = files(tmp_path / "whole")
     ends = set()
-    for patience in {0, *range(1, whole.asked, max(1, whole.asked // 5)), whole.asked}:
+    for patience in {0, *range(1, whole.calls, max(1, whole.calls // 5)), whole.calls}:
         place = tmp_path / str(patience)
         try:
             manifest = train(
-                h, file, place / "model", checkpoints=place / "kept", stopping=Told(patience)
+                h, file, place / "model", checkpoints=place / "kept", stopping=Stop(patience)
             )
         except Stopped:
             assert not (place / "model").exists()
@@ -214,7 +216,7 @@ def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_goes_on
         else:
             metrics = json.loads((place / "model" / "metrics.json").read_text())
             assert metrics == manifest.metrics
-            assert metrics["validation"]["every order"]["naive"]
+            assert metrics["tasks"]["next_order"]["protocols"]["at order"]["scores"]["naive"]
             bundle = Bundle.load(place / "model")
             assert len(bundle.forecast(shop(40, 200), int(shop(40, 200).day.max()))) == 40
             ends.add("early" if metrics["stopped_early"] else "whole")
@@ -230,15 +232,15 @@ def test_stopped_early_it_says_so_and_prints_its_metrics(
 ) -> None:
     caplog.set_level("INFO", "ordergap")
     file = write_csv(shop(40, 200), tmp_path / "orders.csv")
-    train(parse(QUICK), file, tmp_path / "model", stopping=Told(10))
+    train(parse(QUICK), file, tmp_path / "model", stopping=Stop(10))
     assert "Stopped early: the model that is kept learnt from the orders until" in caplog.text
-    assert "validation:every_customer:brier_30=" in caplog.text
+    assert "validation:next_order:at_cutoff:brier_30=" in caplog.text
 
 
 def test_stopped_with_too_little_to_validate_there_is_no_model(tmp_path: Path) -> None:
     file = write_csv(orders_on({"ana": [0, 7, 14], "bob": [3]}), tmp_path / "orders.csv")
     with pytest.raises(Stopped, match="before there was a model"):
-        train(parse(QUICK), file, tmp_path / "model", stopping=Told(3))
+        train(parse(QUICK), file, tmp_path / "model", stopping=Stop(3))
 
 
 def test_checkpoints_of_other_data_or_settings_are_refused(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_checkpoints_of_other_data_or_settings_are_refused(tmp_path: Path) -> No
     assert files(tmp_path / "model") == before
 
 
-def test_a_larger_budget_goes_on_from_the_checkpoints_of_a_smaller(
+def test_a_larger_budget_resumes_from_the_checkpoints_of_a_smaller(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "ordergap")
@@ -267,7 +269,7 @@ def test_a_larger_budget_goes_on_from_the_checkpoints_of_a_smaller(
     caplog.clear()
     train(larger, file, tmp_path / "model", checkpoints=tmp_path / "kept")
     assert files(tmp_path / "model") == files(tmp_path / "alone")
-    assert caplog.text.count("going on after round ") == 2
+    assert caplog.text.count("resuming from round ") == 2
     assert "rounds 11 to 30 boosted" in caplog.text
 
 

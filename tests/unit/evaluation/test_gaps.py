@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from ordergap.evaluation.judge import (
-    CAP_SHARE_B,
+from ordergap.evaluation.gaps import (
+    CAP_SHARE_AT_ORDER,
     NOMINAL_LEVELS,
-    inner_levels,
-    judge,
+    forecasts,
     outcomes,
+    uncalibrated_levels,
     window_caps,
 )
 from ordergap.evaluation.metrics import Outcomes, Predicted, evaluate
@@ -27,11 +27,28 @@ def exponential(n: int, mean: float) -> Survival:
     return Survival(days, np.broadcast_to(-days / mean, (n, len(days))))
 
 
-def watched_gaps(gap: NDArray[np.float64], watched: float, entry: float = 0.0) -> Targets:
-    observed = gap <= watched
+def judge(
+    survival: Survival,
+    targets: Targets,
+    level: float,
+    cap: float,
+    horizons: list[int] | None = None,
+) -> dict[str, float]:
+    answers = forecasts(survival, targets, level, cap, horizons or [30])
+    return evaluate(answers, outcomes(targets), cap)
+
+
+def observed_gaps(
+    gap: NDArray[np.float64], follow_up: float, left_truncation: float = 0.0
+) -> Targets:
+    observed = gap <= follow_up
     n = len(gap)
     return Targets(
-        np.arange(n), np.minimum(gap, watched), observed, np.full(n, watched), np.full(n, entry)
+        np.arange(n),
+        np.minimum(gap, follow_up),
+        observed,
+        np.full(n, follow_up),
+        np.full(n, left_truncation),
     )
 
 
@@ -39,8 +56,8 @@ def cover(survival: Survival, targets: Targets, level: float, cap: float) -> flo
     """The share of rows followed to the cap whose capped gap is inside, counted one by one."""
     held = []
     for row in range(len(targets)):
-        left = targets.entry[row]
-        if targets.watched[row] - left >= cap:
+        left = targets.left_truncation[row]
+        if targets.follow_up[row] - left >= cap:
             curve = Survival(survival.days, survival.log_s[row : row + 1])
             low = curve.quantile((1 - level) / 2, left)[0] - left
             high = curve.quantile((1 + level) / 2, left)[0] - left
@@ -54,13 +71,13 @@ def test_the_days_still_to_wait_are_judged() -> None:
         row=np.arange(3),
         gap=np.array([25.0, 95.0, 100.0]),
         observed=np.array([True, True, False]),
-        watched=np.array([100.0, 95.0, 100.0]),
-        entry=np.array([10.0, 5.0, 10.0]),
+        follow_up=np.array([100.0, 95.0, 100.0]),
+        left_truncation=np.array([10.0, 5.0, 10.0]),
     )
     survival = exponential(3, mean=40)
     left = 40 * np.log(2)  # an exponential gap has no memory
     errors = [abs(left - 15), abs(left - CAP), abs(left - CAP)]
-    judged = judge(survival, targets, inner_level=0.8, cap=CAP)
+    judged = judge(survival, targets, 0.8, CAP)
     assert judged["capped_mae"] == pytest.approx(np.mean(errors))
     assert judged["rows"] == 3
     p = 1 - np.exp(-30 / 40)
@@ -71,22 +88,24 @@ def test_the_days_still_to_wait_are_judged() -> None:
 
 def test_judging_is_evaluating_what_the_curves_say() -> None:
     random = np.random.default_rng(1)
-    targets = watched_gaps(random.exponential(30, 50).round() + 21, watched=90, entry=20)
+    targets = observed_gaps(
+        random.exponential(30, 50).round() + 21, follow_up=90, left_truncation=20
+    )
     survival = exponential(50, mean=30)
     predicted = Predicted(
         median=survival.quantile(0.5, 20) - 20,
         low=survival.quantile(0.2, 20) - 20,
         high=survival.quantile(0.8, 20) - 20,
         probability={14: survival.probability_within(14, 20)},
-        soon=survival.probability_within(CAP, 20),
+        risk_score=survival.probability_within(CAP, 20),
     )
-    seen = Outcomes(targets.gap - 20, targets.observed, targets.watched - 20)
+    seen = Outcomes(targets.gap - 20, targets.observed, targets.follow_up - 20)
     expected = evaluate(predicted, seen, CAP)
     assert judge(survival, targets, 0.6, CAP, horizons=[14]) == pytest.approx(expected)
 
 
-def test_outcomes_count_from_the_begin_of_watching() -> None:
-    targets = watched_gaps(np.array([15.0, 99.0]), watched=50, entry=10)
+def test_outcomes_count_from_the_beginning_of_observation() -> None:
+    targets = observed_gaps(np.array([15.0, 99.0]), follow_up=50, left_truncation=10)
     seen = outcomes(targets)
     assert seen.gap.tolist() == [5, 40]
     assert seen.observed.tolist() == [True, False]
@@ -95,19 +114,19 @@ def test_outcomes_count_from_the_begin_of_watching() -> None:
 
 def test_curves_that_are_right_keep_the_nominal_levels() -> None:
     gap = np.random.default_rng(2).exponential(40, 20_000)
-    check = exponential(len(gap), mean=40), watched_gaps(gap, watched=1000), 500.0
-    for nominal, inner in inner_levels([check]).items():
+    check = exponential(len(gap), mean=40), observed_gaps(gap, follow_up=1000), 500.0
+    for nominal, inner in uncalibrated_levels([check]).items():
         assert inner == pytest.approx(float(nominal), abs=0.03)
 
 
 def test_curves_that_are_too_sure_get_wider_levels_and_too_unsure_narrower() -> None:
     gap = np.random.default_rng(3).lognormal(3, 0.3, 2_000)
-    unsure = exponential(len(gap), mean=gap.mean()), watched_gaps(gap, watched=1000), 500.0
-    assert all(inner < float(nominal) for nominal, inner in inner_levels([unsure]).items())
+    unsure = exponential(len(gap), mean=gap.mean()), observed_gaps(gap, follow_up=1000), 500.0
+    assert all(inner < float(nominal) for nominal, inner in uncalibrated_levels([unsure]).items())
     days = np.arange(1.0, 200)
     steep = np.broadcast_to(-((days / 24) ** 8.0), (len(gap), len(days)))
     sure = Survival(days, steep), unsure[1], 500.0
-    assert all(inner > float(nominal) for nominal, inner in inner_levels([sure]).items())
+    assert all(inner > float(nominal) for nominal, inner in uncalibrated_levels([sure]).items())
 
 
 @settings(max_examples=25)
@@ -119,10 +138,10 @@ def test_each_level_is_the_narrowest_whose_coverage_averaged_over_the_checks_is_
     first: list[int], second: list[int]
 ) -> None:
     checks = [
-        (exponential(len(gap), 30), watched_gaps(np.array(gap, float), 70, entry), cap)
+        (exponential(len(gap), 30), observed_gaps(np.array(gap, float), 70, entry), cap)
         for gap, entry, cap in ((first, 0.0, 40.0), ([day + 10 for day in second], 10.0, 60.0))
     ]
-    found = inner_levels(checks)
+    found = uncalibrated_levels(checks)
     assert list(found) == [str(level) for level in NOMINAL_LEVELS]
     for nominal in NOMINAL_LEVELS:
         own = found[str(nominal)]
@@ -135,24 +154,24 @@ def test_each_level_is_the_narrowest_whose_coverage_averaged_over_the_checks_is_
 
 
 def test_levels_rise_with_the_nominal_and_stop_at_the_widest() -> None:
-    never_inside = exponential(9, mean=1000), watched_gaps(np.ones(9), watched=90), 60.0
-    assert set(inner_levels([never_inside]).values()) == {0.98}
+    never_inside = exponential(9, mean=1000), observed_gaps(np.ones(9), follow_up=90), 60.0
+    assert set(uncalibrated_levels([never_inside]).values()) == {0.98}
 
 
 def test_a_check_without_a_row_to_judge_is_left_out() -> None:
     gap = np.random.default_rng(4).exponential(10, 300)
-    enough = exponential(300, mean=40), watched_gaps(gap, watched=100), 60.0
-    too_short = exponential(300, mean=40), watched_gaps(gap, watched=50), 60.0
-    assert inner_levels([enough, too_short]) == inner_levels([enough])
+    enough = exponential(300, mean=40), observed_gaps(gap, follow_up=100), 60.0
+    too_short = exponential(300, mean=40), observed_gaps(gap, follow_up=50), 60.0
+    assert uncalibrated_levels([enough, too_short]) == uncalibrated_levels([enough])
 
 
 def test_where_nothing_can_be_judged_the_nominal_levels_stand() -> None:
-    too_short = exponential(2, mean=40), watched_gaps(np.array([5.0, 9.0]), watched=50), 60.0
+    too_short = exponential(2, mean=40), observed_gaps(np.array([5.0, 9.0]), follow_up=50), 60.0
     expected = {str(level): level for level in NOMINAL_LEVELS}
-    assert inner_levels([too_short, too_short]) == expected
+    assert uncalibrated_levels([too_short, too_short]) == expected
 
 
 def test_a_window_caps_waits_at_its_length_and_orders_earlier() -> None:
     # 94 days of Online Retail: 60 leave a third of the window's orders to be judged.
-    assert window_caps(100, 194).tolist() == [94, 60]
-    assert window_caps(0, 136).tolist() == [136, int(136 * CAP_SHARE_B)]
+    assert window_caps(100, 194) == (94, 60)
+    assert window_caps(0, 136) == (136, int(136 * CAP_SHARE_AT_ORDER))

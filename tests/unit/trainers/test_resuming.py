@@ -1,25 +1,28 @@
-"""Every fit goes on from where it was stopped, and ends as one that was not."""
+"""Every fit resumes from where it was stopped, and ends as one that was not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ordergap import features
-from ordergap.checkpoints import ALONE, Checkpoints, Progress, State
+from ordergap.checkpoints import Checkpoints, FitCheckpoint, State
 from ordergap.contract.hyperparameters import parse
 from ordergap.stopping import Stopped
 from ordergap.survival.targets import order_gaps
-from ordergap.trainers.base import Fitted, Sample, time_grid
+from ordergap.trainers.base import FitRequest, Fitted, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 
 from tests.shop import shop
 
-SMALL = {"num_round": 12, "eta": 0.3, "time_bins": 6, "early_stopping_rounds": 3, "epochs": 4}
-SMALL |= {"hidden_size": 4, "batch_size": 128, "sequence_length": 3, "dropout": 0.3}
-KINDS = {
+SMALL: dict[str, dict[str, object]] = {
+    "xgboost": {"num_round": 12, "eta": 0.3, "early_stopping_rounds": 3},
+    "lstm": {"epochs": 4, "hidden_size": 4, "batch_size": 128, "sequence_length": 3,
+             "dropout": 0.3, "early_stopping_rounds": 3},
+}  # fmt: skip
+KINDS: dict[str, dict[str, str]] = {
     "hazard": {},
     "aft": {"objective": "aft"},
     "squared-error": {"objective": "squared-error"},
@@ -29,7 +32,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 class Steps:
-    """Says stop at a step, from 1, of a run; counts the steps."""
+    """Stops after a step, from 1, of a run; counts the steps."""
 
     def __init__(self, last: int | None = None) -> None:
         self.last, self.made = last, 0
@@ -37,51 +40,62 @@ class Steps:
     def stopping(self) -> bool:
         return self.last is not None and self.made >= self.last
 
-    def progress(self, folder: Path | None) -> Progress:
+    def over(self, request: FitRequest, folder: Path | None) -> FitRequest:
+        """The request, counted here, with checkpoints in `folder`."""
         checkpoints = Checkpoints(folder, {}, every=1e9) if folder else None
         steps = self
 
-        class Counting(Progress):
+        class Counted(FitRequest):
             def step(self, state: object) -> bool:
                 steps.made += 1
                 return super().step(state)  # type: ignore[arg-type]
 
-        return Counting(self.stopping, checkpoints)
+        values = vars(request) | {
+            "stopping": self.stopping, "checkpoint": FitCheckpoint(checkpoints)
+        }  # fmt: skip
+        return Counted(**values)
 
 
 @dataclass(frozen=True)
-class Given:
+class Samples:
     train: Sample
     later: Sample
 
     @classmethod
-    def to(cls, names: tuple[str, ...]) -> Given:
+    def of(cls, names: tuple[str, ...]) -> Samples:
         samples = []
         for seed in (0, 1):
             orders = shop(60, 200, seed=seed)
             targets = order_gaps(orders, int(orders.day.max()))
             matrix = features.compute(orders, names)[targets.row]
-            samples.append(Sample(matrix, targets.gap, targets.observed, targets.entry))
+            samples.append(Sample(matrix, targets.gap, targets.observed, targets.left_truncation))
         return cls(*samples)
+
+    def request(self) -> FitRequest:
+        days = time_grid(self.train.gap, self.train.observed, 6)
+        return FitRequest(self.train, days, self.later)
 
 
 def fit(
     kind: str,
-    progress: Progress = ALONE,
+    steps: Steps | None = None,
+    folder: Path | None = None,
     *,
     final: dict[str, float] | None = None,
     **changes: object,
 ) -> Fitted:
-    trainer = make_trainer(parse(SMALL | KINDS[kind] | changes), calendar=False)
-    given = Given.to(trainer.feature_names)
-    days = time_grid(given.train.gap, given.train.observed, 6)
-    return trainer.fit(given.train, days, None if final else given.later, final, progress)
+    settings = SMALL[KINDS[kind].get("trainer", "xgboost")] | KINDS[kind] | changes
+    trainer = make_trainer(parse(settings), calendar=False)
+    request = Samples.of(trainer.feature_names).request()
+    if final:
+        request = replace(request, validation=None, chosen=final)
+    return trainer.fit((steps or Steps()).over(request, folder))
 
 
 def made(fitted: Fitted, folder: Path) -> tuple[bytes, dict[str, float], dict[str, float]]:
     path = folder / fitted.model.file_name
     fitted.model.save(path)
-    return path.read_bytes(), fitted.found, fitted.drivers
+    return path.read_bytes(), fitted.chosen, fitted.drivers
 
 
 @every_kind
@@ -89,30 +103,30 @@ def made(fitted: Fitted, folder: Path) -> tuple[bytes, dict[str, float], dict[st
 def test_stopped_at_any_step_a_fit_goes_on_and_ends_as_if_it_had_not_been(
     kind: str, final: bool, tmp_path: Path
 ) -> None:
-    found = fit(kind).found if final else None
+    chosen = fit(kind).chosen if final else None
     counted = Steps()
-    unbroken = made(fit(kind, counted.progress(None), final=found), tmp_path)
+    unbroken = made(fit(kind, counted, final=chosen), tmp_path)
     for last in {1, 2, counted.made // 2, counted.made - 1, counted.made}:
         folder = tmp_path / str(last)
         first, second = Steps(last), Steps()
         try:
-            fit(kind, first.progress(folder), final=found)
+            fit(kind, first, folder, final=chosen)
         except Stopped:
             assert kind == "lstm"
         assert first.made == last
-        assert made(fit(kind, second.progress(folder), final=found), tmp_path) == unbroken
+        assert made(fit(kind, second, folder, final=chosen), tmp_path) == unbroken
         assert second.made == counted.made - last
 
 
 @every_kind
 def test_stopped_after_every_third_step_it_comes_to_the_same_end(kind: str, tmp_path: Path) -> None:
     counted = Steps()
-    unbroken = made(fit(kind, counted.progress(None)), tmp_path)
+    unbroken = made(fit(kind, counted), tmp_path)
     total = 0
     while total < counted.made:
         part = Steps(3)
         try:
-            fitted = fit(kind, part.progress(tmp_path / "kept"))
+            fitted = fit(kind, part, tmp_path / "kept")
         except Stopped:
             assert kind == "lstm"
         total += part.made
@@ -134,8 +148,7 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_is_kept_to(
 
     def ended(most: int, folder: Path | None, counted: Steps) -> object:
         settled = {"rounds": most, "scale": 0.8} if final else None
-        progress = counted.progress(folder)
-        return made(fit(kind, progress, final=settled, **{budget: most}), tmp_path)
+        return made(fit(kind, counted, folder, final=settled, **{budget: most}), tmp_path)
 
     alone = {}
     for most in (2, 5):
@@ -149,15 +162,15 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_is_kept_to(
 
 
 def test_an_lstm_without_an_epoch_behind_it_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(Stopped, match="goes on from"):
-        fit("lstm", Steps(1).progress(tmp_path / "kept"))
+    with pytest.raises(Stopped, match="resumes from"):
+        fit("lstm", Steps(1), tmp_path / "kept")
 
 
 @pytest.mark.parametrize("kind", ["hazard", "aft", "squared-error"])
 def test_a_booster_that_was_stopped_is_the_best_so_far(kind: str, tmp_path: Path) -> None:
-    fitted = fit(kind, Steps(2).progress(tmp_path / "kept"))
-    assert 1 <= fitted.found["rounds"] <= 2
-    given = Given.to(fitted.model.feature_names)
+    fitted = fit(kind, Steps(2), tmp_path / "kept")
+    assert 1 <= fitted.chosen["rounds"] <= 2
+    given = Samples.of(fitted.model.feature_names)
     assert np.isfinite(fitted.model.survival(given.later.features).log_s).all()
 
 
@@ -169,14 +182,11 @@ def test_chance_in_a_round_depends_on_its_number_and_the_seed(tmp_path: Path) ->
 def test_a_forest_is_one_step(tmp_path: Path) -> None:
     counted = Steps()
     trainer = make_trainer(parse({"trainer": "random-forest", "num_round": 5}), calendar=False)
-    given = Given.to(trainer.feature_names)
-    days = time_grid(given.train.gap, given.train.observed, 6)
-    progress = counted.progress(tmp_path / "kept")
-    models = [
-        made(trainer.fit(given.train, days, given.later, progress=each), tmp_path)
-        for each in (ALONE, progress, progress)
-    ]
+    request = Samples.of(trainer.feature_names).request()
+    checked = counted.over(request, tmp_path / "kept")
+    models = [made(trainer.fit(each), tmp_path) for each in (request, checked, checked)]
     assert models[0] == models[1] == models[2]
     assert counted.made == 1
-    (state,) = progress.checkpoints.states.values() if progress.checkpoints else [State(b"")]
+    checkpoints = checked.checkpoint.checkpoints
+    (state,) = checkpoints.states.values() if checkpoints else [State(b"")]
     assert state.model

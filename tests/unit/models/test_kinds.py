@@ -5,7 +5,7 @@ import sys
 import pytest
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.errors import UserError
-from ordergap.models.formats import imported, model_class
+from ordergap.models.kinds import load, model_class
 from ordergap.trainers.factory import make_trainer
 
 
@@ -33,4 +33,4 @@ def test_without_pytorch_everything_else_is_there() -> None:
 
 def test_any_other_missing_library_is_a_fault_of_the_installation() -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
-        imported("nowhere", "Model")
+        load("nowhere:Model")

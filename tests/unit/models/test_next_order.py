@@ -5,49 +5,54 @@ from __future__ import annotations
 import datetime
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ordergap.contract.prediction import Prediction, Status
-from ordergap.forecast import Forecasts, Known, forecast
+from ordergap.artifacts import Forecasts
+from ordergap.contract.prediction import CustomerFields, NextOrderFields, Status
+from ordergap.contract.tasks import ModelVersion, prediction_model
 from ordergap.histories import date_of, day_of
+from ordergap.models.base import ForecastOptions, Snapshot
+from ordergap.models.next_order import NextOrderForecast, forecast, uncalibrated_level
 from ordergap.survival.curve import Survival
 
 AS_OF = day_of(datetime.date(2011, 12, 9))
 MODEL = "0123456789ab"
+LEVELS = {"0.5": 0.35, "0.8": 0.62, "0.9": 0.81}
 
 
-def known_of(*elapsed: int) -> Known:
+class Prediction(CustomerFields, NextOrderFields, ModelVersion):
+    """What a prediction is with one task, for the types."""
+
+
+def waiting(*elapsed: int) -> Snapshot:
     n = len(elapsed)
     as_of = np.full(n, AS_OF)
     names = [f"c{i}" for i in range(n)]
-    return Known(names, as_of, as_of - np.array(elapsed, np.int64), np.arange(n) + 1)
+    return Snapshot(names, as_of, as_of - np.array(elapsed, np.int64), np.arange(n) + 1)
 
 
 def read_off(
     survival: Survival,
-    known: Known,
+    customers: Snapshot,
     *,
     horizons: tuple[int, ...] = (30, 60, 90),
-    inner_level: float = 0.8,
+    level: float = 0.8,
     max_horizon_days: int = 365,
-) -> Forecasts:
-    return forecast(
-        survival,
-        known,
-        horizons=horizons,
-        interval_level=0.8,
-        inner_level=inner_level,
-        max_horizon_days=max_horizon_days,
-        model_version=MODEL,
-    )
+) -> NextOrderForecast:
+    return forecast(survival, customers, ForecastOptions(horizons, 0.8, max_horizon_days), level)
+
+
+def records(forecast: NextOrderForecast) -> list[dict[str, object]]:
+    return Forecasts(forecast.customers, {"next_order": forecast}, MODEL).records()
 
 
 def one(survival: Survival, elapsed: int, max_horizon_days: int = 365) -> Prediction:
-    forecasts = read_off(survival, known_of(elapsed), max_horizon_days=max_horizon_days)
-    return Prediction.model_validate(forecasts.records()[0])
+    forecasts = read_off(survival, waiting(elapsed), max_horizon_days=max_horizon_days)
+    return Prediction.model_validate(records(forecasts)[0])
 
 
 def hazards(*steps: tuple[float, float]) -> Survival:
@@ -58,21 +63,21 @@ def hazards(*steps: tuple[float, float]) -> Survival:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Survival, Known]:
+def cases(draw: st.DrawFn) -> tuple[Survival, Snapshot]:
     """Customers who have waited up to three years, some with curves that stop falling."""
     days = draw(st.lists(st.integers(1, 400), min_size=1, max_size=6, unique=True).map(sorted))
     n = draw(st.integers(1, 5))
     falls = st.lists(st.sampled_from([0.0, 0.02, 0.4, 3.0]), min_size=len(days), max_size=len(days))
     fall = np.array(draw(st.lists(falls, min_size=n, max_size=n)))
     elapsed = draw(st.lists(st.integers(0, 1000), min_size=n, max_size=n))
-    return Survival(np.array(days, float), -fall.cumsum(axis=1)), known_of(*elapsed)
+    return Survival(np.array(days, float), -fall.cumsum(axis=1)), waiting(*elapsed)
 
 
 @given(cases())
-def test_records_carry_every_field_and_are_the_contracts(case: tuple[Survival, Known]) -> None:
-    records = read_off(*case).records()
-    for record, customer in zip(records, case[1].customer_ids, strict=True):
-        assert list(record) == list(Prediction.model_fields)
+def test_records_carry_every_field_and_are_the_contracts(case: tuple[Survival, Snapshot]) -> None:
+    answers = records(read_off(*case))
+    for record, customer in zip(answers, case[1].customer_ids, strict=True):
+        assert list(record) == list(prediction_model(["next_order"]).model_fields)
         prediction = Prediction.model_validate(record, strict=False)
         assert json.loads(prediction.model_dump_json()) == json.loads(json.dumps(record))
         assert prediction.customer_id == customer
@@ -82,10 +87,10 @@ def test_records_carry_every_field_and_are_the_contracts(case: tuple[Survival, K
 
 @given(cases(), st.floats(0.02, 0.98))
 def test_dates_come_after_as_of_and_in_sequence(
-    case: tuple[Survival, Known], inner_level: float
+    case: tuple[Survival, Snapshot], level: float
 ) -> None:
-    forecasts = read_off(*case, inner_level=inner_level)
-    for p in map(Prediction.model_validate, forecasts.records()):
+    forecasts = read_off(*case, level=level)
+    for p in map(Prediction.model_validate, records(forecasts)):
         dates = [p.next_order_date_low, p.next_order_date, p.next_order_date_high]
         given_dates = [date for date in dates if date is not None]
         assert dates[: len(given_dates)] == given_dates  # an earlier date is never the open one
@@ -100,7 +105,7 @@ def test_dates_come_after_as_of_and_in_sequence(
 
 @given(cases(), st.data())
 def test_a_forecast_is_open_exactly_where_it_lies_beyond_the_longest_horizon(
-    case: tuple[Survival, Known], data: st.DataObject
+    case: tuple[Survival, Snapshot], data: st.DataObject
 ) -> None:
     far = read_off(*case, max_horizon_days=10**6)
     some_wait = data.draw(st.sampled_from([far.gap, far.low, far.high]))[0] - case[1].elapsed[0]
@@ -116,9 +121,9 @@ def test_a_forecast_is_open_exactly_where_it_lies_beyond_the_longest_horizon(
 
 @given(cases(), st.lists(st.integers(1, 3650), min_size=1, max_size=5, unique=True).map(sorted))
 def test_probabilities_rise_with_the_days_ahead(
-    case: tuple[Survival, Known], horizons: list[int]
+    case: tuple[Survival, Snapshot], horizons: list[int]
 ) -> None:
-    for record in read_off(*case, horizons=tuple(horizons)).records():
+    for record in records(read_off(*case, horizons=tuple(horizons))):
         probability = Prediction.model_validate(record).buy_probability
         assert list(probability) == [str(horizon) for horizon in horizons]
         values = list(probability.values())
@@ -127,22 +132,23 @@ def test_probabilities_rise_with_the_days_ahead(
 
 
 @given(cases())
-def test_what_is_typical_does_not_depend_on_the_days_waited(case: tuple[Survival, Known]) -> None:
-    survival, known = case
-    at_the_order = read_off(survival, known_of(*[0] * len(survival)))
-    assert read_off(survival, known).typical.tolist() == at_the_order.typical.tolist()
+def test_what_is_typical_does_not_depend_on_the_days_waited(
+    case: tuple[Survival, Snapshot],
+) -> None:
+    survival, customers = case
+    at_the_order = read_off(survival, waiting(*[0] * len(survival)))
+    assert read_off(survival, customers).typical.tolist() == at_the_order.typical.tolist()
     assert at_the_order.typical.tolist() == at_the_order.gap.tolist()
 
 
 @given(cases())
-def test_a_customer_is_answered_as_if_alone(case: tuple[Survival, Known]) -> None:
-    survival, known = case
-    for i, record in enumerate(read_off(survival, known).records()):
-        alone = Known([known.customer_ids[i]], *(
-            column[i : i + 1] for column in (known.as_of, known.last_day, known.order_count)
-        ))  # fmt: skip
+def test_a_customer_is_answered_as_if_alone(case: tuple[Survival, Snapshot]) -> None:
+    survival, customers = case
+    for i, record in enumerate(records(read_off(survival, customers))):
+        columns = customers.as_of, customers.last_day, customers.order_count
+        alone = Snapshot([customers.customer_ids[i]], *(column[i : i + 1] for column in columns))
         curve = Survival(survival.days, survival.log_s[i : i + 1])
-        assert read_off(curve, alone).records() == [record]
+        assert records(read_off(curve, alone)) == [record]
 
 
 def test_a_constant_hazard_gives_the_figures_of_its_closed_form() -> None:
@@ -160,11 +166,11 @@ def test_a_constant_hazard_gives_the_figures_of_its_closed_form() -> None:
 
 
 def test_the_interval_is_read_at_the_curves_own_level() -> None:
-    survival, known = hazards((50, 0.01)), known_of(0)
-    narrow = read_off(survival, known, inner_level=0.5)
+    survival, customers = hazards((50, 0.01)), waiting(0)
+    narrow = read_off(survival, customers, level=0.5)
     assert narrow.low[0] == round(-math.log(0.75) / 0.01)
     assert narrow.high[0] == round(-math.log(0.25) / 0.01)
-    assert narrow.records()[0]["interval_level"] == 0.8
+    assert records(narrow)[0]["interval_level"] == 0.8
 
 
 def test_an_order_expected_at_once_is_expected_tomorrow() -> None:
@@ -224,31 +230,63 @@ def test_lapsed_is_told_of_a_customer_who_is_overdue_as_well() -> None:
 
 def test_lapsed_looks_ninety_days_ahead_whatever_the_horizons_asked_for() -> None:
     survival = hazards((50, 0.002))
-    status = read_off(survival, known_of(0), horizons=(7,)).status
+    status = read_off(survival, waiting(0), horizons=(7,)).status
     assert status == [Status.ACTIVE]
 
 
 def test_customers_keep_their_sequence_and_may_come_twice() -> None:
     days = np.full(3, AS_OF)
-    known = Known(["b", "a", "b"], days, days - [9, 3, 9], np.array([4, 1, 4]))
+    customers = Snapshot(["b", "a", "b"], days, days - [9, 3, 9], np.array([4, 1, 4]))
     survival = Survival(np.array([50.0]), np.full((3, 1), -1.0))
-    records = read_off(survival, known).records()
-    assert [record["customer_id"] for record in records] == ["b", "a", "b"]
-    assert [record["order_count"] for record in records] == [4, 1, 4]
-    assert records[0] == records[2]
+    answers = records(read_off(survival, customers))
+    assert [record["customer_id"] for record in answers] == ["b", "a", "b"]
+    assert [record["order_count"] for record in answers] == [4, 1, 4]
+    assert answers[0] == answers[2]
 
 
 def test_every_customer_has_an_as_of_of_its_own() -> None:
     as_of = np.array([AS_OF, AS_OF - 100])
-    known = Known(["a", "b"], as_of, as_of - 5, np.array([1, 1]))
+    customers = Snapshot(["a", "b"], as_of, as_of - 5, np.array([1, 1]))
     survival = Survival(np.array([50.0]), np.full((2, 1), -1.0))
-    a, b = map(Prediction.model_validate, read_off(survival, known).records())
+    a, b = map(Prediction.model_validate, records(read_off(survival, customers)))
     assert a.next_order_date is not None
     assert b.next_order_date is not None
     assert a.next_order_date - b.next_order_date == datetime.timedelta(100)
 
 
 def test_nobody_asked_about_is_nobody_answered() -> None:
-    forecasts = read_off(Survival(np.array([5.0]), np.empty((0, 1))), known_of())
+    forecasts = read_off(Survival(np.array([5.0]), np.empty((0, 1))), waiting())
     assert len(forecasts) == 0
-    assert forecasts.records() == []
+    assert records(forecasts) == []
+
+
+@pytest.mark.parametrize(("nominal", "inner"), [(float(n), i) for n, i in LEVELS.items()])
+def test_a_calibrated_level_is_its_own(nominal: float, inner: float) -> None:
+    assert uncalibrated_level(LEVELS, nominal) == pytest.approx(inner)
+
+
+@pytest.mark.parametrize(
+    ("nominal", "inner"), [(0.25, 0.175), (0.65, 0.485), (0.85, 0.715), (0.95, 0.905)]
+)
+def test_a_level_between_is_on_the_line_between(nominal: float, inner: float) -> None:
+    assert uncalibrated_level(LEVELS, nominal) == pytest.approx(inner)
+
+
+@given(
+    st.dictionaries(st.integers(1, 99), st.floats(0, 1), max_size=6),
+    st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6).map(sorted),
+)
+def test_uncalibrated_levels_rise_with_the_nominal_and_stay_levels(
+    table: dict[int, float], nominal: list[float]
+) -> None:
+    inner = sorted(table.values())
+    levels = {
+        str(percent / 100): value for percent, value in zip(sorted(table), inner, strict=True)
+    }
+    answers = [uncalibrated_level(levels, level) for level in nominal]
+    assert all(0 <= answer <= 1 for answer in answers)
+    assert all(b >= a - 1e-12 for a, b in pairwise(answers))
+
+
+def test_without_calibration_a_level_is_itself() -> None:
+    assert uncalibrated_level({}, 0.8) == pytest.approx(0.8)

@@ -12,7 +12,7 @@ from ordergap.histories import Histories
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
 
 Days = list[list[int]]
-Gap = tuple[int, float, bool, float, float]  # the order's day, gap, observed, watched, entry
+Gap = tuple[int, float, bool, float, float]  # the order's day, gap, observed, follow-up, truncation
 
 END = 40
 customers_days = st.lists(
@@ -34,7 +34,7 @@ def gaps_of(days: list[int], as_of: int) -> list[Gap]:
 
 
 def listed(histories: Histories, targets: Targets) -> list[Gap]:
-    columns = targets.gap, targets.observed, targets.watched, targets.entry
+    columns = targets.gap, targets.observed, targets.follow_up, targets.left_truncation
     day = histories.day[targets.row].tolist()
     return list(zip(day, *(column.tolist() for column in columns), strict=True))
 
@@ -57,7 +57,7 @@ def test_the_gaps_of_a_customer_fill_the_days_from_the_first_order_to_as_of(
     targets = order_gaps(histories, END)
     filled = np.bincount(histories.customer, weights=targets.gap, minlength=len(customers))
     assert filled.tolist() == [END - days[0] for days in customers]
-    assert np.all(targets.gap <= targets.watched)
+    assert np.all(targets.gap <= targets.follow_up)
     assert np.all(targets.gap[targets.observed] >= 1)
 
 
@@ -81,8 +81,8 @@ def test_every_customer_known_at_a_cutoff_waits_once(customers: Days, cutoff: in
             expected.append((last, gap, bool(later), END - last, cutoff - last))
     waits = waits_at_cutoff(histories, cutoff, END)
     assert listed(histories, waits) == expected
-    assert np.all(waits.entry <= waits.gap)
-    assert np.all(waits.entry[waits.observed] < waits.gap[waits.observed])
+    assert np.all(waits.left_truncation <= waits.gap)
+    assert np.all(waits.left_truncation[waits.observed] < waits.gap[waits.observed])
 
 
 @given(customers_days, st.integers(-6, END))
@@ -91,7 +91,9 @@ def test_waits_are_the_gaps_that_were_censored_at_the_cutoff(customers: Days, cu
     known = histories.until(cutoff)
     seen_then = order_gaps(known, cutoff)
     open_then = seen_then[~seen_then.observed]
-    assert waits_at_cutoff(histories, cutoff, END).entry.tolist() == open_then.gap.tolist()
+    assert (
+        waits_at_cutoff(histories, cutoff, END).left_truncation.tolist() == open_then.gap.tolist()
+    )
 
 
 @given(customers_days, st.integers(-6, END))
