@@ -45,9 +45,9 @@ def test_the_settings_say_the_forms_that_a_request_does_not_name(bundle: Bundle)
     settings = Settings(
         default_content_type="application/jsonlines", default_accept="text/csv; header=present"
     )
-    told = client_of(bundle, settings)
-    assert told.post("/invocations", data=b"[]").status_code == 400  # a list is no line
-    response = told.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
+    client = client_of(bundle, settings)
+    assert client.post("/invocations", data=b"[]").status_code == 400  # a list is no line
+    response = client.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
     assert response.headers["Content-Type"] == "text/csv; header=present"
 
 
@@ -59,8 +59,8 @@ def test_a_default_form_that_cannot_be_given_is_refused_at_the_start(bundle: Bun
 def test_the_day_is_asked_for_at_every_request(bundle: Bundle) -> None:
     days = iter([datetime.date(2011, 12, 9), datetime.date(2011, 12, 10)])
     client = create_app(bundle, Settings(), lambda: next(days)).test_client()
-    told = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
-    assert [t["predictions"][0]["as_of"] for t in told] == ["2011-12-09", "2011-12-10"]
+    answers = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
+    assert [answer["predictions"][0]["as_of"] for answer in answers] == ["2011-12-09", "2011-12-10"]
 
 
 def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -> None:
