@@ -1,4 +1,4 @@
-"""Many clients, slow ones, rude ones: the others are answered, and /ping always."""
+"""Many, slow and malformed clients: all others are answered, and /ping always."""
 
 import contextlib
 import http.client
@@ -82,7 +82,7 @@ def test_ping_is_quick_while_every_thread_works(server: Server, large: bytes) ->
 
 
 @pytest.mark.point(57)
-def test_what_the_queue_does_not_hold_is_turned_away_at_once(alone: Server, large: bytes) -> None:
+def test_a_full_queue_refuses_at_once(alone: Server, large: bytes) -> None:
     def works() -> bool:
         return b"ordergap_requests_in_flight 1" in alone.ask("GET", "/metrics")[2]
 
@@ -106,7 +106,7 @@ def test_what_the_queue_does_not_hold_is_turned_away_at_once(alone: Server, larg
 
 
 @pytest.mark.point(47)
-def test_slow_clients_hold_nobody_up_and_are_given_up(
+def test_slow_clients_delay_no_other_and_time_out(
     alone: Server, records: list[dict[str, Any]]
 ) -> None:
     body = lines(records)
@@ -127,7 +127,7 @@ def test_slow_clients_hold_nobody_up_and_are_given_up(
         client.close()
 
 
-def test_more_connections_than_are_kept_push_out_those_that_wait(alone: Server) -> None:
+def test_beyond_the_limit_of_connections_waiting_ones_are_closed(alone: Server) -> None:
     idle = [alone.open_socket(b"GET /pi") for _ in range(1100)]
     assert alone.ping() < 1
     assert idle[0].recv(1) == b""
@@ -135,7 +135,7 @@ def test_more_connections_than_are_kept_push_out_those_that_wait(alone: Server) 
         client.close()
 
 
-def test_a_client_who_takes_no_answer_holds_no_thread(alone: Server, large: bytes) -> None:
+def test_a_client_that_reads_no_answer_occupies_no_thread(alone: Server, large: bytes) -> None:
     clients = []
     for _ in range(4):  # as many threads as there are, and more
         clients.append(alone.open_socket())
@@ -182,9 +182,7 @@ def test_chunks_that_become_too_many_are_refused(alone: Server) -> None:
         assert answer(client)[0] == 413
 
 
-def test_a_client_who_waits_for_a_word_gets_it(
-    alone: Server, records: list[dict[str, Any]]
-) -> None:
+def test_expect_100_continue_is_answered(alone: Server, records: list[dict[str, Any]]) -> None:
     whole = request(lines(records), b"Expect: 100-continue\r\n")
     head = whole.index(b"\r\n\r\n") + 4
     with contextlib.closing(alone.open_socket(whole[:head])) as client:

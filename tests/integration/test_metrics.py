@@ -1,4 +1,4 @@
-"""What /metrics and the log say of workers that are processes of their own, and come and go."""
+"""/metrics and the log of several workers, some of which die."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def log_lines(server: Server) -> list[dict[str, Any]]:
     return lines
 
 
-def test_any_worker_tells_of_all_and_a_dead_one_is_not_forgotten(fresh: Server) -> None:
+def test_any_worker_reports_the_counts_of_all_even_of_dead_ones(fresh: Server) -> None:
     def answered(expected: int) -> None:
         for _ in range(10):  # whichever worker is asked
             responses = value(fresh, "ordergap_requests_total", path="/invocations", status="200")

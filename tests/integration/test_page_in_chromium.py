@@ -153,7 +153,7 @@ def test_nothing_overflows_or_collides(open_page: Open, width: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
-def test_who_cannot_see_it_can_use_it(open_page: Open, scheme: str, width: int) -> None:
+def test_the_page_is_accessible(open_page: Open, scheme: str, width: int) -> None:
     page = open_page(width, color_scheme=scheme)
     look = Axe().run
     assert look(page).violations_count == 0, look(page).generate_report()

@@ -204,9 +204,7 @@ def test_ping_is_not_answered_before_there_is_a_model_and_soon_after_the_start(
 
 
 @pytest.mark.point(51)
-def test_headers_that_mean_nothing_here_are_passed_over(
-    server: Server, records: list[dict[str, Any]]
-) -> None:
+def test_unknown_headers_are_ignored(server: Server, records: list[dict[str, Any]]) -> None:
     headers = {
         "X_Amzn_SageMaker_Session_Id": "NEW_SESSION",
         "X_Amzn_SageMaker_Target_Model": "other.tar.gz",
@@ -227,7 +225,7 @@ def test_an_answer_comes_in_one_piece(server: Server, records: list[dict[str, An
 
 
 @pytest.mark.point(67)
-def test_a_request_that_is_sent_again_is_answered_alike(
+def test_the_same_request_gets_the_same_answer(
     server: Server, records: list[dict[str, Any]]
 ) -> None:
     assert len({server.score(lines(records), LINES, "text/csv") for _ in range(6)}) == 1

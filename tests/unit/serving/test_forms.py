@@ -209,7 +209,7 @@ def test_a_customer_sent_twice_is_answered_twice(ask: Ask) -> None:
     assert answers[0] == answers[2] != answers[1]
 
 
-def test_as_of_may_be_told_by_record_by_request_or_not_at_all(ask: Ask) -> None:
+def test_as_of_may_be_in_the_record_in_the_request_or_absent(ask: Ask) -> None:
     batch = made_up(3)
     batch[0]["as_of"] = "2011-12-20"
     body = {"instances": batch, "as_of": "2011-12-31"}
@@ -222,7 +222,7 @@ OPTIONS = 'as_of=2011-12-31; horizons="60,7,60"; interval_level=0.5'
 
 
 @pytest.mark.point(54)
-def test_options_beside_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
+def test_options_in_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
     batch = made_up(4)
     body = {"instances": batch, "as_of": "2011-12-31", "horizons": [7, 60], "interval_level": 0.5}
     expected = predictions(ask(body))

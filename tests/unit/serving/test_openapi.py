@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and true: what it says is what the server does."""
+"""The OpenAPI document is valid, and the server does what it says."""
 
 import datetime
 import json

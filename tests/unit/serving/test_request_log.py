@@ -1,4 +1,4 @@
-"""What the server says of its requests: lines in the log, ids, attributes, and metrics."""
+"""Lines of the log, ids, custom attributes and metrics of requests."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ def test_a_request_is_one_line_that_names_its_forms_and_its_time(
     }  # fmt: skip
 
 
-def test_the_log_has_nothing_of_what_was_asked(
+def test_the_log_has_nothing_of_the_content(
     client: FlaskClient, ask: Ask, log_lines: LogLines
 ) -> None:
     ask(GOOD)
@@ -86,7 +86,7 @@ def test_a_refusal_names_the_kind_of_error(
     ]  # fmt: skip
 
 
-def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
+def test_an_internal_error_has_one_id_in_answer_log_and_traceback(
     ask: Ask, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -103,7 +103,7 @@ def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
     assert (line["status"], line["level"]) == (500, "warning")
 
 
-def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(
+def test_an_error_outside_the_application_is_counted_and_logged(
     log_lines: LogLines,
 ) -> None:
     counts = Counts()
@@ -120,7 +120,7 @@ def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(
     assert counts.total().requests == {("other", "500", ""): 1}
 
 
-def test_pings_and_scrapes_are_logged_for_those_who_debug(
+def test_pings_and_scrapes_are_logged_at_level_debug(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     for level, lines in ((logging.INFO, 0), (logging.DEBUG, 2)):
@@ -236,7 +236,7 @@ def test_metrics_name_the_model(bundle: Bundle, client: FlaskClient) -> None:
     }  # fmt: skip
 
 
-def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
+def test_accept_selects_open_metrics(client: FlaskClient) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     answer = client.get("/metrics", headers=accept)
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
@@ -244,7 +244,7 @@ def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
 
 
 @given(st.lists(st.floats(0, 100), max_size=30))
-def test_the_histogram_says_how_many_were_as_quick(bundle: Bundle, seconds: list[float]) -> None:
+def test_the_histogram_counts_requests_by_duration(bundle: Bundle, seconds: list[float]) -> None:
     counts = Counts()
     for each in seconds:
         counts.begin_invocation()
@@ -298,7 +298,7 @@ def test_more_workers_than_there_are_rows_still_count() -> None:
     assert counts.total().requests == {("/ping", "200", ""): 5}
 
 
-def test_the_fewest_connections_are_those_of_a_worker_that_takes_more() -> None:
+def test_the_fewest_connections_are_those_of_a_worker_that_accepts_more() -> None:
     counts = Counts(workers=3)
     assert counts.fewest_connections() == 0
     for number, connections in (1, 5), (2, 3), (3, None):
@@ -308,7 +308,7 @@ def test_the_fewest_connections_are_those_of_a_worker_that_takes_more() -> None:
     assert counts.fewest_connections() == 5
 
 
-def test_a_request_that_is_turned_away_is_counted(bundle: Bundle) -> None:
+def test_a_refused_request_is_counted(bundle: Bundle) -> None:
     counts = Counts()
     client = application.create_app(
         bundle, Settings(), lambda: bundle.manifest.as_of, None, counts
