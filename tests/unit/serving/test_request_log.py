@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,13 +16,8 @@ from ordergap.artifacts import Bundle
 from ordergap.serving.app import application, request_context
 from ordergap.serving.app.counts import SECONDS, Counts
 from ordergap.serving.app.metrics import Metrics
-from ordergap.serving.app.request_log import (
-    ATTRIBUTES,
-    INFERENCE_ID,
-    JsonLines,
-    raw_error_response,
-    set_up_log,
-)
+from ordergap.serving.app.request_log import JsonLines, raw_error_response, set_up_log
+from ordergap.serving.formats.headers import ATTRIBUTES, INFERENCE_ID
 from ordergap.settings import Settings
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -302,7 +298,7 @@ def test_the_fewest_connections_are_those_of_a_worker_that_accepts_more() -> Non
     counts = Counts(workers=3)
     assert counts.fewest_connections() == 0
     for number, connections in (1, 5), (2, 3), (3, None):
-        in_a_worker(counts, number, lambda n=connections: counts.set_connections(n))
+        in_a_worker(counts, number, partial(counts.set_connections, connections))
     assert counts.fewest_connections() == 3
     counts.remove_worker(2)
     assert counts.fewest_connections() == 5
