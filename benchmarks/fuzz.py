@@ -90,12 +90,12 @@ def fuzz(
 def variants(request: Request, start: int) -> Iterator[Request]:
     """The request, and the same with more and more damage to its body."""
     yield request
-    dice = random.Random(start)  # noqa: S311
+    rng = random.Random(start)  # noqa: S311
     body = request.body
     for _ in range(VARIANTS - 1):
-        at, length = dice.randrange(len(body) + 1), dice.choice([0, 0, 1, 1, 2, 9])
-        put = dice.choice(
-            [*PIECES, body[dice.randrange(len(body) + 1) :][:40], b"%c" % dice.randrange(256)]
+        at, length = rng.randrange(len(body) + 1), rng.choice([0, 0, 1, 1, 2, 9])
+        put = rng.choice(
+            [*PIECES, body[rng.randrange(len(body) + 1) :][:40], b"%c" % rng.randrange(256)]
         )
         body = body[:at] + put + body[at + length :]
         yield dataclasses.replace(request, body=body)
@@ -126,10 +126,10 @@ def to_socket(port: int) -> Callable[[Request], int]:
 
     def send(request: Request) -> int:
         sent["all"] += 1
-        told = b"".join(_exchange(port, _written(request, sent["all"])))
-        statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", told)]
-        if not set(statuses) <= ALLOWED | {100} or b"Traceback" in told or b"<html" in told:
-            raise AssertionError(f"{request}: {told[:500]!r}")
+        answer = b"".join(_exchange(port, _written(request, sent["all"])))
+        statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
+        if not set(statuses) <= ALLOWED | {100} or b"Traceback" in answer or b"<html" in answer:
+            raise AssertionError(f"{request}: {answer[:500]!r}")
         return statuses[0] if statuses else 0
 
     return send
@@ -155,16 +155,16 @@ def _written(request: Request, n: int) -> bytes:
 
 def _exchange(port: int, data: bytes) -> list[bytes]:
     """What the server says to that and nothing more."""
-    said = []
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
+    parts = []
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         try:
-            wire.sendall(data)
-            wire.shutdown(socket.SHUT_WR)
-            while part := wire.recv(1 << 16):
-                said.append(part)
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            while part := client.recv(1 << 16):
+                parts.append(part)
         except ConnectionError:
             pass
-    return said
+    return parts
 
 
 def resident() -> float:

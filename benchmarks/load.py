@@ -26,17 +26,17 @@ class Load:
     p99: float
 
     @classmethod
-    def parse(cls, said: str) -> Self:
+    def parse(cls, output: str) -> Self:
         """From what wrk prints."""
 
         def quantile(name: str) -> float:
-            number, unit = re.findall(rf"{name}%\s+([\d.]+)(us|ms|s|m)", said)[0]
+            number, unit = re.findall(rf"{name}%\s+([\d.]+)(us|ms|s|m)", output)[0]
             return float(number) * _UNITS[unit]
 
         return cls(
-            int(re.findall(r"(\d+) requests in", said)[0]),
-            float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0]),
-            sum(int(a or b) for a, b in FAILED.findall(said)),
+            int(re.findall(r"(\d+) requests in", output)[0]),
+            float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0]),
+            sum(int(a or b) for a, b in FAILED.findall(output)),
             quantile("50"),
             quantile("99"),
         )
@@ -65,9 +65,9 @@ class Flood:
 
     def result(self) -> Load:
         """Wait for the end."""
-        said, _ = self._process.communicate()
+        output, _ = self._process.communicate()
         self._folder.cleanup()
-        return Load.parse(said)
+        return Load.parse(output)
 
 
 def installed() -> bool:

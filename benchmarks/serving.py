@@ -44,8 +44,8 @@ class Running:
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
-        told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(word) for word in told.split()]
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(word) for word in children.split()]
 
 
 @contextlib.contextmanager
@@ -54,10 +54,10 @@ def running(*words: str) -> Iterator[Running]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+    environ = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *words], env={**os.environ, **told}, stdout=subprocess.DEVNULL
+        [sys.executable, *words], env={**os.environ, **environ}, stdout=subprocess.DEVNULL
     )
     try:
         while time.perf_counter() - start < 60 and process.poll() is None:
@@ -91,7 +91,7 @@ def ask(connection: http.client.HTTPConnection, body: bytes, form: str) -> float
 
 def records(histories: Histories) -> list[bytes]:
     """The customers with exactly ten orders as scoring records."""
-    found = []
+    customers = []
     for i in np.flatnonzero(histories.order_count == 10).tolist():
         part = slice(histories.offsets[i], histories.offsets[i + 1])
         orders = [
@@ -103,8 +103,8 @@ def records(histories: Histories) -> list[bytes]:
                 strict=True,
             )
         ]
-        found.append(json.dumps({"customer_id": str(i), "orders": orders}).encode())
-    return found
+        customers.append(json.dumps({"customer_id": str(i), "orders": orders}).encode())
+    return customers
 
 
 def rows() -> list[tuple[str, str, str, str]]:

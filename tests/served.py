@@ -1,4 +1,4 @@
-"""A server as a process of its own, and what to ask it."""
+"""A server in a process of its own, and requests to it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ LINES = "application/jsonlines"
 
 
 def order_lines(customers: int) -> Iterator[list[Any]]:
-    """Rows below `HEADER`, of customers who each have a rhythm."""
-    dice = random.Random(3)  # noqa: S311
+    """Rows below `HEADER`, of customers who each have a usual gap."""
+    rng = random.Random(3)  # noqa: S311
     for customer in range(customers):
-        rhythm = dice.randrange(5, 60)
-        day = AS_OF - datetime.timedelta(dice.randrange(250, 400))
-        while (day := day + datetime.timedelta(dice.randrange(1, 2 * rhythm))) <= AS_OF:
-            yield [dice.random(), "85123A", dice.randrange(1, 9), day, "1.25", customer]
+        gap = rng.randrange(5, 60)
+        day = AS_OF - datetime.timedelta(rng.randrange(250, 400))
+        while (day := day + datetime.timedelta(rng.randrange(1, 2 * gap))) <= AS_OF:
+            yield [rng.random(), "85123A", rng.randrange(1, 9), day, "1.25", customer]
 
 
-def made_up(customers: int) -> list[dict[str, Any]]:
+def scoring_records(customers: int) -> list[dict[str, Any]]:
     """The customers of `order_lines`, as scoring records."""
-    found: dict[str, dict[str, Any]] = {}
+    records: dict[str, dict[str, Any]] = {}
     for _, _, items, day, price, customer in order_lines(customers):
-        record = found.setdefault(
+        record = records.setdefault(
             str(customer), {"customer_id": str(customer), "orders": [], "as_of": str(AS_OF)}
         )
         order = {"date": str(day), "amount": items * float(price), "items": items, "lines": 1}
         record["orders"].append(order)
-    return list(found.values())
+    return list(records.values())
 
 
 def lines(records: list[dict[str, Any]]) -> bytes:
@@ -54,9 +54,9 @@ def lines(records: list[dict[str, Any]]) -> bytes:
 
 def command(*words: object, **environment: object) -> dict[str, Any]:
     """How to start `python -m ordergap`, for subprocess."""
-    told = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    told |= {name: str(value) for name, value in environment.items()}
-    return {"args": [sys.executable, "-m", "ordergap", *map(str, words)], "env": told}
+    environ = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    environ |= {name: str(value) for name, value in environment.items()}
+    return {"args": [sys.executable, "-m", "ordergap", *map(str, words)], "env": environ}
 
 
 def free_port() -> int:
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A server process and what to ask it."""
+    """A server process and requests to it."""
 
     process: subprocess.Popen[str]
     port: int
@@ -76,14 +76,14 @@ class Server:
     @classmethod
     def start(cls, root: Path, opt_ml: Path, **environment: object) -> Server:
         """`serve`, on a free port and with two workers unless the environment says."""
-        told: dict[str, object] = {"SAGEMAKER_MODEL_SERVER_WORKERS": 2}
-        told["ORDERGAP_LOG_LEVEL"] = "warning"  # nobody reads the pipe while the server runs
-        told |= {"SAGEMAKER_BIND_TO_PORT": free_port(), **environment}
+        environ: dict[str, object] = {"SAGEMAKER_MODEL_SERVER_WORKERS": 2}
+        environ["ORDERGAP_LOG_LEVEL"] = "warning"  # nobody reads the pipe while the server runs
+        environ |= {"SAGEMAKER_BIND_TO_PORT": free_port(), **environment}
         process = subprocess.Popen(
-            **command("serve", "--opt_ml", opt_ml, **told),
+            **command("serve", "--opt_ml", opt_ml, **environ),
             cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        return cls(process, int(str(told["SAGEMAKER_BIND_TO_PORT"])))
+        return cls(process, int(str(environ["SAGEMAKER_BIND_TO_PORT"])))
 
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
@@ -98,18 +98,18 @@ class Server:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
-    def wire(self, sent: bytes = b"") -> socket.socket:
-        """A bare connection on which something has been sent."""
-        wire = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        wire.sendall(sent)
-        return wire
+    def open_socket(self, data: bytes = b"") -> socket.socket:
+        """A socket on which `data` has been sent."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        client.sendall(data)
+        return client
 
     def score(self, body: str | bytes, form: str, accept: str = "application/json") -> bytes:
         """The answer of /invocations, which has to be of the form that is accepted."""
-        status, told, answer = self.ask(
+        status, content_type, answer = self.ask(
             "POST", "/invocations", body, Content_Type=form, Accept=accept
         )
-        assert (status, told) == (200, accept), answer
+        assert (status, content_type) == (200, accept), answer
         return answer
 
     def workers(self) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ordergap.artifacts import Bundle
 
-from tests.served import HEADER, Server, command, made_up, order_lines
+from tests.served import HEADER, Server, command, order_lines, scoring_records
 
 Serve = Callable[..., Server]
 
@@ -60,4 +60,4 @@ def server(serve: Serve, opt_ml: Path) -> Server:
 @pytest.fixture(scope="session")
 def records() -> list[dict[str, Any]]:
     """The customers of the file, as scoring records."""
-    return made_up(40)
+    return scoring_records(40)

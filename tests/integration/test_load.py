@@ -1,4 +1,4 @@
-"""Many clients, slow ones, rude ones: the others are answered, and /ping always."""
+"""Many, slow and malformed clients: all others are answered, and /ping always."""
 
 import contextlib
 import http.client
@@ -22,9 +22,9 @@ Serve = Callable[..., Server]
 HEAD = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: {LINES}\r\n".encode()
 
 
-def answer(wire: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the next answer on a bare connection."""
-    response = http.client.HTTPResponse(wire)
+def answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer on a socket."""
+    response = http.client.HTTPResponse(client)
     response.begin()
     return response.status, dict(response.headers), response.read()
 
@@ -75,24 +75,24 @@ def test_ping_is_quick_while_every_thread_works(server: Server, large: bytes) ->
     with busy(server, large, 12):
         for _ in range(8):
             start = time.monotonic()
-            server.wire().close()
+            server.open_socket().close()
             assert time.monotonic() - start < 0.25
             assert server.ping() < 2
             time.sleep(0.1)
 
 
 @pytest.mark.point(57)
-def test_what_the_queue_does_not_hold_is_turned_away_at_once(alone: Server, large: bytes) -> None:
+def test_a_full_queue_refuses_at_once(alone: Server, large: bytes) -> None:
     def works() -> bool:
         return b"ordergap_requests_in_flight 1" in alone.ask("GET", "/metrics")[2]
 
     assert not works()
-    with contextlib.closing(alone.wire(request(large * 2))) as first:
+    with contextlib.closing(alone.open_socket(request(large * 2))) as first:
         start = time.monotonic()
         while not works():
             assert time.monotonic() - start < 30
         start = time.monotonic()
-        with contextlib.closing(alone.wire(request(b"{}"))) as second:
+        with contextlib.closing(alone.open_socket(request(b"{}"))) as second:
             status, headers, body = answer(second)
         assert (status, headers.get("Retry-After"), time.monotonic() - start < 1) == (
             503,
@@ -106,41 +106,41 @@ def test_what_the_queue_does_not_hold_is_turned_away_at_once(alone: Server, larg
 
 
 @pytest.mark.point(47)
-def test_slow_clients_hold_nobody_up_and_are_given_up(
+def test_slow_clients_delay_no_other_and_time_out(
     alone: Server, records: list[dict[str, Any]]
 ) -> None:
     body = lines(records)
     start = time.monotonic()
-    slow = [alone.wire(HEAD[: i % 60]) for i in range(150)]
-    slow += [alone.wire(request(body)[: -1 - i]) for i in range(150)]
+    slow = [alone.open_socket(HEAD[: i % 60]) for i in range(150)]
+    slow += [alone.open_socket(request(body)[: -1 - i]) for i in range(150)]
     for _ in range(5):
         assert alone.ping() < 1
         alone.score(body, LINES, "text/csv")
-    status, headers, told = answer(slow[-1])
+    status, headers, body = answer(slow[-1])
     assert (status, headers["Connection"], 9 < time.monotonic() - start < 20) == (
         408,
         "close",
         True,
     )
-    assert json.loads(told)["error"]["type"] == "RequestTimeout"
-    for wire in slow:
-        wire.close()
+    assert json.loads(body)["error"]["type"] == "RequestTimeout"
+    for client in slow:
+        client.close()
 
 
-def test_more_connections_than_are_kept_push_out_those_that_wait(alone: Server) -> None:
-    idle = [alone.wire(b"GET /pi") for _ in range(1100)]
+def test_beyond_the_limit_of_connections_waiting_ones_are_closed(alone: Server) -> None:
+    idle = [alone.open_socket(b"GET /pi") for _ in range(1100)]
     assert alone.ping() < 1
     assert idle[0].recv(1) == b""
-    for wire in idle:
-        wire.close()
+    for client in idle:
+        client.close()
 
 
-def test_a_client_who_takes_no_answer_holds_no_thread(alone: Server, large: bytes) -> None:
-    wires = []
+def test_a_client_that_reads_no_answer_occupies_no_thread(alone: Server, large: bytes) -> None:
+    clients = []
     for _ in range(4):  # as many threads as there are, and more
-        wires.append(alone.wire())
-        wires[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        wires[-1].sendall(request(large))
+        clients.append(alone.open_socket())
+        clients[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        clients[-1].sendall(request(large))
         time.sleep(0.3)
     assert alone.ping() < 1
     for _ in range(100):
@@ -149,44 +149,46 @@ def test_a_client_who_takes_no_answer_holds_no_thread(alone: Server, large: byte
         time.sleep(0.1)
     else:
         pytest.fail("no thread was free")
-    assert answer(wires[0])[0] == 200
-    for wire in wires:
-        wire.close()
+    assert answer(clients[0])[0] == 200
+    for client in clients:
+        client.close()
 
 
 @pytest.mark.point(59)
 @pytest.mark.parametrize("more", [b"", b"Expect: 100-continue\r\n"])
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(alone: Server, more: bytes) -> None:
-    with contextlib.closing(alone.wire(HEAD + more + b"Content-Length: 6291457\r\n\r\n")) as wire:
-        status, _, body = answer(wire)
+    with contextlib.closing(
+        alone.open_socket(HEAD + more + b"Content-Length: 6291457\r\n\r\n")
+    ) as client:
+        status, _, body = answer(client)
         error = json.loads(body)["error"]
         assert (status, error["type"], "ORDERGAP_MAX_BODY_MB" in error["hint"]) == (
             413,
             "TooLarge",
             True,
         )
-        assert wire.recv(1) == b""
+        assert client.recv(1) == b""
 
 
 @pytest.mark.point(59, 60)
 def test_chunks_that_become_too_many_are_refused(alone: Server) -> None:
     chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
-    with contextlib.closing(alone.wire(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")) as wire:
+    with contextlib.closing(
+        alone.open_socket(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    ) as client:
         with contextlib.suppress(OSError):
             for _ in range(12):
-                wire.sendall(chunk)
-        assert answer(wire)[0] == 413
+                client.sendall(chunk)
+        assert answer(client)[0] == 413
 
 
-def test_a_client_who_waits_for_a_word_gets_it(
-    alone: Server, records: list[dict[str, Any]]
-) -> None:
+def test_expect_100_continue_is_answered(alone: Server, records: list[dict[str, Any]]) -> None:
     whole = request(lines(records), b"Expect: 100-continue\r\n")
     head = whole.index(b"\r\n\r\n") + 4
-    with contextlib.closing(alone.wire(whole[:head])) as wire:
-        assert wire.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        wire.sendall(whole[head:])
-        assert answer(wire)[0] == 200
+    with contextlib.closing(alone.open_socket(whole[:head])) as client:
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(whole[head:])
+        assert answer(client)[0] == 200
 
 
 def test_requests_sent_in_one_go_are_answered_one_by_one(
@@ -198,9 +200,9 @@ def test_requests_sent_in_one_go_are_answered_one_by_one(
         assert time.monotonic() < end  # what a test before this one asked is done by then
         time.sleep(0.1)
     pings = b"GET /ping HTTP/1.1\r\n\r\nGET /ping HTTP/1.1\r\nConnection: close\r\n\r\n"
-    with contextlib.closing(alone.wire(request(body) + pings)) as wire:
-        told = b"".join(iter(lambda: wire.recv(1 << 16), b""))
-    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200"] * 3
+    with contextlib.closing(alone.open_socket(request(body) + pings)) as client:
+        answers = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * 3
 
 
 @pytest.mark.point(57)
@@ -223,9 +225,9 @@ def test_requests_sent_in_one_go_are_answered_one_by_one(
     ],
 )
 def test_what_is_not_http_is_refused_in_json(alone: Server, sent: bytes, status: int) -> None:
-    with contextlib.closing(alone.wire(sent)) as wire:
-        told, headers, body = answer(wire)
-    assert (told, headers["Content-Type"]) == (status, "application/json")
+    with contextlib.closing(alone.open_socket(sent)) as client:
+        received, headers, body = answer(client)
+    assert (received, headers["Content-Type"]) == (status, "application/json")
     assert json.loads(body)["error"]["message"]
 
 
@@ -236,11 +238,11 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(
     server = serve(opt_ml)
     server.wait_for_ping()
     whole = request(lines(records))
-    wires: list[socket.socket] = []
+    clients: list[socket.socket] = []
     mine: set[int] = set()
-    while not mine or len(mine) == len(wires):  # until both workers have connections
-        assert len(wires) < 500
-        wires.append(server.wire(whole[:-1]))
+    while not mine or len(mine) == len(clients):  # until both workers have connections
+        assert len(clients) < 500
+        clients.append(server.open_socket(whole[:-1]))
         server.ping()
         if len(workers := server.workers()) == 2:
             victim, other = workers
@@ -248,13 +250,13 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(
     os.kill(victim, signal.SIGKILL)
     for _ in range(30):
         assert server.ping() < 2
-    for wire in wires:
-        alive = wire.getsockname()[1] in mine
+    for client in clients:
+        alive = client.getsockname()[1] in mine
         with contextlib.suppress(ConnectionError):
-            wire.sendall(whole[-1:])
+            client.sendall(whole[-1:])
             if alive:
-                assert answer(wire)[0] == 200
-        wire.close()
+                assert answer(client)[0] == 200
+        client.close()
     assert server.stop() == 0
 
 
@@ -265,12 +267,12 @@ def test_workers_share_out_the_connections(serve: Serve, opt_ml: Any) -> None:
     def shares(clients: int) -> list[int]:
         with contextlib.ExitStack() as stack:
             for _ in range(clients):
-                stack.enter_context(server.wire())
+                stack.enter_context(server.open_socket())
             server.ping()  # whose connection is the last: the others have been taken
             return [len(connections(pid, server.port)) for pid in server.workers()]
 
     end = time.monotonic() + 30
-    while len(found := shares(4)) < 2 or not min(found):  # until both workers are up
+    while len(numbers := shares(4)) < 2 or not min(numbers):  # until both workers are up
         assert time.monotonic() < end
     time.sleep(0.5)  # until they have seen that the clients are gone
     assert min(shares(16)) >= 5

@@ -1,4 +1,4 @@
-"""What /metrics and the log say of workers that are processes of their own, and come and go."""
+"""/metrics and the log of several workers, some of which die."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ASKED = json.dumps([{"customer_id": "a", "orders": [{"date": "2024-12-01", "amou
 
 @pytest.fixture
 def fresh(serve: Callable[..., Server], opt_ml: Path) -> Server:
-    """A server of two workers that nobody has asked anything."""
+    """A server of two workers without a request so far."""
     server = serve(opt_ml, ORDERGAP_LOG_LEVEL="info")
     server.wait_for_ping()
     return server
@@ -39,7 +39,7 @@ def value(server: Server, name: str, **labels: str) -> float:
     )
 
 
-def said(server: Server) -> list[dict[str, Any]]:
+def log_lines(server: Server) -> list[dict[str, Any]]:
     """The lines of the log after the first, once the server has ended."""
     server.process.send_signal(signal.SIGTERM)
     log, _ = server.process.communicate(timeout=30)
@@ -48,12 +48,12 @@ def said(server: Server) -> list[dict[str, Any]]:
     return lines
 
 
-def test_any_worker_tells_of_all_and_a_dead_one_is_not_forgotten(fresh: Server) -> None:
+def test_any_worker_reports_the_counts_of_all_even_of_dead_ones(fresh: Server) -> None:
     def answered(expected: int) -> None:
         for _ in range(10):  # whichever worker is asked
-            told = value(fresh, "ordergap_requests_total", path="/invocations", status="200")
+            responses = value(fresh, "ordergap_requests_total", path="/invocations", status="200")
             records = value(fresh, "ordergap_records_total")
-            assert (told, records) == (expected, 3 * expected)
+            assert (responses, records) == (expected, 3 * expected)
 
     for _ in range(20):
         ask(fresh)
@@ -73,17 +73,17 @@ def test_each_request_is_one_line_of_json_on_stdout(fresh: Server) -> None:
     for _ in range(5):
         ask(fresh)
         value(fresh, "ordergap_records_total")
-    lines = said(fresh)
+    lines = log_lines(fresh)
     assert [(line["path"], line["records"]) for line in lines] == [("/invocations", 3)] * 5
     assert len({line["id"] for line in lines}) == 5
 
 
 def test_what_never_becomes_a_request_is_counted_and_logged(fresh: Server) -> None:
-    for sent in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * (1 << 17)):
-        with fresh.wire(sent) as wire:
-            assert wire.recv(100).startswith(b"HTTP/1.1 4")
+    for data in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * (1 << 17)):
+        with fresh.open_socket(data) as client:
+            assert client.recv(100).startswith(b"HTTP/1.1 4")
     assert value(fresh, "ordergap_requests_total", path="other", status="400") == 1
     assert value(fresh, "ordergap_requests_total", path="other", status="431") == 1
-    assert [(line["status"], line["error"]) for line in said(fresh)] == [
+    assert [(line["status"], line["error"]) for line in log_lines(fresh)] == [
         (400, "BadRequest"), (431, "RequestHeaderFieldsTooLarge"),
     ]  # fmt: skip

@@ -28,8 +28,8 @@ Serve = Callable[..., Server]
 def test_the_server_says_what_the_model_says_in_every_form(
     server: Server, bundle: Bundle, records: list[dict[str, Any]]
 ) -> None:
-    asked = codecs.decode(lines(records), encoders.JSON_LINES, bundle.manifest, day_of(AS_OF))
-    expected = encoders.json(predict(bundle, asked))
+    question = codecs.decode(lines(records), encoders.JSON_LINES, bundle.manifest, day_of(AS_OF))
+    expected = encoders.json(predict(bundle, question))
     assert server.score(json.dumps({"instances": records}), "application/json") == expected
     assert server.score(lines(records), "application/jsonlines") == expected
     table = "\n".join(",".join(map(str, row)) for row in [HEADER, *order_lines(40)])
@@ -145,19 +145,19 @@ def test_a_model_that_cannot_be_served_ends_the_process_with_one_line(
     serve: Serve, opt_ml: Path, tmp_path: Path, how: str
 ) -> None:
     server = serve(damaged(opt_ml, tmp_path, how))
-    _, said = server.process.communicate(timeout=15)
+    _, stderr = server.process.communicate(timeout=15)
     assert server.process.returncode == 1
-    (line,) = said.splitlines()
+    (line,) = stderr.splitlines()
     assert line.startswith("UserError: ")
     assert str(tmp_path) in line
 
 
 def test_a_setting_that_is_wrong_ends_the_process_with_one_line(serve: Serve, opt_ml: Path) -> None:
     server = serve(opt_ml, ORDERGAP_THREADS="many", SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="x")
-    _, said = server.process.communicate(timeout=15)
-    assert (server.process.returncode, said.count("\n")) == (1, 1)
-    assert "ORDERGAP_THREADS = 'many'" in said
-    assert "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'x'" in said
+    _, stderr = server.process.communicate(timeout=15)
+    assert (server.process.returncode, stderr.count("\n")) == (1, 1)
+    assert "ORDERGAP_THREADS = 'many'" in stderr
+    assert "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'x'" in stderr
 
 
 def listening(server: Server) -> list[str]:
@@ -186,9 +186,9 @@ def test_one_port_is_listened_on_at_every_address(serve: Serve, opt_ml: Path) ->
 def test_a_port_that_is_taken_ends_the_process_with_one_line(serve: Serve, opt_ml: Path) -> None:
     with socket.create_server(("", 0)) as taken:
         server = serve(opt_ml, SAGEMAKER_BIND_TO_PORT=taken.getsockname()[1])
-        _, said = server.process.communicate(timeout=15)
-    assert (server.process.returncode, said.count("\n")) == (1, 1)
-    assert said.startswith(f"PlatformError: cannot listen on port {server.port}: address al")
+        _, stderr = server.process.communicate(timeout=15)
+    assert (server.process.returncode, stderr.count("\n")) == (1, 1)
+    assert stderr.startswith(f"PlatformError: cannot listen on port {server.port}: address al")
 
 
 @pytest.mark.point(47, 48)
@@ -204,9 +204,7 @@ def test_ping_is_not_answered_before_there_is_a_model_and_soon_after_the_start(
 
 
 @pytest.mark.point(51)
-def test_headers_that_mean_nothing_here_are_passed_over(
-    server: Server, records: list[dict[str, Any]]
-) -> None:
+def test_unknown_headers_are_ignored(server: Server, records: list[dict[str, Any]]) -> None:
     headers = {
         "X_Amzn_SageMaker_Session_Id": "NEW_SESSION",
         "X_Amzn_SageMaker_Target_Model": "other.tar.gz",
@@ -227,7 +225,7 @@ def test_an_answer_comes_in_one_piece(server: Server, records: list[dict[str, An
 
 
 @pytest.mark.point(67)
-def test_a_request_that_is_sent_again_is_answered_alike(
+def test_the_same_request_gets_the_same_answer(
     server: Server, records: list[dict[str, Any]]
 ) -> None:
     assert len({server.score(lines(records), LINES, "text/csv") for _ in range(6)}) == 1

@@ -1,4 +1,4 @@
-"""The server. One answer per record, in the order asked; nothing is learnt here.
+"""The server. One answer per record, in the order of the request; nothing is learnt here.
 
 server     starts gunicorn
 transport  connections and HTTP

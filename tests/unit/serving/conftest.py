@@ -38,8 +38,8 @@ class Checksum(Model):
         self.days = np.array([3.0, 7, 14, 30, 60, 120, 240])
 
     def survival(self, matrix: NDArray[np.float32]) -> Survival:
-        known = np.nan_to_num(matrix.astype(float), nan=1.0)
-        mean = 10 + 50 * np.abs(np.sin(known @ np.arange(1, known.shape[1] + 1) * 0.001))
+        values = np.nan_to_num(matrix.astype(float), nan=1.0)
+        mean = 10 + 50 * np.abs(np.sin(values @ np.arange(1, values.shape[1] + 1) * 0.001))
         return Survival(self.days, -self.days / mean[:, None])
 
     def save(self, path: Path) -> None:

@@ -13,6 +13,7 @@ from ordergap.artifacts import Bundle
 from ordergap.errors import NotAcceptable, UnsupportedMediaType
 from ordergap.serving import server
 from ordergap.serving.app.application import create_app
+from ordergap.serving.app.counts import OTHER, PATHS
 from ordergap.settings import Settings
 
 ANA = {"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}
@@ -39,15 +40,15 @@ def test_execution_parameters_are_those_of_the_settings(bundle: Bundle) -> None:
 
 
 @pytest.mark.point(54, 55)
-def test_the_settings_say_the_forms_that_a_request_does_not_name(bundle: Bundle) -> None:
+def test_default_forms_come_from_the_settings(bundle: Bundle) -> None:
     plain = client_of(bundle, Settings())
     assert plain.post("/invocations", data=b"[]").get_json()["predictions"] == []
     settings = Settings(
         default_content_type="application/jsonlines", default_accept="text/csv; header=present"
     )
-    told = client_of(bundle, settings)
-    assert told.post("/invocations", data=b"[]").status_code == 400  # a list is no line
-    response = told.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
+    client = client_of(bundle, settings)
+    assert client.post("/invocations", data=b"[]").status_code == 400  # a list is no line
+    response = client.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
     assert response.headers["Content-Type"] == "text/csv; header=present"
 
 
@@ -59,8 +60,8 @@ def test_a_default_form_that_cannot_be_given_is_refused_at_the_start(bundle: Bun
 def test_the_day_is_asked_for_at_every_request(bundle: Bundle) -> None:
     days = iter([datetime.date(2011, 12, 9), datetime.date(2011, 12, 10)])
     client = create_app(bundle, Settings(), lambda: next(days)).test_client()
-    told = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
-    assert [t["predictions"][0]["as_of"] for t in told] == ["2011-12-09", "2011-12-10"]
+    answers = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
+    assert [answer["predictions"][0]["as_of"] for answer in answers] == ["2011-12-09", "2011-12-10"]
 
 
 def test_a_server_starts_without_what_only_training_or_tables_need(root: Path) -> None:
@@ -112,14 +113,19 @@ def test_in_batch_transform_an_answer_in_json_is_an_object_and_a_newline(bundle:
 
 
 @pytest.mark.parametrize("path", ["/invocations/", "/invocations//", "/report//x", ""])
-def test_a_path_that_is_nearly_one_is_not_found_rather_than_sent_elsewhere(
+def test_a_path_that_resembles_one_is_not_found_and_not_redirected(
     client: FlaskClient, path: str
 ) -> None:
     answer = client.get("/", environ_overrides={"PATH_INFO": path})
     assert (answer.status_code, answer.get_json()["error"]["type"]) == (404, "NotFound")
 
 
-def test_a_default_content_type_that_is_none_of_ours_is_refused_at_the_start(
+def test_every_path_is_counted_by_its_name(client: FlaskClient) -> None:
+    paths = {rule.rule for rule in client.application.url_map.iter_rules()}
+    assert paths == {*PATHS} - {OTHER}
+
+
+def test_an_unknown_default_content_type_is_refused_at_the_start(
     bundle: Bundle,
 ) -> None:
     with pytest.raises(UnsupportedMediaType, match="ORDERGAP_DEFAULT_CONTENT_TYPE"):

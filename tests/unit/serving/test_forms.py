@@ -28,18 +28,18 @@ Record = dict[str, Any]
 
 def made_up(customers: int, seed: int = 7) -> list[Record]:
     """Customers with one to twelve orders, some of them several on a day."""
-    dice = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311
     return [
         {
             "customer_id": f"c{i}",
             "orders": [
                 {
-                    "date": str(date_of(15_317 - dice.randrange(300))),
-                    "amount": items * dice.randrange(1, 99) / 4,  # exact in every sum
+                    "date": str(date_of(15_317 - rng.randrange(300))),
+                    "amount": items * rng.randrange(1, 99) / 4,  # exact in every sum
                     "items": items,
                     "lines": 1,
                 }
-                for items in dice.choices(range(1, 40), k=dice.randrange(1, 13))
+                for items in rng.choices(range(1, 40), k=rng.randrange(1, 13))
             ],
         }
         for i in range(customers)
@@ -209,12 +209,12 @@ def test_a_customer_sent_twice_is_answered_twice(ask: Ask) -> None:
     assert answers[0] == answers[2] != answers[1]
 
 
-def test_as_of_may_be_told_by_record_by_request_or_not_at_all(ask: Ask) -> None:
+def test_as_of_may_be_in_the_record_in_the_request_or_absent(ask: Ask) -> None:
     batch = made_up(3)
     batch[0]["as_of"] = "2011-12-20"
     body = {"instances": batch, "as_of": "2011-12-31"}
-    told = [record["as_of"] for record in predictions(ask(body))]
-    assert told == ["2011-12-20", "2011-12-31", "2011-12-31"]
+    days = [record["as_of"] for record in predictions(ask(body))]
+    assert days == ["2011-12-20", "2011-12-31", "2011-12-31"]
     assert [r["as_of"] for r in predictions(ask(batch))] == ["2011-12-20", *["2011-12-09"] * 2]
 
 
@@ -222,7 +222,7 @@ OPTIONS = 'as_of=2011-12-31; horizons="60,7,60"; interval_level=0.5'
 
 
 @pytest.mark.point(54)
-def test_options_beside_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
+def test_options_in_the_content_type_hold_in_every_form(ask: Ask, bundle: Bundle) -> None:
     batch = made_up(4)
     body = {"instances": batch, "as_of": "2011-12-31", "horizons": [7, 60], "interval_level": 0.5}
     expected = predictions(ask(body))

@@ -73,11 +73,11 @@ def test_gunicorn_reads_exactly_the_request(request: bytes) -> None:
         HEAD + b"Content-Length: many\r\n\r\n",
     ],
 )
-def test_what_makes_no_sense_is_not_waited_for(nonsense: bytes) -> None:
+def test_malformed_bytes_count_as_complete(nonsense: bytes) -> None:
     assert Framing().advance(bytearray(nonsense))
 
 
-def test_a_client_who_waits_for_a_word_is_known() -> None:
+def test_expect_100_continue_is_recognised() -> None:
     framing = Framing()
     assert not framing.advance(
         bytearray(HEAD + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n")

@@ -9,7 +9,7 @@ from benchmarks.odd_requests import requests
 
 
 @pytest.mark.point(57)
-def test_no_odd_request_is_taken_for_a_fault_of_ours(bundle: Bundle, client: FlaskClient) -> None:
+def test_no_odd_request_is_an_internal_error(bundle: Bundle, client: FlaskClient) -> None:
     columns = len(bundle.manifest.csv_columns)
     statuses = fuzz(1000, requests(columns), to_application(client))
     assert statuses.total() >= 900

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and true: what it says is what the server does."""
+"""The OpenAPI document is valid, and the server does what it says."""
 
 import datetime
 import json
@@ -78,9 +78,9 @@ def app(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 @pytest.fixture(scope="module")
 def document(app: Flask) -> dict[str, Any]:
-    found = app.test_client().get("/openapi.json").get_json()
-    assert isinstance(found, dict)
-    return found
+    content = app.test_client().get("/openapi.json").get_json()
+    assert isinstance(content, dict)
+    return content
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +94,8 @@ def api(app: Flask) -> BaseSchema:
 def test_the_server_keeps_to_its_document(
     api: BaseSchema, mode: schemathesis.GenerationMode
 ) -> None:
-    """Whether what it is asked is as the document says, or is not."""
-    for operation in [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]:
+    """For requests that are as the document says, and for others."""
+    for operation in [each.ok() for each in api.get_all_operations() if isinstance(each, Ok)]:
         if mode.is_negative and not operation.body:
             continue  # without parameters there is nothing to get wrong
         cases = operation.as_strategy(generation_mode=mode)
@@ -152,15 +152,15 @@ def test_placeholders_are_as_the_document_says(
 def examples(bundle: Bundle) -> Iterator[Any]:
     client = create_app(bundle, Settings(), lambda: LAST).test_client()
     forms = client.get("/openapi.json").get_json()["paths"]["/invocations"]["post"]["requestBody"]
-    for form, told in forms["content"].items():
-        for name, example in told.get("examples", {}).items():
+    for form, description in forms["content"].items():
+        for name, example in description["examples"].items():
             yield form, name, example["value"]
 
 
 def test_every_example_is_answered(bundle: Bundle, client: FlaskClient) -> None:
-    asked = list(examples(bundle))
-    assert {form for form, *_ in asked} == set(codecs.DECODERS)
-    for form, name, value in asked:
+    every = list(examples(bundle))
+    assert {form for form, *_ in every} == set(codecs.DECODERS)
+    for form, name, value in every:
         body = value if isinstance(value, str) else json.dumps(value)
         answer = client.post("/invocations", data=body, content_type=form)
         assert answer.status_code == 200, (form, name, answer.text)
@@ -169,5 +169,5 @@ def test_every_example_is_answered(bundle: Bundle, client: FlaskClient) -> None:
 
 def test_the_limits_are_those_of_the_settings(bundle: Bundle, tmp_path: Path) -> None:
     app = create_app(bundle, Settings(max_body_mb=7), lambda: LAST)
-    told = app.test_client().get("/openapi.json").get_json()
-    assert "At most 7 MiB" in told["paths"]["/invocations"]["post"]["description"]
+    content = app.test_client().get("/openapi.json").get_json()
+    assert "At most 7 MiB" in content["paths"]["/invocations"]["post"]["description"]

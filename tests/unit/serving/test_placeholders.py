@@ -29,7 +29,7 @@ BAD = [
 ]
 
 
-def told(response: TestResponse) -> list[dict[str, Any]]:
+def rows_of(response: TestResponse) -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
     return [json.loads(line) for line in response.text.splitlines()]
 
@@ -39,7 +39,7 @@ def told(response: TestResponse) -> list[dict[str, Any]]:
 def test_a_bad_line_is_answered_by_a_placeholder_in_its_place(
     ask: Ask, bad: str, customer: str | None, words: str
 ) -> None:
-    first, second, third = told(ask(f"{GOOD}\n{bad}\n{GOOD}", LINES))
+    first, second, third = rows_of(ask(f"{GOOD}\n{bad}\n{GOOD}", LINES))
     assert first == third
     assert first["error"] is None
     assert list(first) == list(second) == [*Prediction.model_fields, "error"]
@@ -47,7 +47,7 @@ def test_a_bad_line_is_answered_by_a_placeholder_in_its_place(
     assert words in second["error"]
     assert second["next_order_date"] is second["status"] is None
     assert second["buy_probability"] == {"30": None, "60": None, "90": None}
-    (alone,) = told(ask(bad, LINES))
+    (alone,) = rows_of(ask(bad, LINES))
     assert alone == second
 
 
@@ -79,7 +79,7 @@ def test_a_list_of_records_and_feature_vectors_have_placeholders_too(
     assert [record["error"] is None for record in records] == [True, False]
     vector = ["ana", "2011-12-01", *["1"] * len(bundle.manifest.feature_names)]
     table = ",".join(vector) + "\nbob,soon\n"
-    good, bad = told(ask(table, "text/csv" + form, Accept="application/jsonlines"))
+    good, bad = rows_of(ask(table, "text/csv" + form, Accept="application/jsonlines"))
     assert (good["error"], bad["customer_id"]) == (None, "bob")
     assert bad["error"].startswith("has 2 columns")
 
@@ -111,9 +111,9 @@ def test_rows_out_are_rows_in_whatever_is_wrong_with_them(
     bundle: Bundle, lines: list[str], data: st.DataObject
 ) -> None:
     def rows(part: list[str]) -> list[str]:
-        asked = codecs.decode("\n".join(part).encode(), LINES, bundle.manifest, 15_317)
-        assert len(asked) == len(part)
-        return encoders.encode(predict(bundle, asked), encoders.CSV).decode().splitlines()
+        question = codecs.decode("\n".join(part).encode(), LINES, bundle.manifest, 15_317)
+        assert len(question) == len(part)
+        return encoders.encode(predict(bundle, question), encoders.CSV).decode().splitlines()
 
     cut = data.draw(st.integers(1, len(lines)))
     together = rows(lines)

@@ -54,8 +54,8 @@ def by_the_contract(record: Any) -> tuple[str, dict[int, list[float]], int]:
     for order in valid.orders:
         if day_of(order.date) > as_of:
             raise ValueError("late")
-        known = [order.amount, order.items, order.lines]
-        values = [np.nan if value is None else value for value in known]
+        fields = [order.amount, order.items, order.lines]
+        values = [np.nan if value is None else value for value in fields]
         before = days.get(day_of(order.date), [0.0, 0.0, 0.0])
         days[day_of(order.date)] = [a + b for a, b in zip(before, values, strict=True)]
     return valid.customer_id, days, as_of

@@ -114,7 +114,7 @@ def test_a_bad_request_is_refused_by_record_and_field(
     assert re.search(words, error["message"]), error["message"]
 
 
-def test_all_that_is_wrong_with_a_request_is_told_at_once(ask: Ask) -> None:
+def test_all_problems_of_a_request_are_named_at_once(ask: Ask) -> None:
     """The request's own fields, its options and its records, the day being unknown."""
     body = {"instances": [with_order(amount=-1), ANA], "x": 1, "as_of": "soon"}
     problems = ask(body).get_json()["error"]["problems"]
@@ -171,13 +171,13 @@ def test_a_history_of_100_000_orders_is_answered(ask: Ask) -> None:
 
 
 @pytest.mark.point(57)
-def test_what_comes_when_too_many_wait_is_503_and_may_come_again(client: FlaskClient) -> None:
+def test_a_full_queue_is_503_with_retry_after(client: FlaskClient) -> None:
     response = client.post("/invocations", environ_overrides={REFUSAL: FULL})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert response.get_json()["error"]["type"] == "Overloaded"
 
 
-def test_a_body_that_is_zipped_is_415(ask: Ask) -> None:
+def test_a_compressed_body_is_415(ask: Ask) -> None:
     assert ask("{}", Content_Encoding="gzip").status_code == 415
     assert ask([ANA], Content_Encoding="identity").status_code == 200
 
@@ -250,7 +250,7 @@ def test_a_table_that_is_no_order_lines_is_a_data_error(ask: Ask, body: str, wor
     put=st.binary(max_size=8)
     | st.sampled_from([b"null", b"1e999", b'"', b",", b"\n", b"{}", b"-"]),
 )
-def test_no_damage_to_a_text_is_taken_for_a_fault_of_ours(
+def test_no_damaged_text_is_an_internal_error(
     bundle: Bundle, form: str, of: int, cut: tuple[float, float], put: bytes
 ) -> None:
     lines = json.dumps(ANA) + "\n" + json.dumps(with_order())
@@ -270,7 +270,7 @@ def test_an_accept_that_nothing_satisfies_is_406_and_lists_the_forms(ask: Ask) -
     assert "application/jsonlines" in response.get_json()["error"]["message"]
 
 
-def test_every_problem_is_told_up_to_twenty(ask: Ask) -> None:
+def test_at_most_twenty_problems_are_named(ask: Ask) -> None:
     error = ask([with_order(amount=-1)] * 30).get_json()["error"]
     assert error["message"].endswith("(and 19 more)")
     assert [problem["record"] for problem in error["problems"]] == list(range(20))
@@ -291,7 +291,7 @@ def test_a_wrong_path_or_method_is_answered_in_json(client: FlaskClient) -> None
 
 
 @pytest.mark.point(57)
-def test_a_fault_of_ours_is_500_and_its_cause_is_only_in_the_log(
+def test_an_internal_error_is_500_and_its_cause_is_only_in_the_log(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:

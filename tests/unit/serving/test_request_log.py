@@ -1,10 +1,11 @@
-"""What the server says of its requests: lines in the log, ids, attributes, and metrics."""
+"""Lines of the log, ids, custom attributes and metrics of requests."""
 
 import json
 import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,13 +16,8 @@ from ordergap.artifacts import Bundle
 from ordergap.serving.app import application, request_context
 from ordergap.serving.app.counts import SECONDS, Counts
 from ordergap.serving.app.metrics import Metrics
-from ordergap.serving.app.request_log import (
-    ATTRIBUTES,
-    INFERENCE_ID,
-    JsonLines,
-    raw_error_response,
-    set_up_log,
-)
+from ordergap.serving.app.request_log import JsonLines, raw_error_response, set_up_log
+from ordergap.serving.formats.headers import ATTRIBUTES, INFERENCE_ID
 from ordergap.settings import Settings
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -36,19 +32,21 @@ log = logging.getLogger("ordergap")
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+def log_lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """The log's lines as JSON."""
     caplog.set_level(logging.INFO, "ordergap")
     return lambda: [json.loads(JsonLines().format(record)) for record in caplog.records]
 
 
-Said = Callable[[], list[dict[str, Any]]]
+LogLines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.mark.point(61)
-def test_a_request_is_one_line_that_names_its_forms_and_its_time(ask: Ask, said: Said) -> None:
+def test_a_request_is_one_line_that_names_its_forms_and_its_time(
+    ask: Ask, log_lines: LogLines
+) -> None:
     answer = ask([GOOD, GOOD], Accept="text/csv", **{INFERENCE_ID: "abc-1"})
-    (line,) = said()
+    (line,) = log_lines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
     assert 0 < line.pop("ms") < 10_000
     assert line.pop("message").startswith("POST /invocations 200 in ")
@@ -59,36 +57,40 @@ def test_a_request_is_one_line_that_names_its_forms_and_its_time(ask: Ask, said:
     }  # fmt: skip
 
 
-def test_the_log_has_nothing_of_what_was_asked(client: FlaskClient, ask: Ask, said: Said) -> None:
+def test_the_log_has_nothing_of_the_content(
+    client: FlaskClient, ask: Ask, log_lines: LogLines
+) -> None:
     ask(GOOD)
     ask(BAD)
     ask("Ana Secret", "text/csv")
     ask([GOOD], "application/json; as_of=Ana Secret")
     ask([GOOD], "application/Ana Secret", Accept="text/Ana Secret")
     client.get("/customers/Ana Secret?order=98765.25")
-    lines = said()
+    lines = log_lines()
     assert len(lines) == 6
     assert not re.search("Ana|Secret|98765|2011-12-41", json.dumps(lines))
 
 
-def test_a_refusal_names_the_kind_of_error(ask: Ask, client: FlaskClient, said: Said) -> None:
+def test_a_refusal_names_the_kind_of_error(
+    ask: Ask, client: FlaskClient, log_lines: LogLines
+) -> None:
     ask(BAD)
     ask([GOOD], "image/png")
     client.get("/invocations")
-    assert [(line["status"], line["error"]) for line in said()] == [
+    assert [(line["status"], line["error"]) for line in log_lines()] == [
         (400, "InvalidRequest"), (415, "UnsupportedMediaType"), (405, "MethodNotAllowed"),
     ]  # fmt: skip
 
 
-def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
-    ask: Ask, said: Said, monkeypatch: pytest.MonkeyPatch
+def test_an_internal_error_has_one_id_in_answer_log_and_traceback(
+    ask: Ask, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(application, "predict", broken)
     answer = ask(GOOD)
-    fault, line = said()
+    fault, line = log_lines()
     id_ = answer.get_json()["error"]["id"]
     assert {id_} == {fault["id"], line["id"], answer.headers["X-Request-Id"]}
     assert fault["level"] == "error"
@@ -97,13 +99,15 @@ def test_a_fault_has_one_id_in_the_answer_in_the_log_and_beside_the_traceback(
     assert (line["status"], line["level"]) == (500, "warning")
 
 
-def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(said: Said) -> None:
+def test_an_error_outside_the_application_is_counted_and_logged(
+    log_lines: LogLines,
+) -> None:
     counts = Counts()
     answer = raw_error_response(counts, 500, "the server failed", RuntimeError("out of luck"))
     head, body = answer.split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n")
     assert f"Content-Length: {len(body)}" in head.decode()
-    (line,) = said()
+    (line,) = log_lines()
     assert (line["level"], line["status"]) == ("error", 500)
     assert json.loads(body)["error"] == {
         "type": "InternalServerError", "message": "the server failed", "id": line["id"],
@@ -112,7 +116,7 @@ def test_a_fault_outside_the_application_is_counted_and_logged_beside_its_id(sai
     assert counts.total().requests == {("other", "500", ""): 1}
 
 
-def test_pings_and_scrapes_are_logged_for_those_who_debug(
+def test_pings_and_scrapes_are_logged_at_level_debug(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     for level, lines in ((logging.INFO, 0), (logging.DEBUG, 2)):
@@ -172,9 +176,9 @@ def test_attributes_that_the_platform_would_not_pass_on_are_refused(
     assert ATTRIBUTES not in answer.headers
 
 
-def test_a_trace_id_among_the_attributes_is_in_the_log(ask: Ask, said: Said) -> None:
+def test_a_trace_id_among_the_attributes_is_in_the_log(ask: Ask, log_lines: LogLines) -> None:
     ask(GOOD, **{ATTRIBUTES: "tenant=Ana, Trace-ID: 00-4bf92f35-01; x=1"})
-    (line,) = said()
+    (line,) = log_lines()
     assert line["trace_id"] == "00-4bf92f35-01"
     assert "Ana" not in json.dumps(line)
 
@@ -183,10 +187,10 @@ def families(text: str, parse: Callable[[str], Any] = plain_text) -> dict[str, M
     return {family.name: family for family in parse(text)}
 
 
-def value(found: dict[str, Metric], name: str, sample: str = "", **labels: str) -> float:
+def value(metrics: dict[str, Metric], name: str, sample: str = "", **labels: str) -> float:
     return sum(
         each.value
-        for each in found[name].samples
+        for each in metrics[name].samples
         if each.name == (sample or name) and labels.items() <= each.labels.items()
     )
 
@@ -200,10 +204,10 @@ def test_metrics_count_requests_records_and_seconds(ask: Ask, client: FlaskClien
     client.get("/wp-admin")
     answer = client.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    found = families(answer.text)
+    metrics = families(answer.text)
     requests = {
         (each.labels["path"], each.labels["status"], each.labels["form"]): each.value
-        for each in found["ordergap_requests"].samples
+        for each in metrics["ordergap_requests"].samples
     }
     assert requests == {
         ("/invocations", "200", "application/json"): 1,
@@ -213,11 +217,11 @@ def test_metrics_count_requests_records_and_seconds(ask: Ask, client: FlaskClien
         ("/ping", "200", ""): 1,
         ("other", "404", ""): 1,
     }
-    assert value(found, "ordergap_records", "ordergap_records_total") == 3
+    assert value(metrics, "ordergap_records", "ordergap_records_total") == 3
     duration = "ordergap_invocation_duration_seconds"
-    assert value(found, duration, f"{duration}_count") == 4
-    assert 0 < value(found, duration, f"{duration}_sum") < 10
-    assert value(found, "ordergap_requests_in_flight") == 0
+    assert value(metrics, duration, f"{duration}_count") == 4
+    assert 0 < value(metrics, duration, f"{duration}_sum") < 10
+    assert value(metrics, "ordergap_requests_in_flight") == 0
 
 
 def test_metrics_name_the_model(bundle: Bundle, client: FlaskClient) -> None:
@@ -228,7 +232,7 @@ def test_metrics_name_the_model(bundle: Bundle, client: FlaskClient) -> None:
     }  # fmt: skip
 
 
-def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
+def test_accept_selects_open_metrics(client: FlaskClient) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     answer = client.get("/metrics", headers=accept)
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
@@ -236,18 +240,18 @@ def test_open_metrics_are_there_for_who_asks(client: FlaskClient) -> None:
 
 
 @given(st.lists(st.floats(0, 100), max_size=30))
-def test_the_histogram_says_how_many_were_as_quick(bundle: Bundle, seconds: list[float]) -> None:
+def test_the_histogram_counts_requests_by_duration(bundle: Bundle, seconds: list[float]) -> None:
     counts = Counts()
     for each in seconds:
         counts.begin_invocation()
         counts.end_invocation(each, 1)
-    found = families(Metrics(counts, bundle.manifest).write(None)[0].decode())
+    metrics = families(Metrics(counts, bundle.manifest).write(None)[0].decode())
     name = "ordergap_invocation_duration_seconds"
     for end in SECONDS:
         quick = sum(each <= end for each in seconds)
-        assert value(found, name, f"{name}_bucket", le=str(end)) == quick
-    assert value(found, name, f"{name}_bucket", le="+Inf") == len(seconds)
-    assert value(found, name, f"{name}_sum") == pytest.approx(sum(seconds))
+        assert value(metrics, name, f"{name}_bucket", le=str(end)) == quick
+    assert value(metrics, name, f"{name}_bucket", le="+Inf") == len(seconds)
+    assert value(metrics, name, f"{name}_sum") == pytest.approx(sum(seconds))
 
 
 def in_a_worker(counts: Counts, number: int, work: Callable[[], None]) -> None:
@@ -290,17 +294,17 @@ def test_more_workers_than_there_are_rows_still_count() -> None:
     assert counts.total().requests == {("/ping", "200", ""): 5}
 
 
-def test_the_fewest_connections_are_those_of_a_worker_that_takes_more() -> None:
+def test_the_fewest_connections_are_those_of_a_worker_that_accepts_more() -> None:
     counts = Counts(workers=3)
     assert counts.fewest_connections() == 0
     for number, connections in (1, 5), (2, 3), (3, None):
-        in_a_worker(counts, number, lambda told=connections: counts.set_connections(told))
+        in_a_worker(counts, number, partial(counts.set_connections, connections))
     assert counts.fewest_connections() == 3
     counts.remove_worker(2)
     assert counts.fewest_connections() == 5
 
 
-def test_a_request_that_is_turned_away_is_counted(bundle: Bundle) -> None:
+def test_a_refused_request_is_counted(bundle: Bundle) -> None:
     counts = Counts()
     client = application.create_app(
         bundle, Settings(), lambda: bundle.manifest.as_of, None, counts

@@ -1,4 +1,4 @@
-"""Every error that a request can cause has a status, and only ours are 5xx."""
+"""Every error that a request can cause has a status, and only those of the server are 5xx."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def test_every_error_has_a_status() -> None:
 
 
 @pytest.mark.parametrize("kind", [*below(errors.InvalidRequest), *below(errors.DataError)])
-def test_what_a_request_did_wrong_is_4xx_and_says_so(kind: type[errors.OrdergapError]) -> None:
+def test_an_error_of_the_request_is_4xx_with_its_message(kind: type[errors.OrdergapError]) -> None:
     error = made(kind)
     assert 400 <= status_of(error) < 500
     content = body_of(error)["error"]
@@ -36,5 +36,5 @@ def test_what_a_request_did_wrong_is_4xx_and_says_so(kind: type[errors.OrdergapE
     "kind",
     [errors.ModelNotFound, errors.ModelMismatch, errors.AlgorithmError, errors.PlatformError],
 )
-def test_what_the_server_did_wrong_is_5xx(kind: type[errors.OrdergapError]) -> None:
+def test_an_error_of_the_server_is_5xx(kind: type[errors.OrdergapError]) -> None:
     assert status_of(made(kind)) >= 500

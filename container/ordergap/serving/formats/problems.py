@@ -35,16 +35,19 @@ def from_contract(detail: ErrorDetails, record: int | None = None, label: str = 
     field = field.removeprefix(".")
     what = f"{label}: {field}" if label and field else label or field
     kind, value = detail["type"], shorten(detail["input"])
-    hint = DATE_HINT if kind.startswith("date_") else None
+    hint = None
     if kind == "missing":
         message = f"{what} is missing"
         hint = near(str(detail["loc"][-1]), detail["input"])
     elif kind == "model_type":
         message = f"{what} = {value}: expected an object of names and values"
+    elif kind.startswith("date_"):
+        message = f"{what} = {value}: expected a date"
+        hint = DATE_HINT
     else:
         reason = _DATE.sub(
             lambda date: "{}-{:02}-{:02}".format(*map(int, date.groups())), detail["msg"]
-        )
+        ).removeprefix("Value error, ")
         message = f"{what} = {value}: {reason[0].lower()}{reason[1:]}"
     return Problem(message, record, field or None, hint)
 

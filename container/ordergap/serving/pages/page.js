@@ -1,30 +1,32 @@
-// The form: what is asked, how it is answered or refused.
+// The form: sends a request to /invocations and shows the forecast or the problems.
 const byId = id => document.getElementById(id);
-const form = byId("form"), told = form.dataset;
-const horizons = told.horizons.split(",").map(Number), furthest = Number(told.furthest);
-last = Math.max(last, furthest);
-const days = [];
-for (let day = 1; day <= last; day += day < 60 ? 1 : 5) days.push(day);
+const form = byId("form"), model = JSON.parse(form.dataset.model);
+lastDay = Math.max(lastDay, model.maxHorizon);
+const curveDays = [];
+for (let day = 1; day <= lastDay; day += day < 60 ? 1 : 5) curveDays.push(day);
 
-const make = (name, attributes = {}, ...inside) => {
+const element = (name, attributes = {}, ...children) => {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...inside);
+  made.append(...children);
   return made;
 };
+const definitions = (kind, pairs) => element("dl", { class: kind }, ...pairs.map(([term, text]) =>
+  element("div", {}, element("dt", {}, term), element("dd", {}, text))));
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 let redraw = () => {};
 
-// What is asked: lines of date and amount, or JSON in any of the forms that the server takes.
-const records = text => {
+// The request in the text: lines of date and amount, or JSON in any form that the server reads.
+const parse = text => {
   if (!/^\s*[[{]/.test(text)) {
     const lines = [];
     text.split("\n").forEach((line, at) => {
       if (!line.trim()) return;
       const [date, ...rest] = line.trim().split(/[,;\t ]+/);
       const amount = rest.join(" ");
-      lines.push({ at, order: { date, amount: amount !== "" && isFinite(amount) ? Number(amount) : amount } });
+      const number = amount !== "" && isFinite(amount) ? Number(amount) : amount;
+      lines.push({ at, order: { date, amount: number } });
     });
     return {
       request: { instances: [{ customer_id: "customer", orders: lines.map(line => line.order) }] },
@@ -49,51 +51,52 @@ const records = text => {
   return { request: { instances: [record], horizons, interval_level } };
 };
 
-const ask = async request => {
+const send = async request => {
   const response = await fetch("invocations", {
     method: "POST",
     headers: { "Content-Type": "application/json; on_bad_record=error", Accept: "application/json" },
     body: JSON.stringify(request),
   });
   const content = await response.json().catch(() => {
-    throw new Error(`What answered is no JSON (status ${response.status}).`);
+    throw new Error(`The answer is not JSON (status ${response.status}).`);
   });
-  if (!response.ok) throw Object.assign(new Error(content.error.message), { told: content.error });
+  if (!response.ok) throw Object.assign(new Error(content.error.message), { refusal: content.error });
   return content.predictions;
 };
 
-const complain = (title, problems) => {
-  const listed = problems.map(({ message, hint }) =>
-    make("li", {}, message, ...(hint ? [make("span", { class: "hint" }, hint)] : [])));
-  byId("problems").replaceChildren(make("p", {}, title), make("ul", {}, ...listed));
+const showProblems = (title, problems) => {
+  const items = problems.map(({ message, hint }) =>
+    element("li", {}, message, ...(hint ? [element("span", { class: "hint" }, hint)] : [])));
+  byId("problems").replaceChildren(element("p", {}, title), element("ul", {}, ...items));
 };
 
-const empty = words => {
+const showNothing = words => {
   redraw = () => {};
-  byId("answer").replaceChildren(make("p", { class: "absent" }, words));
+  byId("answer").replaceChildren(element("p", { class: "absent" }, words));
 };
 
-const refuse = (error, lines) => {
+// Problems beside the form; where `lines` has the line of each order, they name it and it is marked.
+const showError = (error, lines) => {
   const orders = byId("orders");
-  empty("There is no forecast.");
-  if (!error.told) {
-    const unread = error instanceof SyntaxError;
-    return complain(unread ? "This is not JSON." : "The server did not answer.", [{ message: error.message }]);
+  showNothing("There is no forecast.");
+  if (!error.refusal) {
+    const title = error instanceof SyntaxError ? "This is not JSON." : "The server did not answer.";
+    return showProblems(title, [{ message: error.message }]);
   }
   let first = null;
-  const problems = (error.told.problems || [error.told]).map(problem => {
-    const place = /^orders\[(\d+)\]\.?/.exec(problem.field || "");
+  const problems = (error.refusal.problems || [error.refusal]).map(problem => {
+    const order = /^orders\[(\d+)\]\.?/.exec(problem.field || "");
     let message = problem.message.replace(/^record \d+: /, lines ? "" : "$&");
-    if (lines && place) {
-      const line = lines[Number(place[1])];
+    if (lines && order) {
+      const line = lines[Number(order[1])];
       first ??= line;
       message = `Line ${line + 1}: ${message.replace(/orders\[\d+\]\.?/, "")}`;
     }
     return { message, hint: problem.hint };
   });
-  complain("The model was not asked:", problems);
-  if ((error.told.field || "").endsWith("as_of")) byId("as-of").setAttribute("aria-invalid", "true");
-  else orders.setAttribute("aria-invalid", "true");
+  showProblems("Please correct:", problems);
+  const wrong = (error.refusal.field || "").endsWith("as_of") ? byId("as-of") : orders;
+  wrong.setAttribute("aria-invalid", "true");
   if (first !== null) {
     const start = orders.value.split("\n").slice(0, first).join("\n").length + (first > 0);
     orders.focus();
@@ -103,110 +106,143 @@ const refuse = (error, lines) => {
 
 const summary = prediction => {
   const { next_order_date: next, next_order_date_low: low, next_order_date_high: high } = prediction;
-  const interval = `${Math.round(100 * prediction.interval_level)}\u00a0%`;
-  const date = next ? `Next order expected on ${long(number(next))}` : `No order expected within ${furthest} days`;
-  const until = high ? `and ${long(number(high))}` : "and some day beyond";
-  const between = low ? `, with ${interval} between ${long(number(low))} ${until}` : "";
-  return `${date}${between}. Status ${prediction.status}: ${told[prediction.status]}.`;
+  const level = percent(prediction.interval_level);
+  const date = next ? `Next order expected on ${longDate(dayNumber(next))}`
+    : `No order expected within ${model.maxHorizon} days`;
+  const until = high ? `and ${longDate(dayNumber(high))}` : "and some day beyond";
+  const between = low ? `, with ${level} between ${longDate(dayNumber(low))} ${until}` : "";
+  return `${date}${between}. Status ${prediction.status}: ${model.statuses[prediction.status]}.`;
 };
 
-const span = prediction => {
+const interval = prediction => {
   const { next_order_date_low: low, next_order_date_high: high } = prediction;
-  const level = `${Math.round(100 * prediction.interval_level)}\u00a0% interval: `;
-  if (!low) return `${level}beyond ${furthest} days`;
-  return level + (high ? `${long(number(low))} to ${long(number(high))}` : `from ${long(number(low))}, open`);
+  const level = `${percent(prediction.interval_level)} interval: `;
+  if (!low) return `${level}beyond ${model.maxHorizon} days`;
+  const from = longDate(dayNumber(low));
+  return level + (high ? `${from} to ${longDate(dayNumber(high))}` : `from ${from}, open`);
 };
+
+// Fields that the page has elsewhere; every other one is listed, whatever it means.
+const ELSEWHERE = new Set(["customer_id", "as_of", "days_since_last_order", "next_order_date",
+  "next_order_date_low", "next_order_date_high", "interval_level", "typical_gap_days",
+  "buy_probability", "status", "error"]);
+const readable = value => {
+  if (value === null) return "\u2013";
+  if (typeof value === "number") return value.toLocaleString("en-GB", { maximumFractionDigits: 3 });
+  if (/^\d{4}-\d\d-\d\d$/.test(value)) return longDate(dayNumber(value));
+  if (typeof value !== "object") return String(value);
+  return Object.entries(value).map(([key, each]) => `${key}: ${readable(each)}`).join(", ");
+};
+const otherFields = prediction => Object.entries(prediction)
+  .filter(([name]) => !ELSEWHERE.has(name))
+  .map(([name, value]) => [model.titles[name] ?? name, readable(value)]);
 
 const table = prediction => {
-  const points = curve(prediction).slice(1), now = number(prediction.as_of);
-  const rows = [1, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, last].map(day => make("tr", {},
-    make("th", { scope: "row" }, long(now + day)), make("td", { class: "n" }, String(day)),
-    make("td", { class: "n" }, percent(chances(points, day)))));
-  const head = make("tr", {}, make("th", { scope: "col" }, "By"), make("th", { scope: "col", class: "n" }, "Days"),
-    make("th", { scope: "col", class: "n" }, "Bought"));
-  return make("details", {}, make("summary", {}, "The figures"),
-    make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Probability by day" },
-      make("table", {}, make("caption", {}, "Probability of having bought, by day"), make("thead", {}, head), make("tbody", {}, ...rows))));
+  const points = curve(prediction).slice(1), now = dayNumber(prediction.as_of);
+  const days = [1, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, lastDay];
+  const rows = days.map(day => element("tr", {},
+    element("th", { scope: "row" }, longDate(now + day)),
+    element("td", { class: "n" }, String(day)),
+    element("td", { class: "n" }, percent(probabilityAt(points, day)))));
+  const head = element("tr", {}, element("th", { scope: "col" }, "By"),
+    element("th", { scope: "col", class: "n" }, "Days"),
+    element("th", { scope: "col", class: "n" }, "Bought"));
+  const whole = element("table", {},
+    element("caption", {}, "Probability of having bought, by day"),
+    element("thead", {}, head), element("tbody", {}, ...rows));
+  const scroll = { class: "scroll", tabindex: "0", role: "group", "aria-label": "Probability by day" };
+  return element("details", {}, element("summary", {}, "The figures"), element("div", scroll, whole));
 };
 
-const program = request => {
+const command = request => {
   const body = JSON.stringify(request).replaceAll("'", "'\\''");
-  const words = `curl ${new URL("invocations", location.href)} -H 'Content-Type: application/json' -d '${body}'`;
-  return make("details", {}, make("summary", {}, "The same from a program"), make("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, words));
+  const address = new URL("invocations", location.href);
+  const words = `curl ${address} -H 'Content-Type: application/json' -d '${body}'`;
+  return element("details", {}, element("summary", {}, "The same from a program"),
+    element("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, words));
 };
 
-const show = (predictions, request) => {
-  const answer = byId("answer");
-  const present = at => {
-    const prediction = predictions[at];
-    const orders = request.instances[at].orders.map(order => ({ ...order, amount: Number(order.amount) }));
-    const next = prediction.next_order_date;
-    const figures = [
-      ...request.horizons.map(day => [`Within ${count(day, "day")}`, percent(prediction.buy_probability[day])]),
-      ["Last order", prediction.days_since_last_order ? `${count(prediction.days_since_last_order, "day")} ago` : "that day"],
-      ["Usual gap", prediction.typical_gap_days === null ? `over ${furthest} days` : count(prediction.typical_gap_days, "day")],
-    ];
-    const figure = make("figure", {});
-    redraw = () => figure.replaceChildren(chart(prediction, orders, Math.max(280, Math.floor(figure.clientWidth)), summary(prediction)));
-    const choice = make("select", { id: "who" }, ...predictions.map((each, k) => make("option", { value: k }, each.customer_id)));
-    choice.value = String(at);
-    choice.addEventListener("change", () => { present(Number(choice.value)); byId("who").focus(); });
-    answer.replaceChildren(
-      ...(predictions.length > 1 ? [make("div", { class: "who" }, make("label", { for: "who" }, `Customer, of ${predictions.length}`), choice)] : []),
-      make("p", { class: "expected" }, "Next order"),
-      make("p", { class: "date" }, next ? long(number(next)) : `Not within ${furthest} days`),
-      make("p", { class: "span" }, span(prediction)),
-      make("p", { class: "span" }, make("span", { class: `status ${prediction.status}` }, prediction.status[0].toUpperCase() + prediction.status.slice(1)), `: ${told[prediction.status]}`),
-      make("dl", { class: "key" }, ...figures.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value)))),
-      figure, table(prediction), program(request),
-    );
-    redraw();
-    byId("said").textContent = summary(prediction);
+const showCustomer = (predictions, request, at) => {
+  const prediction = predictions[at], { status, next_order_date: next } = prediction;
+  const orders = request.instances[at].orders.map(order => ({ ...order, amount: Number(order.amount) }));
+  const waited = prediction.days_since_last_order, typical = prediction.typical_gap_days;
+  const figures = [
+    ...request.horizons.map(day => [`Within ${count(day, "day")}`, percent(prediction.buy_probability[day])]),
+    ["Last order", waited ? `${count(waited, "day")} ago` : "that day"],
+    ["Usual gap", typical === null ? `over ${model.maxHorizon} days` : count(typical, "day")],
+  ];
+  const figure = element("figure", {});
+  redraw = () => {
+    const width = Math.max(280, Math.floor(figure.clientWidth));
+    figure.replaceChildren(chart(prediction, orders, width, summary(prediction)));
   };
-  if (predictions.length) return present(0);
-  empty("No customer was asked about.");
+  const choice = element("select", { id: "customer" },
+    ...predictions.map((each, k) => element("option", { value: k }, each.customer_id)));
+  choice.value = String(at);
+  choice.addEventListener("change", () => {
+    showCustomer(predictions, request, Number(choice.value));
+    byId("customer").focus();
+  });
+  const label = element("label", { for: "customer" }, `Customer, of ${predictions.length}`);
+  byId("answer").replaceChildren(
+    ...(predictions.length > 1 ? [element("div", { class: "customer" }, label, choice)] : []),
+    element("p", { class: "expected" }, "Next order"),
+    element("p", { class: "date" }, next ? longDate(dayNumber(next)) : `Not within ${model.maxHorizon} days`),
+    element("p", { class: "span" }, interval(prediction)),
+    element("p", { class: "span" },
+      element("span", { class: `status ${status}` }, status[0].toUpperCase() + status.slice(1)),
+      `: ${model.statuses[status]}`),
+    definitions("key", figures), figure, definitions("card", otherFields(prediction)),
+    table(prediction), command(request),
+  );
+  redraw();
+  byId("announcement").textContent = summary(prediction);
 };
 
 form.addEventListener("submit", async event => {
   event.preventDefault();
   if (form.getAttribute("aria-busy") === "true") return;
-  const answer = byId("answer");
   byId("problems").replaceChildren();
-  for (const each of form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
-  for (const each of [form, answer]) each.setAttribute("aria-busy", "true");
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const each of [form, byId("answer")]) each.setAttribute("aria-busy", "true");
   let lines;
   try {
-    const read = records(byId("orders").value);
-    lines = read.lines;
-    const request = { interval_level: Number(byId("level").value), ...JSON.parse(JSON.stringify(read.request)) };
+    const parsed = parse(byId("orders").value);
+    lines = parsed.lines;
+    const fields = JSON.parse(JSON.stringify(parsed.request));  // without what is undefined
+    const request = { interval_level: Number(byId("level").value), ...fields };
     if (byId("as-of").value) request.as_of ??= byId("as-of").value;
-    request.horizons ??= horizons;
-    const also = Array.isArray(request.horizons) ? { horizons: [...new Set([...days, ...request.horizons])] } : {};
-    show(await ask({ ...request, ...also }), request);
+    request.horizons ??= model.horizons;
+    // The curve is the probability at many more horizons.
+    const horizons = Array.isArray(request.horizons)
+      ? [...new Set([...curveDays, ...request.horizons])] : request.horizons;
+    const predictions = await send({ ...request, horizons });
+    if (predictions.length) showCustomer(predictions, request, 0);
+    else showNothing("The request has no customers.");
   } catch (error) {
-    refuse(error, lines);
+    showError(error, lines);
   } finally {
-    for (const each of [form, answer]) each.setAttribute("aria-busy", "false");
+    for (const each of [form, byId("answer")]) each.setAttribute("aria-busy", "false");
   }
 });
 
 const today = Math.floor(Date.now() / DAY);
 byId("example").addEventListener("click", () => {
-  const gap = Number(told.gap), amount = Number(told.amount);
-  let day = today - Math.round(0.4 * gap);
-  const lines = [[1, 1.1], [0.8, 0.7], [1.2, 1.3], [0.9, 0.9], [1.1, 1.2], [1, 0.8]].map(([wait, worth]) => {
-    const line = `${iso(day)}, ${Math.max(Math.round(100 * worth * amount) / 100, 0.01)}`;
-    day -= Math.max(1, Math.round(wait * gap));
+  let day = today - Math.round(0.4 * model.gap);
+  const lines = [[1, 1.1], [0.8, 0.7], [1.2, 1.3], [0.9, 0.9], [1.1, 1.2], [1, 0.8]].map(([gap, factor]) => {
+    const amount = Math.max(Math.round(100 * factor * model.amount) / 100, 0.01);
+    const line = `${isoDate(day)}, ${amount}`;
+    day -= Math.max(1, Math.round(gap * model.gap));
     return line;
   });
   byId("orders").value = lines.reverse().join("\n");
-  byId("as-of").value = iso(today);
+  byId("as-of").value = isoDate(today);
   form.requestSubmit();
 });
-byId("as-of").value = iso(today);
+byId("as-of").value = isoDate(today);
 
-let width = 0;
+let answerWidth = 0;
 new ResizeObserver(([entry]) => {
-  const now = Math.floor(entry.contentRect.width);
-  if (now !== width) { width = now; redraw(); }
+  const width = Math.floor(entry.contentRect.width);
+  if (width !== answerWidth) { answerWidth = width; redraw(); }
 }).observe(byId("answer"));
