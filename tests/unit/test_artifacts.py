@@ -230,9 +230,10 @@ def test_the_file_of_another_model_is_refused(saved: Path) -> None:
         Bundle.load(saved)
 
 
-def test_a_file_that_goes_along_is_checked_where_the_manifest_lists_it(saved: Path) -> None:
-    altered(saved, lambda content: content["tasks"][TASK]["files"].update({"metrics.json": "00"}))
-    with pytest.raises(ModelMismatch, match=r"metrics\.json is damaged"):
+def test_every_file_that_the_manifest_lists_is_checked(saved: Path) -> None:
+    altered(saved, lambda content: content["tasks"][TASK]["files"].update({"other.json": "00"}))
+    (saved / TASK / "other.json").touch()
+    with pytest.raises(ModelMismatch, match=r"other\.json is damaged"):
         Bundle.load(saved)
 
 

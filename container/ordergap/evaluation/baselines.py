@@ -25,6 +25,7 @@ from ordergap.survival.targets import Targets, waits_at_cutoff
 
 Float = NDArray[np.float64]
 _POINTS = 150
+MEAN_GAP = "customer mean gap"
 _RECENT = 0.25  # of the past: how customers went on waiting then tells how they will now
 
 
@@ -156,7 +157,7 @@ def _grid(targets: Targets) -> Float:
 
 
 BASELINES: dict[str, Callable[[Histories, Targets, int], Baseline]] = {
-    "customer mean gap": partial(_learn_own_gap, "RollingAvgGap"),
+    MEAN_GAP: partial(_learn_own_gap, "RollingAvgGap"),
     "customer median gap": partial(_learn_own_gap, "gap_median"),
     "recency only": _learn_recency,
     "Kaplan-Meier": partial(_learn_own_gap, None),

@@ -14,7 +14,6 @@ from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
-from ordergap.errors import AlgorithmError
 from ordergap.evaluation.baselines import BASELINES
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
@@ -27,7 +26,8 @@ from ordergap.evaluation.gaps import (
     uncalibrated_levels,
     window_caps,
 )
-from ordergap.evaluation.metrics import Outcomes, Predicted
+from ordergap.evaluation.leaks import refuse_too_good
+from ordergap.evaluation.metrics import evaluate
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
@@ -44,8 +44,6 @@ from ordergap.trainers.factory import make_trainer
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
-MEAN_GAP = "customer mean gap"
-LEAK_R2 = 0.3
 
 
 class _Check(NamedTuple):
@@ -67,6 +65,15 @@ class _Candidate(NamedTuple):
     def head(self) -> NextOrderHead:
         return cast("NextOrderHead", self.fit.head)
 
+    def brier(self) -> float:
+        """The sum of both protocols' Brier scores at 30 days."""
+        return sum(
+            evaluate(forecasts(*check[:2], 0.5, check.cap), outcomes(check.targets), check.cap)[
+                "brier_30"
+            ]
+            for check in self.checks.values()
+        )
+
 
 class NextOrder(Task):
     """The gap to the next order, as a survival curve."""
@@ -85,13 +92,15 @@ class NextOrder(Task):
         """
         h = learning.hyperparameters
         calendars = [h.calendar == "on"]
-        if h.calendar == "auto" and _days(split) >= CALENDAR_DAYS:
+        span = split.as_of - int(split.whole.day.min()) + 1
+        if h.calendar == "auto" and span >= CALENDAR_DAYS:
             calendars = [False, True]
         train, protocols = _past_gaps(split), _protocols(split)
         if not all(each.observed.any() for each in (train, *protocols.values())):
             return Validation(chosen={"calendar": calendars[-1]})
         kept, outliers = _kept(learning, train)
-        naive = replace(learning, hyperparameters=_with_naive(h))
+        naive_settings = h.model_copy(update={"trainer": NaiveParameters()})
+        naive = replace(learning, hyperparameters=naive_settings)
         candidates = {NAIVE: self._validated(naive, split, kept, outliers, calendar=False)}
         if h.trainer.name == NAIVE:
             best = candidates.pop(NAIVE)
@@ -123,19 +132,7 @@ class NextOrder(Task):
             except Stopped:
                 if not candidates:
                     raise
-        if len(candidates) == 1:
-            return candidates[0]
-
-        def brier(candidate: _Candidate) -> float:
-            both = {MODEL: candidate}
-            return sum(
-                _evaluation(learning.hyperparameters, split, protocol, both).metrics(MODEL)[
-                    "brier_30"
-                ]
-                for protocol in candidate.checks
-            )
-
-        return min(candidates, key=brier)
+        return min(candidates, key=_Candidate.brier) if len(candidates) > 1 else candidates[0]
 
     def _validated(
         self,
@@ -175,8 +172,7 @@ class NextOrder(Task):
         request = self._request(learning, _sample(matrix, train), f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
-        levels = _interval_levels(validation)
-        head = NextOrderHead(fitted.model, levels)
+        head = NextOrderHead(fitted.model, _interval_levels(validation))
         return _stopped(learning, validation) or Fit(head, outliers, fitted.drivers)
 
     @staticmethod
@@ -247,31 +243,6 @@ class NextOrder(Task):
         )
 
 
-def refuse_too_good(evaluation: GapEvaluation) -> None:
-    """Stop where the forecasts explain more of the gaps than honest ones could.
-
-    On this task a share of variance explained above 0.3 is a leak, unless a shop's customers are
-    so regular that their mean gap alone explains nearly as much.
-    """
-    model, mean_gap = (
-        _explained(evaluation.forecasts[name], evaluation.outcomes) for name in (MODEL, MEAN_GAP)
-    )
-    if model > LEAK_R2 and model > mean_gap + LEAK_R2:
-        raise AlgorithmError(
-            f"the forecasts explain {model:.2f} of the gaps' variance, the customers' mean gap "
-            f"{max(mean_gap, 0.0):.2f}: a later fact must be among the features"
-        )
-
-
-def _explained(forecast: Predicted, what: Outcomes) -> float:
-    """R squared of the medians over the gaps that ended, both capped at the longest of them."""
-    gap = what.gap[what.observed].astype(float)
-    if len(gap) == 0 or gap.var() == 0:
-        return 0.0
-    error = np.minimum(forecast.median[what.observed], gap.max()) - gap
-    return float(1 - (error**2).mean() / gap.var())
-
-
 def _evaluation(
     hyperparameters: Hyperparameters,
     split: Split,
@@ -301,14 +272,6 @@ def _evaluation(
 def _horizons(hyperparameters: Hyperparameters) -> list[int]:
     """The horizons that are forecast, and 30 days, by which models are compared."""
     return sorted({*hyperparameters.horizons, 30})
-
-
-def _with_naive(hyperparameters: Hyperparameters) -> Hyperparameters:
-    return hyperparameters.model_copy(update={"trainer": NaiveParameters()})
-
-
-def _days(split: Split) -> int:
-    return split.as_of - int(split.whole.day.min()) + 1
 
 
 def _past_gaps(split: Split) -> Targets:

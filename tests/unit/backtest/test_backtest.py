@@ -14,10 +14,11 @@ from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.errors import AlgorithmError
+from ordergap.evaluation.baselines import MEAN_GAP
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import GapEvaluation
+from ordergap.evaluation.leaks import refuse_too_good
 from ordergap.histories import Histories
-from ordergap.tasks import next_order
 
 from tests.shop import shop, write_csv
 
@@ -82,9 +83,9 @@ def test_forecasts_that_are_too_good_stop_the_run(fold: Fold) -> None:
     leaked = replace(evaluation.forecasts[MODEL], median=gap)
     noise = np.random.default_rng(0).permutation(gap)
     mean_gap = replace(evaluation.forecasts[MODEL], median=noise)
-    both = {**evaluation.forecasts, MODEL: leaked, next_order.MEAN_GAP: mean_gap}
+    both = {**evaluation.forecasts, MODEL: leaked, MEAN_GAP: mean_gap}
     with pytest.raises(AlgorithmError, match="must be among the features"):
-        next_order.refuse_too_good(replace(evaluation, forecasts=both))
+        refuse_too_good(replace(evaluation, forecasts=both))
 
 
 def compared(fold: Fold, replicates: int) -> Mapping[EvaluationProtocol, Comparison]:

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.contract.tasks import TASKS, prediction_model
 
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, StoreUnfinished
@@ -304,20 +305,20 @@ def test_the_function_returns_counts_and_a_retry_does_nothing(dynamodb, event, c
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (b"rubbish", "Invalid JSON"),
-        (b"[1, 2]", "should be an object"),
-        (b'{"customer_id": "1"', "Invalid JSON"),
-        (b"\xff\xfe{}", "Invalid JSON"),
+        (b"rubbish", "not JSON"),
+        (b"[1, 2]", "should be a valid dictionary"),
+        (b'{"customer_id": "1"', "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
         ({"customer_id": "1"}, "as_of: Field required"),
         (prediction(as_of="2011-12-08"), "as_of is 2011-12-08, the run's is 2011-12-09"),
         (prediction(customer=""), "customer_id must have 1 to 2048 bytes"),
         (prediction(customer="é" * 1025), "customer_id must have 1 to 2048 bytes"),
         (prediction(status="asleep"), "status: "),
         (prediction(next_order_date="soon"), "next_order_date: "),
-        (prediction(buy_probability={"30": float("nan")}), "between 0 and 1"),
-        (prediction(interval_level=float("inf")), "between 0 and 1"),
-        (prediction(buy_probability={"": 0.5}), "by whole days"),
-        (prediction(order_count=10**40), "order_count must be below"),
+        (prediction(buy_probability={"30": float("nan")}), "buy_probability.30: Input should be"),
+        (prediction(interval_level=float("inf")), "interval_level: Input should be"),
+        (prediction(buy_probability={"": 0.5}), "buy_probability"),
+        (prediction(order_count=10**40), "order_count: Input should be less"),
         (b'{"customer_id": "' + b"x" * LONGEST + b'"}', "longer than 262,144 bytes"),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ordergap import ingest
 from ordergap.artifacts import Bundle
+from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.histories import Histories
 from ordergap.scoring import files
