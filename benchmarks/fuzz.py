@@ -29,6 +29,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
+from ordergap.forecaster import Forecaster
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings, limit_threads
 
@@ -203,7 +204,9 @@ def main() -> None:
         model = train(Path(name))
         bundle = Bundle.load(model)
         strategy = requests(len(bundle.manifest.csv_columns))
-        application = create_app(bundle, Settings(), lambda: bundle.manifest.as_of, model)
+        application = create_app(
+            Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, model
+        )
 
         def run(
             way: str, send: Callable[[Request], int], count: int, used: Callable[[], float]

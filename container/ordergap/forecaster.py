@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap import frames
 from ordergap.artifacts import MANIFEST, Bundle, Forecasts
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.manifest import Manifest
@@ -25,10 +24,10 @@ from ordergap.contract.tasks import prediction_model
 from ordergap.errors import InvalidRequest, ModelNotFound, Problem
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
-from ordergap.scoring import files
 
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
+    from ordergap.frames import Kind
     from ordergap.training.job import Job, Trained
 
 log = logging.getLogger("ordergap")
@@ -158,17 +157,22 @@ class Forecaster:
         Raises DataError where `orders` cannot be read or have no order until `as_of`, and
         InvalidRequest for options that cannot be.
         """
+        from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
+        from ordergap.scoring import files  # noqa: PLC0415
+
         day, horizons, interval_level = _options(as_of, horizons, interval_level)
         with _progress(quiet=quiet):
             histories, last = files.read(self._bundle, orders, day)
             forecasts = self.forecast(histories, last, horizons, interval_level)
-        kind = "polars" if isinstance(orders, str | os.PathLike) else frames.kind_of(orders)
+        kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
         return _frame(forecasts, kind)
 
     def predict_file(
         self, orders: Orders, output: Path, as_of: datetime.date | None = None
     ) -> None:
         """As `predict`, into a file that ends in .csv or .jsonl; memory holds few forecasts."""
+        from ordergap.scoring import files  # noqa: PLC0415
+
         files.predict_file(self._bundle, orders, output, as_of)
 
     def forecast(
@@ -238,8 +242,10 @@ class Forecaster:
         )
 
 
-def _frame(forecasts: Forecasts, kind: frames.Kind) -> Any:
+def _frame(forecasts: Forecasts, kind: Kind) -> Any:
     """The forecasts as a frame; a field that is an object is a column for each of its names."""
+    from ordergap.frames import build  # noqa: PLC0415
+
     fields = prediction_model(forecasts.tasks).model_fields
     columns: dict[str, Any] = {}
     types: dict[str, type] = {}
@@ -252,7 +258,7 @@ def _frame(forecasts: Forecasts, kind: frames.Kind) -> Any:
         types[field] = plain[0] if plain[0] in _PLAIN else str
         is_date = types[field] is datetime.date
         columns[field] = np.array(values, "datetime64[D]") if is_date else values
-    return frames.build(columns, kind, types)
+    return build(columns, kind, types)
 
 
 def _options(

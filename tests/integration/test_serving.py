@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ordergap.artifacts import Bundle
+from ordergap.forecaster import Forecaster
 from ordergap.histories import day_of
 from ordergap.scoring import encoders
 from ordergap.serving.formats import codecs
@@ -29,7 +30,7 @@ def test_the_server_says_what_the_model_says_in_every_form(
     server: Server, bundle: Bundle, records: list[dict[str, Any]]
 ) -> None:
     question = codecs.decode(lines(records), encoders.JSON_LINES, bundle.manifest, day_of(AS_OF))
-    expected = encoders.json(predict(bundle, question))
+    expected = encoders.json(predict(Forecaster(bundle), question))
     assert server.score(json.dumps({"instances": records}), "application/json") == expected
     assert server.score(lines(records), "application/jsonlines") == expected
     table = "\n".join(",".join(map(str, row)) for row in [HEADER, *order_lines(40)])

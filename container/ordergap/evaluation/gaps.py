@@ -144,7 +144,10 @@ def coverage(check: tuple[Survival, Targets, float], level: float) -> float:
     return coverage_and_width(low, high, what.gap, what.follow_up, cap)[0]
 
 
-def window_caps(cutoff: int, as_of: int) -> tuple[float, float]:
-    """Caps in days, at the cutoff and at orders, for outcomes between `cutoff` and `as_of`."""
+def window_caps(cutoff: int, as_of: int) -> dict[EvaluationProtocol, float]:
+    """The cap of each protocol, in days, for outcomes between `cutoff` and `as_of`."""
     window = as_of - cutoff
-    return float(window), float(int(window * CAP_SHARE_AT_ORDER))
+    return {
+        EvaluationProtocol.AT_CUTOFF: float(window),
+        EvaluationProtocol.AT_ORDER: float(int(window * CAP_SHARE_AT_ORDER)),
+    }

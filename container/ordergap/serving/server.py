@@ -17,7 +17,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from typing_extensions import override
 
-from ordergap.artifacts import Bundle, check
+from ordergap import forecaster
+from ordergap.artifacts import check
 from ordergap.errors import OrdergapError, PlatformError
 from ordergap.serving.app.application import create_app
 from ordergap.serving.app.counts import Counts
@@ -61,7 +62,7 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
     counts = Counts(settings.workers)
 
     def make_app() -> Flask:
-        return create_app(Bundle.load(model_dir), settings, today, model_dir, counts)
+        return create_app(forecaster.load(model_dir), settings, today, model_dir, counts)
 
     Server(settings, listener, make_app, counts).run()
 

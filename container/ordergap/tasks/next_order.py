@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import ClassVar, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from ordergap import features
@@ -32,11 +31,12 @@ from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
-from ordergap.outliers import OutlierStudy, nobody
+from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import TaskContents
 from ordergap.stopping import Stopped
 from ordergap.survival.curve import Survival
-from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
+from ordergap.survival.targets import Targets, order_gaps
+from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_contents import contents
 from ordergap.trainers.base import FitRequest, Sample, time_grid
@@ -95,10 +95,10 @@ class NextOrder(Task):
         span = split.as_of - int(split.whole.day.min()) + 1
         if h.calendar == "auto" and span >= CALENDAR_DAYS:
             calendars = [False, True]
-        train, protocols = _past_gaps(split), _protocols(split)
+        train, protocols = rows.past_gaps(split), rows.protocols(split)
         if not all(each.observed.any() for each in (train, *protocols.values())):
             return Validation(chosen={"calendar": calendars[-1]})
-        kept, outliers = _kept(learning, train)
+        kept, outliers = rows.kept(learning, train)
         naive_settings = h.model_copy(update={"trainer": NaiveParameters()})
         naive = replace(learning, hyperparameters=naive_settings)
         candidates = {NAIVE: self._validated(naive, split, kept, outliers, calendar=False)}
@@ -144,18 +144,17 @@ class NextOrder(Task):
         calendar: bool,
     ) -> _Candidate:
         learning.execution.raise_if_stopped()
-        h, protocols = learning.hyperparameters, _protocols(split)
+        h, protocols = learning.hyperparameters, rows.protocols(split)
         trainer = make_trainer(h, calendar=calendar)
         matrix = features.compute(split.whole, trainer.feature_names)
-        samples = [_sample(matrix, targets) for targets in protocols.values()]
+        samples = [rows.sample(matrix, targets) for targets in protocols.values()]
         name = f"{self.name}, validated with calendar" if calendar else f"{self.name}, validated"
-        request = self._request(learning, _sample(matrix, train), name)
+        request = self._request(learning, rows.sample(matrix, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
+        caps = window_caps(split.cutoff, split.as_of)
         checks = {
-            protocol: _Check(fitted.model.survival(sample.features), targets, cap)
-            for (protocol, targets), sample, cap in zip(
-                protocols.items(), samples, window_caps(split.cutoff, split.as_of), strict=True
-            )
+            protocol: _Check(fitted.model.survival(sample.features), targets, caps[protocol])
+            for (protocol, targets), sample in zip(protocols.items(), samples, strict=True)
         }
         head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]))
         fit = Fit(head, outliers, fitted.drivers)
@@ -166,10 +165,10 @@ class NextOrder(Task):
         if stopped := _stopped(learning, validation):
             return stopped
         h = learning.hyperparameters
-        train, outliers = _kept(learning, order_gaps(learning.histories, learning.as_of))
+        train, outliers = rows.kept(learning, order_gaps(learning.histories, learning.as_of))
         trainer = make_trainer(h, calendar=bool(validation.chosen.get("calendar")))
         matrix = features.compute(learning.histories, trainer.feature_names)
-        request = self._request(learning, _sample(matrix, train), f"{self.name}, final")
+        request = self._request(learning, rows.sample(matrix, train), f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         head = NextOrderHead(fitted.model, _interval_levels(validation))
@@ -203,9 +202,9 @@ class NextOrder(Task):
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
         matrix = features.compute(split.whole, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
-        usual = window_caps(split.cutoff, split.as_of)
-        for (protocol, targets), cap in zip(_protocols(split).items(), usual, strict=True):
-            cap = caps[protocol] if caps else cap  # noqa: PLW2901
+        caps = caps or window_caps(split.cutoff, split.as_of)
+        for protocol, targets in rows.protocols(split).items():
+            cap = caps[protocol]
             answers = {
                 name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
                 for name, each in models.items()
@@ -274,29 +273,6 @@ def _horizons(hyperparameters: Hyperparameters) -> list[int]:
     return sorted({*hyperparameters.horizons, 30})
 
 
-def _past_gaps(split: Split) -> Targets:
-    """Every past order, and the gap it opened as far as it was known at the cutoff."""
-    known = order_gaps(split.past, split.cutoff)
-    return replace(known, row=np.flatnonzero(split.whole.day <= split.cutoff))
-
-
-def _protocols(split: Split) -> dict[EvaluationProtocol, Targets]:
-    """What is forecast, and what came, under each protocol."""
-    return {
-        EvaluationProtocol.AT_CUTOFF: waits_at_cutoff(split.whole, split.cutoff, split.as_of),
-        EvaluationProtocol.AT_ORDER: gaps_at_order(split.whole, split.cutoff, split.as_of),
-    }
-
-
-def _kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
-    """The gaps to learn from: without the outliers', unless only they have gaps that ended."""
-    histories, outliers = learning.histories, learning.outliers
-    kept = targets[np.repeat(outliers.keep, histories.order_count)]
-    if not kept.observed.any():
-        return targets, nobody(histories)
-    return kept, outliers
-
-
 def _interval_levels(validation: Validation) -> dict[str, float]:
     fit = validation.fit
     return cast("NextOrderHead", fit.head).interval_levels if fit else {}
@@ -308,7 +284,3 @@ def _stopped(learning: Learning, validation: Validation) -> Fit | None:
     if not validation.fit:
         execution.raise_if_stopped()
     return validation.fit if execution.stopping() else None
-
-
-def _sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
-    return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)

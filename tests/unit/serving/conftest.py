@@ -14,6 +14,7 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.manifest import Manifest, TaskSection
 from ordergap.contract.orders import DataReport
+from ordergap.forecaster import Forecaster
 from ordergap.models.base import Model
 from ordergap.models.next_order import NextOrderHead
 from ordergap.serving.app.application import create_app
@@ -82,7 +83,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def client(bundle: Bundle) -> FlaskClient:
-    return create_app(bundle, Settings(), lambda: TODAY).test_client()
+    return create_app(Forecaster(bundle), Settings(), lambda: TODAY).test_client()
 
 
 @pytest.fixture

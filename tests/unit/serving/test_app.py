@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from ordergap.artifacts import Bundle
 from ordergap.errors import NotAcceptable, UnsupportedMediaType
+from ordergap.forecaster import Forecaster
 from ordergap.serving import server
 from ordergap.serving.app.application import create_app
 from ordergap.serving.app.counts import OTHER, PATHS
@@ -20,7 +21,9 @@ ANA = {"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}
 
 
 def client_of(bundle: Bundle, settings: Settings) -> FlaskClient:
-    return create_app(bundle, settings, lambda: datetime.date(2011, 12, 9)).test_client()
+    return create_app(
+        Forecaster(bundle), settings, lambda: datetime.date(2011, 12, 9)
+    ).test_client()
 
 
 @pytest.mark.point(47)
@@ -54,12 +57,12 @@ def test_default_forms_come_from_the_settings(bundle: Bundle) -> None:
 
 def test_a_default_form_that_cannot_be_given_is_refused_at_the_start(bundle: Bundle) -> None:
     with pytest.raises(NotAcceptable):
-        create_app(bundle, Settings(default_accept="image/png"), datetime.date.today)
+        create_app(Forecaster(bundle), Settings(default_accept="image/png"), datetime.date.today)
 
 
 def test_the_day_is_asked_for_at_every_request(bundle: Bundle) -> None:
     days = iter([datetime.date(2011, 12, 9), datetime.date(2011, 12, 10)])
-    client = create_app(bundle, Settings(), lambda: next(days)).test_client()
+    client = create_app(Forecaster(bundle), Settings(), lambda: next(days)).test_client()
     answers = [client.post("/invocations", json=ANA).get_json() for _ in range(2)]
     assert [answer["predictions"][0]["as_of"] for answer in answers] == ["2011-12-09", "2011-12-10"]
 
@@ -129,4 +132,6 @@ def test_an_unknown_default_content_type_is_refused_at_the_start(
     bundle: Bundle,
 ) -> None:
     with pytest.raises(UnsupportedMediaType, match="ORDERGAP_DEFAULT_CONTENT_TYPE"):
-        create_app(bundle, Settings(default_content_type="image/png"), datetime.date.today)
+        create_app(
+            Forecaster(bundle), Settings(default_content_type="image/png"), datetime.date.today
+        )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.prediction import Prediction
+from ordergap.forecaster import Forecaster
 from ordergap.histories import date_of, day_of
 from ordergap.scoring import encoders
 from ordergap.serving.formats import codecs, records
@@ -170,7 +171,7 @@ def test_any_split_of_a_batch_gives_the_same_rows(
         question = codecs.decode(
             body.rstrip().encode(), encoders.JSON_LINES, bundle.manifest, 15_317
         )
-        return encoders.encode(predict(bundle, question), form)
+        return encoders.encode(predict(Forecaster(bundle), question), form)
 
     for form in (encoders.JSON_LINES, encoders.CSV):
         parts = [batch[i:j] for i, j in itertools.pairwise([0, *sorted(cuts), 30])]

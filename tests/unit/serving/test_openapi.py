@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from ordergap.artifacts import Bundle
+from ordergap.forecaster import Forecaster
 from ordergap.scoring import encoders
 from ordergap.serving.app.application import create_app
 from ordergap.serving.formats import codecs
@@ -73,7 +74,7 @@ FORMS = {
 def app(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     folder = tmp_path_factory.mktemp("model")
     (folder / "report.html").write_text("<!DOCTYPE html><title>Report</title>")
-    return create_app(bundle, Settings(), lambda: LAST, folder)
+    return create_app(Forecaster(bundle), Settings(), lambda: LAST, folder)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_placeholders_are_as_the_document_says(
 
 
 def examples(bundle: Bundle) -> Iterator[Any]:
-    client = create_app(bundle, Settings(), lambda: LAST).test_client()
+    client = create_app(Forecaster(bundle), Settings(), lambda: LAST).test_client()
     forms = client.get("/openapi.json").get_json()["paths"]["/invocations"]["post"]["requestBody"]
     for form, description in forms["content"].items():
         for name, example in description["examples"].items():
@@ -168,6 +169,6 @@ def test_every_example_is_answered(bundle: Bundle, client: FlaskClient) -> None:
 
 
 def test_the_limits_are_those_of_the_settings(bundle: Bundle, tmp_path: Path) -> None:
-    app = create_app(bundle, Settings(max_body_mb=7), lambda: LAST)
+    app = create_app(Forecaster(bundle), Settings(max_body_mb=7), lambda: LAST)
     content = app.test_client().get("/openapi.json").get_json()
     assert "At most 7 MiB" in content["paths"]["/invocations"]["post"]["description"]

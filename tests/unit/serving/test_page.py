@@ -17,6 +17,7 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.prediction import Prediction
+from ordergap.forecaster import Forecaster
 from ordergap.serving.app.application import create_app
 from ordergap.serving.pages.page import field_titles, render
 from ordergap.settings import Settings
@@ -162,7 +163,9 @@ def test_a_model_without_a_report_has_no_link_to_one(
     assert client.get("/report").status_code == 404
     assert 'href="report"' not in client.get("/").text
     (tmp_path / "report.html").write_text("<p>The report")
-    beside = create_app(bundle, Settings(), lambda: bundle.manifest.as_of, tmp_path).test_client()
+    beside = create_app(
+        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, tmp_path
+    ).test_client()
     assert 'href="report"' in beside.get("/").text
     answer = beside.get("/report")
     assert answer.text == "<p>The report"

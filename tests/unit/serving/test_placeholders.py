@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
 from ordergap.contract.prediction import Prediction
+from ordergap.forecaster import Forecaster
 from ordergap.scoring import encoders
 from ordergap.serving.app.application import create_app
 from ordergap.serving.formats import codecs
@@ -94,7 +95,7 @@ def test_what_is_wrong_with_the_request_as_a_whole_refuses_it_all_the_same(ask: 
 
 def test_the_setting_holds_where_the_request_does_not_say(bundle: Bundle) -> None:
     settings = Settings(on_bad_record="placeholder")
-    client = create_app(bundle, settings, lambda: bundle.manifest.as_of).test_client()
+    client = create_app(Forecaster(bundle), settings, lambda: bundle.manifest.as_of).test_client()
     headers = {"Content-Type": "application/jsonlines"}
     assert client.post("/invocations", data="5", headers=headers).status_code == 200
     headers = {"Content-Type": "application/jsonlines; on_bad_record=error"}
@@ -113,7 +114,11 @@ def test_rows_out_are_rows_in_whatever_is_wrong_with_them(
     def rows(part: list[str]) -> list[str]:
         question = codecs.decode("\n".join(part).encode(), LINES, bundle.manifest, 15_317)
         assert len(question) == len(part)
-        return encoders.encode(predict(bundle, question), encoders.CSV).decode().splitlines()
+        return (
+            encoders.encode(predict(Forecaster(bundle), question), encoders.CSV)
+            .decode()
+            .splitlines()
+        )
 
     cut = data.draw(st.integers(1, len(lines)))
     together = rows(lines)

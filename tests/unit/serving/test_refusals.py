@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
 from ordergap.errors import DataError, InvalidRequest
+from ordergap.forecaster import Forecaster
 from ordergap.histories import date_of
 from ordergap.serving.app import application
 from ordergap.serving.app.request_context import FULL, REFUSAL
@@ -127,7 +128,9 @@ def test_all_problems_of_a_request_are_named_at_once(ask: Ask) -> None:
 @pytest.mark.point(59)
 def test_more_records_or_orders_than_the_settings_allow_are_413(bundle: Bundle) -> None:
     limits = Settings(max_records=2, max_orders=3)
-    client = application.create_app(bundle, limits, lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(
+        Forecaster(bundle), limits, lambda: bundle.manifest.as_of
+    ).test_client()
 
     def status(body: Any, form: str) -> tuple[int, str]:
         text = body if isinstance(body, str) else json.dumps(body)
@@ -157,7 +160,9 @@ def test_a_body_over_the_limit_is_413_and_names_the_setting(bundle: Bundle) -> N
     ]:  # fmt: skip
         assert limits.max_body == most << 20
     small = Settings(batch=True, max_payload_mb=1)
-    client = application.create_app(bundle, small, lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(
+        Forecaster(bundle), small, lambda: bundle.manifest.as_of
+    ).test_client()
     response = client.post("/invocations", data=b" " * ((1 << 20) + 1))
     error = response.get_json()["error"]
     assert (response.status_code, error["type"]) == (413, "TooLarge")

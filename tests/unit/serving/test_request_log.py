@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
+from ordergap.forecaster import Forecaster
 from ordergap.serving.app import application, request_context
 from ordergap.serving.app.counts import SECONDS, Counts
 from ordergap.serving.app.metrics import Metrics
@@ -155,7 +156,9 @@ def test_the_settings_say_the_level_and_the_format(handler: logging.Handler, for
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=1024))
 def test_custom_attributes_come_back_with_the_answer(bundle: Bundle, attributes: str) -> None:
     attributes = attributes.strip()
-    client = application.create_app(bundle, Settings(), lambda: bundle.manifest.as_of).test_client()
+    client = application.create_app(
+        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of
+    ).test_client()
     for body, status in (("[]", 200), ("{", 400)):
         answer = client.post("/invocations", data=body, headers={ATTRIBUTES: attributes})
         assert answer.status_code == status
@@ -307,7 +310,7 @@ def test_the_fewest_connections_are_those_of_a_worker_that_accepts_more() -> Non
 def test_a_refused_request_is_counted(bundle: Bundle) -> None:
     counts = Counts()
     client = application.create_app(
-        bundle, Settings(), lambda: bundle.manifest.as_of, None, counts
+        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, None, counts
     ).test_client()
     answer = client.post(
         "/invocations",

@@ -13,7 +13,6 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
-from ordergap.artifacts import Bundle
 from ordergap.errors import (
     InvalidRequest,
     OrdergapError,
@@ -22,6 +21,7 @@ from ordergap.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from ordergap.forecaster import Forecaster
 from ordergap.histories import day_of
 from ordergap.scoring.encoders import JSON, encode
 from ordergap.serving.app import request_context
@@ -37,7 +37,7 @@ log = logging.getLogger("ordergap")
 
 
 def create_app(
-    bundle: Bundle,
+    model: Forecaster,
     settings: Settings,
     today: Callable[[], datetime.date],
     model_dir: Path | None = None,
@@ -57,7 +57,7 @@ def create_app(
     codecs.check(settings)
     counts = counts or Counts()
     log_requests(app, counts)
-    pages.add_to(app, bundle.manifest, settings, model_dir)
+    pages.add_to(app, model.manifest, settings, model_dir)
 
     @app.before_request
     def refuse_redirects() -> None:
@@ -85,7 +85,7 @@ def create_app(
         from ordergap.serving.app.metrics import Metrics  # noqa: PLC0415 - few servers are scraped
 
         accept = request.headers.get("Accept")
-        content, content_type = Metrics(counts, bundle.manifest).write(accept)
+        content, content_type = Metrics(counts, model.manifest).write(accept)
         return Response(content, content_type=content_type)
 
     @app.post("/invocations")
@@ -97,9 +97,9 @@ def create_app(
             request.headers.get("Accept"), content_type, settings.default_accept
         )
         body, day = _read_body(), day_of(today())
-        question = codecs.decode(body, content_type, bundle.manifest, day, settings)
+        question = codecs.decode(body, content_type, model.manifest, day, settings)
         context.records = len(question)
-        answer = encode(predict(bundle, question), form)
+        answer = encode(predict(model, question), form)
         if settings.batch and not answer.endswith(b"\n"):
             answer += b"\n"  # batch transform concatenates the answers into one file
         return Response(answer, content_type=form)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.artifacts import Bundle
 from ordergap.errors import Problem
+from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, Placeholder, Placeholders
@@ -28,7 +28,7 @@ class Orders:
     placeholders: Placeholders = None
 
     def __len__(self) -> int:
-        """Customers asked about."""
+        """The number of customers."""
         return len(self.as_of) + len(self.placeholders or ())
 
 
@@ -42,22 +42,22 @@ class Vectors:
     placeholders: Placeholders = None
 
     def __len__(self) -> int:
-        """Customers asked about."""
+        """The number of customers."""
         return len(self.features) + len(self.placeholders or ())
 
 
-def predict(bundle: Bundle, asked: Orders | Vectors) -> Answer:
-    """The forecasts, one for each customer asked about, in the order asked."""
-    told = asked.options
-    if isinstance(asked, Orders):
-        forecasts = bundle.forecast(
-            asked.histories, asked.as_of, told.horizons, told.interval_level
+def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
+    """The forecasts, one for each customer asked about, in the order of the request."""
+    options = question.options
+    if isinstance(question, Orders):
+        forecasts = model.forecast(
+            question.histories, question.as_of, options.horizons, options.interval_level
         )
     else:
-        forecasts = bundle.forecast_features(
-            asked.customers, asked.features, told.horizons, told.interval_level
+        forecasts = model.forecast_features(
+            question.customers, question.features, options.horizons, options.interval_level
         )
-    return Answer(forecasts, asked.placeholders)
+    return Answer(forecasts, question.placeholders)
 
 
 def placeholder(customer_id: str | None, problems: Sequence[Problem]) -> Placeholder:

@@ -1,0 +1,42 @@
+"""What the task "next order" learns from and is judged by: gaps, seen as of a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordergap.contract.metrics import EvaluationProtocol
+from ordergap.outliers import OutlierStudy, nobody
+from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
+from ordergap.tasks.base import Learning, Split
+from ordergap.trainers.base import Sample
+
+
+def past_gaps(split: Split) -> Targets:
+    """Every past order, and the gap it opened as far as it was known at the cutoff."""
+    known = order_gaps(split.past, split.cutoff)
+    return replace(known, row=np.flatnonzero(split.whole.day <= split.cutoff))
+
+
+def protocols(split: Split) -> dict[EvaluationProtocol, Targets]:
+    """What is forecast, and what came, under each protocol."""
+    return {
+        EvaluationProtocol.AT_CUTOFF: waits_at_cutoff(split.whole, split.cutoff, split.as_of),
+        EvaluationProtocol.AT_ORDER: gaps_at_order(split.whole, split.cutoff, split.as_of),
+    }
+
+
+def kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
+    """The gaps to learn from: without the outliers', unless only they have gaps that ended."""
+    histories, outliers = learning.histories, learning.outliers
+    kept = targets[np.repeat(outliers.keep, histories.order_count)]
+    if not kept.observed.any():
+        return targets, nobody(histories)
+    return kept, outliers
+
+
+def sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
+    """The gaps with the features of the orders that opened them."""
+    return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)
