@@ -42,6 +42,11 @@ def modules(root: Path, *packages: str) -> list[str]:
             {"xgboost", "torch", "sklearn"},
         ),
         (["ordergap/features", "ordergap/histories", "ordergap/survival"], {"polars", "scipy"}),
+        (["ordergap/report"], {"polars", "scipy", "sklearn", "xgboost", "torch", "flask"}),
+        (
+            ["ordergap/artifacts", "ordergap/models", "ordergap/scoring", "ordergap/serving/app"],
+            {"ordergap.report", "ordergap.tasks"},
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

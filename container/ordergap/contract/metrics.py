@@ -19,15 +19,28 @@ Value = float | None
 class EvaluationProtocol(StrEnum):
     """When a forecast that is judged was made."""
 
-    AT_CUTOFF = "at cutoff"  # of every customer on one day: what comes after it
-    AT_ORDER = "at order"  # at every order after that day: what follows the order
+    AT_CUTOFF = "at cutoff"
+    AT_ORDER = "at order"
+
+    @property
+    def meaning(self) -> str:
+        """Which forecasts are held against what."""
+        return {
+            EvaluationProtocol.AT_CUTOFF: "forecasts of every customer on one day, against what "
+            "came after it",
+            EvaluationProtocol.AT_ORDER: "forecasts at every order after that day, against what "
+            "followed the order",
+        }[self]
 
 
 class Metric(BaseModel):
     """What a metric is called, how it is written and which way is better.
 
-    better   None: best near a nominal value, as coverage is
-    decides  the protocols under which promotion looks at it
+    digits    after the decimal point; those of a share before it is written in percent
+    better    None: best near a nominal value, as coverage is
+    decides   the protocols under which promotion looks at it
+    sentence  says a value, which takes the place of {value}; empty: the title does
+    naive     what the naive baseline is, in that sentence's words; empty: "naive"
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +51,8 @@ class Metric(BaseModel):
     better: Literal["lower", "higher"] | None = None
     decides: tuple[EvaluationProtocol, ...] = ()
     meaning: str
+    sentence: str = ""
+    naive: str = ""
 
 
 class ProtocolMetrics(BaseModel):
@@ -68,6 +83,11 @@ class TaskMetrics(BaseModel):
     """What was chosen on the validation, such as the number of rounds."""
     definitions: dict[str, Metric] = Field(default_factory=dict)
     protocols: dict[EvaluationProtocol, ProtocolMetrics] = Field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[EvaluationProtocol, dict[str, dict[str, Value]]]:
+        """Protocol -> the model and its baselines -> metric -> value."""
+        return {protocol: each.scores for protocol, each in self.protocols.items()}
 
 
 class TrainingMetrics(BaseModel):

@@ -34,6 +34,8 @@ METRICS: dict[str, Metric] = {
     "capped_mae": Metric(
         title="capped error", unit="days", digits=2, better="lower", decides=BOTH,
         meaning="Mean distance of the forecast from what came, both capped. Lower is better.",
+        sentence="Forecast dates are off by {value} on average",
+        naive="a customer's own average gap",
     ),
     "concordance": Metric(
         title="concordance", better="higher", decides=BOTH,
@@ -50,7 +52,7 @@ METRICS: dict[str, Metric] = {
         "Lower is better.",
     ),
     "coverage": Metric(
-        title="interval holds", unit="share",
+        title="interval holds", unit="share", digits=2,
         meaning="Share of later gaps inside the interval. Best near its nominal level.",
     ),
     "width": Metric(

@@ -1,22 +1,24 @@
 """Small charts as inline SVG: colours come from the page's style, texts are escaped here.
 
-Every chart has a title and a description for who hears the page, and a word on each mark under the
-mouse. `name` makes its ids unique on the page.
+Every chart has a title and a description for screen readers, and a tooltip on each mark.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ordergap.report.markup import fixed, percent
+from ordergap.report.contents import Chart, Columns, Diagonal, Histogram, Ranked, Steps
+from ordergap.report.numbers import fixed, percent
+from ordergap.report.tables import thinned
 
 WIDTH, HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 30, 236
 _LETTER = 6.4  # px: a generous mean width of a character at the size of labels
 _ROW = 40  # px: a name above its bar
+_CURVE_POINTS = 300
 Point = tuple[float, float]
 
 
@@ -48,50 +50,49 @@ def ticks(high: float, most: int = 5) -> list[float]:
     return [round(step * k, 10) for k in range(math.ceil(high / step - 1e-9) + 1)]
 
 
-def histogram(
-    name: str, title: str, bins: Sequence[tuple[float, float, float]], x_label: str, y_label: str
-) -> str:
-    """Bars from x to x, as high as a number."""
-    bins = [each for each in bins if all(map(math.isfinite, each))]
+def draw(chart: Chart, name: str) -> str:
+    """The chart as SVG; `name` makes its ids unique on the page."""
+    match chart:
+        case Histogram():
+            return _histogram(chart, name)
+        case Columns():
+            return _columns(chart, name)
+        case Diagonal():
+            return _diagonal(chart, name)
+        case Steps():
+            return _steps(chart, name)
+        case Ranked():
+            return _ranked(chart, name)
+
+
+def _histogram(chart: Histogram, name: str) -> str:
+    bins = [each for each in chart.bars if all(map(math.isfinite, each))]
     x = Scale(0, (marks := ticks(max((b[1] for b in bins), default=1), 8))[-1], _LEFT, _RIGHT)
     labels = [(x(mark), _plain(mark)) for mark in marks]
     tips = [f"{_plain(low)} to {_plain(high)}: {_plain(n)}" for low, high, n in bins]
     bars = [(x(low), x(high), n) for low, high, n in bins]
-    return _bars(name, title, bars, tips, labels, x_label, y_label)
+    return _bars(chart, name, bars, tips, labels)
 
 
-def columns(
-    name: str, title: str, values: Sequence[tuple[str, float]], x_label: str, y_label: str
-) -> str:
-    """A bar for each name; as many names as have room are written."""
+def _columns(chart: Columns, name: str) -> str:
+    """As many of the labels are written as have room."""
+    values = chart.columns
     x = Scale(0, max(len(values), 1), _LEFT, _RIGHT)
     wide = max((len(label) for label, _ in values), default=0) * _LETTER + 22
     every = max(1, math.ceil(wide / (x(1) - x(0))))
     labels = [(x(k + 0.5), values[k][0]) for k in range(0, len(values), every)]
     tips = [f"{label}: {_plain(value)}" for label, value in values]
     bars = [(x(k), x(k + 1), value) for k, (_, value) in enumerate(values)]
-    return _bars(name, title, bars, tips, labels, x_label, y_label)
+    return _bars(chart, name, bars, tips, labels)
 
 
-def against_diagonal(
-    name: str,
-    title: str,
-    points: Sequence[Point],
-    rows: Sequence[int],
-    x_label: str,
-    y_label: str,
-    *,
-    joined: bool = False,
-) -> str:
-    """Shares against shares, 0 to 1 both, beside the diagonal of the ideal.
-
-    rows    the area of each dot; all equal where there are none
-    joined  whether a line goes through the dots
-    """
+def _diagonal(chart: Diagonal, name: str) -> str:
+    """A dot for each point, as large as it has rows; without rows a line through all."""
     x, y = Scale(0, 1, _LEFT, _RIGHT), Scale(0, 1, _BOTTOM, _TOP)
+    rows = chart.rows or [0] * len(chart.points)
     known = [
         (point, n)
-        for point, n in zip(points, rows or [0] * len(points), strict=True)
+        for point, n in zip(chart.points, rows, strict=True)
         if all(map(math.isfinite, point))
     ]
     most = max((n for _, n in known), default=0) or 1
@@ -103,19 +104,14 @@ def against_diagonal(
         for (p, o), n in known
     )
     ideal = f'<line class="ideal" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>'
-    line = _path([(x(p), y(o)) for (p, o), _ in known]) if joined else ""
-    shares = [k / 5 for k in range(6)]
-    across = [(x(share), percent(share)) for share in shares]
-    up = [(y(share), percent(share)) for share in shares]
+    line = "" if chart.rows else _path([(x(p), y(o)) for (p, o), _ in known])
     described = "; ".join(f"{percent(p)} became {percent(o)}" for (p, o), _ in known)
-    inside = _axes(across, up, x_label, y_label) + ideal + line + dots
-    return _svg(name, title, f"The dashed diagonal is the ideal. {described}.", inside)
+    inside = _axes(_shares(x), _shares(y), chart.x, chart.y) + ideal + line + dots
+    return _svg(name, chart.title, f"The dashed diagonal is the ideal. {described}.", inside)
 
 
-def falling_steps(
-    name: str, title: str, points: Sequence[Point], x_label: str, y_label: str
-) -> str:
-    """A curve of shares that falls in steps from 1."""
+def _steps(chart: Steps, name: str) -> str:
+    points = thinned(chart.points, _CURVE_POINTS)
     known = [point for point in points if all(map(math.isfinite, point))]
     x = Scale(0, (marks := ticks(max((p[0] for p in known), default=1), 6))[-1], _LEFT, _RIGHT)
     y = Scale(0, 1, _BOTTOM, _TOP)
@@ -124,25 +120,20 @@ def falling_steps(
         corners += [(x(day), y(height)), (x(day), y(share))]
         height = share
     area = _path([*corners, (corners[-1][0], y(0)), (x(0), y(0))], "area")
-    shares = [k / 5 for k in range(6)]
-    across = [(x(mark), _plain(mark)) for mark in marks]
-    axes = _axes(across, [(y(share), percent(share)) for share in shares], x_label, y_label)
+    axes = _axes([(x(mark), _plain(mark)) for mark in marks], _shares(y), chart.x, chart.y)
     half = next((day for day, share in known if share <= 0.5), None)
     halfway = (
-        "It stays above half." if half is None else f"It falls to half at {_plain(half)} {x_label}."
+        "It stays above half." if half is None else f"It falls to half at {_plain(half)} {chart.x}."
     )
-    return _svg(name, title, halfway, axes + area + _path(corners))
+    return _svg(name, chart.title, halfway, axes + area + _path(corners))
 
 
-def ranked(
-    name: str, title: str, values: Sequence[tuple[str, str, float]], write: Callable[[float], str]
-) -> str:
-    """Horizontal bars, each under its (name, meaning), with the value written at its end."""
-    known = [each for each in values if math.isfinite(each[2])]
-    longest = max((value for *_, value in known), default=0) or 1
-    x = Scale(0, longest, 0, WIDTH - 12 - max((len(write(v)) for *_, v in known), default=0) * 7)
+def _ranked(chart: Ranked, name: str) -> str:
+    known = [each for each in chart.bars if math.isfinite(each[2])]
+    longest = max((value for _, _, value, _ in known), default=0) or 1
+    x = Scale(0, longest, 0, WIDTH - 12 - max((len(text) for *_, text in known), default=0) * 7)
     inside, room = "", int(WIDTH / _LETTER)
-    for k, (term, meaning, value) in enumerate(known):
+    for k, (term, meaning, value, text) in enumerate(known):
         top, end = k * _ROW, max(x(max(value, 0)), 1.5)
         called = _short(term, room)
         inside += (
@@ -150,20 +141,18 @@ def ranked(
             f'<tspan class="meaning" dx="6">{escape(_short(meaning, room - len(called) - 2))}'
             "</tspan></text>"
             f'<rect class="bar" x="0" y="{top + 19}" width="{end:.1f}" height="11" rx="2"/>'
-            f'<text class="value" x="{end + 6:.1f}" y="{top + 29}">{escape(write(value))}</text>'
+            f'<text class="value" x="{end + 6:.1f}" y="{top + 29}">{escape(text)}</text>'
         )
-    described = "; ".join(f"{term} {write(value)}" for term, _, value in known)
-    return _svg(name, title, f"{described}.", inside, _ROW * len(known))
+    described = "; ".join(f"{term} {text}" for term, _, _, text in known)
+    return _svg(name, chart.title, f"{described}.", inside, _ROW * len(known))
 
 
 def _bars(
+    chart: Histogram | Columns,
     name: str,
-    title: str,
     bars: Sequence[tuple[float, float, float]],
     tips: Sequence[str],
     across: Sequence[tuple[float, str]],
-    x_label: str,
-    y_label: str,
 ) -> str:
     marks = ticks(max((height for *_, height in bars), default=1))
     y = Scale(0, marks[-1], _BOTTOM, _TOP)
@@ -175,8 +164,13 @@ def _bars(
     )
     highest = max(zip(bars, tips, strict=True), key=lambda each: each[0][2], default=None)
     described = f"{len(bars)} bars. The highest is {highest[1]}." if highest else "No bars."
-    axes = _axes(across, [(y(mark), _brief(mark)) for mark in marks], x_label, y_label)
-    return _svg(name, title, described, axes + drawn)
+    axes = _axes(across, [(y(mark), _brief(mark)) for mark in marks], chart.x, chart.y)
+    return _svg(name, chart.title, described, axes + drawn)
+
+
+def _shares(scale: Scale) -> list[tuple[float, str]]:
+    """Where the labels of an axis of shares stand, and what they say."""
+    return [(scale(k / 5), percent(k / 5)) for k in range(6)]
 
 
 def _axes(
@@ -207,6 +201,7 @@ def _axes(
 
 
 def _svg(name: str, title: str, description: str, inside: str, height: int = HEIGHT) -> str:
+    name = escape(name)
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="{name}-title {name}-desc">'

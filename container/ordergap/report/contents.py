@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ordergap.contract.metrics import Metric
+from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.contract.orders import DataReport
 
 Metrics = dict[str, float]
 """Metric -> value, NaN where it could not be judged; and `rows` where known."""
+Difference = tuple[float, float, float]
+"""Model less baseline, and the interval's low and high end."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """(from, to, count) of equally wide bars."""
+    """(from, to, count) of bars side by side."""
 
     title: str
     bars: Sequence[tuple[float, float, int]]
@@ -24,7 +26,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Steps:
-    """(x, share) of a curve that falls in steps."""
+    """(x, share) of a curve that falls in steps from 1."""
 
     title: str
     points: Sequence[tuple[float, float]]
@@ -60,27 +62,46 @@ class Diagonal:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """(name, meaning, value, the value as text) of horizontal bars, one below the other."""
+
+    title: str
+    bars: Sequence[tuple[str, str, float, str]]
+    head: tuple[str, str, str] = ("Name", "Meaning", "Value")
+
+
+@dataclass(frozen=True)
 class Table:
-    """Texts in rows; of the columns `words` the texts are words, of the others figures."""
+    """Texts in rows.
+
+    words   columns whose texts are words; those of the others are figures
+    strong  (row, column) of texts in bold
+    """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: Sequence[int] = (0,)
+    strong: Collection[tuple[int, int]] = ()
 
 
-Block = Histogram | Steps | Columns | Diagonal | Table
+Chart = Histogram | Steps | Columns | Diagonal | Ranked
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report that a task adds; without blocks `absent` says why."""
+    """A part of the report that a task adds: its charts side by side, then its tables.
+
+    absent   what stands there instead if no block has anything to show
+    closing  whether it follows what drives the forecast, and the outlier filter
+    """
 
     name: str
     title: str
-    blocks: Sequence[Block]
+    blocks: Sequence[Chart | Table]
     introduction: str = ""
     absent: str = "Left out: there is nothing to show."
+    closing: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,15 +110,15 @@ class Judged:
 
     cap          days at which errors, intervals and gaps are capped; NaN: nothing is
     metrics      "model" and baselines -> their metrics, the model first
-    differences  baseline -> metric -> (model less baseline, low, high), where they were drawn
+    differences  baseline -> metric -> difference, where they were drawn
     segments     segment -> the model's metrics on it
     calibration  of probabilities and intervals
     """
 
     cap: float
-    metrics: dict[str, Metrics]
-    differences: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
-    segments: dict[str, Metrics] = field(default_factory=dict)
+    metrics: Mapping[str, Metrics]
+    differences: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
+    segments: Mapping[str, Metrics] = field(default_factory=dict)
     calibration: Sequence[Diagonal] = ()
 
 
@@ -105,15 +126,23 @@ class Judged:
 class TaskContents:
     """What the report says of one task.
 
-    metrics   the metrics that are shown
-    judged    protocol -> verdict
+    metrics   the metrics that are shown; the first stands for all where there is room for one
     sections  of this task alone
+    use       what its forecasts are for
+    limits    name -> what they cannot know
     """
 
     title: str
     metrics: Mapping[str, Metric]
-    judged: Mapping[str, Judged]
+    judged: Mapping[EvaluationProtocol, Judged]
     sections: Sequence[Section] = ()
+    use: str = ""
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[EvaluationProtocol, Mapping[str, Metrics]]:
+        """Protocol -> "model" and baselines -> their metrics."""
+        return {protocol: each.metrics for protocol, each in self.judged.items()}
 
 
 @dataclass(frozen=True)
@@ -124,8 +153,9 @@ class Contents:
     card      label -> text: kind of model, learnt from … until …, validated after, settings
     data      what was read and what became of it
     tasks     name -> what is said of it
-    drivers   (feature, mean absolute SHAP value in log-odds of an order), largest first
-    outliers  a sentence on the filter; then name ("with the filter", …) -> metrics
+    drivers   (feature, mean absolute SHAP value), largest first
+    outliers  a sentence on the filter; then name ("with the filter", …) -> the first task's metrics
+    caution   why the calibration may look better than it is
     """
 
     title: str
@@ -133,4 +163,5 @@ class Contents:
     data: DataReport
     tasks: Mapping[str, TaskContents]
     drivers: Sequence[tuple[str, float]] = ()
-    outliers: tuple[str, dict[str, Metrics]] | None = None
+    outliers: tuple[str, Mapping[str, Metrics]] | None = None
+    caution: str = ""

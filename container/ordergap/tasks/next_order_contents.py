@@ -24,7 +24,7 @@ from ordergap.report.contents import (
     Table,
     TaskContents,
 )
-from ordergap.report.markup import fixed, percent, upper
+from ordergap.report.numbers import fixed, percent, upper
 from ordergap.survival.kaplan_meier import kaplan_meier
 from ordergap.survival.targets import Targets, order_gaps
 
@@ -32,6 +32,19 @@ HORIZON = 30
 _BARS = 24
 _CURVE_POINTS = 120
 _WEEKS = 16
+USE = (
+    "planning contacts, campaigns and stock: when customers are likely to order next, and how sure "
+    "that is"
+)
+LIMITS = {
+    "open gaps": (
+        "The gap after each customer's last order has not ended. It counts as lasting at least so "
+        "long; how long in the end is an estimate, the less sure the further ahead."
+    ),
+    "customers with one order": (
+        "They have no gap of their own: their forecast is that of similar first orders."
+    ),
+}
 
 
 def contents(
@@ -78,8 +91,11 @@ def contents(
                 "Who is due",
                 _due(forecast) if forecast else [],
                 absent="Left out: no customers were forecast.",
+                closing=True,
             ),
         ],
+        USE,
+        LIMITS,
     )  # fmt: skip
 
 
@@ -110,7 +126,7 @@ def _calibration(
         )
     if held := evaluations[0].coverage:
         title = f"{upper(protocol)}: intervals"
-        diagonals.append(Diagonal(title, held, "nominal level", "held"))
+        diagonals.append(Diagonal(title, held, "nominal level", "covered"))
     return diagonals
 
 

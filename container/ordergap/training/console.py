@@ -8,6 +8,7 @@ from math import isnan
 from ordergap.contract.metrics import MODEL
 from ordergap.tasks.base import Task, Validation
 
+CAUTION = "Coverage was tuned on these rows and is optimistic; run backtest for an honest figure."
 WIDTH = 15
 
 
@@ -36,7 +37,7 @@ def scores_table(task: Task, validation: Validation) -> str:
             lines.append(f"    {name:<22}{numbers}")
     lines += [
         f"  Chosen on validation: {described(validation.chosen)}.",
-        "  Coverage was tuned on these rows and is optimistic; run backtest for an honest figure.",
+        f"  {CAUTION}",
     ]
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from ordergap.artifacts import Bundle
 from ordergap.histories import Histories, date_of
 from ordergap.report.contents import Contents
 from ordergap.tasks.base import Fit, Split, Task, Validation
-from ordergap.training.console import described
+from ordergap.training.console import CAUTION, described
 
 
 def contents(
@@ -32,8 +32,7 @@ def contents(
             "trainer": manifest.hyperparameters.trainer.name,
             "kind of model": ", ".join(section.kind for section in manifest.tasks.values()),
             "learnt from": f"{manifest.first_day} to {learnt_until}",
-            "validated on": f"what came after {date_of(split.cutoff)}; rounds and interval levels "
-            "were chosen there, so coverage is optimistic for these rows",
+            "validated on": f"what came after {date_of(split.cutoff)}",
             "chosen on validation": chosen,
             "features": str(len(manifest.feature_names)),
             "settings": settings_line(manifest.hyperparameters.flat()),
@@ -54,6 +53,7 @@ def contents(
             key=lambda each: -each[1],
         ),
         outliers=(next(iter(fits.values())).outliers.note, {}),
+        caution=CAUTION,
     )
 
 

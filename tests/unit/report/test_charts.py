@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.report import charts
+from ordergap.report.contents import Columns, Diagonal, Histogram, Ranked, Steps
 
 
 @given(st.floats(1e-6, 1e12))
@@ -27,20 +28,22 @@ def bars(svg: str) -> list[dict[str, float]]:
 
 
 def test_bars_are_as_high_as_their_numbers() -> None:
-    drawn = bars(charts.histogram("h", "t", [(0, 10, 40), (10, 20, 20), (20, 40, 0)], "x", "y"))
+    drawn = bars(
+        charts.draw(Histogram("t", [(0, 10, 40), (10, 20, 20), (20, 40, 0)], "x", "y"), "h")
+    )
     assert [bar["height"] for bar in drawn] == pytest.approx([206, 103, 0])
     assert drawn[2]["width"] == pytest.approx(2 * drawn[1]["width"], abs=0.1)
 
 
 def test_ranked_bars_are_as_long_as_their_numbers() -> None:
-    svg = charts.ranked("r", "t", [("a", "", 4), ("b", "", 1)], lambda value: f"{value:.0f}")
+    svg = charts.draw(Ranked("t", [("a", "", 4, "4"), ("b", "", 1, "1")]), "r")
     first, second = bars(svg)
     assert first["width"] == pytest.approx(4 * second["width"], abs=0.3)
 
 
 @pytest.mark.parametrize("count", [1, 7, 53, 520])
 def test_labels_of_columns_do_not_touch(count: int) -> None:
-    svg = charts.columns("c", "t", [(f"2011-W{k:02}", k) for k in range(count)], "x", "y")
+    svg = charts.draw(Columns("t", [(f"2011-W{k:02}", k) for k in range(count)], "x", "y"), "c")
     at = [float(x) for x in re.findall(r'<text class="tick" x="([\d.]+)" y="254"', svg)]
     assert len(at) >= min(count, 3)
     assert all(right - left > len("2011-W01") * 6.4 for left, right in pairwise(at))
@@ -48,7 +51,7 @@ def test_labels_of_columns_do_not_touch(count: int) -> None:
 
 
 def test_a_dot_on_the_diagonal_lies_on_it_and_its_area_grows_with_its_rows() -> None:
-    svg = charts.against_diagonal("d", "t", [(0.5, 0.5), (0.9, 0.9)], [100, 400], "x", "y")
+    svg = charts.draw(Diagonal("t", [(0.5, 0.5), (0.9, 0.9)], "x", "y", [100, 400]), "d")
     (ideal,) = re.findall(r'class="ideal" x1="(.*?)" y1="(.*?)" x2="(.*?)" y2="(.*?)"', svg)
     x0, y0, x1, y1 = map(float, ideal)
     found = re.findall(r'cx="(.*?)" cy="(.*?)" r="(.*?)"', svg)
@@ -59,13 +62,20 @@ def test_a_dot_on_the_diagonal_lies_on_it_and_its_area_grows_with_its_rows() -> 
 
 def test_points_that_are_not_known_are_not_drawn() -> None:
     nan = float("nan")
-    svg = charts.against_diagonal("d", "t", [(0.5, nan), (nan, 0.5)], [1, 0], "x", "y", joined=True)
-    assert "<circle" not in svg
-    assert "nan" not in svg
+    for rows in ((), (1, 0)):
+        svg = charts.draw(Diagonal("t", [(0.5, nan), (nan, 0.5)], "x", "y", rows), "d")
+        assert "<circle" not in svg
+        assert "nan" not in svg
+
+
+def test_a_line_joins_points_without_rows() -> None:
+    points = [(0.5, 0.4), (0.9, 0.8)]
+    assert 'class="line"' in charts.draw(Diagonal("t", points, "x", "y"), "d")
+    assert 'class="line"' not in charts.draw(Diagonal("t", points, "x", "y", [3, 5]), "d")
 
 
 def test_the_curve_falls_in_steps_from_one() -> None:
-    svg = charts.falling_steps("s", "t", [(10, 0.8), (20, 0.5)], "x", "y")
+    svg = charts.draw(Steps("t", [(10, 0.8), (20, 0.5)], "x", "y"), "s")
     (line,) = re.findall(r'class="line" d="M(.*?)"', svg)
     x, y = zip(*(map(float, point.split()) for point in line.split("L")), strict=True)
     assert list(x) == sorted(x)
@@ -75,12 +85,12 @@ def test_the_curve_falls_in_steps_from_one() -> None:
 
 
 def test_large_counts_leave_room_for_the_chart() -> None:
-    svg = charts.histogram("h", "t", [(0, 1, 12_000_000), (1, 2, 3)], "x", "y")
+    svg = charts.draw(Histogram("t", [(0, 1, 12_000_000), (1, 2, 3)], "x", "y"), "h")
     assert ">10\u00a0M<" in svg
-    assert ">20\u00a0k<" in charts.histogram("h", "t", [(0, 1, 33_000)], "x", "y")
+    assert ">20\u00a0k<" in charts.draw(Histogram("t", [(0, 1, 33_000)], "x", "y"), "h")
 
 
 def test_a_long_name_is_cut_short() -> None:
-    svg = charts.ranked("r", "t", [("n" * 500, "m" * 500, 1.0)], str)
+    svg = charts.draw(Ranked("t", [("n" * 500, "m" * 500, 1.0, "1.0")]), "r")
     assert "…" in svg
     assert not re.search(r">[^<]{100}[^<]*</?t", svg)

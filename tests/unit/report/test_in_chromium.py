@@ -82,7 +82,7 @@ def look(folder: Path, page: str, width: int, *flags: str) -> Seen:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-@pytest.mark.parametrize("contents", ["full", "empty"])
+@pytest.mark.parametrize("contents", ["full", "two_tasks", "empty"])
 def test_nothing_overflows_collides_or_complains(
     contents: str, width: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_script_that_slipped_in_would_not_run(full: Contents, tmp_path: Path) 
 def test_a_long_word_does_not_widen_a_phone(full: Contents, tmp_path: Path) -> None:
     word = "x" * 400
     notes = full.data.model_copy(update={"notes": (word,)})
-    seen = look(tmp_path, render(Contents(word, {word: word}, notes, full.judged)), PHONE)
+    seen = look(tmp_path, render(Contents(word, {word: word}, notes, full.tasks)), PHONE)
     assert seen.scroll_width <= seen.width
 
 
