@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,12 +253,19 @@ def _frame(forecasts: Forecasts, kind: Kind) -> Any:
         if isinstance(values, Mapping):
             columns |= {f"{field}_{name}": each for name, each in values.items()}
             continue
-        annotation = fields[field].annotation
-        plain = [each for each in get_args(annotation) or [annotation] if each is not NoneType]
-        types[field] = plain[0] if plain[0] in _PLAIN else str
+        types[field] = _plain_type(fields[field].annotation)
         is_date = types[field] is datetime.date
         columns[field] = np.array(values, "datetime64[D]") if is_date else values
     return build(columns, kind, types)
+
+
+def _plain_type(annotation: Any) -> type:
+    """What is left of a field's type without None and constraints; str for names such as status."""
+    if get_origin(annotation) is Annotated:
+        return _plain_type(get_args(annotation)[0])
+    if arguments := [each for each in get_args(annotation) if each is not NoneType]:
+        return _plain_type(arguments[0])
+    return annotation if annotation in _PLAIN else str
 
 
 def _options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from ordergap.contract.metrics import Metric, Value
 
@@ -43,3 +44,22 @@ def written(metric: Metric, value: Value, *, sign: bool = False) -> str:
 def upper(text: str) -> str:
     """The text with a capital in front, and the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def described(chosen: Mapping[str, float | bool]) -> str:
+    """What was chosen, in words: "156 rounds, no calendar features".
+
+    >>> described({"calendar": False, "rounds": 156, "scale": 0.8})
+    '156 rounds, scale 0.8, no calendar features'
+    """
+    parts = [
+        f"{value:g} {name}" if name == "rounds" else f"{name} {value:g}"
+        for name, value in chosen.items()
+        if not isinstance(value, bool)
+    ]
+    parts += [
+        f"{'' if value else 'no '}{name} features"
+        for name, value in chosen.items()
+        if isinstance(value, bool)
+    ]
+    return ", ".join(parts) or "nothing"

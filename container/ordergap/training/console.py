@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isnan
 
 from ordergap.contract.metrics import MODEL
+from ordergap.report.numbers import described
 from ordergap.tasks.base import Task, Validation
 
 CAUTION = "Coverage was tuned on these rows and is optimistic; run backtest for an honest figure."
@@ -40,22 +41,3 @@ def scores_table(task: Task, validation: Validation) -> str:
         f"  {CAUTION}",
     ]
     return "\n".join(lines)
-
-
-def described(chosen: Mapping[str, float | bool]) -> str:
-    """What was chosen, in words: "156 rounds, no calendar features".
-
-    >>> described({"calendar": False, "rounds": 156, "scale": 0.8})
-    '156 rounds, scale 0.8, no calendar features'
-    """
-    parts = [
-        f"{value:g} {name}" if name == "rounds" else f"{name} {value:g}"
-        for name, value in chosen.items()
-        if not isinstance(value, bool)
-    ]
-    parts += [
-        f"{'' if value else 'no '}{name} features"
-        for name, value in chosen.items()
-        if isinstance(value, bool)
-    ]
-    return ", ".join(parts) or "nothing"

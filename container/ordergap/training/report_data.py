@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from ordergap.artifacts import Bundle
 from ordergap.histories import Histories, date_of
 from ordergap.report.contents import Contents
+from ordergap.report.numbers import described
 from ordergap.tasks.base import Fit, Split, Task, Validation
-from ordergap.training.console import CAUTION, described
+from ordergap.training.console import CAUTION
 
 
 def contents(

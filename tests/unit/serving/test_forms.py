@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap import features
 from ordergap.artifacts import Bundle
-from ordergap.contract.prediction import Prediction
+from ordergap.contract.tasks import prediction_model
 from ordergap.forecaster import Forecaster
 from ordergap.histories import date_of, day_of
 from ordergap.scoring import encoders
@@ -134,8 +134,10 @@ def test_an_answer_fits_the_contract(ask: Ask) -> None:
     answer = response.get_json()
     assert answer["model_version"] == "0123456789ab"
     for prediction in answer["predictions"]:
-        assert list(prediction) == list(Prediction.model_fields)
-        assert Prediction.model_validate(prediction).as_of == datetime.date(2011, 12, 9)
+        assert list(prediction) == list(prediction_model(["next_order"]).model_fields)
+        assert prediction_model(["next_order"]).model_validate(prediction).as_of == datetime.date(
+            2011, 12, 9
+        )
 
 
 @pytest.mark.point(56, 65)

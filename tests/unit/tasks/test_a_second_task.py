@@ -278,8 +278,9 @@ def test_a_backtest_judges_it_beside_its_baseline(
     assert main(["backtest", *words, "--output", str(tmp_path)]) == 0
     assert "Amount of the next order, at order" in capsys.readouterr().out
     result = json.loads((tmp_path / "backtest.json").read_text())["tasks"][NAME]["at order"]
-    assert result["metrics"]["model"]["error"] < result["metrics"]["everybody's mean"]["error"]
+    model, baseline = (result["metrics"][name]["error"] for name in ("model", "everybody's mean"))
     mean, low, high = result["differences"]["everybody's mean"]["error"]
+    assert mean == pytest.approx(model - baseline)
     assert low <= mean <= high
     assert "Amount of the next order" in (tmp_path / "report.html").read_text()
 

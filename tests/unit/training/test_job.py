@@ -216,7 +216,7 @@ def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes
         else:
             metrics = json.loads((place / "model" / "metrics.json").read_text())
             assert metrics == manifest.metrics
-            assert metrics["tasks"]["next_order"]["protocols"]["at order"]["scores"]["naive"]
+            assert metrics["tasks"]["next_order"]["protocols"]["at order"]["scores"]["model"]
             bundle = Bundle.load(place / "model")
             assert len(bundle.forecast(shop(40, 200), int(shop(40, 200).day.max()))) == 40
             ends.add("early" if metrics["stopped_early"] else "whole")

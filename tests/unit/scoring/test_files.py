@@ -1,4 +1,4 @@
-"""A file of forecasts appears complete or not at all, whatever the size of the chunks."""
+"""A file of forecasts appears complete or not at all, whatever the size of the batches."""
 
 import datetime
 import json
@@ -16,12 +16,11 @@ from ordergap.scoring import files
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
 
 
-def test_chunks_hold_the_same_customers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK", 3)
+def test_batches_hold_the_same_customers() -> None:
     owner = np.repeat(np.arange(8), [1, 4, 2, 1, 1, 3, 2, 5])
     day = np.arange(len(owner), dtype=np.int32)
     whole = Histories.from_orders(list("abcdefgh"), owner, day, day.astype(float) + 1)
-    parts = list(files._chunks(whole))
+    parts = list(whole.batches(3))
     assert [part.customer_ids for part in parts] == [list("abc"), list("def"), list("gh")]
     assert [part.order_count.tolist() for part in parts] == [[1, 4, 2], [1, 1, 3], [2, 5]]
     assert np.concatenate([part.day for part in parts]).tolist() == day.tolist()
@@ -36,7 +35,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
-def test_the_size_of_the_chunks_does_not_show(
+def test_the_size_of_the_batches_does_not_show(
     bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     as_of = datetime.date(2011, 12, 9)
@@ -44,7 +43,7 @@ def test_the_size_of_the_chunks_does_not_show(
     whole = (tmp_path / name).read_bytes()
     assert whole.count(b"\n") == 50 + (name == "out.csv")
     assert counts.total() == 50
-    monkeypatch.setattr(files, "CHUNK", 7)
+    monkeypatch.setattr(files, "BATCH", 7)
     assert files.predict_file(bundle, source, tmp_path / name, as_of) == counts
     assert (tmp_path / name).read_bytes() == whole
 
@@ -55,7 +54,7 @@ def test_a_failure_half_way_leaves_the_file_of_before(
     output = tmp_path / "out.jsonl"
     output.write_text("before")
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr(files, "CHUNK", 20)
+    monkeypatch.setattr(files, "BATCH", 20)
     forecast = Bundle.forecast
 
     def fails_later(self: Bundle, histories: Histories, *words: object) -> object:
