@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import NamedTuple
+from typing import cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.contract.prediction import Prediction
-from ordergap.report.contents import Judged, Metrics
-from ordergap.report.markup import fixed, percent, upper
-from ordergap.report.page import verdict
-from ordergap.report.scores import METRICS, metrics_table
-from ordergap.report.sections import STATUSES
+from ordergap.contract.prediction import Status
+from ordergap.contract.tasks import prediction_model
+from ordergap.report.environment import environment
+from ordergap.report.numbers import upper
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -33,27 +28,26 @@ def render(manifest: Manifest, *, has_report: bool) -> tuple[bytes, str]:
     """The page and its Content-Security-Policy."""
     style = _asset("ordergap.report", "style.css") + _asset(__package__, "page.css")
     script = _asset(__package__, "chart.js") + _asset(__package__, "page.js")
-    environment = Environment(
-        loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": fixed, "percent": percent}
     metrics = _metrics(manifest)
     own_level = manifest.hyperparameters.interval_level
-    page = environment.get_template("page.html").render(
-        manifest=manifest,
-        style=Markup(style),  # noqa: S704 - a file of this package
-        script=Markup(script),  # noqa: S704 - a file of this package
-        script_data=_script_data(manifest),
-        levels=sorted({*LEVELS, own_level}),
-        own_level=own_level,
-        quality=_quality(metrics),
-        card=_card(manifest, metrics),
-        links={
-            **({"report": "The model's report"} if has_report else {}),
-            "openapi.json": "OpenAPI",
-            "metrics": "Metrics",
-        },
+    page = (
+        environment(__package__)
+        .get_template("page.html")
+        .render(
+            manifest=manifest,
+            style=Markup(style),  # noqa: S704 - a file of this package
+            script=Markup(script),  # noqa: S704 - a file of this package
+            script_data=_script_data(manifest),
+            levels=sorted({*LEVELS, own_level}),
+            own_level=own_level,
+            metrics=metrics,
+            card=_card(manifest, metrics),
+            links={
+                **({"report": "The model's report"} if has_report else {}),
+                "openapi.json": "OpenAPI",
+                "metrics": "Metrics",
+            },
+        )
     )
     policy = (
         f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
@@ -73,13 +67,14 @@ def field_titles(prediction: type[BaseModel]) -> dict[str, str]:
 def _script_data(manifest: Manifest) -> dict[str, object]:
     """What the script needs to know of the model."""
     settings, data = manifest.hyperparameters, manifest.data
+    days = cast("list[float]", manifest.tasks["next_order"].parameters["days"])
     return {
         "horizons": settings.horizons,
         "maxHorizon": settings.max_horizon_days,
-        "statuses": STATUSES,
-        "titles": field_titles(Prediction),
+        "statuses": {status: status.meaning for status in Status},
+        "titles": field_titles(prediction_model(manifest.tasks)),
         # The example: an ordinary gap, from the middle of the time grid, and the mean amount.
-        "gap": round(manifest.time_grid[len(manifest.time_grid) // 3]),
+        "gap": round(days[len(days) // 3]),
         "amount": round(data.revenue / data.orders) if data.orders else 50,
     }
 
@@ -87,12 +82,16 @@ def _script_data(manifest: Manifest) -> dict[str, object]:
 def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str, str]]:
     pairs = [
         ("Version", manifest.model_version),
-        ("Trainer", manifest.hyperparameters.trainer),
-        ("Kind of model", manifest.model_kind),
+        ("Trainer", manifest.hyperparameters.trainer.name),
+        ("Kind of model", ", ".join(section.kind for section in manifest.tasks.values())),
         ("Trained on", f"{manifest.first_day} to {manifest.as_of}"),
     ]
     if metrics:
-        choices = ", ".join(f"{name} {_setting(value)}" for name, value in metrics.found.items())
+        choices = ", ".join(
+            f"{name} {_setting(value)}"
+            for task in metrics.tasks.values()
+            for name, value in task.chosen.items()
+        )
         pairs += [
             ("Validated after", str(metrics.validated_after)),
             ("Chosen on validation", choices or "nothing"),
@@ -115,41 +114,6 @@ def _metrics(manifest: Manifest) -> TrainingMetrics | None:
         return TrainingMetrics.model_validate(manifest.metrics)
     except ValidationError:
         return None
-
-
-class _Quality(NamedTuple):
-    """A sentence, a table for each protocol, and the meanings of the tables' columns."""
-
-    verdict: str
-    tables: Sequence[Markup] = ()
-    meanings: Sequence[tuple[str, str]] = ()
-
-
-def _quality(metrics: TrainingMetrics | None) -> _Quality:
-    """The model beside the baselines, by protocol."""
-    if metrics is None:
-        return _Quality("The manifest has no metrics that this version can read.")
-    judged = {
-        protocol: Judged(
-            metrics.caps.get(protocol, math.nan),
-            {"model": _numbers(ours), **{name: _numbers(each) for name, each in others.items()}},
-        )
-        for protocol, models in metrics.validation.items()
-        if (ours := (others := dict(models)).pop(metrics.trainer, None))
-    }
-    tables = [
-        metrics_table(f"{upper(protocol)}, capped at {fixed(each.cap)} days", each.metrics)
-        for protocol, each in judged.items()
-    ]
-    return _Quality(
-        verdict(judged),
-        [Markup(table) for table in tables],  # noqa: S704 - metrics_table escapes
-        [(metric.title, metric.meaning) for metric in METRICS.values()],
-    )
-
-
-def _numbers(metrics: Mapping[str, float | None]) -> Metrics:
-    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def _asset(package: str, name: str) -> str:
