@@ -9,7 +9,7 @@ METRICS = {
 
 
 def test_metrics_are_written_by_their_definitions() -> None:
-    models = {
+    models: dict[str, dict[str, float | None]] = {
         "model": {"error": 3.04, "hits": 0.404, "held": 0.8, "rows": 1200.0},
         "naive": {"error": None, "hits": 0.396},
         "other": {"error": float("nan"), "hits": 0.1, "held": 0.9},

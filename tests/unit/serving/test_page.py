@@ -39,7 +39,7 @@ def manifest(bundle: Bundle) -> Manifest:
     task = TaskMetrics(
         chosen={"rounds": 85, "calendar": False},
         definitions=METRICS,
-        protocols={p: ProtocolMetrics(cap=60, scores=scores) for p in EvaluationProtocol},
+        protocols={each: ProtocolMetrics(cap=60, scores=scores) for each in EvaluationProtocol},
     )
     metrics = TrainingMetrics(
         trainer="xgboost",
@@ -81,9 +81,10 @@ def test_it_says_what_model_this_is_and_how_good(manifest: Manifest) -> None:
     text = text_of(with_data(manifest, customers=4338, orders=18532))
     assert "18,532 orders of 4,338 customers, 2010-12-01 to 2011-12-01" in text
     assert "At cutoff, capped at 60 days" in text
+    assert "off by 12 days on average (a customer's own average gap: 20) at order" in text
     for error in (GOOD, WORSE):
         assert f"{error:.2f}" in text
-    for word in (manifest.model_version, "xgboost", "checksum", "85 rounds, no calendar features"):
+    for word in (manifest.model_version, "xgboost", "checksum", "rounds 85, calendar off"):
         assert word in text
 
 
@@ -91,8 +92,11 @@ def test_it_says_what_model_this_is_and_how_good(manifest: Manifest) -> None:
     ("metrics", "words"),
     [
         ({}, "no metrics that this version can read"),
-        ({"validation": {"at order": {"xgboost": 3}}}, "no metrics that this version can read"),
-        ({"trainer": "lstm", "validated_after": "2011-01-01"}, "Not judged yet"),
+        ({"tasks": {"next_order": {"chosen": 3}}}, "no metrics that this version can read"),
+        (
+            {"trainer": "lstm", "validated_after": "2011-01-01", "tasks": {"next_order": {}}},
+            "Not judged yet",
+        ),
     ],
 )
 def test_a_model_without_metrics_has_a_page(
@@ -103,7 +107,9 @@ def test_a_model_without_metrics_has_a_page(
 
 def test_what_the_manifest_says_is_text(manifest: Manifest) -> None:
     script = "<script>alert(1)</script>"
-    update = {"model_version": script, "data_digest": script}
+    section = manifest.tasks["next_order"].model_copy(update={"kind": '"><img src=x>'})
+    tasks = {"next_order": section}
+    update = {"model_version": script, "tasks": tasks, "data_digest": script}
     tags = Texts(page_of(manifest.model_copy(update=update))).tags
     assert [tag for tag, _ in tags].count("script") == 1
     assert "img" not in [tag for tag, _ in tags]
@@ -146,7 +152,7 @@ def test_the_example_is_of_the_models_kind(manifest: Manifest, orders: int) -> N
 
 def test_every_field_of_a_prediction_has_a_title(manifest: Manifest) -> None:
     titles = script_data(manifest)["titles"]
-    assert set(titles) == set(prediction_model(["next_order"]).model_fields)
+    assert set(titles) == set(prediction_model(manifest.tasks).model_fields)
     assert titles["order_count"] == "Order count"
 
 
