@@ -233,9 +233,7 @@ AMOUNTS = Columns(amount_column="Total")
 def amounts(*totals: str, quantities: Sequence[str] | None = None) -> Cleaned:
     days = [f"2011-01-{day:02}" for day in range(1, len(totals) + 1)]
     columns = {"CustomerID": ["ana"] * len(totals), "InvoiceDate": days, "Total": totals}
-    return read(
-        pl.DataFrame(columns | ({"Quantity": quantities} if quantities else {})), AMOUNTS
-    )
+    return read(pl.DataFrame(columns | ({"Quantity": quantities} if quantities else {})), AMOUNTS)
 
 
 def test_a_negative_amount_takes_money_back_and_pieces_in_proportion():

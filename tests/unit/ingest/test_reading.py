@@ -6,7 +6,6 @@ import json
 import os
 import re
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -270,11 +269,6 @@ def test_a_frame_of_things_is_refused():
     frame = pl.DataFrame({name: [[1]] for name in FRAME.columns})
     with pytest.raises(DataError, match="the frame cannot be read"):
         read(frame, COLUMNS)
-
-
-def test_pandas_is_not_needed():
-    source = Path(read.__code__.co_filename).parent
-    assert not any("import pandas" in file.read_text() for file in source.glob("*.py"))
 
 
 def test_every_column_can_be_mapped():
