@@ -65,12 +65,11 @@ def blocks(frame: Frame) -> Iterator[pl.LazyFrame]:
     table = cast("Any", frame)
     if kind == "polars":
         schema = table.lazy().collect_schema()
-        names = dict(zip(schema, column_names(schema), strict=True))
         things = [name for name, dtype in schema.items() if dtype == pl.Object]
         if things:
             table = table.lazy().collect()
             table = table.with_columns(_texts(name, table[name].to_list()) for name in things)
-        yield table.lazy().rename(names)
+        yield table.lazy().rename(dict(zip(schema, column_names(schema), strict=True)))
         return
     names = column_names(table.columns if kind == "pandas" else table.schema.names)
     for start in range(0, max(len(table), 1), BLOCK):
@@ -83,11 +82,10 @@ def blocks(frame: Frame) -> Iterator[pl.LazyFrame]:
 
 def _column(name: str, column: Any) -> pl.Series:
     """A pandas column; pyarrow is used only for what it holds itself."""
-    arrow = getattr(column.dtype, "pyarrow_dtype", None)
-    if getattr(arrow or column.dtype, "tz", None):
-        column = column.dt.tz_localize(None)
-    if arrow or getattr(column.dtype, "storage", None) == "pyarrow":
+    if hasattr(column.dtype, "pyarrow_dtype") or getattr(column.dtype, "storage", "") == "pyarrow":
         return pl.Series(name, column.array.__arrow_array__())
+    if getattr(column.dtype, "tz", None):
+        column = column.dt.tz_localize(None)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
         values = column.to_numpy()
         return pl.Series(name, values.astype("M8[us]") if values.dtype.kind == "M" else values)
@@ -134,7 +132,8 @@ def build(
     type (Int64, boolean) unless they came as an array. Raises ImportError where pandas or pyarrow
     is wanted and is not installed.
     """
-    frame = pl.DataFrame(columns, schema_overrides=types)
+    schema = {name: pl.DataType.from_python(each) for name, each in (types or {}).items()}
+    frame = pl.DataFrame(columns, schema_overrides=schema)
     if kind == "polars":
         return frame
     if kind == "pyarrow":
@@ -146,8 +145,7 @@ def build(
     series = {}
     for name, values in columns.items():
         column = frame[name]
-        if column.dtype in nullable and not isinstance(values, np.ndarray):
-            series[name] = pd.Series(column.to_list(), dtype=nullable[column.dtype])
-        else:
-            series[name] = pd.Series(column.to_numpy())
+        dtype = None if isinstance(values, np.ndarray) else nullable.get(type(column.dtype))
+        cells = column.to_numpy() if dtype is None else column.to_list()
+        series[name] = pd.Series(cells, dtype=dtype)
     return pd.DataFrame(series)

@@ -1,6 +1,6 @@
-"""Which customers to leave out of training, because nobody else buys as they do.
+"""Which customers to exclude from training, because nobody else buys as they do.
 
-Serving never sees this: a customer who was set aside here gets a forecast like any other.
+Serving does not import this: a customer who was excluded here gets a forecast like any other.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ordergap import features
 from ordergap.histories import Histories
 
 LEAST_CUSTOMERS = 20
-# What a basket and a rhythm look like. Order counts and totals are left out on purpose: with them
-# the filter sets aside the frequent buyers, the most predictable of all: the model learns worse.
+# Sizes of orders and spread of gaps. Order counts and totals are left out on purpose: with them the
+# filter excludes the frequent buyers, the most predictable customers, and forecasts get worse.
 FEATURES = ("amount_mean", "items_mean", "gap_std", "tenure")
 
 
 @dataclass(frozen=True, eq=False)
 class OutlierStudy:
-    """Who stays in training, and how much goes with those who do not.
+    """Which customers stay in training, and how much is lost with the others.
 
-    keep           (c,) true for the customers to learn from
+    keep           (c,) true for the customers to train on
     revenue_share  of all revenue, the part of the customers set aside
     order_share    of all orders, the part of the customers set aside
     note           a sentence for the log
@@ -36,7 +36,7 @@ class OutlierStudy:
 
     @property
     def set_aside(self) -> int:
-        """How many customers are not learnt from."""
+        """How many customers are excluded from training."""
         return int(np.count_nonzero(~self.keep))
 
 
@@ -74,20 +74,20 @@ def nobody(histories: Histories, reason: str = "") -> OutlierStudy:
 
 def _points(histories: Histories) -> NDArray[np.float64]:
     """(c, F) finite."""
-    known_last = features.compute(histories, FEATURES, histories.last_row)
-    points: NDArray[np.float64] = np.log1p(known_last.astype(np.float64))
+    at_last_order = features.compute(histories, FEATURES, histories.last_row)
+    points: NDArray[np.float64] = np.log1p(at_last_order.astype(np.float64))
     for column in points.T:
-        known = column[~np.isnan(column)]
-        column[np.isnan(column)] = np.median(known) if len(known) else 0.0
+        missing = np.isnan(column)
+        column[missing] = 0.0 if missing.all() else np.median(column[~missing])
     return points
 
 
 def _study(histories: Histories, keep: NDArray[np.bool_]) -> OutlierStudy:
-    away = np.repeat(~keep, histories.order_count)
-    revenue_share = float(histories.amount[away].sum() / histories.amount.sum())
-    order_share = float(away.mean())
+    excluded = np.repeat(~keep, histories.order_count)
+    revenue_share = float(histories.amount[excluded].sum() / histories.amount.sum())
+    order_share = float(excluded.mean())
     note = (
-        f"outlier filter: {np.count_nonzero(~keep):,} of {len(keep):,} customers are not learnt "
-        f"from, with {revenue_share:.1%} of revenue and {order_share:.1%} of orders"
+        f"outlier filter: {np.count_nonzero(~keep):,} of {len(keep):,} customers are excluded from "
+        f"training, with {revenue_share:.1%} of revenue and {order_share:.1%} of orders"
     )
     return OutlierStudy(keep, revenue_share, order_share, note)

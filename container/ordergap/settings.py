@@ -55,25 +55,25 @@ def _object(value: object) -> object:
 
 
 class Environment(BaseModel):
-    """What the environment can say. A variable that is empty is as good as absent."""
+    """Settings from environment variables. An empty variable counts as absent."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     model_dir: Path | None = Field(
-        None, alias="SM_MODEL_DIR", description="where the model is, unless --model_dir says"
+        None, alias="SM_MODEL_DIR", description="where the model is, without --model_dir"
     )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Settings from the variables that are set; UserError naming every one that is wrong."""
         names = (field.alias or name for name, field in cls.model_fields.items())
-        given = {name: environ[name] for name in names if environ.get(name, "").strip()}
+        values = {name: environ[name] for name in names if environ.get(name, "").strip()}
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as error:
             raise UserError(
                 "; ".join(
-                    f"environment variable {(name := str(detail['loc'][0]))} = {given[name]!r}: "
+                    f"environment variable {(name := str(detail['loc'][0]))} = {values[name]!r}: "
                     f"{detail['msg'][0].lower()}{detail['msg'][1:]}"
                     for detail in error.errors()
                 )
@@ -91,12 +91,12 @@ class Environment(BaseModel):
 
 
 class JobSettings(Environment):
-    """To a training job. The platform does not set the SM_ variables; others may."""
+    """Settings of a training job. The platform does not set the SM_ variables; others may."""
 
     hyperparameters: Annotated[dict[str, object], BeforeValidator(_object)] = Field(
         default_factory=dict,
         alias="SM_HPS",
-        description="hyperparameters, a JSON object; hyperparameters.json and options go before",
+        description="hyperparameters, a JSON object; hyperparameters.json and options override it",
     )
     training: Path | None = Field(
         None, alias="SM_CHANNEL_TRAINING", description="where the transactions are"
@@ -108,7 +108,7 @@ class JobSettings(Environment):
         None, alias="SM_CHANNEL_VALIDATION", description="where later transactions are"
     )
     output_data: Path | None = Field(
-        None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report go besides"
+        None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report are also written"
     )
     checkpoint_seconds: float = Field(
         15,
@@ -127,12 +127,12 @@ class JobSettings(Environment):
         900,
         ge=0,
         alias="ORDERGAP_HOSTS_SECONDS",
-        description="several hosts: how long to wait for the others to come",
+        description="several hosts: how many seconds to wait for the others to connect",
     )
 
 
 class Settings(Environment):
-    """To a server."""
+    """Settings of a server."""
 
     port: int = Field(
         8080, ge=1, le=65535, alias="SAGEMAKER_BIND_TO_PORT", description="port to listen on"
@@ -200,7 +200,7 @@ class Settings(Environment):
         ge=0,
         le=100,
         alias="SAGEMAKER_MAX_PAYLOAD_IN_MB",
-        description="batch transform: largest request in MiB, told by /execution-parameters; "
+        description="batch transform: largest request in MiB, reported by /execution-parameters; "
         f"0 is no limit to the platform, and {UNLIMITED_MB} here",
     )
     max_concurrent_transforms: int = Field(
@@ -208,14 +208,14 @@ class Settings(Environment):
         ge=1,
         le=100,
         alias="SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
-        description="batch transform: requests at once, told by /execution-parameters",
+        description="batch transform: requests at once, reported by /execution-parameters",
     )
     batch_strategy: Annotated[
         Literal["MULTI_RECORD", "SINGLE_RECORD"], BeforeValidator(_strategy)
     ] = Field(
         "MULTI_RECORD",
         alias="SAGEMAKER_BATCH_STRATEGY",
-        description="batch transform: records a request, told by /execution-parameters",
+        description="batch transform: records a request, reported by /execution-parameters",
     )
     log_level: Annotated[Literal["debug", "info", "warning"], BeforeValidator(_lower)] = Field(
         "info",
@@ -234,10 +234,10 @@ class Settings(Environment):
 
 
 def limit_threads(threads: int) -> None:
-    """Tell the numeric libraries, before they are imported, how many threads a process may use.
+    """Limit the threads of the numeric libraries in this process; call it before their import.
 
-    Left alone they take every processor of the host, whatever the container is allowed. A server
-    gives each of its processes one. What the caller has set stays.
+    By default they use every processor of the host, whatever the container may use. A server gives
+    each of its processes one. Variables that are set already stay.
     """
     # A thread that spins while it waits takes the processor from one that works.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -145,6 +145,8 @@ def test_the_image_has_what_its_code_imports_and_not_what_slows_it(
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for top in {name.split(".")[0] for name in names}:
+                if top == "pandas" and path.name == "frames.py":
+                    continue  # only to build a frame for somebody who has pandas
                 if top not in {"ordergap", *sys.stdlib_module_names}:
                     assert {canonicalize_name(owner) for owner in owners[top]} & set(runtime), top
     assert not {"pandas", "pyarrow", "boto3"} & set(runtime)

@@ -101,7 +101,7 @@ def test_a_job_that_no_step_ends_is_ended_all_the_same(root: Path, stuck: str) -
     assert process.returncode == 0
     assert time.monotonic() - begun < 10
     assert "SIGTERM: stopping" in said
-    assert "ending as it stands" in said
+    assert "the process ends now" in said
 
 
 def test_signals_are_left_as_they_were_found() -> None:

@@ -54,12 +54,12 @@ def test_a_customer_who_orders_as_nobody_else_is_set_aside() -> None:
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])
-def test_the_share_set_aside_is_what_was_asked_for(contamination: float) -> None:
+def test_the_share_set_aside_is_the_contamination(contamination: float) -> None:
     study = keep_mask(shop(500), contamination, seed=1)
     assert study.set_aside == pytest.approx(500 * contamination, abs=1)
 
 
-def test_the_log_is_told_what_goes_with_those_set_aside() -> None:
+def test_the_note_says_what_is_excluded_with_the_customers() -> None:
     histories = shop(200)
     study = keep_mask(histories, 0.05, seed=1)
     away = [i for i in range(200) if not study.keep[i]]
@@ -69,7 +69,7 @@ def test_the_log_is_told_what_goes_with_those_set_aside() -> None:
     )
     assert study.order_share == pytest.approx(len(rows) / len(histories))
     assert study.note == (
-        f"outlier filter: {len(away)} of 200 customers are not learnt from, with "
+        f"outlier filter: {len(away)} of 200 customers are excluded from training, with "
         f"{study.revenue_share:.1%} of revenue and {study.order_share:.1%} of orders"
     )
 

@@ -19,7 +19,7 @@ def test_an_empty_environment_means_the_defaults() -> None:
 
 
 def test_every_variable_that_describe_names_is_read() -> None:
-    said = {
+    environment = {
         "SAGEMAKER_BIND_TO_PORT": "9000",
         "SAGEMAKER_MODEL_SERVER_WORKERS": "3",
         "ORDERGAP_THREADS": "5",
@@ -39,10 +39,10 @@ def test_every_variable_that_describe_names_is_read() -> None:
         "SM_MODEL_DIR": "/models/best",
     }
     names = [line.strip() for line in Settings.describe().splitlines()][::2]
-    assert set(names) == set(said)
-    settings = Settings.from_environment(said)
+    assert set(names) == set(environment)
+    settings = Settings.from_environment(environment)
     values = {field.alias: getattr(settings, name) for name, field in Settings.model_fields.items()}
-    assert {name: str(value) for name, value in values.items()} == said
+    assert {name: str(value) for name, value in values.items()} == environment
 
 
 @pytest.mark.point(66)
@@ -54,7 +54,7 @@ def test_batch_transform_is_known_in_any_letter_case(word: str, batch: bool) -> 
     assert Settings.from_environment({"SAGEMAKER_BATCH": word}).batch is batch
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_one_error_names_every_wrong_variable() -> None:
     with pytest.raises(UserError) as refused:
         Settings.from_environment(
             {"SAGEMAKER_BIND_TO_PORT": "http", "ORDERGAP_THREADS": "0", "SM_MODEL_DIR": "/m"}
@@ -99,8 +99,8 @@ def test_limit_threads_leaves_what_the_caller_has_set(root: Path) -> None:
         "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
     )
     environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "4"}
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script],
         cwd=root, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert told.stdout.split() == ["4", "1"]
+    assert process.stdout.split() == ["4", "1"]

@@ -1,12 +1,12 @@
-"""Files, frames or bytes in; clean orders out, with a count for every row that was not used.
+"""Transactions in, as files, frames or bytes; orders out, with a count of every rejected row.
 
     cleaned = read("Online_Retail.csv", Columns())
     cleaned.histories      every customer's orders
     print(describe(cleaned.report))
 
-The way through: `sources` finds files and their form, `scanning` makes frames of text of them,
-`table` keeps the columns that count, `cells` reads the texts, `cleaning` rejects rows and adds up
-orders, `netting` takes cancelled lines back.
+In the sequence of the work: `sources` finds files and their format, `scanning` reads them as
+text, `table` keeps the columns that are used, `cells` makes values of texts, `cleaning` rejects
+rows and adds up orders, `netting` subtracts cancellations from order lines.
 """
 
 from ordergap.ingest.cleaning import Cleaned

@@ -1,6 +1,7 @@
-"""The texts of cells, read: identifiers, numbers, dates. Each distinct text is read once.
+"""Values of texts: identifiers, numbers and dates.
 
-A column is given as its (k,) distinct texts; answers are (k,) values, null where there is none.
+Every function takes the (k,) distinct texts of a column, so that each is read once, and returns
+(k,) values, null where a text has none.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Dates:
     """The moments of a date column and how they were read.
 
     moments      to the microsecond, by the shop's clock
-    date_format  what reads a smaller file alike: as given, or `DAY_FIRST` where the values said so
+    date_format  the format of the argument, or `DAY_FIRST` where some dates have the day first: a
+                 smaller file is then read in the same way
+    notes        sentences for the user
     """
 
     moments: pl.Series
@@ -74,61 +77,64 @@ class Dates:
 def dates(texts: pl.Series, date_format: str | None = None) -> Dates:
     """Read `date_format` (strptime), ISO 8601, and without the former ``20101201`` and slashes.
 
-    The day is the one that is written: an offset from UTC is passed over. Slashes part month, day
-    and year, or day, month and year where only that can be meant. Raises DataError where some
-    dates can only be meant one way and some only the other.
+    The day is the one that is written: an offset from UTC is ignored. Dates with slashes are
+    month/day/year, or day/month/year where some of them can only be that. Raises DataError where
+    some can only be the one and some only the other.
 
-    >>> found = dates(pl.Series(["2010-12-01T08:26:00Z", "20101202", "13/1/2010", "2/1/2010 8:26"]))
-    >>> found.moments.dt.to_string("%Y-%m-%dT%H:%M").to_list()
+    >>> texts = ["2010-12-01T08:26:00Z", "20101202", "13/1/2010", "2/1/2010 8:26"]
+    >>> column = dates(pl.Series(texts))
+    >>> column.moments.dt.to_string("%Y-%m-%dT%H:%M").to_list()
     ['2010-12-01T08:26', '2010-12-02T00:00', '2010-01-13T00:00', '2010-01-02T08:26']
-    >>> found.date_format
+    >>> column.date_format
     '%d/%m/%Y'
     """
     text = texts.str.strip_chars()
     if date_format:
-        return Dates(_sane(_or_iso(_with_clock(text, date_format), text)), date_format)
+        return Dates(_in_range(_fill_iso(_parse_with_time(text, date_format), text)), date_format)
     moments = _parse(text, ["%Y-%m-%d %H:%M:%S"])
     if moments.null_count():
         compact = text.str.extract(r"^(\d{8})(?:\.0)?$")
-        moments = _or_iso(moments, text).fill_null(_parse(compact, ["%Y%m%d"]))
+        moments = _fill_iso(moments, text).fill_null(_parse(compact, ["%Y%m%d"]))
     slashed = text.filter(moments.is_null() & text.str.contains("/", literal=True))
     if slashed.is_empty():
-        return Dates(_sane(moments), None)
-    by_month, by_day = _with_clock(slashed, MONTH_FIRST), _with_clock(slashed, DAY_FIRST)
+        return Dates(_in_range(moments), None)
+    by_month, by_day = _parse_with_time(slashed, MONTH_FIRST), _parse_with_time(slashed, DAY_FIRST)
     only_month = slashed.filter(by_month.is_not_null() & by_day.is_null()).sort().head(1)
     only_day = slashed.filter(by_day.is_not_null() & by_month.is_null()).sort().head(1)
     if len(only_month) and len(only_day):
         raise DataError(
-            f'"{only_month[0]}" can only be month/day and "{only_day[0]}" only day/month: say how '
-            f"the dates are meant with date_format, such as {DAY_FIRST}"
+            f'the dates contradict one another: "{only_month[0]}" can only be month/day and '
+            f'"{only_day[0]}" only day/month. Set date_format, for example to {DAY_FIRST}'
         )
     if len(only_day):
-        note = f'dates were read as day/month/year, since "{only_day[0]}" can only be that'
-        return Dates(_sane(moments.fill_null(_with_clock(text, DAY_FIRST))), DAY_FIRST, (note,))
-    sure = len(only_month) or not by_month.is_not_null().any()
-    note = f"dates were read as month/day/year; if they are not, set date_format to {DAY_FIRST}"
-    moments = moments.fill_null(_with_clock(text, MONTH_FIRST))
-    return Dates(_sane(moments), None, () if sure else (note,))
+        note = f'dates were read as day/month/year, because "{only_day[0]}" can only be that'
+        return Dates(
+            _in_range(moments.fill_null(_parse_with_time(text, DAY_FIRST))), DAY_FIRST, (note,)
+        )
+    certain = len(only_month) or not by_month.is_not_null().any()
+    note = f"dates were read as month/day/year; if that is wrong, set date_format to {DAY_FIRST}"
+    moments = moments.fill_null(_parse_with_time(text, MONTH_FIRST))
+    return Dates(_in_range(moments), None, () if certain else (note,))
 
 
 def _parse(text: pl.Series, formats: Iterable[str]) -> pl.Series:
     moments = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(text))
-    for form in formats:
-        read = text.str.to_datetime(form, strict=False, time_unit="us")
-        moments = moments.fill_null(read.dt.replace_time_zone(None))
+    for date_format in formats:
+        parsed = text.str.to_datetime(date_format, strict=False, time_unit="us")
+        moments = moments.fill_null(parsed.dt.replace_time_zone(None))
     return moments
 
 
-def _with_clock(text: pl.Series, form: str) -> pl.Series:
-    """Read a format; one without a time of day may be followed by one."""
-    form = form.replace(".%f", "%.f")  # the parser's name for a fraction of a second
-    if re.search("%[HIMSTRXcs+]", form):
-        return _parse(text, [form])
-    clocks = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-    return _parse(text, [form + clock for clock in clocks])
+def _parse_with_time(text: pl.Series, date_format: str) -> pl.Series:
+    """Parse a format; where it has no time of day, a time may follow the date."""
+    date_format = date_format.replace(".%f", "%.f")  # polars' name for a fraction of a second
+    if re.search("%[HIMSTRXcs+]", date_format):
+        return _parse(text, [date_format])
+    times = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+    return _parse(text, [date_format + time for time in times])
 
 
-def _or_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
+def _fill_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
     plain = (
         text.str.replace(r"^(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[Tt]|\s+|$)", "${1}-${2}-${3} ")
         .str.replace(r"(:\d\d(?:\.\d+)?)\s*(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?)$", "${1}")
@@ -137,5 +143,5 @@ def _or_iso(moments: pl.Series, text: pl.Series) -> pl.Series:
     return moments.fill_null(_parse(plain, ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d"]))
 
 
-def _sane(moments: pl.Series) -> pl.Series:
+def _in_range(moments: pl.Series) -> pl.Series:
     return moments.set(~moments.is_between(pl.lit(FIRST_DAY), pl.lit(LAST_DAY)), None)

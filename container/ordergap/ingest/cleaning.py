@@ -1,4 +1,4 @@
-"""Rows in; orders, and the reason for every row that is in none of them, out."""
+"""Orders made of rows, and the reason for every row that is rejected."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ordergap.ingest.netting import net
 from ordergap.ingest.table import Table, names
 
 _REASONS = tuple(Rejection)
-_AT_ONCE = 20  # problems that are told at once
-_CUSTOMER = 2**32  # parts customers from one another where customer and day are one number
-_EXACT = 2.0**64
+_MAX_PROBLEMS = 20  # described at once
+_STRIDE = 2**32  # customer * _STRIDE + day is one number for both
+_FRACTIONS = 2.0**64  # sums are of whole numbers of this fraction
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What came out of the transactions.
+    """The orders of some transactions.
 
     histories  the orders of every customer who has one; customers sorted by id
-    report     what became of every row
+    report     counts of the rows that are used, and of those rejected for each reason
     seen       every readable customer id, with orders or not, in the sequence of the rows
-    columns    as given; with a date_format where the values decided that the day comes first, so
-               that a smaller file is read alike
+    columns    those of the call; with a date_format where the values decided that the day comes
+               first, so that a smaller file is read in the same way
     """
 
     histories: Histories
@@ -49,12 +49,12 @@ def clean(
     part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
-    """Make orders of the rows of `where`, as messages call them.
+    """Make orders of the rows of `table`, which messages call `where`.
 
-    Rows after the day `as_of` are not looked at: nothing that they cancel is cancelled yet.
-    Raises DataError where there are no rows or none can be used, unless `where` is only a `part`
-    of the transactions. A `strict` caller gets an InvalidRequest for cells that cannot be read and
-    rows after `as_of`, and is left to speak to the customers who were seen and have no orders.
+    Rows after the day `as_of` are rejected first: what they cancel is not cancelled yet. Raises
+    DataError where there are no rows or none can be used, unless they are only a `part` of the
+    transactions. With `strict` it raises InvalidRequest for cells that cannot be read and for rows
+    after `as_of` instead of counting them, and returns without an error where no order is left.
     """
     if table.rows.is_empty() and not part:
         raise DataError(f"{where} names columns but has no rows")
@@ -65,36 +65,36 @@ def clean(
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines = _lines(table, columns, customers, places, dates.moments, as_of)
-    problems = _problems(table, columns, lines["reason"], as_of)
+    lines = _read_lines(table, columns, customers, places, dates.moments, as_of)
+    problems = _describe_problems(table, columns, lines["reason"], as_of)
     if strict and problems:
         raise InvalidRequest(problems)
     seen = lines["customer"].unique(maintain_order=True).drop_nulls()
     rows_read, notes = len(lines), table.notes + dates.notes
     del table  # as large as the lines
     counts = Counter(dict.fromkeys(Rejection, 0))
-    lines = _used(lines, counts)
+    lines = _drop_rejected(lines, counts)
 
-    reason = _first(
+    reason = _first_reason(
         {
-            Rejection.DUPLICATE: pl.lit(_repeated(lines)),
+            Rejection.DUPLICATE: pl.lit(_is_repeated(lines)),
             Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
             Rejection.NO_PRICE: (pl.col("price") <= 0) | (pl.col("units") == 0),
         }
     )
-    lines = _used(lines.with_columns(pl.col("units").abs(), reason=reason), counts)
+    lines = _drop_rejected(lines.with_columns(pl.col("units").abs(), reason=reason), counts)
 
-    left, found = net(lines)
-    reason = _first(
+    remaining, matched = net(lines)
+    reason = _first_reason(
         {
-            Rejection.CANCELLATION: pl.lit(found),
+            Rejection.CANCELLATION: pl.lit(matched),
             Rejection.UNMATCHED_CANCELLATION: pl.col("cancels"),
-            Rejection.CANCELLED: pl.lit(left) == 0,
+            Rejection.CANCELLED: pl.lit(remaining) == 0,
         }
     )
-    lines = _used(lines.with_columns(left=left, reason=reason), counts)
+    lines = _drop_rejected(lines.with_columns(remaining=remaining, reason=reason), counts)
 
-    histories = _orders(ids, lines)
+    histories = _add_up(ids, lines)
     report = DataReport(
         rows_read=rows_read,
         rows_used=len(lines),
@@ -107,13 +107,15 @@ def clean(
         notes=notes,
     )
     if rows_read != len(lines) + counts.total():
-        raise AlgorithmError(f"the account of {where} does not add up: {report.model_dump_json()}")
+        raise AlgorithmError(
+            f"rows used and rejected of {where} are not the rows read: {report.model_dump_json()}"
+        )
     if not len(histories) and not strict and not part:
-        raise DataError(_nothing_left(where, report, problems))
+        raise DataError(_describe_rejections(where, report, problems))
     return Cleaned(histories, report, [ids[i] for i in seen], columns)
 
 
-def _lines(
+def _read_lines(
     table: Table,
     columns: Columns,
     customers: pl.Series,
@@ -121,16 +123,16 @@ def _lines(
     moments: pl.Series,
     as_of: datetime.date | None,
 ) -> pl.DataFrame:
-    """Every row's values, and the reason against those that cannot be read or come too late.
+    """The values of every row, and the reason against those that cannot be read or come too late.
 
-    units are pieces, or money where the file has a ready amount: then a unit's price is 1, and
-    pieces, if known, stand beside.
+    units   pieces; with an amount column money, of which a unit has the price 1
+    pieces  only with an amount column: pieces, null where unknown
     """
     quantities, prices = (cells.numbers(table.texts[role]) for role in ("quantity", "price"))
     units, price, pieces = pl.col("units"), pl.col("price"), pl.col("pieces")
     if columns.amount_column:
-        told = cells.identifiers(table.texts["quantity"]).is_not_null()
-        quantities = quantities.set(quantities.is_null() & told, math.nan)
+        present = cells.identifiers(table.texts["quantity"]).is_not_null()
+        quantities = quantities.set(quantities.is_null() & present, math.nan)
         values = {"units": table.each("price", prices), "price": pl.lit(1.0)}
         values["pieces"] = table.each("quantity", quantities)
         negative = (units < 0) | (pieces < 0)
@@ -150,7 +152,7 @@ def _lines(
         **values,
     ).with_columns(
         cancels=pl.col("cancels") | negative.fill_null(value=False),
-        reason=_first(
+        reason=_first_reason(
             {
                 Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
                 Rejection.BAD_DATE: pl.col("moment").is_null(),
@@ -164,56 +166,55 @@ def _lines(
     )
 
 
-def _first(reasons: dict[Rejection, pl.Expr]) -> pl.Expr:
-    """For every row the position in `Rejection` of the first reason against it, or null."""
+def _first_reason(reasons: dict[Rejection, pl.Expr]) -> pl.Expr:
+    """For every row the position in `Rejection` of the first reason that holds, or null."""
     first = pl.lit(None, pl.Int8)
     for reason, against in reversed(reasons.items()):
         first = pl.when(against).then(pl.lit(_REASONS.index(reason), pl.Int8)).otherwise(first)
     return first
 
 
-def _used(lines: pl.DataFrame, counts: Counter[Rejection]) -> pl.DataFrame:
-    """The lines with no reason against them; the others are counted."""
+def _drop_rejected(lines: pl.DataFrame, counts: Counter[Rejection]) -> pl.DataFrame:
+    """The lines without a reason to reject them; the others are added to `counts`."""
     for position, times in lines["reason"].drop_nulls().value_counts().iter_rows():
         counts[_REASONS[position]] += times
     return lines.filter(pl.col("reason").is_null()).drop("reason")
 
 
-def _repeated(lines: pl.DataFrame) -> pl.Series:
+def _is_repeated(lines: pl.DataFrame) -> pl.Series:
     """True for the second and further ones of equal lines.
 
-    Lines are suspected by a 64-bit hash and convicted by their values. Only the columns without a
-    role are known by nothing but a hash: two lines that agree in all else and differ there are
-    taken for one with a probability of 2^-64.
+    Lines with equal 64-bit hashes are compared by their values. Columns without a role have only a
+    hash: two lines that differ nowhere else are taken for one with a probability of 2^-64.
     """
     hashes = lines.select(sum(pl.col(name).hash(i) for i, name in enumerate(lines.columns)))
     hashed = hashes.to_series()
     ordered = np.sort(hashed.to_numpy())
     twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
-    suspects = hashed.is_in(twice.implode()).arg_true()
-    first = lines[suspects].select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return pl.repeat(False, len(lines), eager=True).scatter(suspects, ~first)
+    candidates = hashed.is_in(twice.implode()).arg_true()
+    first = lines[candidates].select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    return pl.repeat(False, len(lines), eager=True).scatter(candidates, ~first)
 
 
-def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
+def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
     """One order per customer and day.
 
     Money and pieces are added as whole multiples of 2^-64: exactly, so in any sequence alike.
     """
-    items = pl.col("left")
+    items = pl.col("remaining")
     if "pieces" in lines.columns:
         items = pl.col("pieces").abs() * items / pl.col("units")
     day = pl.col("moment").dt.date().to_physical()
     sums = (
         lines.lazy()
         .select(
-            customer_day=pl.col("customer").cast(pl.Int64) * _CUSTOMER + day,
-            amount=(pl.col("left") * pl.col("price") * _EXACT).cast(pl.Int128),
-            items=(items * _EXACT).cast(pl.Int128),
+            customer_day=pl.col("customer").cast(pl.Int64) * _STRIDE + day,
+            amount=(pl.col("remaining") * pl.col("price") * _FRACTIONS).cast(pl.Int128),
+            items=(items * _FRACTIONS).cast(pl.Int128),
         )
         .group_by("customer_day")
         .agg(
-            pl.col("amount", "items").sum().cast(pl.Float64) / _EXACT,
+            pl.col("amount", "items").sum().cast(pl.Float64) / _FRACTIONS,
             unknown=pl.col("items").null_count() > 0,
             lines=pl.len(),
         )
@@ -221,34 +222,34 @@ def _orders(ids: list[str], lines: pl.DataFrame) -> Histories:
         .collect(engine="streaming")
     )
     key = sums["customer_day"].to_numpy()
-    owner = (key + _CUSTOMER // 2) // _CUSTOMER  # a day before 1970 is negative
+    owner = (key + _STRIDE // 2) // _STRIDE  # a day before 1970 is negative
     present, customer = np.unique(owner, return_inverse=True)
     return Histories.from_orders(
         [ids[i] for i in present],
         customer,
-        (key - owner * _CUSTOMER).astype(np.int32),
+        (key - owner * _STRIDE).astype(np.int32),
         sums["amount"].to_numpy(),
         np.where(sums["unknown"], np.nan, sums["items"]),
         sums["lines"].to_numpy().astype(np.float64),
     )
 
 
-def _problems(
+def _describe_problems(
     table: Table, columns: Columns, reason: pl.Series, as_of: datetime.date | None
 ) -> list[Problem]:
     """What is wrong with the first rows that cannot be read or come too late."""
     explained = {
-        Rejection.NO_CUSTOMER: ("customer", "is no customer id"),
+        Rejection.NO_CUSTOMER: ("customer", "is not a customer id"),
         Rejection.BAD_DATE: (
             "date",
-            f"is no date like {columns.date_format or '2010-12-01 08:26'}",
+            f"is not a date like {columns.date_format or '2010-12-01 08:26'}",
         ),
-        Rejection.BAD_QUANTITY: ("quantity", "is no number of items"),
-        Rejection.BAD_PRICE: ("price", "is no number, or too large"),
+        Rejection.BAD_QUANTITY: ("quantity", "is not a number of items"),
+        Rejection.BAD_PRICE: ("price", "is not a number, or is too large"),
         Rejection.LATER: ("date", f"is after as_of {as_of}"),
     }
     problems = []
-    for row in reason.is_not_null().arg_true().head(_AT_ONCE):
+    for row in reason.is_not_null().arg_true().head(_MAX_PROBLEMS):
         role, what = explained[_REASONS[reason[row]]]
         field = names(columns)[role]
         text = table.texts[role][table.rows[row, role]].strip()[:40]
@@ -257,9 +258,9 @@ def _problems(
     return problems
 
 
-def _nothing_left(where: str, report: DataReport, problems: list[Problem]) -> str:
+def _describe_rejections(where: str, report: DataReport, problems: list[Problem]) -> str:
     reasons = ", ".join(
         f"{count:,} {why.replace('_', ' ')}" for why, count in report.rejected.items() if count
     )
-    such = f". {problems[0].message}" if problems else ""
-    return f"none of the {report.rows_read:,} rows of {where} can be used: {reasons}{such}"
+    example = f". For example, {problems[0].message}" if problems else ""
+    return f"none of the {report.rows_read:,} rows of {where} can be used: {reasons}{example}"

@@ -17,7 +17,7 @@ from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
 from ordergap.ingest.table import Tabulator, names
 
-# A damaged Parquet file makes the library panic.
+# A damaged Parquet file makes polars panic.
 _UNREADABLE = (PolarsError, PanicException)
 
 
@@ -63,11 +63,11 @@ def from_bytes(
     strict: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
-    """The transactions of a request's body, cleaned.
+    """Clean the transactions of a request's body.
 
-    `strict` refuses cells that cannot be read and rows after `as_of` (InvalidRequest naming row
-    and column) instead of counting them, and returns customers without orders, in `seen`, instead
-    of refusing them. Raises DataError (MissingColumn) and UnsupportedMediaType.
+    `strict` raises InvalidRequest, naming row and column, for cells that cannot be read and for
+    rows after `as_of` instead of counting them; customers without an order are in `seen`, and it
+    is no error if nobody has one. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     where = "the request"
     source = open_source(where, body, content_type)
@@ -85,11 +85,11 @@ def _clean(
 ) -> Cleaned:
     tabulator = Tabulator(columns)
     for source in sources:
-        _take(source, tabulator, set(names(columns).values()))
+        _add(source, tabulator, set(names(columns).values()))
     return clean(tabulator.table(), columns, where, strict=strict, part=part, as_of=as_of)
 
 
-def _take(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:
+def _add(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:
     """Add the first version of the data that can be read."""
     reason: BaseException | None = None
     try:

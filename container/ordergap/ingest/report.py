@@ -1,4 +1,4 @@
-"""The account of what was in the file and what became of it."""
+"""The counts of rows as a text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from ordergap.contract.orders import DataReport
 
 
 def describe(report: DataReport) -> str:
-    """The report for people: rows read, less those rejected for each reason, are rows used."""
-    account = [
+    """The report as text: rows read, less those rejected for each reason, are rows used."""
+    counts = [
         ("", report.rows_read, "rows read"),
         *(("-", count, reason.replace("_", " ")) for reason, count in report.rejected.items()),
         ("=", report.rows_used, "rows used"),
     ]
-    lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in account]
+    lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in counts]
     lines.append(
         f"{report.customers:,} customers, {report.orders:,} orders, revenue {report.revenue:,.2f}"
     )

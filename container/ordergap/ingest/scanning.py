@@ -1,4 +1,4 @@
-"""One source as a lazy frame, mended where it cannot be read as it is."""
+"""One source as a lazy frame, repaired where it cannot be read as it is."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _BLOCK = 1 << 24
 def versions(
     source: Source, wanted: Collection[str]
 ) -> Iterator[tuple[Path | bytes, tuple[str, ...]]]:
-    """The data as it is; then, for a reader who could not read that, mended further and further.
+    """The data as it is; then, for a reader who could not read that, repaired step by step.
 
-    Yields data, for `scan`, and notes for the user. `wanted` are the columns hoped for. Raises
-    DataError where a line is beyond mending.
+    Yields data, for `scan`, and notes for the user. `wanted` are the columns to look for. Raises
+    DataError where a line cannot be repaired.
     """
     yield source.data, ()
     if source.form == "parquet":
         return
-    text, notes = _utf8(source.data)
+    text, notes = _to_utf8(source.data)
     yield text, notes
     if source.form == "csv":
-        yield _requoted(source, text, wanted), notes
+        yield _requote(source, text, wanted), notes
     else:
-        _blame_line(source, text)
+        _raise_for_line(source, text)
 
 
 def scan(
@@ -69,17 +69,17 @@ def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
     The delimiter is a comma unless that gives none of the wanted columns.
     """
     head = source.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
-    text = _utf8(head.splitlines()[0])[0].decode()
+    text = _to_utf8(head.splitlines()[0])[0].decode()
     splits = {
         delimiter: [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
         for delimiter in ",;\t|"
     }
-    found = {delimiter: len({*wanted} & {*names}) for delimiter, names in splits.items()}
-    best = "," if found[","] else max(splits, key=lambda one: (found[one], len(splits[one])))
+    matches = {delimiter: len({*wanted} & {*names}) for delimiter, names in splits.items()}
+    best = "," if matches[","] else max(splits, key=lambda one: (matches[one], len(splits[one])))
     return best, column_names(splits[best])
 
 
-def _utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
+def _to_utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
     """The whole text in UTF-8, and in which encoding it was."""
     for encoding, name in _ENCODINGS:
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -95,8 +95,8 @@ def _utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
     raise AssertionError("Latin-1 reads every byte")
 
 
-def _requoted(source: Source, text: bytes, wanted: Collection[str]) -> bytes:
-    """CSV with its quotes set anew, for a file with quotation marks inside unquoted cells."""
+def _requote(source: Source, text: bytes, wanted: Collection[str]) -> bytes:
+    """CSV written anew, for a file with quotation marks inside unquoted cells."""
     delimiter, _ = _header(source, wanted)
     lines = csv.reader(
         io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""), delimiter=delimiter, strict=True
@@ -106,13 +106,14 @@ def _requoted(source: Source, text: bytes, wanted: Collection[str]) -> bytes:
         csv.writer(quoted, delimiter=delimiter, lineterminator="\n").writerows(lines)
     except csv.Error as error:
         raise DataError(
-            f"line {lines.line_num} of {source.name} is not CSV ({error}): look there, or on the "
-            "lines before, for a quotation mark without its partner"
+            f"line {lines.line_num} of {source.name} is not CSV ({error}): close the quotation "
+            "mark that is open there or on a line before"
         ) from error
     return quoted.getvalue().encode()
 
 
-def _blame_line(source: Source, text: bytes) -> None:
+def _raise_for_line(source: Source, text: bytes) -> None:
+    """Raise DataError with the number of the first line that is not JSON."""
     for number, line in enumerate(text.splitlines(), 1):
         try:
             json.loads(line or b"{}")

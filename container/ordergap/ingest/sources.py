@@ -1,4 +1,4 @@
-"""Which files there are and what form they are in."""
+"""Which files there are, and their formats."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DAMAGED = (OSError, EOFError, zlib.error)
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or its bytes, and the form it is in; `name` is what messages call it."""
+    """A file, or its bytes, and its format; `name` is what messages call it."""
 
     name: str
     data: Path | bytes
@@ -57,7 +57,7 @@ def find(path: Path, content_type: str | None = None) -> Iterator[Source]:
     """The file, or every data file of the folder and the folders in it, in the names' order.
 
     Empty files and those whose name, or whose folder's name, begins with a dot or an underscore
-    (such as ``_SUCCESS``) are no data files. Raises DataError where nothing is found.
+    (such as ``_SUCCESS``) are no data files. Raises DataError where there are none.
     """
     if path.is_file():
         yield open_source(path.name, path, content_type)
@@ -85,7 +85,7 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def open_source(name: str, data: Path | bytes, content_type: str | None = None) -> Source:
-    """Look at the beginning and settle the form. Raises DataError and UnsupportedMediaType."""
+    """Read the beginning to choose the format. Raises DataError and UnsupportedMediaType."""
     try:
         with content(data) as file:
             head = file.read(1 << 16)
@@ -104,8 +104,8 @@ def _form(name: str, head: bytes, content_type: str | None) -> Form:
     if content_type:
         essence = content_type.partition(";")[0].strip().lower()
         if essence not in _MEDIA_TYPES:
-            known = ", ".join(_MEDIA_TYPES)
-            message = f"{content_type} is not a form of transactions: say one of {known}"
+            accepted = ", ".join(_MEDIA_TYPES)
+            message = f"{content_type} is not a format of transactions: use one of {accepted}"
             raise UnsupportedMediaType([Problem(message)])
         return _MEDIA_TYPES[essence]
     if head.startswith(b"PAR1"):
@@ -116,7 +116,7 @@ def _form(name: str, head: bytes, content_type: str | None) -> Form:
 
 
 def content(data: Path | bytes) -> IO[bytes]:
-    """The bytes, unzipped where they begin like a gzip file, whatever the name says."""
+    """The bytes, unzipped where they begin like a gzip file, whatever the name is."""
     if isinstance(data, bytes):
         zipped = data.startswith(_GZIP)
     else:

@@ -1,9 +1,9 @@
-"""The columns that count, each distinct text kept once.
+"""The columns that are used, with each distinct text stored once.
 
 A transactions file repeats itself: half a million lines hold some thousand products, prices and
-moments. So a column is its distinct texts and a 4-byte code per row, and whatever reads texts reads
-each of them once. The other columns become a 64-bit fingerprint per row, which tells exact
-duplicates from lines that differ there.
+moments. So a column is its distinct texts and a 4-byte code per row, and each text is parsed once.
+The other columns become a 64-bit hash per row, which tells exact duplicates from lines that differ
+there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import polars as pl
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
 
-_DONE_WITHOUT = {
+_CONSEQUENCES = {
     "order": "no line is a cancellation by its order number",
     "product": "every line is a product, and cancellations are matched by customer and price",
     "quantity": "the number of items is unknown",
@@ -34,8 +34,9 @@ _DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Floa
 class Table:
     """Rows of transactions.
 
-    rows   a code for every role (customer, date, …), and `others`, the fingerprint
-    texts  role -> the distinct texts that the codes count off; "" for cells that are not there
+    rows   a code for every role (customer, date, …), and `others`, the hash of the other columns
+    texts  role -> the distinct texts that the codes index; "" for missing cells
+    notes  sentences for the user
     """
 
     rows: pl.DataFrame
@@ -43,12 +44,12 @@ class Table:
     notes: tuple[str, ...]
 
     def each(self, role: str, values: pl.Series) -> pl.Expr:
-        """For every row the one of `values`, one per distinct text, that belongs to its text."""
+        """For every row the value of its text, `values` having one for each distinct text."""
         return pl.lit(values).gather(pl.col(role))
 
 
 def settings(columns: Columns) -> dict[str, str]:
-    """Role -> the hyperparameter that names its column; a ready amount takes the price's place."""
+    """Role -> the hyperparameter that names its column; an amount takes the price's place."""
     roles = ("customer", "date", "order", "product", "quantity")
     price = "amount_column" if columns.amount_column else "price_column"
     return {role: f"{role}_column" for role in roles} | {"price": price}
@@ -60,22 +61,25 @@ def names(columns: Columns) -> dict[str, str]:
 
 
 class Tabulator:
-    """Takes one frame after the other and makes one table of them."""
+    """Makes one table of many frames."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        # Frames share their distinct texts, which go when the last of the frames goes.
+        # Frames share their distinct texts, which are freed with the last of the frames.
         self._texts = {role: pl.Categories.random() for role in names(columns)}
         self._frames: list[pl.DataFrame] = []
         self._notes: Counter[str] = Counter()
 
     def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> None:
-        """Take in a frame, called `where` in messages; raises MissingColumn."""
+        """Add the rows of a frame, which messages call `where`.
+
+        Raises MissingColumn, and DataError for customer ids that are inexact floats.
+        """
         schema = frame.collect_schema()
         absent = _absent(schema.names(), self._columns, where)
-        _refuse_inexact(frame, schema, self._columns.customer_column, where)
+        _raise_for_inexact(frame, schema, self._columns.customer_column, where)
         self._frames.append(
-            frame.select(*self._cells(absent), others=_fingerprint(schema, self._columns)).collect(
+            frame.select(*self._cells(absent), others=_hash(schema, self._columns)).collect(
                 engine="streaming"
             )
         )
@@ -83,7 +87,7 @@ class Tabulator:
         for role in absent:
             setting = settings(self._columns)[role]
             name = getattr(self._columns, setting)
-            self._notes[f'no column "{name}" ({setting}): {_DONE_WITHOUT[role]}'] += 1
+            self._notes[f'no column "{name}" ({setting}): {_CONSEQUENCES[role]}'] += 1
 
     def _cells(self, absent: Sequence[str]) -> list[pl.Expr]:
         return [
@@ -94,7 +98,7 @@ class Tabulator:
         ]
 
     def table(self) -> Table:
-        """All rows taken in so far, in that sequence."""
+        """All rows added so far, in that sequence."""
         count, rows = len(self._frames), pl.concat(self._frames)
         self._frames.clear()
         texts = {role: one.to_series().cast(pl.String) for role, one in self._texts.items()}
@@ -106,8 +110,8 @@ class Tabulator:
         return Table(rows, texts, notes)
 
 
-def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:
-    """A hash of the cells without a role; an order number only marks cancellations, so it is in."""
+def _hash(schema: pl.Schema, columns: Columns) -> pl.Expr:
+    """A hash of the cells without a role and of the order number, which has no other use here."""
     used = {name for role, name in names(columns).items() if role != "order"}
     total = pl.lit(0, pl.UInt64)
     for seed, name in enumerate(sorted(schema.keys() - used)):
@@ -117,7 +121,7 @@ def _fingerprint(schema: pl.Schema, columns: Columns) -> pl.Expr:
     return total
 
 
-def _refuse_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
+def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
     """DataError for ids that are floats too large to be exact: customers would become one."""
     digits = _DIGITS.get(type(schema[customer]))
     if digits is None:
@@ -131,19 +135,19 @@ def _refuse_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where
         )
 
 
-def _absent(seen: Sequence[str], columns: Columns, where: str) -> list[str]:
-    """The roles to be done without; MissingColumn where one of them is needed."""
+def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
+    """The roles without a column; MissingColumn where one of them is needed."""
     named = names(columns)
-    absent = [role for role, name in named.items() if name not in seen]
+    absent = [role for role, name in named.items() if name not in present]
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
-    free = [name for name in seen if name not in named.values()]
+    free = [name for name in present if name not in named.values()]
     missing = [
         _missing(settings(columns)[role], named[role], free)
         for role in absent
         if role not in optional
     ]
     if missing:
-        listed = ", ".join(seen[:30]) + (", …" if len(seen) > 30 else "")
+        listed = ", ".join(present[:30]) + (", …" if len(present) > 30 else "")
         raise MissingColumn(
             f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
         )

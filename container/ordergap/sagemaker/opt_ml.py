@@ -1,4 +1,4 @@
-"""/opt/ml as an object with a root, so that a whole training job runs in a test's folder."""
+"""The folders and files under /opt/ml; the root is a parameter, so that a test has its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAILURE_LIMIT = 1024
 
 @dataclass(frozen=True)
 class Channel:
-    """A folder, or a file, of transactions, and the form they are said to be in."""
+    """A folder, or a file, of transactions, and their media type where the job names one."""
 
     path: Path
     content_type: str | None = None
@@ -26,28 +26,28 @@ class Channel:
 
 @dataclass(frozen=True)
 class OptMl:
-    """The folders that the platform lays out around a container."""
+    """The folders that the platform mounts in a container."""
 
     root: Path = Path("/opt/ml")
 
     @property
     def config(self) -> Path:
-        """Where the platform leaves the job's settings; its presence means we run under it."""
+        """The job's settings. The folder is there if and only if the platform runs the job."""
         return self.root / "input" / "config"
 
     @property
     def data(self) -> Path:
-        """Where the platform lays out the input channels."""
+        """A folder for each input channel."""
         return self.root / "input" / "data"
 
     @property
     def model(self) -> Path:
-        """What is in here when the job ends becomes model.tar.gz."""
+        """The files here become model.tar.gz when the job ends."""
         return self.root / "model"
 
     @property
     def output_data(self) -> Path:
-        """Side outputs, kept apart from the model."""
+        """Other outputs; they become output.tar.gz."""
         return self.root / "output" / "data"
 
     def hyperparameters(self) -> dict[str, object]:
@@ -63,38 +63,38 @@ class OptMl:
         return tuple(str(host) for host in hosts) if isinstance(hosts, list) else ()
 
     def current_host(self) -> str:
-        """This machine's name among the hosts; empty where resourceconfig.json does not say."""
+        """This machine's name among the hosts; empty where resourceconfig.json has none."""
         return str(self._object("resourceconfig.json").get("current_host") or "")
 
     def checkpoints(self) -> Path | None:
         """The folder that outlives the job; None where the job has none.
 
-        It is the one that checkpointconfig.json names, else `checkpoints` where that is there.
+        It is the one that checkpointconfig.json names, else `checkpoints` where that exists.
         """
-        named = self._object("checkpointconfig.json").get("LocalPath")
-        usual = self.root / "checkpoints"
-        if isinstance(named, str) and named:
-            return Path(named)
-        return usual if usual.is_dir() else None
+        path = self._object("checkpointconfig.json").get("LocalPath")
+        default = self.root / "checkpoints"
+        if isinstance(path, str) and path:
+            return Path(path)
+        return default if default.is_dir() else None
 
     def channel(self, *names: str) -> Channel | None:
         """The first of these input channels that the job has. UserError where it is a pipe."""
-        told = self._object("inputdataconfig.json")
+        channels = self._object("inputdataconfig.json")
         for name in names:
             folder = self.data / name
-            channel = told.get(name)
-            said = channel if isinstance(channel, dict) else {}
-            if str(said.get("TrainingInputMode", "File")).lower() == "pipe":
+            channel = channels.get(name)
+            settings = channel if isinstance(channel, dict) else {}
+            if str(settings.get("TrainingInputMode", "File")).lower() == "pipe":
                 raise UserError(
-                    f"channel {name} comes in Pipe mode, which cannot be read here: set its input "
-                    "mode to File or FastFile"
+                    f"channel {name} is in Pipe mode, which is not supported: set its input mode "
+                    "to File or FastFile"
                 )
             if folder.is_dir():
-                return Channel(folder, said.get("ContentType") or None)
+                return Channel(folder, settings.get("ContentType") or None)
         return None
 
     def training_channel(self) -> Channel:
-        """The channel with the transactions to learn from; DataError where there is none."""
+        """The channel with the transactions to train on; DataError where there is none."""
         channel = self.channel(*TRAINING_CHANNELS)
         if channel is None:
             raise DataError(
@@ -107,20 +107,20 @@ class OptMl:
             if path.is_dir() and path.name not in (channel.path.name, VALIDATION_CHANNEL)
         )
         if others:
-            log.warning("Not looked at, as no channel has such a name: %s", ", ".join(others))
+            log.warning("Input channels of other names are ignored: %s", ", ".join(others))
         return channel
 
     def fail(self, reason: str) -> None:
-        """Leave the failure file, whose first 1024 characters the platform shows."""
+        """Write the failure file, of which the platform shows the first 1024 characters."""
         path = self._failure
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(reason[:FAILURE_LIMIT], encoding="utf-8")
-        except OSError as error:  # the reason goes to the log all the same
+        except OSError as error:  # the reason is logged as well
             log.warning("%s cannot be written: %s", path, error)
 
     def forget_failure(self) -> None:
-        """Take away the failure file of an earlier run of the job."""
+        """Remove the failure file of an earlier run of the job."""
         if self._failure.is_file():
             self._failure.unlink()
 
@@ -129,7 +129,7 @@ class OptMl:
         return self.root / "output" / "failure"
 
     def _object(self, name: str) -> dict[str, object]:
-        """The contents of a file of settings; empty where there is none or nothing in it."""
+        """The contents of a settings file; empty where it does not exist or is empty."""
         path = self.config / name
         if not path.is_file() or not (content := path.read_bytes().strip()):
             return {}
@@ -138,5 +138,5 @@ class OptMl:
         except ValueError as error:
             raise UserError(f"{path} is not JSON: {error}") from error
         if not isinstance(values, dict):
-            raise UserError(f"{path} must hold an object of names and values")
+            raise UserError(f"{path} must be a JSON object of names and values")
         return values

@@ -47,12 +47,12 @@ def stop_on_sigterm(grace: float = GRACE) -> Iterator[Callable[[], bool]]:
 
 
 def _watch(signals: socket.socket, over: threading.Event, grace: float) -> None:
-    """Says at once that SIGTERM came, for the job cannot while it logs, and waits for its end."""
+    """Log SIGTERM at once, which a signal handler must not do, and end a job that goes on."""
     while number := signals.recv(1):
         if number[0] == signal.SIGTERM:
             log.warning("SIGTERM: stopping after this step")
             if not over.wait(grace):
-                log.warning("no step ended within %g seconds: ending as it stands", grace)
+                log.warning("no step ended within %g seconds: the process ends now", grace)
                 sys.stdout.flush()
                 os._exit(0)
             return

@@ -1,4 +1,4 @@
-"""The cleaning once more, in plain Python: slow, obvious and sharing no code with the room."""
+"""The cleaning once more, in plain Python: slow, obvious and sharing no code with the package."""
 
 import datetime
 import re
@@ -53,48 +53,48 @@ def number(text: str) -> float | None:
 
 def moment(text: str) -> datetime.datetime | None:
     try:
-        found = datetime.datetime.fromisoformat(text)
+        parsed = datetime.datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if 1900 <= found.year < 2200 else None
+    return parsed if 1900 <= parsed.year < 2200 else None
 
 
-def why_not(row: Row, known: set[Row]) -> str | None:
+def why_not(row: Row, earlier: set[Row]) -> str | None:
     """The first reason against a line, apart from cancellations."""
     reasons = {
         "no_customer_id": row.customer in {"", "nan"},
         "unreadable_date": row.moment is None,
         "unreadable_quantity": not row.quantity,
         "unreadable_price": row.price is None,
-        "duplicate_line": row in known,
+        "duplicate_line": row in earlier,
         "non_product_code": row.product.upper() in NO_PRODUCTS,
         "non_positive_price": (row.price or 0) <= 0,
     }
-    known.add(row)
+    earlier.add(row)
     return next((why for why, holds in reasons.items() if holds), None)
 
 
 def cancel(sales: list[Sale], cancellation: Sale) -> bool:
     """Take pieces back from the latest sales up to the moment; whether there were any."""
-    found = False
+    matched = False
     for sale in sorted(sales, key=lambda sale: (sale.moment, sale.bought), reverse=True):
         if sale.moment <= cancellation.moment and sale.left and cancellation.left:
             taken = min(sale.left, cancellation.left)
             sale.left -= taken
             cancellation.left -= taken
-            found = True
-    return found
+            matched = True
+    return matched
 
 
 def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Orders]:
     """Counts by reason, and (amount, items, lines) by customer and day."""
     counts: Counter[str] = Counter()
-    known: set[Row] = set()
+    earlier: set[Row] = set()
     kinds: dict[tuple[str, str, float], tuple[list[Sale], list[Sale]]]
     kinds = defaultdict(lambda: ([], []))
     for cells in rows:
         row = Row.of(cells)
-        if why := why_not(row, known):
+        if why := why_not(row, earlier):
             counts[why] += 1
             continue
         cancels = row.quantity < 0 or re.match("C[0-9]", row.order) is not None
@@ -103,8 +103,8 @@ def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Or
     lines = defaultdict(list)
     for (customer, _, price), (sales, cancellations) in kinds.items():
         for one in sorted(cancellations, key=lambda one: (one.moment, one.bought)):
-            found = cancel(sales, one)
-            counts["cancellation" if found else "cancellation_of_nothing"] += 1
+            matched = cancel(sales, one)
+            counts["cancellation" if matched else "cancellation_of_nothing"] += 1
         for sale in sales:
             if sale.left:
                 lines[customer, sale.moment.date()].append((sale.left * price, sale.left))

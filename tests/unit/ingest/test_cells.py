@@ -56,28 +56,28 @@ def test_what_is_no_date_is_not_made_one(text):
 
 
 def test_days_come_first_where_only_that_can_be_meant_and_the_user_is_told():
-    found = cells.dates(pl.Series(["1/2/2010", "13/1/2010 8:26"]))
+    column = cells.dates(pl.Series(["1/2/2010", "13/1/2010 8:26"]))
     assert read("1/2/2010", "13/1/2010 8:26") == [
         "2010-02-01T00:00",
         "2010-01-13T08:26",
     ]
-    assert found.date_format == "%d/%m/%Y"
-    assert "13/1/2010 8:26" in found.notes[0]
+    assert column.date_format == "%d/%m/%Y"
+    assert "13/1/2010 8:26" in column.notes[0]
 
 
 def test_the_format_that_was_found_reads_a_smaller_file_alike():
-    found = cells.dates(pl.Series(["13/1/2010"])).date_format
-    assert read("1/2/2010 8:26", "2010-02-01", date_format=found) == [
+    date_format = cells.dates(pl.Series(["13/1/2010"])).date_format
+    assert read("1/2/2010 8:26", "2010-02-01", date_format=date_format) == [
         "2010-02-01T08:26",
         "2010-02-01T00:00",
     ]
 
 
 def test_months_come_first_where_both_could_be_meant_and_the_user_is_told():
-    found = cells.dates(pl.Series(["1/2/2010"]))
+    column = cells.dates(pl.Series(["1/2/2010"]))
     assert read("1/2/2010") == ["2010-01-02T00:00"]
-    assert found.date_format is None
-    assert "month/day" in found.notes[0]
+    assert column.date_format is None
+    assert "month/day" in column.notes[0]
 
 
 def test_nothing_is_said_where_only_month_first_can_be_meant():

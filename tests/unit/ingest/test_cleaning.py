@@ -220,11 +220,11 @@ def test_rows_after_as_of_are_counted_and_reach_nothing_back():
 @given(ROWS, st.integers(4, 6))
 def test_reading_as_of_a_day_equals_reading_a_file_that_ends_there(rows, day):
     as_of = datetime.date(2011, 1, day)
-    known = [
+    until_then = [
         one for one in rows if one["InvoiceDate"][:10] <= str(as_of) or one["InvoiceDate"] > "a"
     ]
     later = from_bytes(text([SURE, *rows]), "text/csv", COLUMNS, as_of=as_of)
-    assert later.histories.digest() == clean(SURE, *known).histories.digest()
+    assert later.histories.digest() == clean(SURE, *until_then).histories.digest()
 
 
 AMOUNTS = Columns(amount_column="Total")
@@ -254,7 +254,7 @@ def test_all_rows_rejected_is_refused_with_the_reasons_and_an_example():
         clean(row(day="1. Mai"), row(day="2. Mai"), row(price="0"))
     assert str(error.value) == (
         "none of the 3 rows of the request can be used: 2 unreadable date, 1 non positive price. "
-        'row 0: InvoiceDate "1. Mai" is no date like 2010-12-01 08:26'
+        'For example, row 0: InvoiceDate "1. Mai" is not a date like 2010-12-01 08:26'
     )
 
 

@@ -26,26 +26,28 @@ def netted(lines: list[Line]) -> tuple[list[float], list[bool]]:
     names = ("customer", "product", "price", "moment", "units", "cancels")
     types = (pl.Int32, pl.Int32, pl.Float64, pl.Int64, pl.Float64, pl.Boolean)
     frame = pl.DataFrame(lines, schema=dict(zip(names, types, strict=True)), orient="row")
-    left, found = net(frame)
-    return left.to_list(), found.to_list()
+    remaining, matched = net(frame)
+    return remaining.to_list(), matched.to_list()
 
 
 def piece_by_piece(lines: list[Line]) -> tuple[list[float], list[bool]]:
     """Every cancelled quarter looks for the best line to take itself from."""
-    left = [Fraction(0) if cancels else Fraction(units) for *_, units, cancels in lines]
-    found = [False] * len(lines)
+    remaining = [Fraction(0) if cancels else Fraction(units) for *_, units, cancels in lines]
+    matched = [False] * len(lines)
     for i in sorted(range(len(lines)), key=lambda i: lines[i][3:5]):
         *kind, now, units, cancels = lines[i]
         for _ in range(int(units * 4) if cancels else 0):
             fitting = [
                 j
                 for j, (*other, moment, _, cancelling) in enumerate(lines)
-                if other == kind and moment <= now and not cancelling and left[j]
+                if other == kind and moment <= now and not cancelling and remaining[j]
             ]
             if fitting:
-                left[max(fitting, key=lambda j: (lines[j][3:5], -left[j], j))] -= Fraction(1, 4)
-                found[i] = True
-    return [float(units) for units in left], found
+                remaining[max(fitting, key=lambda j: (lines[j][3:5], -remaining[j], j))] -= (
+                    Fraction(1, 4)
+                )
+                matched[i] = True
+    return [float(units) for units in remaining], matched
 
 
 def outcome(lines: list[Line]) -> list[tuple[Line, float, bool]]:
@@ -54,8 +56,8 @@ def outcome(lines: list[Line]) -> list[tuple[Line, float, bool]]:
 
 @given(LINES)
 def test_netting_equals_taking_back_piece_by_piece(lines):
-    left, found = piece_by_piece(lines)
-    assert outcome(lines) == sorted(zip(lines, left, found, strict=True))
+    remaining, matched = piece_by_piece(lines)
+    assert outcome(lines) == sorted(zip(lines, remaining, matched, strict=True))
 
 
 @given(LINES, st.randoms(use_true_random=False))
@@ -65,15 +67,15 @@ def test_the_sequence_of_the_lines_makes_no_difference(lines, random):
 
 @given(LINES)
 def test_never_more_is_cancelled_than_was_bought(lines):
-    left, found = netted(lines)
-    for (*_, units, cancels), rest in zip(lines, left, strict=True):
+    remaining, matched = netted(lines)
+    for (*_, units, cancels), rest in zip(lines, remaining, strict=True):
         assert rest == 0 if cancels else 0 <= rest <= units
-    taken = sum(line[4] for line in lines if not line[5]) - sum(left)
-    assert taken <= sum(line[4] for line, some in zip(lines, found, strict=True) if some)
+    taken = sum(line[4] for line in lines if not line[5]) - sum(remaining)
+    assert taken <= sum(line[4] for line, some in zip(lines, matched, strict=True) if some)
 
 
 @pytest.mark.parametrize(
-    ("lines", "left", "found"),
+    ("lines", "remaining", "matched"),
     [
         pytest.param(
             [(0, 0, 1.0, 0, 5.0, False), (0, 0, 1.0, 1, 5.0, False), (0, 0, 1.0, 2, 2.0, True)],
@@ -102,14 +104,14 @@ def test_never_more_is_cancelled_than_was_bought(lines):
         ),
     ],
 )  # fmt: skip
-def test_a_cancellation(lines, left, found):
-    assert netted(lines) == (left, found)
+def test_a_cancellation(lines, remaining, matched):
+    assert netted(lines) == (remaining, matched)
 
 
 def test_many_kinds_are_netted_apart():
     kinds = np.arange(20_000)
     lines = [(int(i), int(i % 7), 1.0, 0, 2.0, False) for i in kinds]
     lines += [(int(i), int(i % 7), 1.0, 1, 1.0, True) for i in kinds if i % 3 == 0]
-    left, found = netted(lines)
-    assert left[: len(kinds)] == [1 if i % 3 == 0 else 2 for i in kinds]
-    assert all(found[len(kinds) :])
+    remaining, matched = netted(lines)
+    assert remaining[: len(kinds)] == [1 if i % 3 == 0 else 2 for i in kinds]
+    assert all(matched[len(kinds) :])

@@ -55,8 +55,8 @@ def test_every_order_is_that_of_the_plain_cleaning(path, plainly):
         for customer, day in zip(histories.customer, histories.day, strict=True)
     ]
     assert keys == sorted(orders)
-    found = np.column_stack([histories.amount, histories.items, histories.lines])
-    np.testing.assert_allclose(found, [orders[key] for key in keys], rtol=1e-12)
+    columns = np.column_stack([histories.amount, histories.items, histories.lines])
+    np.testing.assert_allclose(columns, [orders[key] for key in keys], rtol=1e-12)
 
 
 def test_cdnow_is_read(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.errors import DataError, InvalidRequest
 from ordergap.forecaster import Forecaster
@@ -64,7 +65,8 @@ REFUSALS = [
     ('{"customer_id": "a"}\n', LINES, 400, 0, "orders", "line 1: orders is missing"),
     ('\n\n{"customer_id": \n', LINES, 400, 0, None, "line 3 is not JSON"),
     ('{"instances": []}', LINES, 400, 0, "customer_id", "line 1: customer_id is missing"),
-    ("ana,2011-12-01,1", "text/csv", 400, 0, None, "line 1 has 3 columns, expected 25"),
+    ("ana,2011-12-01,1", "text/csv", 400, 0, None,
+     f"line 1 has 3 columns, expected {2 + len(features.names(calendar=False))}"),
     ("CustomerID,Date\nana,2011-12-01", "text/csv", 400, 0, None, "line 1 has 2 columns"),
     (b"\xff\xfe,1", "text/csv", 400, None, None, "not utf-8"),
     (b"{}", "text/csv; charset=utf-99", 400, None, "charset", "utf-99"),

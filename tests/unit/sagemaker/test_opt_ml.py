@@ -1,4 +1,4 @@
-"""The platform's folders, laid out in a test's own."""
+"""The platform's folders, in a folder of the test."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_hyperparameters_file_that_is_not_json_is_named(opt_ml: OptMl, content
 @pytest.mark.parametrize("content", ["[]", '"eta"', "null", "3"])
 def test_hyperparameters_that_are_no_object_are_refused(opt_ml: OptMl, content: str) -> None:
     (opt_ml.config / "hyperparameters.json").write_text(content)
-    with pytest.raises(InvalidHyperparameters, match="must hold an object of names and values"):
+    with pytest.raises(InvalidHyperparameters, match="must be a JSON object of names and values"):
         opt_ml.hyperparameters()
 
 
@@ -68,7 +68,7 @@ def test_the_training_channel_has_either_name(opt_ml: OptMl, name: str) -> None:
     assert opt_ml.training_channel() == Channel(folder)
 
 
-def test_a_job_without_a_training_channel_is_told_what_was_expected(opt_ml: OptMl) -> None:
+def test_without_a_training_channel_the_error_names_those_that_are_read(opt_ml: OptMl) -> None:
     channel(opt_ml, "validation")
     with pytest.raises(DataError, match=r"channel named training or train under .*--file_path"):
         opt_ml.training_channel()
@@ -80,17 +80,17 @@ def test_a_channel_that_was_not_given_is_none(opt_ml: OptMl) -> None:
     assert opt_ml.channel("validation") == Channel(folder)
 
 
-def test_a_channel_of_another_name_is_told_of(
+def test_a_channel_of_another_name_is_logged(
     opt_ml: OptMl, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("train", "validation", "test", "tset"):
         channel(opt_ml, name)
     opt_ml.training_channel()
-    assert caplog.messages == ["Not looked at, as no channel has such a name: test, tset"]
+    assert caplog.messages == ["Input channels of other names are ignored: test, tset"]
 
 
 @pytest.mark.parametrize(
-    ("said", "content_type"),
+    ("settings", "content_type"),
     [
         ({}, None),
         ({"training": {}}, None),
@@ -101,17 +101,17 @@ def test_a_channel_of_another_name_is_told_of(
     ],
 )  # fmt: skip
 def test_a_channel_has_the_content_type_that_it_was_given(
-    opt_ml: OptMl, said: dict[str, object], content_type: str | None
+    opt_ml: OptMl, settings: dict[str, object], content_type: str | None
 ) -> None:
     folder = channel(opt_ml, "training")
-    (opt_ml.config / "inputdataconfig.json").write_text(json.dumps(said))
+    (opt_ml.config / "inputdataconfig.json").write_text(json.dumps(settings))
     assert opt_ml.training_channel() == Channel(folder, content_type)
 
 
 def test_a_pipe_is_refused_before_it_is_looked_for(opt_ml: OptMl) -> None:
-    said = {"train": {"TrainingInputMode": "Pipe"}}
-    (opt_ml.config / "inputdataconfig.json").write_text(json.dumps(said))
-    with pytest.raises(UserError, match=r"channel train comes in Pipe mode.*File or FastFile"):
+    settings = {"train": {"TrainingInputMode": "Pipe"}}
+    (opt_ml.config / "inputdataconfig.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=r"channel train is in Pipe mode.*File or FastFile"):
         opt_ml.training_channel()
 
 
@@ -138,23 +138,23 @@ def test_the_hosts_are_those_that_resourceconfig_names(
 def test_a_damaged_file_of_settings_is_named(opt_ml: OptMl, name: str) -> None:
     channel(opt_ml, "training")
     (opt_ml.config / f"{name}.json").write_text('{"hosts": [')
-    asked = {
+    read = {
         "resourceconfig": opt_ml.hosts,
         "inputdataconfig": opt_ml.training_channel,
         "checkpointconfig": opt_ml.checkpoints,
     }
     with pytest.raises(UserError, match=rf"{name}\.json is not JSON"):
-        asked[name]()
+        read[name]()
 
 
-def test_checkpoints_are_kept_where_the_job_was_told_to_or_in_the_usual_place(
+def test_checkpoints_are_kept_where_the_job_says_or_in_the_default_folder(
     opt_ml: OptMl, tmp_path: Path
 ) -> None:
     assert opt_ml.checkpoints() is None
     (opt_ml.root / "checkpoints").mkdir()
     assert opt_ml.checkpoints() == opt_ml.root / "checkpoints"
-    said = {"S3Uri": "s3://bucket/prefix", "LocalPath": str(tmp_path / "kept")}
-    (opt_ml.config / "checkpointconfig.json").write_text(json.dumps(said))
+    settings = {"S3Uri": "s3://bucket/prefix", "LocalPath": str(tmp_path / "kept")}
+    (opt_ml.config / "checkpointconfig.json").write_text(json.dumps(settings))
     assert opt_ml.checkpoints() == tmp_path / "kept"
 
 
