@@ -1,0 +1,96 @@
+"""What the contract's models say of their fields, in words."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+_NOUNS = {"integer": "whole number", "number": "number", "boolean": "true or false",
+          "string": "text", "object": "object", "null": "null"}  # fmt: skip
+_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to",
+           "exclusiveMaximum": "below"}  # fmt: skip
+
+
+class Described(NamedTuple):
+    """A field: its public name, what it may be, its default ("" where it has none), its meaning."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def described(model: type[BaseModel], mode: Any = "validation") -> Iterator[Described]:
+    """Every field of a model, in its order; the meaning is its description or its docstring."""
+    schema = model.model_json_schema(mode=mode)
+    documented = _docstrings(model)
+    for name, field in model.model_fields.items():
+        public = field.alias or name
+        default = "" if field.is_required() or field.default_factory else _default(field.default)
+        meaning = field.description or documented.get(name, "")
+        yield Described(public, kind(schema["properties"][public]), default, meaning)
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """What a JSON schema allows: ``whole number from 1 to 20``."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(kind(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema.get("type") == "array":
+        inner = schema.get("items", {})
+        return f"list, each a {kind(inner)}" if inner else "list"
+    if schema.get("format") in {"date", "path"}:
+        limits = f" from {schema['ge']} to {schema['le']}" if "ge" in schema else ""
+        return schema["format"] + limits
+    noun = _NOUNS.get(schema.get("type", ""), "any value")
+    limits = [f"{word} {_number(schema[key])}" for key, word in _LIMITS.items() if key in schema]
+    if "minLength" in schema:
+        limits.append("not empty")
+    return " ".join([noun, *limits])
+
+
+def members(enum: type[StrEnum]) -> Iterator[tuple[str, str]]:
+    """Every value of an enum and the comment beside it."""
+    source = inspect.getsource(enum)
+    for value, comment in re.findall(r'^ +\w+ = "([^"]+)"(?: +# (.*))?$', source, re.MULTILINE):
+        yield value, comment
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple | list):
+        return f"`{','.join(map(str, value))}`"
+    return f"`{value}`"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) or not value.is_integer() else f"{value:,.0f}"
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Field -> the string that stands below it in the source."""
+    (node,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(node, ast.ClassDef)  # noqa: S101 - a model is a class
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in zip(node.body, node.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

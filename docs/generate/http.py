@@ -1,0 +1,123 @@
+"""The server's interface: paths, forms of requests, fields, statuses and errors."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.manifest import Manifest
+from ordergap.contract.prediction import (
+    Order,
+    Prediction,
+    ScoringRecord,
+    ScoringRequest,
+    Status,
+)
+from ordergap.errors import OrdergapError
+from ordergap.features.table import TABULAR
+from ordergap.serving.app.statuses import STATUSES, status_of
+from ordergap.serving.pages.openapi import describe
+from ordergap.settings import Settings
+
+from docs.generate import table
+from docs.generate.fields import described, members
+
+
+def endpoints() -> str:
+    """Every path of the server."""
+    rows = []
+    for path, methods in _openapi()["paths"].items():
+        ((method, operation),) = methods.items()
+        rows.append((f"`{method.upper()} {path}`", operation["summary"]))
+    return table(("path", "answer"), rows)
+
+
+def request_forms() -> str:
+    """Every media type of a request, with an example of each way to use it."""
+    content = _invocations()["requestBody"]["content"]
+    text = ""
+    for form, media in content.items():
+        text += f"#### `{form}`\n\n{media['schema']['description']}\n\n"
+        for example in media.get("examples", {}).values():
+            value = example["value"]
+            language = "json" if "json" in form else "text"
+            shown = value if isinstance(value, str) else json.dumps(value, indent=2)
+            text += f"```{language}\n{shown.rstrip()}\n```\n\n"
+    return text
+
+
+def request_fields() -> str:
+    """The fields of a request, of a record in it, and of an order in that."""
+    text = ""
+    for title, model in (
+        ("A request", ScoringRequest), ("A record", ScoringRecord), ("An order", Order),
+    ):  # fmt: skip
+        rows = [
+            (f"`{name}`", kind.removesuffix(" or null"), "no" if default else "yes", meaning)
+            for name, kind, default, meaning in described(model)
+        ]
+        text += f"#### {title}\n\n" + table(("field", "type", "needed", "meaning"), rows) + "\n"
+    return text
+
+
+def prediction() -> str:
+    """The fields of a prediction."""
+    return table(("field", "type", "meaning"), [
+        (f"`{name}`", kind, meaning)
+        for name, kind, _, meaning in described(Prediction, "serialization")
+    ])  # fmt: skip
+
+
+def statuses_of_a_customer() -> str:
+    """Every status of a customer; the first that fits counts."""
+    return table(("status", "meaning"), [(f"`{name}`", why) for name, why in members(Status)])
+
+
+def statuses() -> str:
+    """Every HTTP status of /invocations."""
+    rows = [
+        (f"`{status}`", answer["description"])
+        for status, answer in _invocations()["responses"].items()
+    ]
+    return table(("status", "meaning"), rows)
+
+
+def errors() -> str:
+    """Every error, the kind that a training job reports it as, and its HTTP status."""
+    rows = []
+    for depth, error in _tree(OrdergapError, 0):
+        status = status_of(error("")) if _is_answered(error) else ""
+        meaning = (error.__doc__ or "").partition("\n\n")[0]
+        name = f"{'&nbsp;&nbsp;' * depth}`{error.__name__}`"
+        rows.append((name, f"`{error.kind}`", str(status), meaning))
+    return table(("error", "kind", "HTTP status", "meaning"), rows)
+
+
+def _is_answered(error: type[OrdergapError]) -> bool:
+    """Whether a request can end with this error, and not as a fault of the server."""
+    return any(issubclass(error, kind) for kind in STATUSES if kind is not OrdergapError)
+
+
+def _tree(error: type[OrdergapError], depth: int) -> list[tuple[int, type[OrdergapError]]]:
+    below = [each for kind in error.__subclasses__() for each in _tree(kind, depth + 1)]
+    return [(depth, error), *below]
+
+
+def _openapi() -> dict[str, Any]:
+    """The OpenAPI document of a server with the standard settings."""
+    model = Manifest.model_construct(
+        model_version="f8219c88b603",
+        hyperparameters=Hyperparameters(),
+        feature_names=tuple(TABULAR),
+        first_day=datetime.date(2010, 12, 1),
+        as_of=datetime.date(2011, 12, 9),
+    )
+    document: dict[str, Any] = json.loads(describe(model, Settings()))
+    return document
+
+
+def _invocations() -> dict[str, Any]:
+    operation: dict[str, Any] = _openapi()["paths"]["/invocations"]["post"]
+    return operation

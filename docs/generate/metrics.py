@@ -1,0 +1,54 @@
+"""The metrics: what they are called, how they are computed and where a job prints them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from types import FunctionType
+
+from ordergap.evaluation import metrics
+from ordergap.report.scores import METRICS
+
+from docs.generate import ROOT, table
+
+_COMPUTED_BY: dict[str, FunctionType] = {
+    "capped_mae": metrics.capped_mae,
+    "concordance": metrics.concordance,
+    "auc_30": metrics.auc,
+    "brier_30": metrics.brier,
+    "ece_30": metrics.calibration,
+    "coverage": metrics.coverage_and_width,
+}
+_BETTER = {min: "lower", max: "higher", None: "see meaning"}
+
+
+def definitions() -> str:
+    """Every metric that is reported."""
+    rows = [
+        (f"`{name}`", metric.title, _BETTER[metric.better], metric.meaning)
+        for name, metric in METRICS.items()
+    ]
+    return table(("key", "in reports", "better", "meaning"), rows)
+
+
+def computation() -> str:
+    """How each metric is computed, in the words of its function."""
+    text = ""
+    for name, function in _COMPUTED_BY.items():
+        prose = [
+            paragraph
+            for paragraph in inspect.cleandoc(function.__doc__ or "").split("\n\n")
+            if not paragraph.startswith(">>>")
+        ]
+        text += f"#### `{name}`\n\n" + "\n\n".join(prose) + "\n\n"
+    return text
+
+
+def job_metrics() -> str:
+    """What the platform finds in the log of a training job, and by which expression."""
+    path = ROOT / "container/ordergap/training/metric_definitions.json"
+    rows = [
+        (f"`{each['Name']}`", f"`{each['Regex']}`")
+        for each in json.loads(path.read_text(encoding="utf-8"))
+    ]
+    return table(("metric", "regular expression"), rows)
