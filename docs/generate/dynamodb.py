@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import json
 from typing import Any
 
 import yaml
 from ordergap.contract.prediction import Prediction
 
-from docs.generate import ROOT, table
+from docs.generate import ROOT, compact, table
 from docs.generate.fields import described
 from lambdas.store_predictions.items import Stamp, item
 
@@ -48,15 +47,14 @@ def attributes() -> str:
 
 def example() -> str:
     """An item as `aws dynamodb get-item` prints it."""
-    return f"```json\n{json.dumps(_item(_EXAMPLE), indent=2)}\n```"
+    return f"```json\n{compact(_item(_EXAMPLE))}\n```"
 
 
 def keys() -> str:
     """The keys of the table and of its indexes."""
     properties = _template()["Resources"]["Predictions"]["Properties"]
     places = {"the table": properties} | {
-        f"the index `{index['IndexName']}`": index
-        for index in properties["GlobalSecondaryIndexes"]
+        f"the index `{index['IndexName']}`": index for index in properties["GlobalSecondaryIndexes"]
     }
     rows = [
         (place, *(f"`{key['AttributeName']}`" for key in described["KeySchema"]))

@@ -39,32 +39,32 @@ def described(model: type[BaseModel], mode: Any = "validation") -> Iterator[Desc
 
 def kind(schema: dict[str, Any]) -> str:
     """What a JSON schema allows: ``whole number from 1 to 20``."""
-    if "$ref" in schema:
-        return f"`{schema['$ref'].rpartition('/')[2]}`"
-    if "anyOf" in schema:
-        return " or ".join(kind(each) for each in schema["anyOf"])
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if schema.get("type") == "array":
-        inner = schema.get("items", {})
-        return f"list, each a {kind(inner)}" if inner else "list"
-    if schema.get("format") in {"date", "path"}:
-        limits = f" from {schema['ge']} to {schema['le']}" if "ge" in schema else ""
-        return schema["format"] + limits
-    noun = _NOUNS.get(schema.get("type", ""), "any value")
-    limits = [f"{word} {_number(schema[key])}" for key, word in _LIMITS.items() if key in schema]
-    if "minLength" in schema:
-        limits.append("not empty")
-    return " ".join([noun, *limits])
+    match schema:
+        case {"$ref": reference}:
+            words = f"`{reference.rpartition('/')[2]}`"
+        case {"anyOf": choices}:
+            words = " or ".join(map(kind, choices))
+        case {"enum": values}:
+            words = ", ".join(f"`{value}`" for value in values)
+        case {"type": "array", "items": dict(items)} if items:
+            words = f"list, each a {kind(items)}"
+        case {"format": "date", "ge": first, "le": last}:
+            words = f"date from {first} to {last}"
+        case {"format": "date" | "path" as noun}:
+            words = noun
+        case _:
+            limits = [
+                f"{word} {schema[key]:,.15g}" for key, word in _LIMITS.items() if key in schema
+            ]
+            empty = ["not empty"] if "minLength" in schema else []
+            words = " ".join([_NOUNS.get(schema.get("type", ""), "any value"), *limits, *empty])
+    return words
 
 
 def members(enum: type[StrEnum]) -> Iterator[tuple[str, str]]:
     """Every value of an enum and the comment beside it."""
     source = inspect.getsource(enum)
-    for value, comment in re.findall(r'^ +\w+ = "([^"]+)"(?: +# (.*))?$', source, re.MULTILINE):
-        yield value, comment
+    yield from re.findall(r'^ +\w+ = "([^"]+)"(?: +# (.*))?$', source, re.MULTILINE)
 
 
 def _default(value: object) -> str:
@@ -75,10 +75,6 @@ def _default(value: object) -> str:
     if isinstance(value, tuple | list):
         return f"`{','.join(map(str, value))}`"
     return f"`{value}`"
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) or not value.is_integer() else f"{value:,.0f}"
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:

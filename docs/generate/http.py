@@ -21,7 +21,7 @@ from ordergap.serving.app.statuses import STATUSES, status_of
 from ordergap.serving.pages.openapi import describe
 from ordergap.settings import Settings
 
-from docs.generate import table
+from docs.generate import compact, table, wrapped
 from docs.generate.fields import described, members
 
 
@@ -36,16 +36,15 @@ def endpoints() -> str:
 
 def request_forms() -> str:
     """Every media type of a request, with an example of each way to use it."""
-    content = _invocations()["requestBody"]["content"]
-    text = ""
-    for form, media in content.items():
-        text += f"#### `{form}`\n\n{media['schema']['description']}\n\n"
+    names: dict[str, list[str]] = {}
+    for form, media in _invocations()["requestBody"]["content"].items():
+        text = wrapped(media["schema"]["description"]) + "\n\n"
         for example in media.get("examples", {}).values():
             value = example["value"]
-            language = "json" if "json" in form else "text"
-            shown = value if isinstance(value, str) else json.dumps(value, indent=2)
-            text += f"```{language}\n{shown.rstrip()}\n```\n\n"
-    return text
+            shown = value.rstrip() if isinstance(value, str) else compact(value)
+            text += f"```{'json' if 'json' in form else 'text'}\n{shown}\n```\n\n"
+        names.setdefault(text, []).append(f"`{form}`")
+    return "".join(f"#### {', '.join(forms)}\n\n{text}" for text, forms in names.items())
 
 
 def request_fields() -> str:
@@ -107,13 +106,14 @@ def _tree(error: type[OrdergapError], depth: int) -> list[tuple[int, type[Orderg
 
 def _openapi() -> dict[str, Any]:
     """The OpenAPI document of a server with the standard settings."""
-    model = Manifest.model_construct(
-        model_version="f8219c88b603",
-        hyperparameters=Hyperparameters(),
-        feature_names=tuple(TABULAR),
-        first_day=datetime.date(2010, 12, 1),
-        as_of=datetime.date(2011, 12, 9),
-    )
+    card: dict[str, Any] = {
+        "model_version": "f8219c88b603",
+        "hyperparameters": Hyperparameters(),
+        "feature_names": tuple(TABULAR),
+        "first_day": datetime.date(2010, 12, 1),
+        "as_of": datetime.date(2011, 12, 9),
+    }
+    model = Manifest.model_construct(**card)
     document: dict[str, Any] = json.loads(describe(model, Settings()))
     return document
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import ordergap
 
+from docs.generate import wrapped
+
 _ARGUMENT = re.compile(r"(\*{0,2}\w+(?:, \w+)*) {2,}(\S.*)")
 
 
@@ -44,8 +46,12 @@ def _entry(name: str, member: Any, level: int) -> str:
 def _signature(name: str, function: Any) -> str:
     """The signature; one that is too long for a line has an argument a line."""
     signature = inspect.signature(function)
-    arguments = [str(each) for each in signature.parameters.values()]
-    arguments = arguments[1:] if arguments[:1] in (["self"], ["cls"]) else arguments
+    arguments: list[str] = []
+    for each in signature.parameters.values():
+        if each.kind is each.KEYWORD_ONLY and "*" not in arguments:
+            arguments.append("*")
+        if each.name not in {"self", "cls"}:
+            arguments.append(re.sub(r"(?<=: )'(.*?)'", r"\1", str(each)))
     returned = signature.return_annotation
     ending = "" if returned is inspect.Signature.empty else f" -> {returned}"
     line = f"{name}({', '.join(arguments)}){ending}"
@@ -75,6 +81,6 @@ def _list(lines: list[str]) -> Iterator[str]:
     for line in map(str.strip, lines):
         found = _ARGUMENT.fullmatch(line) or re.fullmatch(r"(\w+): (.*)", line)
         if found and item:
-            yield item
+            yield wrapped(item)
         item = f"- `{found[1]}`: {found[2]}" if found else f"{item} {line}"
-    yield from (item, "")
+    yield from (wrapped(item), "")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
-from types import FunctionType
+from collections.abc import Callable
+from typing import Any
 
 from ordergap.evaluation import metrics
 from ordergap.report.scores import METRICS
 
 from docs.generate import ROOT, table
 
-_COMPUTED_BY: dict[str, FunctionType] = {
+_COMPUTED_BY: dict[str, Callable[..., Any]] = {
     "capped_mae": metrics.capped_mae,
     "concordance": metrics.concordance,
     "auc_30": metrics.auc,
@@ -19,7 +20,7 @@ _COMPUTED_BY: dict[str, FunctionType] = {
     "ece_30": metrics.calibration,
     "coverage": metrics.coverage_and_width,
 }
-_BETTER = {min: "lower", max: "higher", None: "see meaning"}
+_BETTER: dict[object, str] = {min: "lower", max: "higher", None: "see meaning"}
 
 
 def definitions() -> str:

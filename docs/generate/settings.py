@@ -14,7 +14,9 @@ from docs.generate.fields import Described, described
 
 def hyperparameters() -> str:
     """Those that are not names of columns, in groups."""
-    fields = [field for field in described(Hyperparameters) if field.name not in Columns.model_fields]
+    fields = [
+        field for field in described(Hyperparameters) if field.name not in Columns.model_fields
+    ]
     text = ""
     for group, belongs in _GROUPS.items():
         text += f"### {group}\n\n" + _rows([field for field in fields if belongs(field)]) + "\n"
