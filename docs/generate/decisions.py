@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from docs.generate import ROOT
+from docs.links import slug
 
 
 def contents() -> str:
@@ -17,9 +18,3 @@ def contents() -> str:
         text += f"- [{title}]({page.name})\n"
         text += "".join(f"    - [{name}]({page.name}#{slug(name)})\n" for name in records)
     return text
-
-
-def slug(title: str) -> str:
-    """The anchor of a heading, as GitHub and MkDocs both make it of plain titles."""
-    plain = re.sub(r"[^\w\s-]", "", title.lower())
-    return re.sub(r"\s", "-", plain.strip())

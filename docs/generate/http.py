@@ -15,9 +15,10 @@ from ordergap.contract.prediction import (
     ScoringRequest,
     Status,
 )
-from ordergap.errors import OrdergapError
+from ordergap.errors import InvalidRequest, OrdergapError
 from ordergap.features.table import TABULAR
-from ordergap.serving.app.statuses import STATUSES, status_of
+from ordergap.serving.app.statuses import STATUSES, body_of, status_of
+from ordergap.serving.formats import codecs
 from ordergap.serving.pages.openapi import describe
 from ordergap.settings import Settings
 
@@ -83,6 +84,16 @@ def statuses() -> str:
     return table(("status", "meaning"), rows)
 
 
+def error_example() -> str:
+    """The answer to a request with an amount that is not positive."""
+    body = b'{"customer_id": "17850", "orders": [{"date": "2011-11-03", "amount": 0}]}'
+    try:
+        codecs.decode(body, "application/json", _model(), 15317)
+    except InvalidRequest as error:
+        return f"```json\n{compact(body_of(error))}\n```"
+    raise AssertionError("the example is not refused")
+
+
 def errors() -> str:
     """Every error, the kind that a training job reports it as, and its HTTP status."""
     rows = []
@@ -104,8 +115,8 @@ def _tree(error: type[OrdergapError], depth: int) -> list[tuple[int, type[Orderg
     return [(depth, error), *below]
 
 
-def _openapi() -> dict[str, Any]:
-    """The OpenAPI document of a server with the standard settings."""
+def _model() -> Manifest:
+    """As much of a manifest as the server's interface depends on."""
     card: dict[str, Any] = {
         "model_version": "f8219c88b603",
         "hyperparameters": Hyperparameters(),
@@ -113,8 +124,12 @@ def _openapi() -> dict[str, Any]:
         "first_day": datetime.date(2010, 12, 1),
         "as_of": datetime.date(2011, 12, 9),
     }
-    model = Manifest.model_construct(**card)
-    document: dict[str, Any] = json.loads(describe(model, Settings()))
+    return Manifest.model_construct(**card)
+
+
+def _openapi() -> dict[str, Any]:
+    """The OpenAPI document of a server with the standard settings."""
+    document: dict[str, Any] = json.loads(describe(_model(), Settings()))
     return document
 
 
