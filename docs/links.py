@@ -42,9 +42,5 @@ def anchors(text: str) -> list[str]:
 
 
 def slug(title: str) -> str:
-    """The anchor of a heading, where GitHub and MkDocs agree on it.
-
-    >>> slug("`ordergap.fit`, in 3 lines")
-    'ordergapfit-in-3-lines'
-    """
+    """The anchor of a heading, where GitHub and MkDocs agree on it."""
     return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", title.lower()).strip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import re
 from typing import Any
 
 import yaml
@@ -12,14 +14,6 @@ from docs.generate import ROOT, compact, table
 from docs.generate.fields import described
 from lambdas.store_predictions.items import Stamp, item
 
-_EXAMPLE = {
-    "customer_id": "12474", "as_of": "2011-12-09", "last_order_date": "2011-11-22",
-    "days_since_last_order": 17, "order_count": 17, "order_gap_days": 23, "typical_gap_days": 13,
-    "next_order_date": "2011-12-15", "next_order_date_low": "2011-12-11",
-    "next_order_date_high": "2011-12-25", "interval_level": 0.8,
-    "buy_probability": {"30": 0.972413, "60": 0.997276, "90": 0.999297},
-    "status": "due", "model_version": "f8219c88b603",
-}  # fmt: skip
 _ADDED = {
     "market": "the market of the run; the sort key",
     "run_id": "the execution that wrote the item",
@@ -34,7 +28,7 @@ _STAMP = Stamp("nightly-2011-12-09", "uk", datetime.date(2011, 12, 9), 133125120
 
 def attributes() -> str:
     """Every attribute of an item, its type, and whether an item may lack it."""
-    whole, least = _item(_EXAMPLE), _item(_without_optional())
+    whole, least = _item(_example()), _item(_without_optional())
     meanings = {name: meaning for name, _, _, meaning in described(Prediction)} | _ADDED
     rows = []
     for name, value in whole.items():
@@ -47,7 +41,7 @@ def attributes() -> str:
 
 def example() -> str:
     """An item as `aws dynamodb get-item` prints it."""
-    return f"```json\n{compact(_item(_EXAMPLE))}\n```"
+    return f"```json\n{compact(_item(_example()))}\n```"
 
 
 def keys() -> str:
@@ -63,6 +57,13 @@ def keys() -> str:
     return table(("", "partition key", "sort key"), rows)
 
 
+def _example() -> dict[str, Any]:
+    """The prediction that README.md shows."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    prediction: dict[str, Any] = json.loads(blocks[0])
+    return prediction
+
+
 def _item(prediction: dict[str, Any]) -> dict[str, Any]:
     return dict(item(Prediction.model_validate(prediction), _STAMP, "part-00000.jsonl.out:17"))
 
@@ -70,7 +71,7 @@ def _item(prediction: dict[str, Any]) -> dict[str, Any]:
 def _without_optional() -> dict[str, Any]:
     schema = Prediction.model_json_schema()["properties"]
     nullable = {name for name, kind in schema.items() if {"type": "null"} in kind.get("anyOf", [])}
-    return _EXAMPLE | dict.fromkeys(nullable)
+    return _example() | dict.fromkeys(nullable)
 
 
 def _template() -> dict[str, Any]:

@@ -111,7 +111,8 @@ def _is_answered(error: type[OrdergapError]) -> bool:
 
 
 def _tree(error: type[OrdergapError], depth: int) -> list[tuple[int, type[OrdergapError]]]:
-    below = [each for kind in error.__subclasses__() for each in _tree(kind, depth + 1)]
+    kinds = [kind for kind in error.__subclasses__() if kind.__module__ == error.__module__]
+    below = [each for kind in kinds for each in _tree(kind, depth + 1)]
     return [(depth, error), *below]
 
 
