@@ -14,12 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ordergap import ingest
-from ordergap.artifacts import Bundle
-from ordergap.contract.hyperparameters import parse
+import ordergap
+import polars as pl
 from ordergap.contract.prediction import Status
-from ordergap.histories import date_of
-from ordergap.training import job
 
 from local import cdnow
 
@@ -45,28 +42,22 @@ def main() -> None:
     """Train on CDNOW, choose the customers and draw them."""
     with tempfile.TemporaryDirectory() as folder:
         path = cdnow.write(Path(folder))
-        hyperparameters = parse(cdnow.COLUMNS)
-        job.train(hyperparameters, path, Path(folder) / "model")
-        bundle = Bundle.load(Path(folder) / "model")
-        histories = ingest.read(path, hyperparameters.columns).histories
-    as_of = int(histories.day.max())
-    records = bundle.forecast(histories, as_of).records()
-    orders = [
-        [date_of(day) for day in histories.day[start:end]]
-        for start, end in zip(histories.offsets, histories.offsets[1:], strict=False)
-    ]
-    PICTURE.write_text(draw(date_of(as_of), _chosen(records, orders)), encoding="utf-8")
+        columns: dict[str, Any] = cdnow.COLUMNS
+        forecasts = ordergap.fit(path, **columns).predict(path)
+        lines = pl.read_csv(path, try_parse_dates=True, schema_overrides={"customer": pl.String})
+    orders = dict(lines.group_by("customer").agg(pl.col("date").unique().sort()).iter_rows())
+    rows = [(record, orders[record["customer_id"]]) for record in forecasts.iter_rows(named=True)]
+    last_day = max(days[-1] for days in orders.values())
+    PICTURE.write_text(draw(last_day, _chosen(rows)), encoding="utf-8")
     print(f"wrote {PICTURE}")
 
 
 Row = tuple[dict[str, Any], list[datetime.date]]
 
 
-def _chosen(records: list[dict[str, Any]], orders: list[list[datetime.date]]) -> list[Row]:
-    """Forecasts and orders of some customers of each status."""
-    rows = sorted(
-        zip(records, orders, strict=True), key=lambda row: -min(len(row[1]), ENOUGH_ORDERS)
-    )
+def _chosen(rows: list[Row]) -> list[Row]:
+    """Some customers of each status."""
+    rows = sorted(rows, key=lambda row: -min(len(row[1]), ENOUGH_ORDERS))
     return [
         row
         for status in (Status.DUE, Status.ACTIVE, Status.OVERDUE, Status.LAPSED)
@@ -100,14 +91,14 @@ def draw(as_of: datetime.date, rows: list[Row]) -> str:
 def _row(record: dict[str, Any], days: list[datetime.date], y: int) -> list[str]:
     status = str(record["status"])
     low, middle, high = (
-        datetime.date.fromisoformat(record[name] or "9999-12-31")
+        record[name] or datetime.date.max
         for name in ("next_order_date_low", "next_order_date", "next_order_date_high")
     )
     parts = [
         _text(0, y + 4, record["customer_id"]),
         *(f'<circle class="order" cx="{_x(day):.1f}" cy="{y}" r="4"/>' for day in days),
         _text(_RIGHT + 20, y + 4, status),
-        _text(_WIDTH, y + 4, f"{record['buy_probability']['30']:.0%}", "number"),
+        _text(_WIDTH, y + 4, f"{record['buy_probability_30']:.0%}", "number"),
     ]
     if low <= LAST:
         parts.append(_line(f"interval {status}", _x(low), y, _x(min(high, LAST)), y))

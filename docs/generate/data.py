@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ordergap.contract.manifest import Manifest
-from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.manifest import Manifest, TaskSection
+from ordergap.contract.metrics import ProtocolMetrics, TaskMetrics, TrainingMetrics
 from ordergap.contract.orders import Rejection
 from ordergap.features.table import CALENDAR, SEQUENCE, TABULAR
+from pydantic import BaseModel
 
 from docs.generate import table
 from docs.generate.fields import described, members
@@ -30,13 +31,23 @@ def features() -> str:
 
 def manifest() -> str:
     """The fields of manifest.json."""
-    return table(("field", "type", "meaning"), [
-        (f"`{name}`", kind, meaning) for name, kind, _, meaning in described(Manifest)
-    ])  # fmt: skip
+    return _fields(Manifest)
+
+
+def task_section() -> str:
+    """The fields of a task's section of the manifest."""
+    return _fields(TaskSection)
 
 
 def metrics_file() -> str:
-    """The fields of metrics.json."""
-    return table(("field", "type", "meaning"), [
-        (f"`{name}`", kind, meaning) for name, kind, _, meaning in described(TrainingMetrics)
+    """The fields of metrics.json, of a task in it, and of a protocol in that."""
+    return "\n".join([
+        _fields(TrainingMetrics),
+        f"Each of `tasks`:\n\n{_fields(TaskMetrics)}",
+        f"Each of `protocols`:\n\n{_fields(ProtocolMetrics)}",
     ])  # fmt: skip
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = [(f"`{name}`", kind, meaning) for name, kind, _, meaning in described(model)]
+    return table(("field", "type", "meaning"), rows)

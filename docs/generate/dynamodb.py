@@ -8,12 +8,13 @@ import re
 from typing import Any
 
 import yaml
-from ordergap.contract.prediction import Prediction
+from ordergap.contract.tasks import TASKS, prediction_model
 
 from docs.generate import ROOT, compact, table
 from docs.generate.fields import described
 from lambdas.store_predictions.items import Stamp, item
 
+_PREDICTION = prediction_model(TASKS)
 _ADDED = {
     "market": "the market of the run; the sort key",
     "run_id": "the execution that wrote the item",
@@ -29,7 +30,7 @@ _STAMP = Stamp("nightly-2011-12-09", "uk", datetime.date(2011, 12, 9), 133125120
 def attributes() -> str:
     """Every attribute of an item, its type, and whether an item may lack it."""
     whole, least = _item(_example()), _item(_without_optional())
-    meanings = {name: meaning for name, _, _, meaning in described(Prediction)} | _ADDED
+    meanings = {name: meaning for name, _, _, meaning in described(_PREDICTION)} | _ADDED
     rows = []
     for name, value in whole.items():
         (letter,) = value
@@ -65,11 +66,11 @@ def _example() -> dict[str, Any]:
 
 
 def _item(prediction: dict[str, Any]) -> dict[str, Any]:
-    return dict(item(Prediction.model_validate(prediction), _STAMP, "part-00000.jsonl.out:17"))
+    return dict(item(_PREDICTION.model_validate(prediction), _STAMP, "part-00000.jsonl.out:17"))
 
 
 def _without_optional() -> dict[str, Any]:
-    schema = Prediction.model_json_schema()["properties"]
+    schema = _PREDICTION.model_json_schema()["properties"]
     nullable = {name for name, kind in schema.items() if {"type": "null"} in kind.get("anyOf", [])}
     return _example() | dict.fromkeys(nullable)
 

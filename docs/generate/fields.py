@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 from enum import StrEnum
@@ -78,15 +79,21 @@ def _default(value: object) -> str:
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """Field -> the string that stands below it in the source."""
-    (node,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(node, ast.ClassDef)  # noqa: S101 - a model is a class
-    return {
-        field.target.id: " ".join(text.value.value.split())
-        for field, text in zip(node.body, node.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
+    """Field -> the string that stands below it in the source of its class."""
+    found: dict[str, str] = {}
+    for part in model.__mro__:
+        if not issubclass(part, BaseModel) or part is BaseModel:
+            continue
+        try:
+            (node,) = ast.parse(inspect.getsource(part)).body
+        except OSError:  # made at run time, of other classes
+            continue
+        assert isinstance(node, ast.ClassDef)  # noqa: S101 - a model is a class
+        for field, text in itertools.pairwise(node.body):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(string))),
+                ):
+                    found.setdefault(name, " ".join(string.split()))
+    return found

@@ -7,23 +7,18 @@ import json
 from typing import Any
 
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import Manifest
-from ordergap.contract.prediction import (
-    Order,
-    Prediction,
-    ScoringRecord,
-    ScoringRequest,
-    Status,
-)
+from ordergap.contract.manifest import Manifest, TaskSection
+from ordergap.contract.prediction import Order, ScoringRecord, ScoringRequest, Status
+from ordergap.contract.tasks import TASKS, prediction_model
 from ordergap.errors import InvalidRequest, OrdergapError
 from ordergap.features.table import TABULAR
-from ordergap.serving.app.statuses import STATUSES, body_of, status_of
 from ordergap.serving.formats import codecs
+from ordergap.serving.formats.statuses import STATUSES, body_of, status_of
 from ordergap.serving.pages.openapi import describe
 from ordergap.settings import Settings
 
 from docs.generate import compact, table, wrapped
-from docs.generate.fields import described, members
+from docs.generate.fields import described
 
 
 def endpoints() -> str:
@@ -66,13 +61,13 @@ def prediction() -> str:
     """The fields of a prediction."""
     return table(("field", "type", "meaning"), [
         (f"`{name}`", kind, meaning)
-        for name, kind, _, meaning in described(Prediction, "serialization")
+        for name, kind, _, meaning in described(prediction_model(TASKS), "serialization")
     ])  # fmt: skip
 
 
 def statuses_of_a_customer() -> str:
     """Every status of a customer; the first that fits counts."""
-    return table(("status", "meaning"), [(f"`{name}`", why) for name, why in members(Status)])
+    return table(("status", "meaning"), [(f"`{status}`", status.meaning) for status in Status])
 
 
 def statuses() -> str:
@@ -121,11 +116,15 @@ def _model() -> Manifest:
     card: dict[str, Any] = {
         "model_version": "f8219c88b603",
         "hyperparameters": Hyperparameters(),
-        "feature_names": tuple(TABULAR),
+        "tasks": {name: _section() for name in TASKS},
         "first_day": datetime.date(2010, 12, 1),
         "as_of": datetime.date(2011, 12, 9),
     }
     return Manifest.model_construct(**card)
+
+
+def _section() -> TaskSection:
+    return TaskSection(kind="hazard", parameters={}, feature_names=tuple(TABULAR), files={})
 
 
 def _openapi() -> dict[str, Any]:

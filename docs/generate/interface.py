@@ -15,8 +15,9 @@ _ARGUMENT = re.compile(r"(\*{0,2}\w+(?:, \w+)*) {2,}(\S.*)")
 
 
 def python() -> str:
-    """Every public name of the package: its signature, and its docstring as Markdown."""
-    return "\n".join(_described(name) for name in getattr(ordergap, "__all__", ()))
+    """The public functions and classes: each with its signature, and its docstring as Markdown."""
+    names = sorted(ordergap.__all__, key=lambda name: inspect.isclass(getattr(ordergap, name)))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(map(_described, names)))
 
 
 def _described(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ordergap.evaluation import metrics
-from ordergap.report.scores import METRICS
+from ordergap.tasks.registry import tasks
 
 from docs.generate import ROOT, table
 
@@ -20,16 +20,20 @@ _COMPUTED_BY: dict[str, Callable[..., Any]] = {
     "ece_30": metrics.calibration,
     "coverage": metrics.coverage_and_width,
 }
-_BETTER: dict[object, str] = {min: "lower", max: "higher", None: "see meaning"}
 
 
 def definitions() -> str:
-    """Every metric that is reported."""
-    rows = [
-        (f"`{name}`", metric.title, _BETTER[metric.better], metric.meaning)
-        for name, metric in METRICS.items()
-    ]
-    return table(("key", "in reports", "better", "meaning"), rows)
+    """Every metric of every task."""
+    text = ""
+    for task in tasks().values():
+        rows = [
+            (f"`{name}`", metric.title, metric.unit or "0 to 1", metric.better or "near its level",
+             metric.meaning)
+            for name, metric in task.metrics.items()
+        ]  # fmt: skip
+        head = ("key", "in reports", "unit", "better", "meaning")
+        text += f"**Task: {task.title.lower()}**\n\n{table(head, rows)}\n"
+    return text
 
 
 def computation() -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import Columns
+from ordergap.contract.trainers import TRAINERS
 from ordergap.settings import Environment, JobSettings, Settings
 
 from docs.generate import table
@@ -13,13 +14,15 @@ from docs.generate.fields import Described, described
 
 
 def hyperparameters() -> str:
-    """Those that are not names of columns, in groups."""
-    fields = [
-        field for field in described(Hyperparameters) if field.name not in Columns.model_fields
-    ]
-    text = ""
-    for group, belongs in _GROUPS.items():
-        text += f"### {group}\n\n" + _rows([field for field in fields if belongs(field)]) + "\n"
+    """Those that are not names of columns: of every trainer, then of each."""
+    nested = {"columns", "trainer"}
+    general = [each for each in described(Hyperparameters) if each.name not in nested]
+    names = ", ".join(f"`{name}`" for name in TRAINERS)
+    trainer = Described("trainer", names, "`xgboost`", "what fits the model")
+    text = f"### Every trainer\n\n{_rows([trainer, *general])}\n"
+    for name, parameters in TRAINERS.items():
+        if fields := [each for each in described(parameters) if each.name != "name"]:
+            text += f"### {name}\n\n{inspect.getdoc(parameters)}\n\n{_rows(fields)}\n"
     return text
 
 
@@ -48,15 +51,3 @@ def _rows(fields: list[Described], what: str = "name") -> str:
         for name, kind, default, meaning in fields
     ]
     return table((what, "meaning", "default", "allowed"), rows)
-
-
-def _of(trainer: str) -> Callable[[Described], bool]:
-    return lambda field: field.meaning.startswith(f"{trainer}:")
-
-
-_TREES, _LSTM = _of("xgboost"), _of("lstm")
-_GROUPS: dict[str, Callable[[Described], bool]] = {
-    "For every trainer": lambda field: not (_TREES(field) or _LSTM(field)),
-    "XGBoost and random forest": _TREES,
-    "LSTM": _LSTM,
-}
