@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ordergap.contract.prediction import Prediction, ScoringRecord
+from ordergap.contract.prediction import ScoringRecord
+from ordergap.contract.tasks import TASKS, prediction_model
 
 from docs.generate import pages, regenerate
 from docs.links import LINK, anchors, links, prose
@@ -119,7 +120,8 @@ def test_the_table_of_the_contract_is_of_the_points_as_they_are() -> None:
 def test_the_examples_of_the_readme_are_what_the_contract_says() -> None:
     readme = _text(ROOT / "README.md")
     (answer,) = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
-    assert set(json.loads(answer)) == set(Prediction.model_validate_json(answer).model_dump())
+    prediction = prediction_model(TASKS).model_validate_json(answer)
+    assert set(json.loads(answer)) == set(prediction.model_dump())
     (request,) = re.findall(r"curl .* -d '(.*?)'", readme, re.DOTALL)
     assert ScoringRecord.model_validate_json(request).as_of
 
