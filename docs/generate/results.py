@@ -85,7 +85,7 @@ def _content() -> dict[str, Any]:
 def _written(metric: str, digits: str | None) -> str:
     """A figure as the file has it, with no more decimals than the column shows."""
     if digits is None:
-        return "to be measured"
+        return "–"
     if metric == "coverage":
         return f"{float(digits):.0%}".replace("%", " %")
     decimals = min(len(digits.partition(".")[2]), _COLUMNS[metric][1])
