@@ -79,6 +79,7 @@ e2e-sdk: .venv-sagemaker/ready .venv-sagemaker2/ready ## drive the built image b
 	$(@D)/bin/pip install --quiet --no-deps --requirement $<
 	touch $@
 
+# See docs/decisions/packaging.md#every-package-of-the-image-is-pinned-by-hash.
 lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the short lists requirements*.in
 	$(COMPILE) requirements.in --output-file requirements-slim.txt
 	$(COMPILE) requirements.in requirements-torch.in --constraint requirements-slim.txt \

@@ -1,4 +1,7 @@
-"""Headings and links of a Markdown page, outside its code blocks."""
+"""Headings and links of a Markdown page, outside its code blocks.
+
+See docs/decisions/documents.md#links-are-checked-twice.
+"""
 
 from __future__ import annotations
 

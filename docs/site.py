@@ -2,6 +2,8 @@
 
 Pages outside docs/ become part of the site. Links that lead outside it become plain text. Mermaid's
 script is part of the site, for pages that have a diagram; without it diagrams are shown as text.
+
+See docs/decisions/documents.md#the-site-loads-nothing-from-outside.
 """
 
 from __future__ import annotations

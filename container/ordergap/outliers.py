@@ -1,6 +1,8 @@
 """Which customers to leave out of training, because nobody else buys as they do.
 
 Serving never sees this: a customer who was set aside here gets a forecast like any other.
+
+See docs/decisions/training.md#the-outlier-filter-looks-at-baskets-and-rhythm.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ A page marks such a part, and nobody edits what stands between the marks:
 
 Here the part is what the function `hyperparameters` of the module `settings` beside this file
 returns. `python -m docs.generate` writes every part anew; a test fails where one is stale.
+
+See docs/decisions/documents.md#generated-parts-are-committed.
 """
 
 from __future__ import annotations

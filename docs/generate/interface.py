@@ -1,4 +1,7 @@
-"""The Python interface, from signatures and docstrings."""
+"""The Python interface, from signatures and docstrings.
+
+See docs/decisions/documents.md#the-python-reference-is-made-the-same-way.
+"""
 
 from __future__ import annotations
 

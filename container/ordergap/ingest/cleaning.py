@@ -1,4 +1,7 @@
-"""Rows in; orders, and the reason for every row that is in none of them, out."""
+"""Rows in; orders, and the reason for every row that is in none of them, out.
+
+See docs/decisions/data.md#later-rows-are-cut-before-netting.
+"""
 
 from __future__ import annotations
 
