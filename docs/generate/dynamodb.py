@@ -66,7 +66,7 @@ def _example() -> dict[str, Any]:
 
 
 def _item(prediction: dict[str, Any]) -> dict[str, Any]:
-    return dict(item(_PREDICTION.model_validate(prediction), _STAMP, "part-00000.jsonl.out:17"))
+    return dict(item(_PREDICTION.model_validate(prediction), _STAMP, "part-00000.jsonl.out#17"))
 
 
 def _without_optional() -> dict[str, Any]:
