@@ -1,6 +1,7 @@
 # cpu has PyTorch's build for the CPU, slim has no PyTorch, cuda is for NVIDIA's cards.
 ARG VARIANT=cpu
 
+# See docs/decisions/packaging.md#the-image-is-made-in-two-stages.
 FROM python:3.11-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -31,6 +32,7 @@ COPY container/ordergap ordergap
 ENV PATH=/opt/packages/bin:$PATH
 RUN python -m compileall -q ordergap && chmod -R a+rX . && chmod a+x entrypoint.sh
 
+# See docs/decisions/packaging.md#the-image-has-no-user-of-its-own.
 # Safe path: a file named like one of ours in the user's folder does not take its place.
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -15,6 +15,7 @@ PIP_AUDIT := 2.10.1
 UV := 0.13.9
 ASL_VALIDATOR := 4.0.0
 ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
+MERMAID := $(if $(shell command -v npm),.venv-docs/mermaid-11.17.2.min.js)# draws the documents' diagrams
 CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
 BIN := .venv/bin
 # The SDK's environments lack what the other tests need, and the SDK warns of much that is not ours.
@@ -25,7 +26,7 @@ COMPILE := .venv-supply/bin/uv pip compile --quiet --generate-hashes --no-build 
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check image e2e e2e-sdk lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
+.PHONY: help setup run test check docs image e2e e2e-sdk lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -51,6 +52,14 @@ check: setup asl ## lint, format, types, import laws and the state machine
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: setup .venv-docs/ready $(MERMAID) ## write the generated parts of the documents anew; build the site in dist/docs
+	$(BIN)/python -m docs.generate
+	MERMAID=$(MERMAID) NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs --quiet build --strict
+
+.venv-docs/mermaid-%.min.js: | .venv-docs/ready
+	npm pack --silent --pack-destination $(@D) mermaid@$*
+	tar xzOf $(@D)/mermaid-$*.tgz package/dist/mermaid.min.js > $@ && rm $(@D)/mermaid-$*.tgz
+
 image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is `ordergap:slim`, without PyTorch
 	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) \
 	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/ordergap/__init__.py) \
@@ -70,6 +79,7 @@ e2e-sdk: .venv-sagemaker/ready .venv-sagemaker2/ready ## drive the built image b
 	$(@D)/bin/pip install --quiet --no-deps --requirement $<
 	touch $@
 
+# See docs/decisions/packaging.md#every-package-of-the-image-is-pinned-by-hash.
 lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the short lists requirements*.in
 	$(COMPILE) requirements.in --output-file requirements-slim.txt
 	$(COMPILE) requirements.in requirements-torch.in --constraint requirements-slim.txt \

@@ -7,6 +7,8 @@ and not what no function needs: tests, stubs, headers, symbols, descriptions of 
 
 The same inputs give the same bytes, whatever the day and the folder. The digest of the inputs is
 the zip's comment; a zip that has it already is not built again.
+
+See docs/decisions/lambdas.md#the-zips-carry-bytecode-and-no-symbols.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Moto keeps S3, DynamoDB, SNS, SQS and the rest in memory and interprets the state machine. Parts
 of it are replaced while the server runs, so its version is pinned exactly.
+
+See docs/decisions/testing.md#the-aws-on-a-laptop-is-moto-with-its-gaps-filled and
+docs/decisions/testing.md#local-writes-skip-the-web-application.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The state machine as a Mermaid flowchart, printed by `python stepfunctions/diagram.py`.
+"""The state machine as a Mermaid flowchart, for docs/operations.md.
+
+`python stepfunctions/diagram.py` prints it, `python -m docs.generate` writes it there.
 
 Drawn is what runs: Pass states, which only reshape data, are passed over, and what several states
 do after a failure is one dotted arrow.

@@ -5,6 +5,8 @@ A checkpoint is one file, written beside and renamed, that holds every fit of th
     SHA-256 of all that follows, hexadecimal
     {"job": what it belongs to, "fits": {name: {"losses": …, "counts": …, "bytes": n}, …}}
     the fits' models, each n bytes, in their own form (UBJSON, safetensors)
+
+See docs/decisions/training.md#a-checkpoint-holds-fits-and-not-phases.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Tables in memory: frames of pandas, polars and pyarrow, read in blocks and built.
 
 Neither pandas nor pyarrow is needed: each is imported only to build a frame of its kind.
+
+See docs/decisions/data.md#frames-are-read-in-blocks-and-need-no-library-of-their-own.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The n orders of c customers stand one customer after the other; ``offsets`` marks where each
 customer's segment begins, so customer i owns rows ``offsets[i]:offsets[i + 1]``. One day of one
 customer is one order, so days rise strictly inside a segment. Days count from 1970-01-01.
+
+See docs/decisions/packages.md#histories-are-a-package-of-their-own.
 """
 
 from __future__ import annotations

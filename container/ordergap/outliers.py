@@ -1,6 +1,8 @@
 """Which customers to exclude from training, because nobody else buys as they do.
 
 Serving does not import this: a customer who was excluded here gets a forecast like any other.
+
+See docs/decisions/training.md#the-outlier-filter-looks-at-baskets-and-rhythm.
 """
 
 from __future__ import annotations

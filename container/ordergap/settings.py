@@ -1,4 +1,7 @@
-"""The environment as frozen, checked settings; the only place that touches os.environ."""
+"""The environment as frozen, checked settings; the only place that touches os.environ.
+
+See docs/decisions/training.md#waiting-threads-do-not-spin.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An earlier run of the market, whose rows are reused rather than read again."""
+"""An earlier run of the market, whose rows are reused rather than read again.
+
+See docs/decisions/lambdas.md#an-incremental-extraction-writes-full-files.
+"""
 
 from __future__ import annotations
 

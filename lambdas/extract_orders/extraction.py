@@ -1,4 +1,7 @@
-"""The extraction: rows → shards → training and scoring files → manifest, written last."""
+"""The extraction: rows → shards → training and scoring files → manifest, written last.
+
+See docs/decisions/lambdas.md#one-cleaning-path-in-the-lambda-too.
+"""
 
 from __future__ import annotations
 

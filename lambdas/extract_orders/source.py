@@ -1,4 +1,7 @@
-"""The rows of a table or a query: checks the columns, selects and reads the rows."""
+"""The rows of a table or a query: checks the columns, selects and reads the rows.
+
+See docs/decisions/lambdas.md#postgresql-is-read-by-copy.
+"""
 
 from __future__ import annotations
 

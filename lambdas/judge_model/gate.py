@@ -18,6 +18,8 @@ Takes the place   no gain is smaller than the champion's beyond noise. The two w
 The naive model gains nothing over itself, whatever the cap. It is promoted where there is no
 champion, and where the champion is not surely better than naive; a champion of which nothing is
 known stays.
+
+See docs/decisions/lambdas.md#a-model-must-beat-naive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Lambda: promote the newly trained model or keep the champion, with the reason."""
+"""Lambda: promote the newly trained model or keep the champion, with the reason.
+
+See docs/decisions/lambdas.md#without-a-promoted-model-there-are-no-forecasts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ledger of one object of predictions: stored/part-….json, written while it is stored."""
+"""The ledger of one object of predictions: stored/part-….json, written while it is stored.
+
+See docs/decisions/pipeline.md#counts-lie-on-s3-and-not-in-the-payload.
+"""
 
 from __future__ import annotations
 

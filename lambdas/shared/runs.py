@@ -1,4 +1,7 @@
-"""The keys of all objects of one run of one market."""
+"""The keys of all objects of one run of one market.
+
+See docs/decisions/pipeline.md#models-outlive-their-runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From a line of predictions to an item of the table."""
+"""From a line of predictions to an item of the table.
+
+See docs/decisions/infrastructure.md#a-customer-has-an-item-for-each-market.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The lines of an object that is streamed, each with its end."""
+"""The lines of an object that is streamed, each with its end.
+
+See docs/decisions/lambdas.md#blank-lines-are-not-counted.
+"""
 
 from __future__ import annotations
 

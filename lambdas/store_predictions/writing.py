@@ -1,4 +1,8 @@
-"""A conditional write, retried until the table accepts it."""
+"""A conditional write, retried until the table accepts it.
+
+See docs/decisions/lambdas.md#one-conditional-putitem-for-each-item and
+docs/decisions/lambdas.md#within-a-run-only-the-same-line-writes-again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A Docker engine, the image and a shop's folder for the plays in test_image.py."""
+"""A Docker engine, the image and a shop's folder for the plays in test_image.py.
+
+See docs/decisions/testing.md#end-to-end-tests-refuse-a-stale-image.
+"""
 
 import csv
 import datetime

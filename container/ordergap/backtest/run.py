@@ -1,4 +1,7 @@
-"""The rolling backtest from file to table."""
+"""The rolling backtest from file to table.
+
+See docs/decisions/packages.md#the-backtest-stands-above-training.
+"""
 
 from __future__ import annotations
 

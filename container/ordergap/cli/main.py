@@ -1,4 +1,7 @@
-"""From the words of a command line to its exit code."""
+"""From the words of a command line to its exit code.
+
+See docs/decisions/packaging.md#one-entry-point.
+"""
 
 from __future__ import annotations
 

@@ -19,9 +19,11 @@ class TaskSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
+    """Which kind of model it is, such as hazard."""
     parameters: dict[str, JsonValue]
     """What the loader needs besides the files: shapes, time grid, interval levels."""
     feature_names: tuple[str, ...]
+    """The features that it reads, in order."""
     files: dict[str, str]
     """File name -> SHA-256 of its bytes, hexadecimal."""
 
@@ -42,13 +44,19 @@ class Manifest(BaseModel):
     model_version: str
     """The first 12 hexadecimal digits of a digest over the model and everything else here."""
     tasks: dict[str, TaskSection] = Field(min_length=1)
+    """Name of a task -> its head."""
     hyperparameters: Hyperparameters
+    """Those of the training, columns among them."""
     first_day: datetime.date
+    """The day of the first order that was learnt from."""
     as_of: datetime.date
     """The last day that training looked at."""
     data_digest: str
+    """A digest of the orders."""
     data: DataReport
+    """What became of every row."""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
+    """The content of metrics.json."""
     libraries: dict[str, str]
     """Library -> version that made the model."""
 

@@ -82,7 +82,9 @@ class TaskMetrics(BaseModel):
     chosen: dict[str, bool | float] = Field(default_factory=dict)
     """What was chosen on the validation, such as the number of rounds."""
     definitions: dict[str, Metric] = Field(default_factory=dict)
+    """Metric -> its title, unit, digits, direction and meaning."""
     protocols: dict[EvaluationProtocol, ProtocolMetrics] = Field(default_factory=dict)
+    """Protocol -> its verdict; empty where there was too little data."""
 
     @property
     def scores(self) -> dict[EvaluationProtocol, dict[str, dict[str, Value]]]:
@@ -97,6 +99,7 @@ class TrainingMetrics(BaseModel):
 
     schema_version: int = METRICS_SCHEMA_VERSION
     trainer: str
+    """What fitted the model."""
     validated_after: datetime.date
     """The last day learnt from before validating."""
     stopped_early: bool = False
@@ -104,3 +107,4 @@ class TrainingMetrics(BaseModel):
     interval_level: float = 0.9
     """How often the intervals of scores hold; they come from drawing customers again."""
     tasks: dict[str, TaskMetrics] = Field(default_factory=dict)
+    """Name of a task -> its validation."""

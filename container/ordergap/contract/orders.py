@@ -43,14 +43,14 @@ class Columns(BaseModel):
 class Rejection(StrEnum):
     """Why a row is not used, in the sequence in which the checks are made: the first that fits."""
 
-    NO_CUSTOMER = "no_customer_id"
-    BAD_DATE = "unreadable_date"
-    BAD_QUANTITY = "unreadable_quantity"
-    BAD_PRICE = "unreadable_price"
+    NO_CUSTOMER = "no_customer_id"  # the customer's cell is empty
+    BAD_DATE = "unreadable_date"  # no date, or one before 1900 or after 2200
+    BAD_QUANTITY = "unreadable_quantity"  # no number, or zero
+    BAD_PRICE = "unreadable_price"  # no number, or an amount of more than 1e12
     LATER = "after_as_of"  # dated after the day as of which the rows are read
-    DUPLICATE = "duplicate_line"
-    NON_PRODUCT = "non_product_code"
-    NO_PRICE = "non_positive_price"
+    DUPLICATE = "duplicate_line"  # equal to an earlier row in every column
+    NON_PRODUCT = "non_product_code"  # a code of `non_product_codes`, such as postage
+    NO_PRICE = "non_positive_price"  # a price of zero or less, or an amount of zero
     CANCELLATION = "cancellation"  # a cancelling line that was netted against its order line
     UNMATCHED_CANCELLATION = "cancellation_of_nothing"  # no earlier order line of that kind
     CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly

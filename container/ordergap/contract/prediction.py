@@ -44,8 +44,11 @@ class Order(BaseModel):
 
     date: Date
     amount: float = Field(gt=0, le=1e12, allow_inf_nan=False)
+    """Net value, in the currency of the training data."""
     items: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    """Pieces bought; left out where unknown."""
     lines: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    """Order lines; left out where unknown."""
 
 
 class ScoringRecord(BaseModel):
@@ -54,8 +57,10 @@ class ScoringRecord(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     customer_id: CustomerId
+    """Text, or a whole number."""
     orders: list[Order] = Field(min_length=1)
     as_of: Date | None = None
+    """The day at whose end the forecast is made; that of the request where it is left out."""
 
 
 class ScoringRequest(BaseModel):
@@ -64,9 +69,13 @@ class ScoringRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     instances: list[ScoringRecord]
+    """The customers."""
     as_of: Date | None = None
+    """The day at whose end the forecasts are made; today, in UTC, where it is left out."""
     horizons: list[Horizon] | None = None
+    """Days ahead for which probabilities are given; those of training where they are left out."""
     interval_level: IntervalLevel | None = None
+    """How often the interval should hold; as in training where it is left out."""
 
 
 class Status(StrEnum):
@@ -93,9 +102,13 @@ class CustomerFields(BaseModel):
 
     customer_id: str
     as_of: datetime.date
+    """The day at whose end the forecast is made."""
     last_order_date: datetime.date
+    """The day of the last order until `as_of`."""
     days_since_last_order: Count
+    """Days waited, from the last order to `as_of`."""
     order_count: Count
+    """Orders until `as_of`; those of one day are one."""
 
 
 class NextOrderFields(BaseModel):

@@ -1,1 +1,4 @@
-"""How good forecasts are: metrics that censoring cannot flatter, and intervals around them."""
+"""How good forecasts are: metrics that censoring cannot flatter, and intervals around them.
+
+See docs/decisions/evaluation.md#what-is-left-is-the-season.
+"""

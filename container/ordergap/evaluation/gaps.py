@@ -3,6 +3,9 @@
 At the cutoff, every customer's days still to wait are forecast, given the days already waited. At
 the order, the gap that it opens is. One function serves both, since the days waited
 (`Targets.left_truncation`) are 0 at an order.
+
+See docs/decisions/survival.md#the-interval-level-is-calibrated-on-capped-gaps and
+docs/decisions/evaluation.md#concordance-ranks-by-probability.
 """
 
 from __future__ import annotations

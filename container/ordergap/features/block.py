@@ -3,6 +3,8 @@
 Every value depends on the customer's own orders up to that one and on nothing else, to the last
 bit: sums of whole numbers are exact, and other running values combine the customer's orders in a
 tree that is fixed by their position.
+
+See docs/decisions/features.md#the-calendar-and-the-running-median-are-plain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Every feature: its name, its meaning and how a block of customers computes it."""
+"""Every feature: its name, its meaning and how a block of customers computes it.
+
+See docs/decisions/features.md#the-mean-price-of-items-is-a-feature and
+docs/decisions/features.md#calendar-features-must-earn-their-place.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Orders made of rows, and the reason for every row that is rejected."""
+"""Orders made of rows, and the reason for every row that is rejected.
+
+See docs/decisions/data.md#later-rows-are-cut-before-netting.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The head of the task "next order": from survival curves and days waited to what a shop reads."""
+"""The head of the task "next order": from survival curves and days waited to what a shop reads.
+
+See docs/decisions/packages.md#forecast-stands-above-survival and
+docs/decisions/survival.md#a-forecast-is-at-least-tomorrow.
+"""
 
 from __future__ import annotations
 

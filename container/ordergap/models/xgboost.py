@@ -1,4 +1,7 @@
-"""The models that XGBoost fits: discrete-time hazard, accelerated failure time, squared error."""
+"""The models that XGBoost fits: discrete-time hazard, accelerated failure time, squared error.
+
+See docs/decisions/packaging.md#no-pandas-in-the-image.
+"""
 
 from __future__ import annotations
 

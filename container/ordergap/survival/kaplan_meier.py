@@ -1,4 +1,7 @@
-"""The product-limit estimate of survival from gaps that were partly watched to their end."""
+"""The product-limit estimate of survival from gaps that were partly watched to their end.
+
+See docs/decisions/packages.md#kaplan-meier-stands-below-trainers-and-evaluation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What every trainer is given, what it gives back, and the time grid they share."""
+"""What every trainer is given, what it gives back, and the time grid they share.
+
+See docs/decisions/trainers.md#the-time-grid-is-two-thirds-body-and-one-third-tail.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which trainer goes by which name; each is imported only when it is needed."""
+"""Which trainer goes by which name; each is imported only when it is needed.
+
+See docs/decisions/trainers.md#an-average-of-models-was-left-out.
+"""
 
 from __future__ import annotations
 

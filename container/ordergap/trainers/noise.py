@@ -1,4 +1,7 @@
-"""How far gaps lie from what was foreseen: less for customers who have ordered often."""
+"""How far gaps lie from what was foreseen: less for customers who have ordered often.
+
+See docs/decisions/trainers.md#the-noise-of-aft-follows-the-orders-so-far.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Boosting round by round: seeds, patience, progress, and resuming after an interruption."""
+"""Boosting round by round: seeds, patience, progress, and resuming after an interruption.
+
+See docs/decisions/trainers.md#random-choices-of-a-round-depend-on-its-number-alone.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 The bin is a column of the hazard's trees, so a finished tree can be evaluated for every bin ahead
 of time: splits on the bin vanish, and a leaf holds one value a bin. The hazards stay the same and a
 customer costs one walk through each tree in place of one a bin. Works on XGBoost's JSON form.
+
+See docs/decisions/trainers.md#trees-are-finished-with-vector-leaves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Fits the models of ordergap.models.xgboost."""
+"""Fits the models of ordergap.models.xgboost.
+
+See docs/decisions/trainers.md#aft-chooses-among-several-noise-scales and
+docs/decisions/trainers.md#the-hazard-trainer-keeps-its-simple-defaults.
+"""
 
 from __future__ import annotations
 

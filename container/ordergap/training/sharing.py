@@ -3,6 +3,8 @@
 Orders are small beside what a fit makes of them, so every host splits, filters, forecasts and
 evaluates by itself, and only fits are distributed. An order takes 36 bytes, and its customer some
 more; while they are exchanged a host holds them three times.
+
+See docs/decisions/training.md#several-hosts-share-orders-and-divide-fits.
 """
 
 from __future__ import annotations

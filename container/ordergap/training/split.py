@@ -1,4 +1,7 @@
-"""The two sides of a validation in time: what is learnt from and what comes after."""
+"""The two sides of a validation in time: what is learnt from and what comes after.
+
+See docs/decisions/training.md#validation-is-always-in-time.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Faults come from outside: the emulator's table refuses, a function's process fails, a container
 hangs. State machine, template and functions are the shipped ones.
+
+See docs/decisions/testing.md#a-fault-test-changes-waiting-times-and-nothing-else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The diagram is drawn from the definition, and the front page shows today's."""
+"""The diagram is drawn from the definition, and the documents show today's."""
 
 import re
 from pathlib import Path
@@ -8,15 +8,10 @@ import pytest
 from stepfunctions.diagram import mermaid
 
 
-def test_the_front_page_shows_the_diagram_of_this_definition():
-    page = Path("README.md").read_text(encoding="utf-8")
-    block = re.search(
-        r"<!-- pipeline diagram -->\n```mermaid\n(.*?)```\n<!-- /pipeline diagram -->",
-        page,
-        re.DOTALL,
-    )
-    assert block, "README.md has no block between the markers"
-    assert block[1] == mermaid(), "python stepfunctions/diagram.py prints what belongs there"
+def test_the_operations_page_shows_the_diagram_of_this_definition():
+    page = Path("docs/operations.md").read_text(encoding="utf-8")
+    (diagram,) = re.findall(r"^```mermaid\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert diagram == mermaid(), "python -m docs.generate writes what belongs there"
 
 
 def test_everything_that_runs_is_drawn_once(machine):

@@ -2,6 +2,8 @@
 
 Each worker adds to its own row, so that none waits for another. Whichever worker answers a scrape
 sums the rows. The row of a worker that has ended goes, with its counts, to the next one.
+
+See docs/decisions/serving.md#counts-live-in-memory-that-the-workers-share.
 """
 
 from __future__ import annotations

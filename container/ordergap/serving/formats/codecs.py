@@ -1,6 +1,8 @@
 """The forms of requests and answers: which decoder reads a media type, which encoder answers.
 
 A decoder makes a question of a request, from orders or from feature vectors.
+
+See docs/decisions/serving.md#parquet-is-not-a-form-of-a-request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Requests in JSON: all records in one text, or one record a line.
 
 Where an object has a key twice, the last value holds, as in most JSON parsers.
+
+See docs/decisions/serving.md#the-last-of-two-equal-keys-holds and
+docs/decisions/serving.md#unknown-fields-of-a-record-are-ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What can be asked of a model, whatever form the request came in, and the asking."""
+"""What can be asked of a model, whatever form the request came in, and the asking.
+
+See docs/decisions/serving.md#a-placeholder-does-not-name-its-line.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 It loads nothing else. Its script sends /invocations what the form has and draws the answer; script
 and style may run because the Content-Security-Policy has their digests.
+
+See docs/decisions/serving.md#the-page-uses-the-public-interface.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""The item of the predictions table, as the Lambda writes it, and the keys of the template."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from typing import Any
+
+import yaml
+from ordergap.contract.tasks import TASKS, prediction_model
+
+from docs.generate import ROOT, compact, table
+from docs.generate.fields import described
+from lambdas.store_predictions.items import Stamp, item
+
+_PREDICTION = prediction_model(TASKS)
+_ADDED = {
+    "market": "the market of the run; the sort key",
+    "run_id": "the execution that wrote the item",
+    "scored_line": "the object and line that the item was made of",
+    "expires_at": "when DynamoDB deletes the item, in seconds since 1970",
+    "next_order_week": "the ISO week of `next_order_date`",
+    "week_bucket": "the partition key of the index `by_week`: `MARKET#WEEK#BUCKET`",
+}
+_TYPES = {"S": "text", "N": "number", "M": "map"}
+_STAMP = Stamp("nightly-2011-12-09", "uk", datetime.date(2011, 12, 9), 1331251200, 8)
+
+
+def attributes() -> str:
+    """Every attribute of an item, its type, and whether an item may lack it."""
+    whole, least = _item(_example()), _item(_without_optional())
+    meanings = {name: meaning for name, _, _, meaning in described(_PREDICTION)} | _ADDED
+    rows = []
+    for name, value in whole.items():
+        (letter,) = value
+        there = "always" if name in least else "where there is a forecast date"
+        there = "where the typical gap is known" if name == "typical_gap_days" else there
+        rows.append((f"`{name}`", f"{letter}, {_TYPES[letter]}", there, meanings[name]))
+    return table(("attribute", "type", "present", "meaning"), rows)
+
+
+def example() -> str:
+    """An item as `aws dynamodb get-item` prints it."""
+    return f"```json\n{compact(_item(_example()))}\n```"
+
+
+def keys() -> str:
+    """The keys of the table and of its indexes."""
+    properties = _template()["Resources"]["Predictions"]["Properties"]
+    places = {"the table": properties} | {
+        f"the index `{index['IndexName']}`": index for index in properties["GlobalSecondaryIndexes"]
+    }
+    rows = [
+        (place, *(f"`{key['AttributeName']}`" for key in described["KeySchema"]))
+        for place, described in places.items()
+    ]
+    return table(("", "partition key", "sort key"), rows)
+
+
+def _example() -> dict[str, Any]:
+    """The prediction that README.md shows."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    prediction: dict[str, Any] = json.loads(blocks[0])
+    return prediction
+
+
+def _item(prediction: dict[str, Any]) -> dict[str, Any]:
+    return dict(item(_PREDICTION.model_validate(prediction), _STAMP, "part-00000.jsonl.out#17"))
+
+
+def _without_optional() -> dict[str, Any]:
+    schema = _PREDICTION.model_json_schema()["properties"]
+    nullable = {name for name, kind in schema.items() if {"type": "null"} in kind.get("anyOf", [])}
+    return _example() | dict.fromkeys(nullable)
+
+
+def _template() -> dict[str, Any]:
+    """infra/template.yaml; CloudFormation's own tags, such as !Ref, are read as nothing."""
+
+    class Loader(yaml.SafeLoader):
+        """Knows CloudFormation's tags."""
+
+    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+    text = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
+    template: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506 - a safe loader
+    return template
