@@ -45,7 +45,7 @@ os.fsync, os.replace = slowly(os.fsync), slowly(os.replace)
 if "lstm" in sys.argv:
     import ordergap.trainers.lstm_learning
     Learning = ordergap.trainers.lstm_learning.Learning
-    Learning.remember = counted(Learning.remember)
+    Learning.count_batch = counted(Learning.count_batch)
 else:
     import xgboost
     xgboost.Booster.update = counted(xgboost.Booster.update)
@@ -153,7 +153,8 @@ class Job:
 
     def made(self) -> dict[str, bytes]:
         """Every file of the model."""
-        return {path.name: path.read_bytes() for path in self.model.iterdir()}
+        paths = (path for path in self.model.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.model)): path.read_bytes() for path in paths}
 
 
 def _steps(state: State) -> int:

@@ -6,11 +6,10 @@ import datetime
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,16 @@ from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.prediction import ScoringRequest
-from ordergap.contract.tasks import prediction_model
 from ordergap.errors import InvalidRequest, ModelNotFound, Problem
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
 
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
-    from ordergap.frames import Kind
     from ordergap.training.job import Job, Trained
 
 log = logging.getLogger("ordergap")
 
-_PLAIN = {str, int, float, bool, datetime.date}
 REPORT, METRICS = "report.html", "metrics.json"
 Orders = Any
 """A path of a file or of a folder of files, or a pandas, polars or pyarrow frame of order lines."""
@@ -159,13 +155,14 @@ class Forecaster:
         """
         from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415
+        from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
         day, horizons, interval_level = _options(as_of, horizons, interval_level)
         with _progress(quiet=quiet):
             histories, last = files.read(self._bundle, orders, day)
             forecasts = self.forecast(histories, last, horizons, interval_level)
         kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
-        return _frame(forecasts, kind)
+        return to_frame(forecasts, kind)
 
     def predict_file(
         self, orders: Orders, output: Path, as_of: datetime.date | None = None
@@ -240,32 +237,6 @@ class Forecaster:
             f"{m.hyperparameters.trainer.name}, learnt from {m.data.orders:,} orders of "
             f"{m.first_day} to {m.as_of}>"
         )
-
-
-def _frame(forecasts: Forecasts, kind: Kind) -> Any:
-    """The forecasts as a frame; a field that is an object is a column for each of its names."""
-    from ordergap.frames import build  # noqa: PLC0415
-
-    fields = prediction_model(forecasts.tasks).model_fields
-    columns: dict[str, Any] = {}
-    types: dict[str, type] = {}
-    for field, values in forecasts.columns().items():
-        if isinstance(values, Mapping):
-            columns |= {f"{field}_{name}": each for name, each in values.items()}
-            continue
-        types[field] = _plain_type(fields[field].annotation)
-        is_date = types[field] is datetime.date
-        columns[field] = np.array(values, "datetime64[D]") if is_date else values
-    return build(columns, kind, types)
-
-
-def _plain_type(annotation: Any) -> type:
-    """What is left of a field's type without None and constraints; str for names such as status."""
-    if get_origin(annotation) is Annotated:
-        return _plain_type(get_args(annotation)[0])
-    if arguments := [each for each in get_args(annotation) if each is not NoneType]:
-        return _plain_type(arguments[0])
-    return annotation if annotation in _PLAIN else str
 
 
 def _options(

@@ -136,7 +136,7 @@ def test_the_model_holds_no_customers_and_no_pickle(
     settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
 ) -> None:
     made(file, tmp_path, settings)
-    for path in tmp_path.iterdir():
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert not any(customer.encode() in content for customer in whole.customer_ids)
         assert content[:2] not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # pickles

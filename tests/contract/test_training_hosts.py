@@ -28,10 +28,9 @@ from ordergap.sagemaker.command import train
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import JobSettings
 from ordergap.stopping import Stopped
-from ordergap.training import job
 
 from tests.shop import shop, write_csv
-from tests.trained import scores
+from tests.trained import scores, train
 from tests.training_platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,8 +130,9 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 def alone(folder: Path, settings: dict[str, object]) -> dict[str, bytes]:
     """The model that one host makes of the same orders."""
     source = write_csv(SOME, folder / "orders.csv")
-    job.train(parse(settings), source, folder / "alone")
-    return {path.name: path.read_bytes() for path in (folder / "alone").iterdir()}
+    train(parse(settings), source, folder / "alone")
+    paths = (path for path in (folder / "alone").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder / "alone")): path.read_bytes() for path in paths}
 
 
 def version(output: str) -> str:
@@ -230,8 +230,8 @@ def test_killed_hosts_go_on_from_the_first_ones_checkpoints(
         process.kill()
         process.wait()
     assert hosts.run(settings) == [0, 0]
-    assert "going on from" in hosts.output(FIRST)
-    assert "going on after" in hosts.output(SECOND)
+    assert "resuming from" in hosts.output(FIRST)
+    assert "resuming from" in hosts.output(SECOND)
     assert {**hosts[FIRST].files(), "report.html": b""} == {**unbroken, "report.html": b""}
     assert not hosts[SECOND].files("checkpoints")
 

@@ -91,5 +91,5 @@ def test_no_or_an_unknown_command_is_a_line_of_usage(root: Path, words: list[str
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith("usage: python -m ordergap {train,serve")
+    assert ended.stderr.startswith("usage: ordergap {train,serve")
     assert ended.stderr.count("\n") == 1

@@ -36,11 +36,12 @@ def rows(orders: Path) -> int:
 
 @pytest.mark.point(15)
 def test_every_hyperparameter_may_be_a_string(job: Platform) -> None:
-    given = {"max_depth": "5", "eta": "0.1", "horizons": "7,14", "trainer": "naive", "seed": "7"}
+    given = {"max_horizon_days": "90", "interval_level": "0.7", "horizons": "7,14", "seed": "7"}
     job.config("hyperparameters", given)
     assert job.train() == 0
     h = job.manifest.hyperparameters
-    assert (h.max_depth, h.eta, h.horizons, h.seed) == (5, 0.1, (7, 14), 7)
+    values = (h.max_horizon_days, h.interval_level, h.horizons, h.seed)
+    assert values == (90, 0.7, (7, 14), 7)
 
 
 @pytest.mark.point(16)
@@ -53,7 +54,7 @@ def test_values_encoded_once_more_mean_the_same(job: Platform, once_more: bool) 
     job.config("hyperparameters", told)
     assert job.train() == 0
     h = job.manifest.hyperparameters
-    assert (h.trainer, h.horizons, h.interval_level) == ("naive", (7, 14), 0.5)
+    assert (h.trainer.name, h.horizons, h.interval_level) == ("naive", (7, 14), 0.5)
 
 
 @pytest.mark.point(17)

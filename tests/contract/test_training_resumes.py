@@ -88,6 +88,6 @@ def ends_as(whole: Ended, ended: Ended, before: int, job: Job, unbroken: Job) ->
     assert ended.code == 0, ended.said
     assert ended.steps == whole.steps - before
     if before:
-        assert "going on from" in ended.said
+        assert "resuming from" in ended.said
     assert job.made() == unbroken.made()
     print(f"  resumed with {before} of {whole.steps} steps, made {ended.steps}: the same bytes")

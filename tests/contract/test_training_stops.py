@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ordergap.artifacts import Bundle
-from ordergap.sagemaker.stopping import told_to_stop
+from ordergap.sagemaker.stopping import stop_on_sigterm
 
 from tests.interrupted import Job
 from tests.shop import shop, write_csv
@@ -69,14 +69,14 @@ def test_sigterm_ends_the_job_soon_with_exit_code_0(
         return
     again = job.run()
     assert again.code == 0
-    assert "going on from" in again.said
+    assert "resuming from" in again.said
     assert not json.loads((job.model / "metrics.json").read_text())["stopped_early"]
 
 
 STUCK = """
 import hashlib, sys, time
-from ordergap.sagemaker.stopping import told_to_stop
-with told_to_stop(grace=0.5):
+from ordergap.sagemaker.stopping import stop_on_sigterm
+with stop_on_sigterm(grace=0.5):
     print("stuck", flush=True)
     {stuck}
 """
@@ -111,7 +111,7 @@ def test_signals_are_left_as_they_were_found() -> None:
     before = signal.signal(signal.SIGTERM, mine)
     try:
         for _ in range(2):
-            with told_to_stop() as told:
+            with stop_on_sigterm() as told:
                 assert not told()
                 signal.raise_signal(signal.SIGTERM)
                 assert told()

@@ -43,7 +43,7 @@ POINTS = (
     (37, "expected", "which is exit code 0"),
     (38, "must", "checkpoints are whole files in /opt/ml/checkpoints, and are found there"),
     (39, "expected", "a killed job does what is missing, and ends as an unbroken one"),
-    (40, "expected", "checkpoints of another job are refused; a larger budget goes on from them"),
+    (40, "expected", "checkpoints of another job are refused; a larger budget resumes from them"),
     (41, "expected", "no two hosts write checkpoints"),
     (42, "expected", "the last few checkpoints are kept, and those that are being uploaded"),
     (43, "must", "the published metric definitions find every metric in the log"),

@@ -191,10 +191,14 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
             values[name] = decoded
     if isinstance(codes := values.get("non_product_codes"), str):
         values["non_product_codes"] = _words(codes)
+    effective = _effective(values)
+    wrong = {name for name in values.keys() - effective.keys() if _is_wrong(name, values[name])}
+    parsed = Hyperparameters()
     try:
-        parsed = Hyperparameters.model_validate(_effective(values))
+        parsed = Hyperparameters.model_validate(effective)
     except ValidationError as error:
-        wrong = {_name(detail["loc"]) for detail in error.errors()}
+        wrong |= {_name(detail["loc"]) for detail in error.errors()}
+    if wrong:
         problems += [
             f"{name} = {value!r:.80}: must be {_in_words(NAMES[name].schema)}"
             for name, value in values.items()
@@ -219,6 +223,15 @@ def _effective(values: Mapping[str, object]) -> dict[str, object]:
             trainer,
         )
     return {name: value for name, value in values.items() if name not in idle}
+
+
+def _is_wrong(name: str, value: object) -> bool:
+    """Whether the trainer that has this hyperparameter would refuse the value."""
+    try:
+        TRAINERS[NAMES[name].owners[0]].model_validate({name: value})
+    except ValidationError:
+        return True
+    return False
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -84,7 +84,7 @@ def test_it_says_what_model_this_is_and_how_good(manifest: Manifest) -> None:
     assert "off by 12 days on average (a customer's own average gap: 20) at order" in text
     for error in (GOOD, WORSE):
         assert f"{error:.2f}" in text
-    for word in (manifest.model_version, "xgboost", "checksum", "rounds 85, calendar off"):
+    for word in (manifest.model_version, "xgboost", "checksum", "85 rounds, no calendar features"):
         assert word in text
 
 

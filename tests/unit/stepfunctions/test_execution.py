@@ -96,7 +96,7 @@ def test_an_empty_input_is_enough(run):
     assert extract["Payload"]["run_id"] == execution.output["run_id"]
     assert before <= extract["Payload"]["as_of"] <= after
     (train,) = execution.of("Train")
-    assert parse(train["HyperParameters"]).trainer == "xgboost"
+    assert parse(train["HyperParameters"]).trainer.name == "xgboost"
 
 
 def test_what_the_training_job_is_told_is_what_was_given_and_what_the_files_need(night):
@@ -107,7 +107,7 @@ def test_what_the_training_job_is_told_is_what_was_given_and_what_the_files_need
             "horizons": "30,60",
             "amount_column": "Amount",
         }
-        assert parse(train["HyperParameters"]).epochs == 5
+        assert parse(train["HyperParameters"]).flat()["epochs"] == 5
         (channel,) = train["InputDataConfig"]
         assert channel["ChannelName"] == "training"
 

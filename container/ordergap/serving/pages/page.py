@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib import resources
-from typing import cast
 
 from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
@@ -21,7 +20,7 @@ from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.prediction import Status
 from ordergap.contract.tasks import prediction_model
 from ordergap.report.environment import environment
-from ordergap.report.numbers import upper
+from ordergap.report.numbers import described, upper
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -69,14 +68,14 @@ def field_titles(prediction: type[BaseModel]) -> dict[str, str]:
 def _script_data(manifest: Manifest) -> dict[str, object]:
     """What the script needs to know of the model."""
     settings, data = manifest.hyperparameters, manifest.data
-    days = cast("list[float]", manifest.tasks["next_order"].parameters["days"])
+    days = (manifest.as_of - manifest.first_day).days + 1
     return {
         "horizons": settings.horizons,
         "maxHorizon": settings.max_horizon_days,
         "statuses": {status: status.meaning for status in Status},
         "titles": field_titles(prediction_model(manifest.tasks)),
-        # The example: an ordinary gap, from the middle of the time grid, and the mean amount.
-        "gap": round(days[len(days) // 3]),
+        # The example: the days between orders, were they spread evenly, and the mean amount.
+        "gap": max(1, round(days * data.customers / data.orders)) if data.orders else 30,
         "amount": round(data.revenue / data.orders) if data.orders else 50,
     }
 
@@ -89,11 +88,7 @@ def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str
         ("Trained on", f"{manifest.first_day} to {manifest.as_of}"),
     ]
     if metrics:
-        choices = ", ".join(
-            f"{name} {_setting(value)}"
-            for task in metrics.tasks.values()
-            for name, value in task.chosen.items()
-        )
+        choices = "; ".join(described(task.chosen) for task in metrics.tasks.values())
         pairs += [
             ("Validated after", str(metrics.validated_after)),
             ("Chosen on validation", choices or "nothing"),
@@ -103,11 +98,6 @@ def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str
         ("Features", str(len(manifest.feature_names))),
         ("Data", f"sha256 {manifest.data_digest[:12]}"),
     ]
-
-
-def _setting(value: bool | float) -> str:
-    """A switch as a word, a number in as few digits as it has."""
-    return ("off", "on")[value] if isinstance(value, bool) else f"{value:g}"
 
 
 def _metrics(manifest: Manifest) -> TrainingMetrics | None:

@@ -178,7 +178,7 @@ def test_a_failure_says_whose_move_it_is_before_anything_else(
     reason: str,
     traced: bool,
 ) -> None:
-    monkeypatch.setattr(job, "train", raising(error))
+    monkeypatch.setattr(job, "fit", raising(error))
     assert main(["train", "--opt_ml", str(platform)]) == 1
     said = capsys.readouterr().err
     assert said.startswith(reason)
@@ -191,7 +191,7 @@ def test_a_failure_says_whose_move_it_is_before_anything_else(
 def test_an_interrupt_is_130_without_a_traceback(
     platform: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(job, "train", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(job, "fit", raising(KeyboardInterrupt()))
     assert main(["train", "--opt_ml", str(platform)]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -1,0 +1,40 @@
+"""Forecasts as a frame of pandas, polars or pyarrow."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
+
+import numpy as np
+
+from ordergap.artifacts import Forecasts
+from ordergap.contract.tasks import prediction_model
+from ordergap.frames import Kind, build
+
+_PLAIN = {str, int, float, bool, datetime.date}
+
+
+def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
+    """The forecasts as a frame; a field that is an object is a column for each of its names."""
+    fields = prediction_model(forecasts.tasks).model_fields
+    columns: dict[str, Any] = {}
+    types: dict[str, type] = {}
+    for field, values in forecasts.columns().items():
+        if isinstance(values, Mapping):
+            columns |= {f"{field}_{name}": each for name, each in values.items()}
+            continue
+        types[field] = _plain_type(fields[field].annotation)
+        is_date = types[field] is datetime.date
+        columns[field] = np.array(values, "datetime64[D]") if is_date else values
+    return build(columns, kind, types)
+
+
+def _plain_type(annotation: Any) -> type:
+    """What is left of a field's type without None and constraints; str for names such as status."""
+    if get_origin(annotation) is Annotated:
+        return _plain_type(get_args(annotation)[0])
+    if arguments := [each for each in get_args(annotation) if each is not NoneType]:
+        return _plain_type(arguments[0])
+    return annotation if annotation in _PLAIN else str
