@@ -24,7 +24,7 @@ from ordergap.histories import Histories, date_of
 from ordergap.hosts import Hosts as Connected
 from ordergap.hosts import cluster
 from ordergap.hosts.cluster import connected
-from ordergap.sagemaker.command import train
+from ordergap.sagemaker import command
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import JobSettings
 from ordergap.stopping import Stopped
@@ -185,7 +185,7 @@ def test_hosts_without_data_and_late_ones_take_part_and_naive_is_that_of_one_hos
     hosts.start(FIRST, {"trainer": "naive"})
     assert hosts.codes() == [0, 0, 0]
     made, unshared = hosts[FIRST], alone(tmp_path, {"trainer": "naive"})
-    assert made.files()["model.json"] == unshared["model.json"]
+    assert made.files()["next_order/model.json"] == unshared["next_order/model.json"]
     assert made.files()["metrics.json"] == unshared["metrics.json"]
     assert made.manifest.data.rows_read == len(SOME)
     assert made.manifest.data.notes == ("a host had no data files",)
@@ -260,7 +260,7 @@ def refusals(hosts: Hosts, **settings: Mapping[str, str]) -> list[str]:
         own = {"trainer": "naive", **settings.get(f"on_{name[-1]}", {})}
         root = hosts.folder / name
         try:
-            train(
+            command.train(
                 OptMl(root),
                 environment,
                 own,

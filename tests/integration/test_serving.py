@@ -134,7 +134,7 @@ def damaged(opt_ml: Path, place: Path, how: str) -> Path:
     if how == "missing":
         (place / "model/manifest.json").unlink()
     elif how == "corrupt":
-        (place / "model/model.ubj").write_bytes(b"no trees")
+        (place / "model/next_order/model.ubj").write_bytes(b"no trees")
     else:
         (place / "model/manifest.json").write_text("{}")
     return place
