@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from botocore.compat import HTTPHeaders
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request
-from tests.postgres import NoPostgres, serve
+from local.source import postgres
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -107,11 +108,12 @@ def rows(lines: int = LINES) -> list[tuple[str, str, str, str]]:
     psql = shutil.which("psql")
     if not psql:
         return [(what, "skipped: psql is not installed", "", "")]
-    try:
-        with serve() as url:
-            return _measure(what, sql.make_url(url), psql, lines)
-    except NoPostgres as reason:
-        return [(what, f"skipped: {reason}", "", "")]
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres())
+        except OSError as reason:
+            return [(what, f"skipped: {reason}", "", "")]
+        return _measure(what, sql.make_url(server.url), psql, lines)
 
 
 def _measure(what: str, url: sql.URL, psql: str, lines: int) -> list[tuple[str, str, str, str]]:

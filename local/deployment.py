@@ -115,7 +115,10 @@ def deploy(aws: Aws, secret: str, parameters: Mapping[str, str] | None = None) -
         if key.startswith("Substitution")
     }
     deployment = Deployment(
-        aws, outputs, substitute(source.read_text(encoding="utf-8"), substitutions), outputs.pop("Role")
+        aws,
+        outputs,
+        substitute(source.read_text(encoding="utf-8"), substitutions),
+        outputs.pop("Role"),
     )
     deployment.create_state_machine(deployment.pipeline.rpartition(":")[2], deployment.definition)
     return deployment
