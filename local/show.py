@@ -25,21 +25,6 @@ METRICS = {
     "coverage": "coverage",
     "width": "width, days",
 }
-STATES = {
-    "ExtractOrders": "read orders from the database",
-    "Train": "train a model",
-    "JudgeModel": "compare it with naive and the champion",
-    "RegisterModel": "make it the champion",
-    "CreateModel": "prepare the model for scoring",
-    "ScoreCustomers": "forecast every customer",
-    "StorePredictions": "write the forecasts to DynamoDB",
-    "Reconcile": "compare the counts of all steps",
-    "AnnounceSuccess": "publish the success",
-    "AnnounceFailure": "publish the failure",
-    "AnnounceRefusal": "publish the failure",
-    "AnnounceStop": "publish the failure",
-}
-"""The states that are printed; the others take no time."""
 
 
 def console() -> Console:
@@ -49,7 +34,7 @@ def console() -> Console:
 
 
 class Progress:
-    """Prints a line for each completed state, and the present state on a terminal."""
+    """Prints a line for each completed task and distributed Map, and a status while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -57,7 +42,7 @@ class Progress:
         self._taken = 0
         self._now: str | None = None
         self._since = 0.0
-        self._failed = False
+        self._is_step = self._failed = False
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -75,24 +60,26 @@ class Progress:
             self._take(event)
         if self._now:
             waited = time.monotonic() - self._since
-            self._status.update(f"{self._now}: {STATES[self._now]}  {waited:.0f} s")
+            self._status.update(f"{self._now} {waited:.0f} s")
 
     def _take(self, event: HistoryEventTypeDef) -> None:
-        name = event.get("stateEnteredEventDetails", {}).get("name")
-        if name in STATES:
+        kind, name = event["type"], event.get("stateEnteredEventDetails", {}).get("name")
+        if kind in {"TaskStateEntered", "MapStateEntered"}:
             self._now, self._since = name, time.monotonic()
-            self._failed = False
-        failed = event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails")
-        if failed and self._now:
+            self._is_step, self._failed = kind == "TaskStateEntered", False
+        elif kind == "MapRunStarted":  # a distributed Map
+            self._is_step = True
+        failure = event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails")
+        if failure and self._now:
             self._failed = True
-            self._console.print(f"  [red]✗[/] {self._now:17} {failed.get('error')}")
-        elif event["type"] == "TaskSucceeded":
+            self._console.print(f"  [red]✗[/] {self._now:58} {failure.get('error')}")
+        elif kind == "TaskSucceeded":
             self._failed = False
         exited = event.get("stateExitedEventDetails", {}).get("name")
         if exited is not None and exited == self._now:
-            took = time.monotonic() - self._since
-            if not self._failed:
-                self._console.print(f"  [green]✓[/] {exited:17} {STATES[exited]:40} {took:5.1f} s")
+            if self._is_step and not self._failed:
+                seconds = time.monotonic() - self._since
+                self._console.print(f"  [green]✓[/] {exited:58} {seconds:5.1f} s")
             self._now = None
 
 

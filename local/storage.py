@@ -25,9 +25,7 @@ def keys(s3: S3Client, uri: str) -> dict[str, str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     below = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
     folder = prefix.rpartition("/")[0]
-    return {
-        key: key.removeprefix(folder).lstrip("/") for key in below if not key.endswith("/")
-    }
+    return {key: key.removeprefix(folder).lstrip("/") for key in below if not key.endswith("/")}
 
 
 def download(s3: S3Client, uri: str, folder: Path) -> int:

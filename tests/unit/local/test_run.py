@@ -101,9 +101,23 @@ def test_a_state_that_failed_is_not_shown_as_done():
     ]
     for count in range(len(events) + 1):  # as the history grows
         progress.update(events[:count])
-    lines = [line.split()[:3] for line in output.getvalue().splitlines()]
+    lines = [line.split() for line in output.getvalue().splitlines()]
     assert lines == [
         ["✗", "ExtractOrders", "SourceUnreachable"],
-        ["✓", "ExtractOrders", "read"],
+        ["✓", "ExtractOrders", "0.0", "s"],
         ["✗", "Train", "States.TaskFailed"],
     ]
+
+
+def test_maps_are_shown_where_they_are_distributed():
+    output = io.StringIO()
+    progress = show.Progress(Console(file=output, width=100))
+    events = [
+        event(1, "MapStateEntered", stateEnteredEventDetails={"name": "Inline"}),
+        event(2, "MapStateExited", stateExitedEventDetails={"name": "Inline"}),
+        event(3, "MapStateEntered", stateEnteredEventDetails={"name": "StorePredictions"}),
+        event(4, "MapRunStarted"),
+        event(5, "MapStateExited", stateExitedEventDetails={"name": "StorePredictions"}),
+    ]
+    progress.update(events)
+    assert output.getvalue().split() == ["✓", "StorePredictions", "0.0", "s"]

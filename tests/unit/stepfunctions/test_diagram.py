@@ -1,4 +1,4 @@
-"""The diagram is drawn from the definition, and the front page shows today's."""
+"""The diagram is made from the definition, and the README has the present one."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from stepfunctions.diagram import mermaid
 
 
-def test_the_front_page_shows_the_diagram_of_this_definition():
+def test_the_readme_has_the_diagram_of_this_definition():
     page = Path("README.md").read_text(encoding="utf-8")
     block = re.search(
         r"<!-- pipeline diagram -->\n```mermaid\n(.*?)```\n<!-- /pipeline diagram -->",
@@ -37,5 +37,5 @@ def test_everything_that_runs_is_drawn_once(machine):
         "AnnounceFailureCause([any step fails]) -.-> AnnounceFailure",
     ],
 )
-def test_it_shows_the_way(arrow):
+def test_it_has_the_arrows(arrow):
     assert f"    {arrow}\n" in mermaid()
