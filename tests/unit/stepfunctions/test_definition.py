@@ -9,7 +9,6 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -161,38 +160,6 @@ def test_every_selected_field_is_in_the_output(tasks):
             field = taken.removeprefix("$.Payload.")
             fields = model.model_fields | model.model_computed_fields
             assert field in fields, (name, field)
-
-
-@pytest.fixture(scope="module")
-def resources():
-    """The template's resources, with None in place of CloudFormation's tags."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    return yaml.load(TEMPLATE.read_bytes(), Loader)["Resources"]  # noqa: S506  # a SafeLoader
-
-
-def test_every_placeholder_is_filled_by_the_template_and_no_other(machine, resources):
-    text = json.dumps(machine)
-    placeholders = set(re.findall(r"\$\{(\w+)\}", text))
-    assert text.count("${") == len(re.findall(r"\$\{\w+\}", text))
-    (substitutions,) = (
-        resource["Properties"]["DefinitionSubstitutions"]
-        for resource in resources.values()
-        if resource["Type"] == "AWS::StepFunctions::StateMachine"
-    )
-    assert placeholders == set(substitutions)
-
-
-def test_a_function_has_less_time_than_its_state(tasks, resources):
-    """Otherwise a retry could start while the function still runs."""
-    for name, task in tasks.items():
-        if task["Resource"] == LAMBDA:
-            function = task["Parameters"]["FunctionName"].removeprefix("${").removesuffix("Arn}")
-            limit = resources[function]["Properties"]["Timeout"]
-            assert limit < task["TimeoutSeconds"], name
 
 
 def test_the_trainers_are_the_containers(states):
