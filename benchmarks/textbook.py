@@ -1,4 +1,4 @@
-"""A server as textbooks have it, around the same model: pandas for every request.
+"""A textbook server with the same model, which uses pandas for every request.
 
 SAGEMAKER_BIND_TO_PORT=8081 python -m benchmarks.textbook MODEL_DIR
 """
@@ -23,7 +23,7 @@ from benchmarks.pandas_features import features
 
 
 class Textbook(Noop):
-    """Reads every request into a frame, groups it by customer and predicts."""
+    """Reads each request into a frame, groups it by customer and predicts."""
 
     @override
     def load(self) -> Flask:  # type: ignore[override] # Flask says dict, gunicorn mapping
@@ -49,13 +49,13 @@ def _predict(bundle: Bundle, orders: pd.DataFrame) -> list[dict[str, object]]:
     rows = features(orders).loc[last, list(bundle.manifest.feature_names)]
     today = day_of(datetime.datetime.now(datetime.UTC).date())
     days = orders.loc[last, "date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    known = Known(
+    known_customers = Known(
         [str(name) for name in names],
         np.full(len(last), today),
         days,
         rows["order_count"].to_numpy().astype(np.int64),
     )
-    return bundle.forecast_features(known, rows.to_numpy(np.float32)).records()
+    return bundle.forecast_features(known_customers, rows.to_numpy(np.float32)).records()
 
 
 if __name__ == "__main__":
