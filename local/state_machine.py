@@ -1,7 +1,7 @@
 """SageMaker's tasks for moto's interpreter of the state machine, which lacks them.
 
-`createTrainingJob.sync` and `createTransformJob.sync` wait for the job and return what Describe
-says of it; `createModel` returns at once. A task that times out, or whose execution is stopped,
+`createTrainingJob.sync` and `createTransformJob.sync` wait for the job and return its
+description; `createModel` returns at once. A task that times out, or whose execution is stopped,
 stops its job. The interpreter itself runs distributed Maps, in this process.
 """
 
