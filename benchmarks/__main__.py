@@ -1,6 +1,6 @@
-"""`make bench`: every figure beside its baseline, taken in one run, as one table.
+"""`make bench`: a table of every figure and its baseline, both measured in one run.
 
-A module named here has `rows()`, which measures and returns (what, ours, baseline, ratio) texts.
+Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ MODULES = ("ingest", "features", "training", "predict", "serving", "extract", "s
 
 
 def main(names: list[str]) -> None:
-    """Measure the modules asked for, or all; print a Markdown table."""
+    """Run the named benchmarks, or all, and print a Markdown table."""
     if unknown := set(names) - set(MODULES):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(MODULES)}")
-    print("| what | ours | baseline | ratio |\n| --- | --- | --- | --- |", flush=True)
+    print("| measurement | result | baseline | ratio |\n| --- | --- | --- | --- |", flush=True)
     for name in names or MODULES:
         for row in importlib.import_module(f"benchmarks.{name}").rows():
             print(f"| {' | '.join(row)} |", flush=True)

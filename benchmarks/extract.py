@@ -1,8 +1,8 @@
-"""Rows a second from a PostgreSQL table to files on S3, beside a bare COPY of the same rows.
+"""Rows a second from a PostgreSQL table to files on S3, compared with a COPY of the same rows.
 
 python -m benchmarks.extract [--lines 5000000]
 
-Needs PostgreSQL's server programs and psql. S3 is boto3's client with the network cut off.
+Needs PostgreSQL's server and psql. S3 is boto3's client without a network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from botocore.compat import HTTPHeaders
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request
-from tests.postgres import NoPostgres, serve
+from local.source import postgres
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,8 +48,8 @@ CREATE UNLOGGED TABLE orders AS SELECT
   'United Kingdom' AS "Country"
 FROM generate_series(1::bigint, {lines}) i
 """
-# In a process of its own, since its peak is measured.
-ALONE = """
+# In its own process, whose peak memory is measured.
+SCRIPT = """
 import re, sys, tempfile, time
 from pathlib import Path
 from benchmarks.extract import extract_all
@@ -62,7 +63,7 @@ print(seconds, int(peak) * 1024, sent)
 
 
 def extract_all(url: str, folder: Path) -> int:
-    """Extract the table `orders`; the bytes that were sent to S3."""
+    """Extract the table `orders`; returns the bytes sent to S3."""
     s3, sent = _nowhere()
     request = Request(run_id="bench", as_of=datetime.date(2012, 1, 1))
     extract(request, sql.make_url(url), "bucket", s3, folder)
@@ -70,7 +71,7 @@ def extract_all(url: str, folder: Path) -> int:
 
 
 def _nowhere() -> tuple[S3Client, list[int]]:
-    """A client of an S3 that is empty and stays so, and the sizes of what was put there."""
+    """A client of an S3 that stays empty, and the sizes of the objects sent to it."""
     sent: list[int] = []
 
     def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
@@ -102,19 +103,20 @@ class _Raw:
 
 
 def rows(lines: int = LINES) -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure; none but a reason where it cannot run."""
-    what = f"{lines:,} order lines from PostgreSQL to training and scoring files"
+    """(measurement, result, baseline, ratio) for each figure, or the reason why it cannot run."""
+    label = f"{lines:,} order lines from PostgreSQL to training and scoring files"
     psql = shutil.which("psql")
     if not psql:
-        return [(what, "skipped: psql is not installed", "", "")]
-    try:
-        with serve() as url:
-            return _measure(what, sql.make_url(url), psql, lines)
-    except NoPostgres as reason:
-        return [(what, f"skipped: {reason}", "", "")]
+        return [(label, "skipped: psql is not installed", "", "")]
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres())
+        except OSError as reason:
+            return [(label, f"skipped: {reason}", "", "")]
+        return _measure(label, sql.make_url(server.url), psql, lines)
 
 
-def _measure(what: str, url: sql.URL, psql: str, lines: int) -> list[tuple[str, str, str, str]]:
+def _measure(label: str, url: sql.URL, psql: str, lines: int) -> list[tuple[str, str, str, str]]:
     engine = sql.create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql(MAKE.format(lines=lines))
@@ -123,11 +125,11 @@ def _measure(what: str, url: sql.URL, psql: str, lines: int) -> list[tuple[str, 
     bare = min(_bare(copy, url, psql) for _ in range(3))
     driver = min(_by_driver(copy, url) for _ in range(2))
     text = url.render_as_string(hide_password=False)
-    done = subprocess.check_output([sys.executable, "-c", ALONE, text], text=True).splitlines()[-1]
+    done = subprocess.check_output([sys.executable, "-c", SCRIPT, text], text=True).splitlines()[-1]
     seconds, peak, sent = map(float, done.split())
     return [
         (
-            what,
+            label,
             f"{lines / seconds:,.0f} rows/s",
             f"bare COPY by psql {lines / bare:,.0f} rows/s",
             f"{bare / seconds:.2f}",

@@ -1,4 +1,4 @@
-"""Features against pandas: orders a second, and memory beyond the result.
+"""Features compared with pandas: orders a second, and memory beyond the result.
 
 python -m benchmarks.features [--large]     (--large: ten million orders too, without pandas)
 """
@@ -40,21 +40,21 @@ def made_up(orders: int, seed: int = 42) -> Histories:
 
 
 def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure."""
+    """(measurement, result, baseline, ratio) for each figure."""
     names = features.names(calendar=True)
     table = []
     for orders in (10**5, 10**6, 10**7) if large else (10**5, 10**6):
         histories = made_up(orders)
         n = len(histories)
-        what = f"{len(names)} features of {orders:,} orders"
-        ours = n / _seconds(5, features.compute, histories, names)
+        label = f"{len(names)} features of {orders:,} orders"
+        rate = n / _seconds(5, features.compute, histories, names)
         baseline = ratio = ""
         if orders <= 10**6:
             pandas = n / _seconds(1, pandas_features.features, pandas_features.frame(histories))
-            baseline, ratio = f"pandas {pandas:,.0f} orders/s", f"{ours / pandas:.0f} x"
-        table.append((what, f"{ours:,.0f} orders/s", baseline, ratio))
+            baseline, ratio = f"pandas {pandas:,.0f} orders/s", f"{rate / pandas:.0f} x"
+        table.append((label, f"{rate:,.0f} orders/s", baseline, ratio))
         memory = _bytes_beyond_result(histories, names) / n
-        table.append((f"{what}: beyond the result", f"{memory:.0f} bytes a row", "", ""))
+        table.append((f"{label}: beyond the result", f"{memory:.0f} bytes a row", "", ""))
     one = made_up(10**3)
     one = one.of(np.arange(len(one.customer_ids)) == np.argmax(one.order_count == 10))
     once = _seconds(2000, features.compute, one, names)

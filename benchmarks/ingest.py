@@ -1,8 +1,8 @@
-"""Reading and cleaning against unzipping and scanning the bytes, and the memory of a large file.
+"""Reading and cleaning compared with unzipping and counting lines, and the memory of a large file.
 
 python -m benchmarks.ingest [--large]     (--large: twenty times Online Retail, 10.8 million lines)
 
-Uses Online Retail where it is beside the repository, else made-up lines of the same shape.
+Uses Online Retail if it is beside the repository, else generated lines of the same shape.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def made_up(lines: int = 540_000, seed: int = 42) -> Iterator[bytes]:
 
 
 def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure."""
+    """(measurement, result, baseline, ratio) for each figure."""
     with tempfile.TemporaryDirectory() as name:
         source = ONLINE_RETAIL
         if not source.is_file():
@@ -64,12 +64,12 @@ def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
             with gzip.open(source, "wb") as file:
                 file.writelines(made_up())
         report = ingest.read(source, Columns()).report
-        ours, scan = np.transpose([(_reading(source), _scanning(source)) for _ in range(PAIRS)])
-        ratio = float(np.median(ours / scan))
+        reading, scan = np.transpose([(_reading(source), _scanning(source)) for _ in range(PAIRS)])
+        ratio = float(np.median(reading / scan))
         table = [
             (
                 f"reading and cleaning {report.rows_read:,} lines (.csv.gz)",
-                f"{np.median(ours):.2f} s",
+                f"{np.median(reading):.2f} s",
                 f"unzip and scan {np.median(scan):.2f} s",
                 f"{ratio:.2f}",
             ),
@@ -94,14 +94,14 @@ def _scanning(source: Path) -> float:
     return time.perf_counter() - start
 
 
-def _alone(what: str, source: Path) -> tuple[str, str, str, str]:
+def _alone(label: str, source: Path) -> tuple[str, str, str, str]:
     command = [sys.executable, "-c", READ, str(source)]
     seconds, peak = map(float, subprocess.check_output(command, text=True).split())
-    return what, f"{seconds:.2f} s, peak {peak / 1e6:,.0f} MB", "", ""
+    return label, f"{seconds:.2f} s, peak {peak / 1e6:,.0f} MB", "", ""
 
 
 def _repeat(source: Path, target: Path, times: int) -> None:
-    """The lines over and over, each time of other customers, so that they are no duplicates."""
+    """Repeat the lines, each time with other customers, so that they are no duplicates."""
     with target.open("wb") as file:
         for copy in range(times):
             with gzip.open(source) as lines:

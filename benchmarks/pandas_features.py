@@ -1,4 +1,4 @@
-"""The tabular features by pandas groupby: what the benchmark races and a test compares with."""
+"""The features by pandas groupby: a baseline of benchmarks, and an oracle of tests."""
 
 from __future__ import annotations
 

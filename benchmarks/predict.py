@@ -44,12 +44,12 @@ def write_orders(histories: Histories, path: Path) -> None:
 
 
 def train(folder: Path) -> Path:
-    """A hazard model of `TREES` trees, made by the front door from made-up orders."""
+    """A hazard model of `TREES` trees, trained by the command line on generated orders."""
     orders, model = folder / "train.csv", folder / "model"
     write_orders(made_up(20_000, seed=1), orders)
-    words = ["train", "--file_path", orders, "--model_dir", model, "--num_round", TREES]
+    arguments = ["train", "--file_path", orders, "--model_dir", model, "--num_round", TREES]
     subprocess.run(
-        [sys.executable, "-m", "ordergap", *map(str, words), "--early_stopping_rounds", "0"],
+        [sys.executable, "-m", "ordergap", *map(str, arguments), "--early_stopping_rounds", "0"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -57,7 +57,7 @@ def train(folder: Path) -> Path:
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure."""
+    """(measurement, result, baseline, ratio) for each figure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle = Bundle.load(train(folder))

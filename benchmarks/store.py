@@ -1,9 +1,9 @@
-"""Storing predictions: what the function adds, what its many writes at once win, and its memory.
+"""Storing predictions: the function's overhead, the gain of concurrent writes, and its memory.
 
 python -m benchmarks.store
 
-DynamoDB is a process that takes every write after some milliseconds, so that all that boto3 costs
-is in the figures; and once moto, which decides about the conditions.
+DynamoDB is a process that accepts every write after some milliseconds, so that boto3's costs are
+included; and once moto, which evaluates the conditions.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, cast
 from unittest import mock
 
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.shared.events import parse
@@ -64,7 +65,7 @@ def lines(n: int) -> Iterator[bytes]:
 
 
 class Generated:
-    """An S3 whose only object has n lines, made while they are read; what is put is forgotten."""
+    """An S3 whose only object has n lines, generated while they are read; writes are dropped."""
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -73,37 +74,38 @@ class Generated:
         """Its size and version."""
         return {"ContentLength": self._n * (len(LINE) + 1), "ETag": "1"}
 
-    def get_object(self, **asked: str) -> dict[str, object]:
-        """Its content; there is nothing else."""
-        known = iter(lines(self._n)) if asked["Key"] == KEY else iter([b"{}"])
-        return {"Body": SimpleNamespace(read=lambda: next(known), iter_chunks=lambda _: known)}
+    def get_object(self, **request: str) -> dict[str, object]:
+        """Its content; other objects do not exist."""
+        if request["Key"] != KEY:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
+        return {"Body": SimpleNamespace(iter_chunks=lambda _: lines(self._n))}
 
     def put_object(self, **_: object) -> None:
-        """Nothing is kept."""
+        """Drop it."""
 
 
-class Taking:
-    """A DynamoDB that takes everything at once."""
+class Instant:
+    """A DynamoDB that accepts every write at once."""
 
-    def put_item(self, **asked: object) -> None:
-        """Nothing is kept."""
+    def put_item(self, **request: object) -> None:
+        """Drop it."""
 
 
 def store(n: int, dynamodb: object, concurrency: int = CONCURRENCY) -> Ledger:
-    """What the function does, its metrics aside."""
-    told = {"ORDERGAP_BUCKET": "bucket", "ORDERGAP_TABLE": "table"}
-    settings = Settings.model_validate(told | {"ORDERGAP_WRITE_CONCURRENCY": concurrency})
-    asked = parse(StorePredictions, RUN | {"key": KEY})
+    """Run the function, without its metrics."""
+    variables = {"ORDERGAP_BUCKET": "bucket", "ORDERGAP_TABLE": "table"}
+    settings = Settings.model_validate(variables | {"ORDERGAP_WRITE_CONCURRENCY": concurrency})
+    request = parse(StorePredictions, RUN | {"key": KEY})
     s3, client = cast("S3Client", Generated(n)), cast("DynamoDBClient", dynamodb)
     with mock.patch("lambdas.store_predictions.handler.publish"):
-        ledger = store_object(asked, settings, s3, client, lambda: 900_000, 1_323_400_000)
+        ledger = store_object(request, settings, s3, client, lambda: 900_000, 1_323_400_000)
     if ledger.written != n:
         raise RuntimeError(f"{ledger.written} of {n} lines were written")
     return ledger
 
 
 def one_by_one(n: int, client: DynamoDBClient) -> None:
-    """The bare loop: put_item of what is on each line, one after the other."""
+    """The baseline: put_item for each line, one after the other."""
     for line in lines(n):
         read = json.loads(line)
         item = {name: {"S": str(value)} for name, value in read.items()}
@@ -116,9 +118,9 @@ def one_by_one(n: int, client: DynamoDBClient) -> None:
 
 
 def as_statements(n: int, client: DynamoDBClient) -> None:
-    """The way not taken: PartiQL updates, 25 a request, many requests at once.
+    """The rejected alternative: PartiQL updates, 25 a request, with concurrent requests.
 
-    An update changes what is there. A customer without an item would need an insert after it.
+    An update needs an existing item. A customer without one would need an insert after it.
     """
     names = [name for name in json.loads(LINE) if name != "customer_id"]
     text = (
@@ -137,7 +139,7 @@ def as_statements(n: int, client: DynamoDBClient) -> None:
 
 
 class _Slow(BaseHTTPRequestHandler):
-    """Answers any request after LATENCY with an empty object."""
+    """Responds to any request after LATENCY with an empty object."""
 
     protocol_version = "HTTP/1.1"
 
@@ -149,7 +151,7 @@ class _Slow(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def slow_dynamodb() -> Iterator[DynamoDBClient]:
-    """A client of a DynamoDB in another process, which takes every write after LATENCY."""
+    """A client of a DynamoDB in another process, which accepts every write after LATENCY."""
     command = [sys.executable, "-m", "benchmarks.store", "serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         try:
@@ -169,43 +171,43 @@ _KEYS = {
 
 
 def serve() -> None:
-    """Be the slow DynamoDB; the first line on stdout is the port."""
+    """Run the slow DynamoDB; the first line on stdout is the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
     print(server.server_port, flush=True)
     server.serve_forever()
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure."""
-    taking = Taking()
-    ours = _rate(20_000, lambda n: store(n, taking))
-    bare = _rate(20_000, lambda n: [json.loads(line) for line in lines(n)])
-    table = [_row("lines/s, a table that takes all at once", ours, "`json.loads` alone", bare)]
+    """(measurement, result, baseline, ratio) for each figure."""
+    instant = Instant()
+    rate = _rate(20_000, lambda n: store(n, instant))
+    baseline = _rate(20_000, lambda n: [json.loads(line) for line in lines(n)])
+    table = [_row("lines/s, a table without latency", rate, "`json.loads` alone", baseline)]
     with slow_dynamodb() as client:
         store(500, client)
-        ours = _rate(5000, lambda n: store(n, client))
-        bare = _rate(300, lambda n: one_by_one(n, client))
+        rate = _rate(5000, lambda n: store(n, client))
+        baseline = _rate(300, lambda n: one_by_one(n, client))
         batches = _rate(20_000, lambda n: as_statements(n, client))
-    what = f"items/s, {LATENCY * 1e3:.0f} ms a write, {CONCURRENCY} at once"
-    table.append(_row(what, ours, "`put_item` one by one", bare))
-    table.append(_row(what, ours, "PartiQL updates, 25 a request", batches))
+    label = f"items/s, {LATENCY * 1e3:.0f} ms a write, {CONCURRENCY} concurrent"
+    table.append(_row(label, rate, "`put_item` one by one", baseline))
+    table.append(_row(label, rate, "PartiQL updates, 25 a request", batches))
     with mock_aws(), mock.patch.dict(os.environ, _KEYS):
         client = connect.__wrapped__(CONCURRENCY)
         _make_table(client)
-        ours = _rate(500, lambda n: store(n, client))
-        bare = _rate(500, lambda n: one_by_one(n, client))
-    table.append(_row("items/s against moto in this process", ours, "one by one", bare))
+        rate = _rate(500, lambda n: store(n, client))
+        baseline = _rate(500, lambda n: one_by_one(n, client))
+    table.append(_row("items/s against moto in this process", rate, "one by one", baseline))
     few, many = _peak(FEW), _peak(MANY)
     growth = (f"{many:.1f} MiB", f"{FEW:,} lines {few:.1f} MiB", f"{many / few:.2f}")
     return [*table, (f"peak memory, {MANY:,} lines", *growth)]
 
 
-def _row(what: str, ours: float, name: str, bare: float) -> tuple[str, str, str, str]:
-    return f"store: {what}", f"{ours:,.0f}", f"{name} {bare:,.0f}", f"{ours / bare:.2f}"
+def _row(label: str, rate: float, name: str, baseline: float) -> tuple[str, str, str, str]:
+    return f"store: {label}", f"{rate:,.0f}", f"{name} {baseline:,.0f}", f"{rate / baseline:.2f}"
 
 
 def _rate(n: int, run: Callable[[int], object]) -> float:
-    """Lines a second, the most of three runs."""
+    """Lines a second, the best of three runs."""
     rates = []
     for _ in range(3):
         start = time.perf_counter()
@@ -230,17 +232,17 @@ def _make_table(client: DynamoDBClient) -> None:
 
 
 def _peak(n: int) -> float:
-    """MiB at its peak of a process that stores n lines."""
+    """Peak MiB of a process that stores n lines."""
     command = [sys.executable, "-m", "benchmarks.store", "peak", str(n)]
     return float(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def main(words: list[str]) -> None:
-    """Print the figures, or be one of the processes that are measured."""
-    if words == ["serve"]:
+def main(arguments: list[str]) -> None:
+    """Print the figures, or run one of the measured processes."""
+    if arguments == ["serve"]:
         serve()
-    elif words[:1] == ["peak"]:
-        store(int(words[1]), Taking())
+    elif arguments[:1] == ["peak"]:
+        store(int(arguments[1]), Instant())
         status = Path("/proc/self/status").read_text(encoding="ascii")
         print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
     else:

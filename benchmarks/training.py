@@ -1,6 +1,6 @@
-"""Training end to end by the default trainer: total against boosting alone, and peak memory.
+"""Training end to end with the default trainer: compared with boosting alone, and peak memory.
 
-python -m benchmarks.training        on ../shared/data/online_retail.csv.gz, or made-up orders
+python -m benchmarks.training        on ../shared/data/online_retail.csv.gz, or generated orders
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RUNS = 3
 
 
 def once(source: Path) -> dict[str, float]:
-    """One training job: seconds in all and inside xgboost.train, MiB at its peak."""
+    """A training job: seconds in total and in xgboost.train, and peak MiB."""
     import xgboost  # noqa: PLC0415
     from ordergap.contract.hyperparameters import Hyperparameters  # noqa: PLC0415
     from ordergap.forecaster import Forecaster  # noqa: PLC0415
@@ -29,10 +29,10 @@ def once(source: Path) -> dict[str, float]:
     boosting = 0.0
     original = xgboost.train
 
-    def timed(*words: object, **named: object) -> object:
+    def timed(*arguments: object, **named: object) -> object:
         nonlocal boosting
         begun = time.perf_counter()
-        booster = original(*words, **named)
+        booster = original(*arguments, **named)
         boosting += time.perf_counter() - begun
         return booster
 
@@ -41,14 +41,14 @@ def once(source: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         Forecaster.fit(Hyperparameters(), source).save(folder)
     total = time.perf_counter() - begun
-    # Not getrusage: its peak counts what the parent had used when it started this process.
+    # Not getrusage: its peak includes memory of the parent from before this process started.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     return {"total": total, "boosting": boosting, "peak": peak}
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """(what, ours, baseline, ratio) for each figure: medians of a few processes."""
+    """(measurement, result, baseline, ratio) for each figure: medians of a few processes."""
     with tempfile.TemporaryDirectory() as folder:
         source = RETAIL
         if not source.exists():
@@ -65,13 +65,13 @@ def rows() -> list[tuple[str, str, str, str]]:
     )
     ratio = statistics.median(run["total"] / run["boosting"] for run in runs)
     return [
-        ("training in all", f"{total:.1f} s", f"boosting alone {boosting:.1f} s", f"{ratio:.2f}"),
+        ("training in total", f"{total:.1f} s", f"boosting alone {boosting:.1f} s", f"{ratio:.2f}"),
         ("training's peak", f"{peak:.0f} MiB", f"file {size:.0f} MiB", f"{peak / size:.0f}"),
     ]
 
 
 def main() -> None:
-    """Print the figures, or measure once the file that is named."""
+    """Print the figures, or measure one run on the named file."""
     if len(sys.argv) > 1:
         print(json.dumps(once(Path(sys.argv[1]))))
     else:

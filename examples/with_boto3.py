@@ -4,15 +4,15 @@
 
     train      --data s3://BUCKET/orders/   a training job on order lines
     tune       --data s3://BUCKET/orders/   training jobs that look for better hyperparameters
-    deploy     --model-data s3://….tar.gz   a real-time endpoint; with --serverless one that
-                                            costs nothing while nobody asks
-    ask        --endpoint NAME              two requests to an endpoint
+    deploy     --model-data s3://….tar.gz   a real-time endpoint; with --serverless, one that
+                                            costs nothing without requests
+    invoke     --endpoint NAME              two requests to an endpoint
     transform  --model-data s3://….tar.gz --records s3://BUCKET/customers/
                                             a forecast for every line of JSON Lines files
     delete     --endpoint NAME              an endpoint, its configuration and its model
 
 With --show, the requests are printed and nothing is sent. The functions below return the bodies of
-the requests and nothing else, so that they can be copied into another program.
+the requests, so that you can copy them into another program.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import boto3
 
 Body = dict[str, object]
 
-# What training prints and CloudWatch can draw; a tuning job needs one of them as its objective.
+# The metrics that training prints, for CloudWatch. A tuning job needs one as its objective.
 METRICS: list[dict[str, str]] = json.loads(
     (Path(__file__).parents[1] / "container/ordergap/training/metric_definitions.json").read_text()
 )
@@ -49,7 +49,7 @@ ONE_CUSTOMER = {
 
 
 def channel(data: str, content_type: str = "text/csv") -> Body:
-    """The order lines at `data`, an S3 prefix. FastFile reads them without copying them first."""
+    """The order lines under `data`, an S3 prefix. FastFile streams them."""
     return {
         "ChannelName": "training",
         "ContentType": content_type,
@@ -59,7 +59,7 @@ def channel(data: str, content_type: str = "text/csv") -> Body:
 
 
 def machine(instance_type: str = "ml.m5.xlarge") -> Body:
-    """One machine; a million order lines need no more."""
+    """One instance, which is enough for a million order lines."""
     return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": 30}
 
 
@@ -80,9 +80,9 @@ def training_job(
 
 
 def _training(image: str, role: str, data: str, output: str) -> Body:
-    """What a training job and the jobs of a search have in common.
+    """The fields that a training job and a tuning job have in common.
 
-    The container needs no network, so it gets none: no order can leave it but by `output`.
+    The container needs no network. Without one, data can only leave it by `output`.
     """
     return {
         "RoleArn": role,
@@ -108,9 +108,9 @@ def tuning_job(
     hyperparameters: Mapping[str, str],
     jobs: int = 20,
 ) -> Body:
-    """A search for the hyperparameters whose dates miss by the fewest days.
+    """A search for the hyperparameters with the smallest error of the dates.
 
-    Those given in `hyperparameters` stay as they are; the others of RANGES are searched.
+    The values in `hyperparameters` are fixed; the others of RANGES are searched.
     """
     searched = {
         kind: [entry for entry in ranges if entry["Name"] not in hyperparameters]
@@ -133,7 +133,7 @@ def tuning_job(
 
 
 def model(name: str, image: str, role: str, model_data: str) -> Body:
-    """The model.tar.gz of a training job and the image that serves it: the same that trained it."""
+    """A model: the model.tar.gz of a training job, and the image, the same as in training."""
     return {
         "ModelName": name,
         "ExecutionRoleArn": role,
@@ -143,7 +143,7 @@ def model(name: str, image: str, role: str, model_data: str) -> Body:
 
 
 def real_time(model_name: str, instance_type: str = "ml.m5.large") -> Body:
-    """A machine that always waits for requests."""
+    """A variant of an endpoint with an instance of its own."""
     return {
         "VariantName": "AllTraffic",
         "ModelName": model_name,
@@ -153,7 +153,7 @@ def real_time(model_name: str, instance_type: str = "ml.m5.large") -> Body:
 
 
 def serverless(model_name: str, memory_mb: int = 2048) -> Body:
-    """A machine that is lent while somebody asks; the first request after a pause waits for it."""
+    """A variant without an instance of its own: the first request after a pause takes longer."""
     return {
         "VariantName": "AllTraffic",
         "ModelName": model_name,
@@ -162,7 +162,7 @@ def serverless(model_name: str, memory_mb: int = 2048) -> Body:
 
 
 def endpoint(name: str, variant: Body) -> tuple[Body, Body]:
-    """An endpoint's configuration and the endpoint, both called `name`."""
+    """An endpoint's configuration and the endpoint, both with the name `name`."""
     return (
         {"EndpointConfigName": name, "ProductionVariants": [variant]},
         {"EndpointName": name, "EndpointConfigName": name},
@@ -179,11 +179,11 @@ def transform_job(
     strategy: str = "MultiRecord",
     instance_type: str = "ml.m5.xlarge",
 ) -> Body:
-    """A forecast for every line of the JSON Lines files at `records`, a customer a line.
+    """A forecast for every line of the JSON Lines files under `records`, a customer a line.
 
-    `x.jsonl` becomes `x.jsonl.out`, line for line. `as_of` holds for all who do not say their own;
-    it travels beside the Content-Type. The strategy is said because the SDK's local mode, unlike
-    the platform, does not understand the one that a container asks for.
+    `x.jsonl` becomes `x.jsonl.out`, line for line. `as_of` is the default of the records, and is
+    sent as a parameter of the Content-Type. The strategy is set because the SDK's local mode does
+    not understand the one in the container's /execution-parameters.
     """
     form = "application/jsonlines"
     return {
@@ -201,36 +201,38 @@ def transform_job(
     }
 
 
-def requests(told: argparse.Namespace, name: str) -> list[tuple[str, Body]]:
-    """The calls of SageMaker's API that a command makes, in order: operation and body."""
-    output = f"s3://{told.bucket}/ordergap"
-    if told.command in {"train", "tune"}:
-        values = dict(told.set)
-        common = (name, told.image, told.role, told.data, f"{output}/models", values)
-        if told.command == "train":
+def requests(options: argparse.Namespace, name: str) -> list[tuple[str, Body]]:
+    """The calls of SageMaker's API by a command, in order: operation and body."""
+    output = f"s3://{options.bucket}/ordergap"
+    if options.command in {"train", "tune"}:
+        values = dict(options.set)
+        common = (name, options.image, options.role, options.data, f"{output}/models", values)
+        if options.command == "train":
             return [("create_training_job", training_job(*common))]
         return [("create_hyper_parameter_tuning_job", tuning_job(*common))]
-    if told.command == "delete":
+    if options.command == "delete":
         return [
-            ("delete_endpoint", {"EndpointName": told.endpoint}),
-            ("delete_endpoint_config", {"EndpointConfigName": told.endpoint}),
-            ("delete_model", {"ModelName": told.endpoint}),
+            ("delete_endpoint", {"EndpointName": options.endpoint}),
+            ("delete_endpoint_config", {"EndpointConfigName": options.endpoint}),
+            ("delete_model", {"ModelName": options.endpoint}),
         ]
-    create = ("create_model", model(name, told.image, told.role, told.model_data))
-    if told.command == "deploy":
-        variant = serverless(name) if told.serverless else real_time(name)
+    create = ("create_model", model(name, options.image, options.role, options.model_data))
+    if options.command == "deploy":
+        variant = serverless(name) if options.serverless else real_time(name)
         configuration, body = endpoint(name, variant)
         return [
             create,
             ("create_endpoint_config", configuration),
             ("create_endpoint", body),
         ]
-    job = transform_job(name, name, told.records, f"{output}/forecasts/{name}", as_of=told.as_of)
+    job = transform_job(
+        name, name, options.records, f"{output}/forecasts/{name}", as_of=options.as_of
+    )
     return [create, ("create_transform_job", job)]
 
 
 def wait(command: str, name: str) -> str:
-    """Until what `command` started has ended or runs; what came of it, in a sentence."""
+    """Wait for the result of `command`; returns a sentence about it."""
     client = boto3.client("sagemaker")
     if command == "train":
         client.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
@@ -238,16 +240,16 @@ def wait(command: str, name: str) -> str:
         return f"the model is {job['ModelArtifacts']['S3ModelArtifacts']}"
     if command == "deploy":
         client.get_waiter("endpoint_in_service").wait(EndpointName=name)
-        return f"the endpoint {name} answers: ask --endpoint {name}"
+        return f"the endpoint {name} is ready: invoke --endpoint {name}"
     if command == "transform":
         client.get_waiter("transform_job_completed_or_stopped").wait(TransformJobName=name)
-        done = client.describe_transform_job(TransformJobName=name)
-        return f"the forecasts are in {done['TransformOutput']['S3OutputPath']}"
+        output = client.describe_transform_job(TransformJobName=name)["TransformOutput"]
+        return f"the forecasts are in {output['S3OutputPath']}"
     return f"see describe-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name {name}"
 
 
-def ask(endpoint_name: str) -> None:
-    """One customer as JSON, and order lines as they were exported; the answers are printed."""
+def invoke(endpoint_name: str) -> None:
+    """Request forecasts for a customer as JSON and for order lines as CSV, and print them."""
     runtime = boto3.client("sagemaker-runtime")
     lines = "CustomerID,InvoiceNo,InvoiceDate,Quantity,UnitPrice\n17850,536365,2011-11-03,6,2.55\n"
     for content_type, body in (
@@ -297,21 +299,21 @@ def parser() -> argparse.ArgumentParser:
             use.add_argument("--serverless", action="store_true")
         else:
             use.add_argument("--records", required=True, help="S3 prefix of JSON Lines files")
-            use.add_argument("--as-of", help="day of the forecast, such as 2011-12-09; else today")
-    for name in ("ask", "delete"):
+            use.add_argument("--as-of", help="day of the forecast, as 2011-12-09 (default: today)")
+    for name in ("invoke", "delete"):
         commands.add_parser(name).add_argument("--endpoint", required=True)
     return top
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Does what the command line says; the account and region are those of boto3's settings."""
-    told = parser().parse_args(words)
-    if told.command == "ask":
-        ask(told.endpoint)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. Account and region are those of boto3's configuration."""
+    options = parser().parse_args(arguments)
+    if options.command == "invoke":
+        invoke(options.endpoint)
         return
     name = time.strftime("ordergap-%Y%m%d-%H%M%S", time.gmtime())
-    calls = requests(told, name)
-    if told.show:
+    calls = requests(options, name)
+    if options.show:
         for operation, body in calls:
             print(json.dumps({operation: body}, indent=2))
         return
@@ -319,9 +321,9 @@ def main(words: Sequence[str] | None = None) -> None:
     for operation, body in calls:
         getattr(client, operation)(**body)
         print(f"{operation}: done")
-    if told.command != "delete":
+    if options.command != "delete":
         print(f"waiting for {name} ...")
-        print(wait(told.command, name))
+        print(wait(options.command, name))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ On this machine, in Docker, without an account (the SDK's local mode, which need
     python -m examples.with_sdk --local --image ordergap COMMAND …
 
     train      --data s3://… or a folder    a training job on order lines
-    tune       --data s3://…                training jobs that look for better hyperparameters
+    tune       --data s3://…                training jobs that search for better hyperparameters
     transform  --model-data … --records …   a forecast for every line of JSON Lines files
     deploy     --model-data …               an endpoint, real-time or --serverless, and a request;
-                                            --local stops it again
+                                            with --local, it is stopped at the end
 
-Local paths of --model-data and --records are written file:///…, as the SDK wants them.
+Local paths of --model-data and --records begin with file:///, as the SDK requires.
 """
 
 from __future__ import annotations
@@ -55,32 +55,32 @@ RANGES = {
     "max_depth": IntegerParameter(2, 8),
     "objective": CategoricalParameter(["hazard", "aft"]),
 }
-# Local mode neither has nor needs a role, but the SDK wants one.
+# Local mode needs no role, but the SDK requires one.
 NO_ROLE = "arn:aws:iam::000000000000:role/local"
 JSON_LINES = "application/jsonlines"
 
 
-def trainer(told: argparse.Namespace) -> ModelTrainer:
-    """What trains. Hyperparameters may be Python's: 0.1, [30, 60], "lstm"."""
-    if told.local:
+def trainer(options: argparse.Namespace) -> ModelTrainer:
+    """The trainer. Hyperparameters may be Python values: 0.1, [30, 60], "lstm"."""
+    if options.local:
         place: dict[str, Any] = {
             "training_mode": Mode.LOCAL_CONTAINER,
             "compute": Compute(instance_type="local_cpu", instance_count=1),
-            "local_container_root": str(told.folder),
+            "local_container_root": str(options.folder),
         }
     else:
         place = {
             "compute": Compute(instance_type="ml.m5.xlarge", instance_count=1),
             "networking": Networking(enable_network_isolation=True),
             "output_data_config": OutputDataConfig(
-                s3_output_path=f"s3://{told.bucket}/ordergap/models"
+                s3_output_path=f"s3://{options.bucket}/ordergap/models"
             ),
         }
     job = ModelTrainer(
-        training_image=told.image,
-        role=told.role,
+        training_image=options.image,
+        role=options.role,
         base_job_name="ordergap",
-        hyperparameters=dict(told.set),
+        hyperparameters=dict(options.set),
         **place,
     )
     return job.with_metric_definitions(
@@ -88,69 +88,71 @@ def trainer(told: argparse.Namespace) -> ModelTrainer:
     )
 
 
-def channels(told: argparse.Namespace) -> list[InputData]:
-    """The order lines. The channel's name is what the container looks for."""
-    return [InputData(channel_name="training", data_source=told.data, content_type="text/csv")]
+def channels(options: argparse.Namespace) -> list[InputData]:
+    """The order lines. The container requires this name of the channel."""
+    return [InputData(channel_name="training", data_source=options.data, content_type="text/csv")]
 
 
-def train(told: argparse.Namespace) -> None:
-    """Trains, and prints where the model is."""
-    job = trainer(told)
-    job.train(input_data_config=channels(told), wait=True)
-    if told.local:
-        print(f"file://{told.folder}/compressed_artifacts/model.tar.gz")
+def train(options: argparse.Namespace) -> None:
+    """Train, and print the URI of the model."""
+    job = trainer(options)
+    job.train(input_data_config=channels(options), wait=True)
+    if options.local:
+        print(f"file://{options.folder}/compressed_artifacts/model.tar.gz")
     else:
         print(job._latest_training_job.model_artifacts.s3_model_artifacts)  # noqa: SLF001
 
 
-def tune(told: argparse.Namespace) -> None:
-    """Starts the search for the hyperparameters whose dates miss by the fewest days.
+def tune(options: argparse.Namespace) -> None:
+    """Start the search for the hyperparameters with the smallest error of the dates.
 
-    The SDK's tuner does not hand the trainer's network isolation on; boto3's request has it.
+    The SDK's tuner drops the trainer's network isolation; the request by boto3 has it.
     """
     tuner = HyperparameterTuner(
-        model_trainer=trainer(told),
+        model_trainer=trainer(options),
         objective_metric_name=OBJECTIVE,
         objective_type="Minimize",
         metric_definitions=METRICS,
-        hyperparameter_ranges={name: RANGES[name] for name in RANGES.keys() - dict(told.set)},
+        hyperparameter_ranges={name: RANGES[name] for name in RANGES.keys() - dict(options.set)},
         max_jobs=20,
         max_parallel_jobs=4,
     )
-    tuner.tune(inputs=channels(told), wait=False)
+    tuner.tune(inputs=channels(options), wait=False)
 
 
-def session(told: argparse.Namespace) -> Session:
-    """Where models and endpoints live: the account, or this machine."""
-    if not told.local:
+def session(options: argparse.Namespace) -> Session:
+    """A session with the account, or with local mode."""
+    if not options.local:
         return Session()
-    here = LocalSession()
-    here.config = {"local": {"serving_port": told.port, "container_root": str(told.folder)}}
-    return here
+    local = LocalSession()
+    local.config = {"local": {"serving_port": options.port, "container_root": str(options.folder)}}
+    return local
 
 
-def transform(told: argparse.Namespace) -> None:
-    """Forecasts every customer, a JSON record a line; `x.jsonl` becomes `x.jsonl.out`."""
-    where, name = session(told), fresh_name()
-    where.sagemaker_client.create_model(**model(name, told.image, told.role, told.model_data))
-    output = (
-        f"file://{told.folder}/forecasts"
-        if told.local
-        else f"s3://{told.bucket}/ordergap/forecasts"
+def transform(options: argparse.Namespace) -> None:
+    """Forecast every customer, a JSON record a line; `x.jsonl` becomes `x.jsonl.out`."""
+    context, name = session(options), fresh_name()
+    context.sagemaker_client.create_model(
+        **model(name, options.image, options.role, options.model_data)
     )
-    # The strategy is said because local mode does not understand the one the container asks for.
+    output = (
+        f"file://{options.folder}/forecasts"
+        if options.local
+        else f"s3://{options.bucket}/ordergap/forecasts"
+    )
+    # Local mode does not understand the strategy in the container's /execution-parameters.
     Transformer(
         model_name=name,
         instance_count=1,
-        instance_type="local" if told.local else "ml.m5.xlarge",
-        strategy=told.strategy,
+        instance_type="local" if options.local else "ml.m5.xlarge",
+        strategy=options.strategy,
         assemble_with="Line",
         accept=JSON_LINES,
         output_path=output,
-        sagemaker_session=where,
+        sagemaker_session=context,
     ).transform(
-        told.records,
-        content_type=f"{JSON_LINES}; as_of={told.as_of}" if told.as_of else JSON_LINES,
+        options.records,
+        content_type=f"{JSON_LINES}; as_of={options.as_of}" if options.as_of else JSON_LINES,
         split_type="Line",
         job_name=name,
         wait=True,
@@ -159,45 +161,45 @@ def transform(told: argparse.Namespace) -> None:
     print(output)
 
 
-def deploy(told: argparse.Namespace) -> None:
-    """Makes an endpoint and asks it for one customer."""
-    where, name = session(told), fresh_name()
-    client = where.sagemaker_client
-    client.create_model(**model(name, told.image, told.role, told.model_data))
-    variant = serverless(name) if told.serverless else real_time(name)
-    if told.local:
+def deploy(options: argparse.Namespace) -> None:
+    """Create an endpoint and request a forecast for one customer."""
+    context, name = session(options), fresh_name()
+    client = context.sagemaker_client
+    client.create_model(**model(name, options.image, options.role, options.model_data))
+    variant = serverless(name) if options.serverless else real_time(name)
+    if options.local:
         variant["InstanceType"] = "local"
     configuration, body = endpoint(name, variant)
     client.create_endpoint_config(**configuration)
     client.create_endpoint(**body)
-    if not told.local:
+    if not options.local:
         client.get_waiter("endpoint_in_service").wait(EndpointName=name)
     try:
-        answer = where.sagemaker_runtime_client.invoke_endpoint(
+        answer = context.sagemaker_runtime_client.invoke_endpoint(
             EndpointName=name, ContentType="application/json", Body=json.dumps(ONE_CUSTOMER)
         )
         print(answer["Body"].read().decode())
     finally:
-        if told.local:
+        if options.local:
             client.delete_endpoint(EndpointName=name)
-    if not told.local:
+    if not options.local:
         print(f"python -m examples.with_boto3 … delete --endpoint {name}")
 
 
 def fresh_name() -> str:
-    """A name for a model and what is made of it."""
+    """A new name for a model, its jobs and its endpoint."""
     return time.strftime("ordergap-%Y%m%d-%H%M%S", time.gmtime())
 
 
 def free_port() -> int:
-    """One that nobody on this machine listens on; local mode takes 8080 where it is told none."""
+    """A free port; local mode would use 8080."""
     with socket.socket() as unbound:
         unbound.bind(("", 0))
         return int(unbound.getsockname()[1])
 
 
 def setting(text: str) -> tuple[str, object]:
-    """NAME=VALUE, where VALUE is JSON or else text."""
+    """NAME=VALUE, where VALUE is JSON, or text if it is not."""
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -221,7 +223,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--folder", type=Path, default=Path("run/sagemaker"), help="local: for models and forecasts"
     )
-    top.add_argument("--port", type=int, help="local: the endpoint's; else a free one")
+    top.add_argument("--port", type=int, help="local: of the endpoint (default: a free one)")
     commands = top.add_subparsers(dest="command", required=True)
     for name, does in (("train", train), ("tune", tune)):
         learn = commands.add_parser(name)
@@ -239,27 +241,27 @@ def parser() -> argparse.ArgumentParser:
             use.add_argument("--serverless", action="store_true")
         else:
             use.add_argument("--records", required=True, help="URI of JSON Lines files")
-            use.add_argument("--as-of", help="day of the forecast, such as 2011-12-09; else today")
+            use.add_argument("--as-of", help="day of the forecast, as 2011-12-09 (default: today)")
             use.add_argument(
                 "--strategy", choices=("MultiRecord", "SingleRecord"), default="MultiRecord"
             )
     return top
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Does what the command line says; the account and region are those of boto3's settings."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. Account and region are those of boto3's configuration."""
     commands = parser()
-    told = commands.parse_args(words)
-    if told.local:
-        if told.command == "tune" or getattr(told, "serverless", False):
-            commands.error("local mode knows neither tuning nor serverless endpoints")
-        told.port = told.port or free_port()
-        told.folder = told.folder.resolve()
-        told.folder.mkdir(parents=True, exist_ok=True)
+    options = commands.parse_args(arguments)
+    if options.local:
+        if options.command == "tune" or getattr(options, "serverless", False):
+            commands.error("local mode has neither tuning nor serverless endpoints")
+        options.port = options.port or free_port()
+        options.folder = options.folder.resolve()
+        options.folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    elif not told.bucket or told.role == NO_ROLE:
-        commands.error("on an account, --role and --bucket are needed; or say --local")
-    told.does(told)
+    elif not options.bucket or options.role == NO_ROLE:
+        commands.error("--role and --bucket are required; without an account, use --local")
+    options.does(options)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Deletes the stack and names what stays. STACK and REGION as for deploy.sh; CONFIRM=<name of the stack> answers the question.
+# Deletes the stack and lists what stays. STACK and REGION as in deploy.sh; CONFIRM=<name of the stack> confirms.
 set -euo pipefail
 stack=${STACK:-ordergap}
 region=${REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}}
-[ -n "$region" ] || { echo "Which region? Give REGION=eu-west-1, or set one: aws configure set region eu-west-1" >&2; exit 2; }
+[ -n "$region" ] || { echo "No region: set REGION=eu-west-1, or run aws configure set region eu-west-1" >&2; exit 2; }
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=
 account=$(aws sts get-caller-identity --query Account --output text)
 artefacts=$(tr '[:upper:]' '[:lower:]' <<<"$stack")-artefacts-$account-$region
@@ -13,14 +13,14 @@ resource() {
     --query "StackResources[?LogicalResourceId=='$1'].PhysicalResourceId"
 }
 aws cloudformation describe-stacks --stack-name "$stack" >/dev/null ||
-  { echo "There is no stack $stack in account $account, $region." >&2; exit 2; }
+  { echo "The stack $stack does not exist in account $account, $region." >&2; exit 2; }
 bucket=$(resource Bucket) table=$(resource Predictions) repository=$(resource Repository)
 
 cat <<END
 Stack $stack in account $account, $region.
-Goes: functions, state machine, schedule, alarms, topic with its subscriptions, logs,
-      and the image repository $repository with every image in it.
-Stays, and costs:
+Deleted: functions, state machine, schedule, alarms, topic with its subscriptions, logs,
+         and the image repository $repository with every image in it.
+Kept, at a cost:
   the files of the runs    bucket $bucket
   the forecasts            table $table (protected against deletion)
   zips and templates       bucket $artefacts
@@ -29,12 +29,12 @@ Stays, and costs:
 END
 answer=${CONFIRM:-}
 if [ -z "$answer" ] && [ -t 0 ]; then read -rp "Type the stack's name to delete it: " answer; fi
-[ "$answer" = "$stack" ] || { echo "Nothing was deleted: answer $stack, or give CONFIRM=$stack." >&2; exit 2; }
+[ "$answer" = "$stack" ] || { echo "Nothing was deleted: type $stack, or set CONFIRM=$stack." >&2; exit 2; }
 
 aws cloudformation delete-stack --stack-name "$stack"
 aws cloudformation wait stack-delete-complete --stack-name "$stack"
 cat <<END
-Deleted. When nobody needs what stays any more:
+Deleted. To delete the rest as well:
   aws s3 rb --force s3://$artefacts
   aws dynamodb update-table --table-name $table --no-deletion-protection-enabled && aws dynamodb delete-table --table-name $table
   bucket $bucket keeps versions: empty it in the console, then aws s3 rb s3://$bucket

@@ -1,4 +1,4 @@
-"""The pipeline on this machine: template, state machine and Lambda zips in an embedded AWS.
+"""The pipeline on this machine: template, state machine and Lambda zips in an emulated AWS.
 
     python -m local run
 

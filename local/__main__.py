@@ -34,7 +34,7 @@ def due(arguments: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="python -m local due",
-        description="Customers who are expected to order in a week, the earliest first; not lapsed.",
+        description="The customers who are due in a week and not lapsed, the earliest first.",
     )
     parser.add_argument("week", help="an ISO week such as 2011-W50")
     parser.add_argument("--table", required=True, help="table of the forecasts")

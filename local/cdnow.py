@@ -19,9 +19,7 @@ def write(folder: Path) -> Path:
     """CDNOW as CSV in `folder`, from the Lifetimes package; its columns are `COLUMNS`."""
     package = importlib.util.find_spec("lifetimes")
     if package is None or package.origin is None:
-        sys.exit(
-            "The package lifetimes, which contains the CDNOW data, is not installed; run make setup."
-        )
+        sys.exit("The package lifetimes, with the CDNOW data, is not installed; run make setup.")
     source = Path(package.origin).parent / "datasets" / "CDNOW_master.txt"
     path = folder / "cdnow.csv"
     with path.open("w", encoding="utf-8", newline="") as file:

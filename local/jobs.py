@@ -27,7 +27,7 @@ from moto.sagemaker.models import FakeTrainingJob, FakeTransformJob
 from moto.sagemaker.responses import SageMakerResponse
 
 from local.aws import Aws
-from local.runners import Container, NoImage, Runner
+from local.runners import Container, Launch, NoImage, Runner
 
 REASON_LIMIT = 1024
 STOP_SECONDS = {"training": 120, "transform": 30}
@@ -83,7 +83,8 @@ class Job:
     ) -> Iterator[subprocess.Popen[bytes]]:
         """The job's container, which is stopped at the end of the context. Raises NoImage."""
         with self.log.open("wb") as log:
-            self.container = self.runner.start(image, command, opt_ml, environment, log, port)
+            launch = Launch(image, command, opt_ml, environment, log, port)
+            self.container = self.runner.start(launch)
             try:
                 yield self.container.process
             finally:
@@ -115,7 +116,7 @@ Work = Callable[[Job, Path], None]
 
 
 class Jobs:
-    """The jobs of an emulated AWS. As a context it handles SageMaker's calls, and stops all jobs."""
+    """The jobs of an emulated AWS. As a context it handles SageMaker's calls and stops all jobs."""
 
     def __init__(self, aws: Aws, runner: Runner, work: Mapping[str, Work]) -> None:
         self._aws, self._runner, self._work = aws, runner, work

@@ -143,9 +143,8 @@ class Function:
             "PYTHONDONTWRITEBYTECODE": "1",
             **{name: str(value) for name, value in record.environment_vars.items()},
         }
-        return cls(
-            record.function_name, record.function_arn, task, int(record.timeout), environment, log
-        )
+        name, arn, timeout = record.function_name, record.function_arn, int(record.timeout)
+        return cls(name, arn, task, timeout, environment, log)
 
     def invoke(self, payload: bytes) -> Result:
         """Run the handler in a warm process, or in a new one."""
@@ -164,15 +163,11 @@ class Function:
             return result
         code = instance.process.poll()
         instance.close()
-        if code is None:
-            return Result.error(
-                "Sandbox.Timedout",
-                f"RequestId: {invocation.id} Error: Task timed out after {self.timeout:.2f} seconds",
-            )
-        return Result.error(
-            "Runtime.ExitError",
-            f"RequestId: {invocation.id} Error: Runtime exited with error: exit status {code}",
-        )
+        kind, error = "Sandbox.Timedout", f"Error: Task timed out after {self.timeout:.2f} seconds"
+        if code is not None:
+            kind = "Runtime.ExitError"
+            error = f"Error: Runtime exited with error: exit status {code}"
+        return Result.error(kind, f"RequestId: {invocation.id} {error}")
 
     def close(self) -> None:
         """End the processes."""

@@ -1,4 +1,4 @@
-"""The whole pipeline once, in an embedded AWS: deploy, load, run, show."""
+"""One run of the whole pipeline in an emulated AWS: deploy, load, execute, show."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import OrdergapError
 from rich.console import Console
 
+from lambdas.announce.messages import reason
 from local import cdnow, embedded, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
@@ -37,16 +38,16 @@ from local.storage import split_uri
 
 POLL_SECONDS = 0.5
 LAPTOP = {"Shards": "4", "WriteConcurrency": "8", "StoreConcurrency": "2"}
-"""Parameters of the template that suit one small machine."""
+"""Parameters of the template for a small machine."""
 
 
 class RunFailed(Exception):
-    """The pipeline, or what it needs here, has failed; the message is for the user."""
+    """The pipeline, or what it needs on this machine, failed; the message is for the user."""
 
 
-def main(words: Sequence[str]) -> int:
-    """Run the pipeline as the words say; the exit code."""
-    options = parser().parse_args(words)
+def main(arguments: Sequence[str]) -> int:
+    """Run the pipeline; returns the exit code."""
+    options = parser().parse_args(arguments)
     console = show.console()
     signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
     began = time.monotonic()
@@ -57,7 +58,7 @@ def main(words: Sequence[str]) -> int:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("Stopped; everything is put away.")
+        console.print("Stopped; database and AWS are removed.")
         return 130
     return 0
 
@@ -66,7 +67,7 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
     names = columns(options)
     runner = _runner(options)
     with ExitStack() as stack:
-        with _step(console, "Lambda zips, as they are shipped"):
+        with _step(console, "Lambda zips"):
             _package()
         url, as_of = options.source_url, options.as_of
         if url is None:
@@ -76,18 +77,18 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
                 database.load(source.TABLE, rows)
                 step.text = f"the shop's database: {database.kind}, {rows.height:,} rows"
                 url, as_of = database.url, as_of or _last_day(rows, names)
-        with _step(console, "an AWS on this machine, with infra/template.yaml") as step:
+        with _step(console, "emulated AWS with infra/template.yaml") as step:
             aws = stack.enter_context(embedded.start(folder, runner))
             stack.callback(_keep_logs, folder, options.output)
             secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
             deployment = deploy(aws, secret, LAPTOP)
             step.text += f" at {aws.endpoint}"
-        for kind, why in NOT_EMULATED.items():
-            console.print(f"    without {kind}: {why}", style="dim")
+        for name in NOT_EMULATED.values():
+            console.print(f"    Not emulated: {name}", style="dim")
         run = Run(deployment, options.market, options.output)
         run.execute(execution_input(options, names, as_of), console)
         run.show(console)
-        console.print(f"\nAll of it took {time.monotonic() - began:.0f} s.")
+        console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
         if options.keep:
             _keep(run, console)
 
@@ -102,51 +103,51 @@ class Run:
     name: str = ""
     as_of: datetime.date = datetime.date.min
 
-    def execute(self, given: dict[str, Any], console: Console) -> None:
-        """Start it and wait until it has ended. Raises RunFailed."""
+    def execute(self, request: dict[str, Any], console: Console) -> None:
+        """Start the execution with its input and wait for its end. Raises RunFailed."""
         states = self.deployment.aws.states
         self.name = f"local-{time.strftime('%Y%m%d-%H%M%S')}"
         arn = states.start_execution(
-            stateMachineArn=self.deployment.pipeline, name=self.name, input=json.dumps(given)
+            stateMachineArn=self.deployment.pipeline, name=self.name, input=json.dumps(request)
         )["executionArn"]
         with show.Progress(console) as progress:
             while True:
-                ended = states.describe_execution(executionArn=arn)
+                execution = states.describe_execution(executionArn=arn)
                 pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
                 events = [event for page in pages for event in page["events"]]
                 progress.update(events)
-                if ended["status"] != "RUNNING":
+                if execution["status"] != "RUNNING":
                     break
                 time.sleep(POLL_SECONDS)
-        if ended["status"] != "SUCCEEDED":
+        if execution["status"] != "SUCCEEDED":
             causes = [
-                show.reason(detail.get("cause", ""))
+                reason(detail.get("cause", ""))
                 for event in events
                 if (detail := event.get("taskFailedEventDetails"))
             ]
-            said = causes[-1] if causes else ended.get("cause", "")
+            cause = causes[-1] if causes else execution.get("cause", "")
             raise RunFailed(
-                f"The pipeline has {ended['status'].lower()}: {ended.get('error', '')}. {said}\n"
-                f"What jobs and functions printed is in {self.output / 'logs'}."
+                f"The execution {execution['status'].lower()}: {execution.get('error', '')}. "
+                f"{cause}\nThe logs of jobs and functions are in {self.output / 'logs'}."
             )
-        [market] = json.loads(ended["output"])["markets"]
+        [market] = json.loads(execution["output"])["markets"]
         console.print(f"\n{market['counts']['sentence']}", markup=False)
 
     def show(self, console: Console) -> None:
-        """Print the metrics, who is due next, and where the report is."""
+        """Print the metrics, the customers due next, and the path of the report."""
         verdict = json.loads(self._read("verdict.json"))
         self.as_of = datetime.date.fromisoformat(json.loads(self._read("_SUCCESS"))["as_of"])
         console.print(f"Model {verdict['model_version']}: {verdict['reason']}", markup=False)
         bucket, key = split_uri(verdict["metrics_uri"])
-        found = self.deployment.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        for table in show.metrics(TrainingMetrics.model_validate_json(found)):
+        body = self.deployment.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for table in show.metrics(TrainingMetrics.model_validate_json(body)):
             console.print()
             console.print(table)
         items = islice(self._due_next(), 10)
-        console.print(f"\nThe next to buy after {self.as_of}, out of DynamoDB's index {INDEX}:")
+        console.print(f"\nNext customers after {self.as_of}, from DynamoDB's index {INDEX}:")
         console.print(show.customers(items))
         report = self._report(verdict["artifact"])
-        console.print(f"\nThe model's report: {report}")
+        console.print(f"\nReport: {report}")
 
     def _due_next(self) -> Iterator[Any]:
         aws = self.deployment.aws
@@ -154,11 +155,11 @@ class Run:
 
     def _read(self, name: str) -> bytes:
         key = f"runs/{self.name}/{self.market}/{name}"
-        found = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
-        return found["Body"].read()
+        content = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
+        return content["Body"].read()
 
     def _report(self, artifact: str) -> Path:
-        """report.html out of the model's archive."""
+        """Extract report.html from the model's archive; returns its path."""
         bucket, key = split_uri(artifact)
         with tempfile.TemporaryFile() as archive:
             self.deployment.aws.s3.download_fileobj(bucket, key, archive)
@@ -169,25 +170,25 @@ class Run:
 
 
 def _runner(options: argparse.Namespace) -> Runner:
-    """The runner asked for. Raises RunFailed where it, or a shipped zip, cannot work here."""
-    here = (sys.platform, platform.machine(), *sys.version_info[:2])
-    if here != ("linux", "x86_64", 3, 11):
+    """The runner of the options. Raises RunFailed where it or the zips cannot run here."""
+    machine = (sys.platform, platform.machine(), *sys.version_info[:2])
+    if machine != ("linux", "x86_64", 3, 11):
         raise RunFailed(
-            "The Lambda zips hold code for Linux on x86-64 with Python 3.11, and this is "
-            f"{platform.platform()} with Python {platform.python_version()}. Training and "
-            "forecasting alone run here too: python -m local tour"
+            "The Lambda zips need Linux on x86-64 with Python 3.11, and this is "
+            f"{platform.platform()} with Python {platform.python_version()}. To train and forecast "
+            "without AWS, run python -m local tour"
         )
     if options.runner == "process":
         return Process(IMAGE)
     if shutil.which("docker") is None:
-        raise RunFailed("--runner docker needs Docker, which is not installed here.")
+        raise RunFailed("Docker is not installed; install it, or use --runner process.")
     if not has_image(options.image):
-        raise RunFailed(f"Docker has no image {options.image!r}: make image, or --image NAME.")
+        raise RunFailed(f"Docker has no image {options.image!r}; run make image, or use --image.")
     return Docker(IMAGE, options.image)
 
 
 def _package() -> None:
-    done = subprocess.run(
+    packaging = subprocess.run(
         [sys.executable, "-m", "infra.package"],
         cwd=ROOT,
         check=False,
@@ -195,8 +196,8 @@ def _package() -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if done.returncode:
-        raise RunFailed(f"The Lambda zips could not be built (make package):\n{done.stdout}")
+    if packaging.returncode:
+        raise RunFailed(f"The Lambda zips could not be built (make package):\n{packaging.stdout}")
 
 
 def _rows(options: argparse.Namespace, folder: Path, names: Columns) -> pl.DataFrame:
@@ -204,8 +205,8 @@ def _rows(options: argparse.Namespace, folder: Path, names: Columns) -> pl.DataF
     rows = source.read(path, names)
     if names.date_column not in rows.columns:
         raise RunFailed(
-            f'{path} has no column "{names.date_column}": say which it is with --date-column. '
-            f"It has {', '.join(rows.columns)}."
+            f'{path} has no column "{names.date_column}"; set --date-column to one of '
+            f"{', '.join(rows.columns)}."
         )
     return rows
 
@@ -222,7 +223,7 @@ class _Step:
 
 @contextmanager
 def _step(console: Console, text: str) -> Iterator[_Step]:
-    """A line for what was done, once it is done, and how long it took."""
+    """Print the step's text and duration at its end."""
     step, began = _Step(text), time.monotonic()
     with console.status(text):
         yield step
@@ -241,7 +242,7 @@ def _keep(run: Run, console: Console) -> None:
     aws, deployment = run.deployment.aws, run.deployment
     week = week_of(run.as_of + datetime.timedelta(days=1))
     exports = {**CREDENTIALS, "AWS_ENDPOINT_URL": aws.endpoint}
-    console.print("\nThe AWS stays up until Ctrl-C. In another shell:\n")
+    console.print("\nThe AWS keeps running until Ctrl-C. In another shell:\n")
     for name, value in exports.items():
         console.print(f"export {name}={value}", markup=False, soft_wrap=True)
     values = json.dumps({":w": {"S": f"{run.market}#{week}#0"}})

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 from local.aws import ACCOUNT, REGION
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ordergap:latest"
-"""What the template calls the image, unless its parameters say otherwise."""
+"""The template's default for the image."""
 ROOT = Path(__file__).resolve().parent.parent
 NO_IMAGE = (
     "ClientError: Cannot pull algorithm container. Either the image does not exist or its "
@@ -25,71 +25,68 @@ NO_IMAGE = (
 
 
 class NoImage(Exception):
-    """The image that a job asks for is not to be had; the message is SageMaker's."""
+    """The job's image does not exist; the message is SageMaker's."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that runs: SIGTERM goes to `process`, `kill` ends it without asking."""
+    """A running container: send SIGTERM to `process`; `kill` ends it at once."""
 
     process: subprocess.Popen[bytes]
     kill: Callable[[], object]
 
 
+@dataclass(frozen=True)
+class Launch:
+    """A container to start.
+
+    command      train, or serve
+    opt_ml       the folder that the container sees as /opt/ml
+    environment  variables
+    log          file for its output
+    port         of this machine, for its server; 0 for none
+    """
+
+    image: str
+    command: str
+    opt_ml: Path
+    environment: Mapping[str, str]
+    log: IO[bytes]
+    port: int = 0
+
+
 class Runner(Protocol):
-    """Starts the image's entry point on a folder that it sees as /opt/ml."""
+    """Starts the image's entry point."""
 
-    def start(
-        self,
-        image: str,
-        command: str,
-        opt_ml: Path,
-        environment: Mapping[str, str],
-        log: IO[bytes],
-        port: int = 0,
-    ) -> Container:
-        """Start `command` (train or serve, at `port`); what it prints goes to `log`.
-
-        Raises NoImage.
-        """
+    def start(self, launch: Launch) -> Container:
+        """Start the container. Raises NoImage."""
         ...
 
 
 @dataclass(frozen=True)
 class Process:
-    """The container's code out of this checkout, for one image URI; other images do not exist."""
+    """Runs this checkout's code in place of one image. Other images do not exist."""
 
     image: str
 
-    def start(
-        self,
-        image: str,
-        command: str,
-        opt_ml: Path,
-        environment: Mapping[str, str],
-        log: IO[bytes],
-        port: int = 0,
-    ) -> Container:
-        """See `Runner`. The process gets nothing of this one's environment but PATH and HOME."""
-        if image != self.image:
+    def start(self, launch: Launch) -> Container:
+        """See `Runner`. Of this process's environment, the container has only PATH and HOME."""
+        if launch.image != self.image:
             raise NoImage(NO_IMAGE)
         own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        bind = {"SAGEMAKER_BIND_TO_PORT": str(port)} if port else {}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ordergap", command, "--opt_ml", opt_ml],
-            cwd=opt_ml,
-            env={**own, **bind, **environment, **PYTHON},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        port = {"SAGEMAKER_BIND_TO_PORT": str(launch.port)} if launch.port else {}
+        process = _popen(
+            [sys.executable, "-m", "ordergap", launch.command, "--opt_ml", str(launch.opt_ml)],
+            launch.log,
+            cwd=launch.opt_ml,
+            env={**own, **port, **launch.environment, **PYTHON},
         )
         return Container(process, lambda: os.killpg(process.pid, signal.SIGKILL))
 
 
-# As the Dockerfile says, with this checkout in the place of the image's folder.
+# As in the Dockerfile, with this checkout's code.
 PYTHON = {
-    "PYTHONPATH": str(ROOT),
+    "PYTHONPATH": str(ROOT / "container"),
     "PYTHONSAFEPATH": "1",
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -98,37 +95,30 @@ PYTHON = {
 
 @dataclass(frozen=True)
 class Docker:
-    """The built image `name`, in the place of the one image URI that jobs ask for."""
+    """Runs the built image `name` in place of the image URI of the jobs."""
 
     image: str
     name: str
 
-    def start(
-        self,
-        image: str,
-        command: str,
-        opt_ml: Path,
-        environment: Mapping[str, str],
-        log: IO[bytes],
-        port: int = 0,
-    ) -> Container:
-        """See `Runner`. The container runs as this user, so that its files can be removed."""
-        if image != self.image or not has_image(self.name):
+    def start(self, launch: Launch) -> Container:
+        """See `Runner`. The container runs as this user, so that its files can be deleted."""
+        if launch.image != self.image or not has_image(self.name):
             raise NoImage(NO_IMAGE)
-        docker = docker_command()
+        docker = _docker()
         container = f"ordergap-{uuid.uuid4().hex[:12]}"
-        publish = ["--publish", f"127.0.0.1:{port}:8080"] if port else ["--network", "none"]
-        variables = [word for pair in environment.items() for word in ("--env", "=".join(pair))]
-        process = subprocess.Popen(
+        network = ["--network", "none"]
+        if launch.port:
+            network = ["--publish", f"127.0.0.1:{launch.port}:8080"]
+        variables = [
+            word for pair in launch.environment.items() for word in ("--env", "=".join(pair))
+        ]
+        process = _popen(
             [
                 docker, "run", "--rm", "--init=false", "--name", container,
-                "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{opt_ml}:/opt/ml",
-                *publish, *variables, self.name, command,
+                "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{launch.opt_ml}:/opt/ml",
+                *network, *variables, self.name, launch.command,
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            launch.log,
         )  # fmt: skip
 
         def kill() -> None:
@@ -140,15 +130,23 @@ class Docker:
         return Container(process, kill)
 
 
-def docker_command() -> str:
-    """Docker's program; an exit with the remedy where it is not installed."""
-    docker = shutil.which("docker")
-    if docker is None:
-        sys.exit("--runner docker needs Docker, which is not installed here: use --runner process.")
-    return docker
+def _popen(
+    command: list[str],
+    log: IO[bytes],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _docker() -> str:
+    return shutil.which("docker") or "docker"
 
 
 def has_image(name: str) -> bool:
-    """Whether the engine has an image of that name."""
-    command = [docker_command(), "image", "inspect", name]
+    """Whether Docker, which must be installed, has an image of that name."""
+    command = [_docker(), "image", "inspect", name]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0

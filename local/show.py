@@ -1,11 +1,10 @@
-"""What the user sees of a run: each state as it passes, and what came of it."""
+"""What a run prints: its states as they pass, the metrics and the next customers."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,39 +17,24 @@ if TYPE_CHECKING:
 
     from local.due import Item
 
-STATES = {
-    "ExtractOrders": "orders out of the database, into files",
-    "Train": "the container learns from them",
-    "JudgeModel": "is the new model good enough?",
-    "RegisterModel": "the model becomes the champion",
-    "CreateModel": "the model is made ready to score",
-    "ScoreCustomers": "the container forecasts every customer",
-    "StorePredictions": "forecasts into DynamoDB",
-    "Reconcile": "is everybody there?",
-    "AnnounceSuccess": "the topic is told",
-    "AnnounceFailure": "the topic is told why",
-    "AnnounceRefusal": "the topic is told why",
-    "AnnounceStop": "the topic is told why",
-}
-"""The states that are worth a line; the others take no time."""
 
 
 def console() -> Console:
-    """Where to print; a file or a pipe takes whole lines."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=120)
+    """Standard output; where that is no terminal, lines are up to 120 characters long."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=120)
 
 
 class Progress:
-    """Prints a line for each state that has passed, and what the present one does meanwhile."""
+    """Prints a line for each completed task and distributed Map, and a status while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status = console.status("")
-        self._seen = 0
+        self._taken = 0
         self._now: str | None = None
         self._since = 0.0
-        self._failed = False
+        self._is_step = self._failed = False
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -62,30 +46,32 @@ class Progress:
         self._status.stop()
 
     def update(self, events: Iterable[HistoryEventTypeDef]) -> None:
-        """Take in the history so far."""
-        for event in itertools.islice(events, self._seen, None):
-            self._seen += 1
+        """Print what is new in the execution's history."""
+        for event in itertools.islice(events, self._taken, None):
+            self._taken += 1
             self._take(event)
         if self._now:
             waited = time.monotonic() - self._since
-            self._status.update(f"{self._now}: {STATES[self._now]}  {waited:.0f} s")
+            self._status.update(f"{self._now} {waited:.0f} s")
 
     def _take(self, event: HistoryEventTypeDef) -> None:
-        name = event.get("stateEnteredEventDetails", {}).get("name")
-        if name in STATES:
+        kind, name = event["type"], event.get("stateEnteredEventDetails", {}).get("name")
+        if kind in {"TaskStateEntered", "MapStateEntered"}:
             self._now, self._since = name, time.monotonic()
-            self._failed = False
-        failed = event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails")
-        if failed and self._now:
+            self._is_step, self._failed = kind == "TaskStateEntered", False
+        elif kind == "MapRunStarted":  # a distributed Map
+            self._is_step = True
+        failure = event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails")
+        if failure and self._now:
             self._failed = True
-            self._console.print(f"  [red]✗[/] {self._now:17} {failed.get('error')}")
-        elif event["type"] == "TaskSucceeded":
+            self._console.print(f"  [red]✗[/] {self._now:58} {failure.get('error')}")
+        elif kind == "TaskSucceeded":
             self._failed = False
-        left = event.get("stateExitedEventDetails", {}).get("name")
-        if left is not None and left == self._now:
-            took = time.monotonic() - self._since
-            if not self._failed:
-                self._console.print(f"  [green]✓[/] {left:17} {STATES[left]:40} {took:5.1f} s")
+        exited = event.get("stateExitedEventDetails", {}).get("name")
+        if exited is not None and exited == self._now:
+            if self._is_step and not self._failed:
+                seconds = time.monotonic() - self._since
+                self._console.print(f"  [green]✓[/] {exited:58} {seconds:5.1f} s")
             self._now = None
 
 
@@ -105,7 +91,7 @@ def metrics(metrics: TrainingMetrics) -> Iterable[Table]:
 
 
 def customers(items: Iterable[Item]) -> Table:
-    """A row for each forecast out of DynamoDB."""
+    """A table with a row for each item."""
     table = Table(box=None, padding=(0, 2))
     columns = {
         "customer_id": "customer",
@@ -124,20 +110,3 @@ def customers(items: Iterable[Item]) -> Table:
             f"{float(chance):.0%}" if chance else "",
         )
     return table
-
-
-def reason(cause: str) -> str:
-    """The sentence in a cause: a Lambda's or a job's JSON says more than one wants to read.
-
-    >>> reason('{"errorMessage": "no rows", "errorType": "SourceEmpty", "stackTrace": []}')
-    'no rows'
-    >>> reason("It stopped.")
-    'It stopped.'
-    """
-    try:
-        said = json.loads(cause)
-    except ValueError:
-        return cause
-    if not isinstance(said, Mapping):
-        return cause
-    return str(said.get("errorMessage") or said.get("FailureReason") or cause)

@@ -1,8 +1,9 @@
-"""The shop's database for a run: PostgreSQL where it is installed, else SQLite; out of a file."""
+"""The shop's database for a run, filled from a file: PostgreSQL if installed, else SQLite."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 import polars as pl
 from ordergap.contract.orders import Columns
@@ -30,36 +32,36 @@ TABLE = "orders"
 
 
 class Database(Protocol):
-    """A database with room for tables."""
+    """An empty database."""
 
     @property
     def kind(self) -> str:
-        """What users call it."""
+        """Its name for the user."""
         ...
 
     @property
     def url(self) -> str:
-        """Where it is, as SQLAlchemy writes it."""
+        """Its URL, in SQLAlchemy's form."""
         ...
 
     def load(self, table: str, frame: pl.DataFrame) -> None:
-        """Make a table of the frame, in the place of one that is there."""
+        """Create a table of the frame, replacing one of that name."""
         ...
 
 
 def read(path: Path, columns: Columns) -> pl.DataFrame:
-    """The rows of a file, or of a folder of files, as a shop's database holds them.
+    """The rows of a file or a folder of files, with types as in a shop's database.
 
-    Dates are moments and numbers are numbers where every cell of the column can be read; all else
-    stays text, down to the blanks. Raises DataError.
+    A column of dates or numbers has that type if all its cells can be read. All other columns are
+    text, unchanged. Raises DataError.
     """
-    wanted = set(names(columns).values())
+    required = set(names(columns).values())
     frames = []
     for source in find(path):
         reason: Exception | None = None
-        for data, _ in versions(source, wanted):
+        for data, _ in versions(source, required):
             try:
-                frames.append(scan(source, data, wanted)[0].collect())
+                frames.append(scan(source, data, required)[0].collect())
                 break
             except pl.exceptions.PolarsError as error:
                 reason = error
@@ -90,21 +92,14 @@ def _numbers(cells: pl.Series) -> pl.Series:
 
 @contextmanager
 def database() -> Iterator[Database]:
-    """An empty database; it is gone afterwards, with its server and its files.
-
-    PostgreSQL where its programs are installed and it starts, SQLite elsewhere.
-    """
-    programs, kind = _postgres_programs(), "SQLite"
-    server: Database | None = None
+    """An empty database while the context lasts: PostgreSQL if it starts, else SQLite."""
+    server: Database
     with ExitStack() as stack:
-        if programs:
-            try:
-                server = stack.enter_context(_postgres(programs))
-            except OSError as error:
-                kind = f"SQLite, for {error}"
-        if server is None:
+        try:
+            server = stack.enter_context(postgres())
+        except OSError as error:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ordergap-db-"))
-            server = Sqlite(Path(folder) / "shop.db", kind)
+            server = Sqlite(Path(folder) / "shop.db", f"SQLite ({error})")
         yield server
 
 
@@ -113,7 +108,7 @@ class Sqlite:
     """A database in a file."""
 
     path: Path
-    kind: str = "SQLite"
+    kind: str
 
     @property
     def url(self) -> str:
@@ -145,24 +140,27 @@ class Postgres:
 
     programs: Path
     port: int
+    password: str
     kind: str = "PostgreSQL"
 
     @property
     def url(self) -> str:
         """See `Database`."""
-        return f"postgresql+pg8000://{USER}@127.0.0.1:{self.port}/postgres"
+        password = quote(self.password, safe="")
+        return f"postgresql+pg8000://{USER}:{password}@127.0.0.1:{self.port}/postgres"
 
-    def run(self, program: str, *words: str | Path, rows: bytes = b"") -> None:
-        """Run one of its client programs with `rows` as its input; OSError where it fails."""
-        place = ["--host=127.0.0.1", f"--port={self.port}", f"--username={USER}"]
-        done = subprocess.run(
-            [self.programs / program, *place, "--dbname=postgres", *words],
+    def run(self, program: str, *arguments: str, rows: bytes = b"") -> None:
+        """Run one of its client programs with `rows` as input. Raises OSError."""
+        server = ["--host=127.0.0.1", f"--port={self.port}", f"--username={USER}"]
+        result = subprocess.run(
+            [self.programs / program, *server, "--dbname=postgres", *arguments],
             input=rows,
+            env={"PGPASSWORD": self.password},
             check=False,
             capture_output=True,
         )
-        if done.returncode:
-            raise OSError(f"{program} failed: {done.stderr.decode(errors='replace').strip()}")
+        if result.returncode:
+            raise OSError(f"{program} failed: {result.stderr.decode(errors='replace').strip()}")
 
     def load(self, table: str, frame: pl.DataFrame) -> None:
         """See `Database`."""
@@ -196,35 +194,45 @@ def _sql(dtype: pl.DataType) -> str:
 
 
 def _postgres_programs() -> Path | None:
-    """The folder of the newest installed server; Debian keeps it off PATH."""
+    """The folder of the newest installed server, which need not be on PATH."""
     on_path = shutil.which("initdb")
-    found = sorted(
+    initdbs = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[4])
     )
     if on_path:
-        found.append(Path(on_path).resolve())
-    return found[-1].parent if found else None
+        initdbs.append(Path(on_path).resolve())
+    return initdbs[-1].parent if initdbs else None
 
 
 @contextmanager
-def _postgres(programs: Path) -> Iterator[Postgres]:
-    """A server with a new cluster, as the user `postgres` where this one is root."""
+def postgres(password: str | None = None) -> Iterator[Postgres]:
+    """A server with an empty database while the context lasts. The password is random by default.
+
+    It runs as the user `postgres` where this user is root, which PostgreSQL refuses. Raises OSError
+    where it is not installed or does not start.
+    """
+    programs = _postgres_programs()
+    if programs is None:
+        raise OSError("PostgreSQL's server is not installed")
+    password = password or secrets.token_hex(8)
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="ordergap-db-", ignore_cleanup_errors=True) as folder:
         if user:
             shutil.chown(folder, user, user)
-        data, log = Path(folder) / "data", Path(folder) / "log"
-        made = subprocess.run(
+        data, log, secret = (Path(folder) / name for name in ("data", "log", "password"))
+        secret.write_text(password, encoding="utf-8")
+        result = subprocess.run(
             [
-                programs / "initdb", "--pgdata", data, "--username", USER, "--auth", "trust",
-                "--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions",
+                programs / "initdb", "--pgdata", data, "--username", USER,
+                "--auth", "scram-sha-256", "--pwfile", secret, "--encoding", "UTF8",
+                "--no-locale", "--no-sync", "--no-instructions",
             ],
             check=False, capture_output=True, text=True, cwd=folder,
             user=user, group=user, extra_groups=[] if user else None,
         )  # fmt: skip
-        if made.returncode:
-            raise OSError(f"initdb failed: {made.stderr.strip()}")
-        server = Postgres(programs, free_port())
+        if result.returncode:
+            raise OSError(f"initdb failed: {result.stderr.strip()}")
+        server = Postgres(programs, free_port(), password)
         options = {
             "port": str(server.port),
             "listen_addresses": "127.0.0.1",
@@ -245,7 +253,7 @@ def _postgres(programs: Path) -> Iterator[Postgres]:
             _wait(server, process, log)
             yield server
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once, without a checkpoint
+            process.send_signal(signal.SIGQUIT)  # immediate shutdown, without a checkpoint
             process.wait()
 
 

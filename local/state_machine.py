@@ -1,8 +1,8 @@
-"""SageMaker's tasks for the interpreter of the state machine, which has none.
+"""SageMaker's tasks for moto's interpreter of the state machine, which lacks them.
 
-`createTrainingJob.sync` and `createTransformJob.sync` wait for the job and return what Describe
-says of it; `createModel` and the like return at once. A task that times out, or whose execution is
-stopped, stops its job. Distributed Maps the interpreter runs itself, in this process.
+`createTrainingJob.sync` and `createTransformJob.sync` wait for the job and return its
+description; `createModel` returns at once. A task that times out, or whose execution is stopped,
+stops its job. The interpreter itself runs distributed Maps, in this process.
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ EXCEPTIONS = {
     "ResourceLimitExceeded": "ResourceLimitExceededException",
     "ResourceNotFound": "ResourceNotFoundException",
 }
-"""SageMaker's error codes that are an ASL error name of their own; the rest is one."""
+"""SageMaker's error codes that have an error name of their own in ASL."""
 
 
 @contextmanager
 def installed(aws: Aws, jobs: Jobs, port: int) -> Iterator[None]:
-    """While it lasts, the interpreter knows SageMaker and where this process's AWS is."""
-    known = state_task_service_for
+    """While the context lasts, the interpreter supports SageMaker and calls this process's AWS."""
+    original = state_task_service_for
 
     def service_for(service_name: str) -> StateTaskService:
-        return SageMaker(aws, jobs) if service_name == "sagemaker" else known(service_name)
+        return SageMaker(aws, jobs) if service_name == "sagemaker" else original(service_name)
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(state_task_factory, "state_task_service_for", service_for))
@@ -87,20 +87,20 @@ def installed(aws: Aws, jobs: Jobs, port: int) -> Iterator[None]:
         yield
 
 
-_ordinary_set_error = Environment.set_error
+_original_set_error = Environment.set_error
 
 
 def _set_error(env: Environment, error: ExecutionFailedEventDetails) -> None:
-    """An execution that was stopped stays so, whatever its Maps make of it."""
+    """Keep a stopped execution stopped, even where its Maps fail by that."""
     if not isinstance(env.program_state(), ProgramStopped):
-        _ordinary_set_error(env, error)
+        _original_set_error(env, error)
 
 
 class SageMaker(StateTaskServiceCallback):
     """A task with a resource such as `arn:aws:states:::sagemaker:createTrainingJob.sync`."""
 
     def __init__(self, aws: Aws, jobs: Jobs) -> None:
-        # What waits for a task token brings along the end point that the parent's code asks for.
+        # waitForTaskToken sets the endpoint that the parent's code requires.
         super().__init__({ResourceCondition(word) for word in ("sync", "waitForTaskToken")})
         self._aws, self._jobs = aws, jobs
 
@@ -133,7 +133,7 @@ class SageMaker(StateTaskServiceCallback):
             env=env,
             error_name=StatesErrorName(TASK_FAILED) if own else CustomErrorName(error),
             event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(  # type: ignore[typeddict-item]  # one of them
+            event_details=EventDetails(  # type: ignore[typeddict-item]
                 taskFailedEventDetails=TaskFailedEventDetails(
                     error=error,
                     cause=cause,
@@ -191,15 +191,15 @@ class SageMaker(StateTaskServiceCallback):
 
 
 def _as_json(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A description as a task returns it: moments are milliseconds since 1970."""
+    """A description as a task returns it, with times in milliseconds since 1970."""
 
-    def plain(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
+            return {key: convert(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [plain(item) for item in value]
+            return [convert(item) for item in value]
         if isinstance(value, datetime.datetime):
             return round(value.timestamp() * 1000)
         return value
 
-    return {key: plain(value) for key, value in description.items() if key != "ResponseMetadata"}
+    return {key: convert(value) for key, value in description.items() if key != "ResponseMetadata"}

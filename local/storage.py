@@ -1,4 +1,4 @@
-"""S3 as SageMaker's jobs see it: prefixes that become folders."""
+"""S3 prefixes as folders, as SageMaker's jobs use them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def keys(s3: S3Client, uri: str) -> dict[str, str]:
-    """The keys that begin with the prefix, sorted, and what follows its folder in each."""
+    """Key -> path below the prefix's folder, for the keys that begin with the prefix, sorted."""
     bucket, prefix = split_uri(uri)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+    below = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
     folder = prefix.rpartition("/")[0]
-    return {key: key.removeprefix(folder).lstrip("/") for key in found if not key.endswith("/")}
+    return {key: key.removeprefix(folder).lstrip("/") for key in below if not key.endswith("/")}
 
 
 def download(s3: S3Client, uri: str, folder: Path) -> int:
-    """Bring what is under a prefix into `folder`; how many files that were."""
+    """Download the objects under a prefix into `folder`; returns their number."""
     bucket, _ = split_uri(uri)
-    found = keys(s3, uri)
-    for key, relative in found.items():
+    files = keys(s3, uri)
+    for key, relative in files.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(path))
-    return len(found)
+    return len(files)

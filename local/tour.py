@@ -1,4 +1,4 @@
-"""The tour: train, predict and serve, by the commands that anyone would use.
+"""The tour: train, predict and serve, by the commands of the command line.
 
 python -m local tour                                CDNOW, the orders of a record shop
 python -m local tour orders.csv --date_column Day   your own file; options as for `train`
@@ -29,37 +29,38 @@ START_SECONDS = 60
 
 
 def main(arguments: list[str]) -> None:
-    """Run the tour on the file that comes first, or on CDNOW; the options are for `train`."""
-    own = bool(arguments) and not arguments[0].startswith("-")
-    orders, options = (Path(arguments[0]).resolve(), arguments[1:]) if own else (None, arguments)
+    """Run the tour on a file, the first argument, or on CDNOW. Options are those of `train`."""
+    has_file = bool(arguments) and not arguments[0].startswith("-")
+    file = Path(arguments[0]).resolve() if has_file else None
+    options = arguments[1:] if has_file else arguments
     os.chdir(ROOT)
     RUN.mkdir(exist_ok=True)
-    if orders is None:
-        orders = cdnow.write(RUN)
+    if file is None:
+        file = cdnow.write(RUN)
         columns = (word for k, v in cdnow.COLUMNS.items() for word in (f"--{k}", v))
         options = [*columns, *options]
-    _ordergap("train", "--file_path", orders, "--model_dir", MODEL, *options)
-    _ordergap("predict", "--file_path", orders, "--model_dir", MODEL, "--output", PREDICTIONS)
-    with PREDICTIONS.open(encoding="utf-8", newline="") as file:
-        forecasts = list(csv.DictReader(file))
-    _ask_the_server(datetime.date.fromisoformat(forecasts[0]["as_of"]))
+    _ordergap("train", "--file_path", file, "--model_dir", MODEL, *options)
+    _ordergap("predict", "--file_path", file, "--model_dir", MODEL, "--output", PREDICTIONS)
+    with PREDICTIONS.open(encoding="utf-8", newline="") as output:
+        forecasts = list(csv.DictReader(output))
+    _request_forecast(datetime.date.fromisoformat(forecasts[0]["as_of"]))
     _print_next(forecasts)
 
 
-def _command(*words: str | Path) -> list[str]:
-    command = ["-m", "ordergap", *map(str, words)]
+def _command(*arguments: str | Path) -> list[str]:
+    command = ["-m", "ordergap", *map(str, arguments)]
     print(f"\n$ python {shlex.join(command)}", flush=True)
     return [sys.executable, *command]
 
 
-def _ordergap(*words: str | Path) -> None:
-    done = subprocess.run(_command(*words), check=False)
-    if done.returncode:
-        sys.exit(f"{words[0]} stopped with exit code {done.returncode}; the reason is above.")
+def _ordergap(*arguments: str | Path) -> None:
+    result = subprocess.run(_command(*arguments), check=False)
+    if result.returncode:
+        sys.exit(f"{arguments[0]} failed with exit code {result.returncode}; see its log above.")
 
 
-def _ask_the_server(as_of: datetime.date) -> None:
-    """Serve, send one customer, print the answer, stop."""
+def _request_forecast(as_of: datetime.date) -> None:
+    """Start the server, request a forecast for one customer, print it, and stop the server."""
     port = free_port()
     server = subprocess.Popen(
         _command("serve", "--model_dir", MODEL),
@@ -85,10 +86,10 @@ def _wait_for_ping(server: subprocess.Popen[bytes], port: int) -> None:
         try:
             if _request(port, "GET", "/ping")[0] == 200:
                 return
-        except OSError:  # nobody listens yet
+        except OSError:  # the server is not listening yet
             pass
         time.sleep(0.1)
-    sys.exit(f"The server did not answer /ping within {START_SECONDS} s; its log is above.")
+    sys.exit(f"The server did not answer /ping within {START_SECONDS} s; see its log above.")
 
 
 def _request(port: int, method: str, path: str, body: str | None = None) -> tuple[int, str]:
@@ -105,7 +106,7 @@ def _print_next(forecasts: list[dict[str, str]]) -> None:
     """The ten customers whose next order is expected first."""
     waiting = [row for row in forecasts if row["next_order_date"] and row["status"] != "lapsed"]
     waiting.sort(key=lambda row: (row["next_order_date"], row["next_order_date_high"]))
-    print(f"\nThe next to buy, of {len(forecasts):,} customers (all in {PREDICTIONS}):")
+    print(f"\nNext customers, of {len(forecasts):,} (all are in {PREDICTIONS}):")
     names = ("customer_id", "last_order_date", "next_order_date", "next_order_date_high", "status")
     for row in [dict(zip(names, names, strict=True)), *waiting[:10]]:
         print("  " + "".join(f"{row[name]:22}" for name in names).rstrip())

@@ -1,4 +1,4 @@
-"""A training job: channels out of S3 into a folder like /opt/ml, the container, the model back."""
+"""A training job: download channels to /opt/ml, run the container, upload the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.storage import download, split_uri
 def train(job: Job, opt_ml: Path) -> None:
     """Run the job in `opt_ml`. Raises JobFailed, JobStopped and NoImage."""
     request = job.request
-    _lay_out(job, opt_ml)
+    _write_config(job, opt_ml)
     job.note("InProgress", "Downloading")
     for channel in request.get("InputDataConfig", ()):
         _fetch(job, channel, opt_ml / "input" / "data" / channel["ChannelName"])
@@ -26,16 +26,16 @@ def train(job: Job, opt_ml: Path) -> None:
     _upload(job, opt_ml / "output" / "data", f"{target}/output.tar.gz")
     if code:
         failure = opt_ml / "output" / "failure"
-        said = failure.read_text(encoding="utf-8") if failure.is_file() else ""
-        raise JobFailed(f"AlgorithmError: {said}, exit code: {code}")
+        message = failure.read_text(encoding="utf-8") if failure.is_file() else ""
+        raise JobFailed(f"AlgorithmError: {message}, exit code: {code}")
     _upload(job, opt_ml / "model", f"{target}/model.tar.gz", even_empty=True)
 
 
-def _lay_out(job: Job, opt_ml: Path) -> None:
+def _write_config(job: Job, opt_ml: Path) -> None:
     request = job.request
     resources = request["ResourceConfig"]
     if resources.get("InstanceCount", 1) != 1:
-        raise JobFailed("ClientError: this laptop's SageMaker trains on one instance")
+        raise JobFailed("ClientError: not emulated: training on several instances")
     for folder in ("input/config", "input/data", "model", "output/data"):
         (opt_ml / folder).mkdir(parents=True)
     channels = {
@@ -67,7 +67,7 @@ def _lay_out(job: Job, opt_ml: Path) -> None:
 def _source(channel: dict[str, Any]) -> dict[str, Any]:
     source = channel["DataSource"].get("S3DataSource")
     if source is None or source.get("S3DataType", "S3Prefix") != "S3Prefix":
-        raise JobFailed("ClientError: this laptop's SageMaker reads channels from an S3 prefix")
+        raise JobFailed("ClientError: not emulated: channels other than of S3Prefix")
     return dict(source)
 
 
@@ -83,7 +83,7 @@ def _fetch(job: Job, channel: dict[str, Any], folder: Path) -> None:
 
 
 def _run(job: Job, opt_ml: Path) -> int:
-    """The container's exit code; it is stopped when its time, or the job, is over."""
+    """Run the container; returns its exit code. It is stopped at the job's time limit."""
     limit = job.request["StoppingCondition"].get("MaxRuntimeInSeconds", 86400)
     environment = {
         **(job.request.get("Environment") or {}),

@@ -1,4 +1,4 @@
-"""A transform job: the server is asked about every line under a prefix, as batch transform does."""
+"""A transform job: sends every line under a prefix to the server, as SageMaker does."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SEE_LOGS = "ClientError: See job logs for more information"
 
 @dataclass(frozen=True)
 class _Plan:
-    """How requests are made: as the job says, else as the container says, else the defaults."""
+    """How requests are made: by the job's settings, the container's, or the defaults."""
 
     concurrent: int
     strategy: str
     payload: int
-    """Bytes; 0 is no limit."""
+    """Bytes; 0 for no limit."""
 
 
 def transform(job: Job, opt_ml: Path) -> None:
@@ -59,7 +59,7 @@ def _unpack(job: Job, uri: str, opt_ml: Path) -> None:
 
 
 def _environment(job: Job, model: Mapping[str, Any]) -> dict[str, str]:
-    asked = {
+    overrides = {
         "SAGEMAKER_MAX_PAYLOAD_IN_MB": job.request.get("MaxPayloadInMB"),
         "SAGEMAKER_BATCH_STRATEGY": {
             "MultiRecord": "MULTI_RECORD",
@@ -70,7 +70,7 @@ def _environment(job: Job, model: Mapping[str, Any]) -> dict[str, str]:
     return {
         **model.get("Environment", {}),
         **(job.request.get("Environment") or {}),
-        **{name: str(value) for name, value in asked.items() if value is not None},
+        **{name: str(value) for name, value in overrides.items() if value is not None},
         "SAGEMAKER_BATCH": "true",
     }
 
@@ -80,7 +80,7 @@ def _wait_for_ping(job: Job, server: subprocess.Popen[bytes], port: int) -> None
     while time.monotonic() < end:
         if server.poll() is not None:
             raise JobFailed(
-                f"AlgorithmError: the container stopped with exit code "
+                f"AlgorithmError: the container ended with exit code "
                 f"{server.returncode} before it answered a ping"
             )
         if _get(port, "/ping") is not None:
@@ -90,13 +90,13 @@ def _wait_for_ping(job: Job, server: subprocess.Popen[bytes], port: int) -> None
 
 
 def _get(port: int, path: str) -> bytes | None:
-    """The answer, where it is a 200."""
+    """The body of a 200 response, else None."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         body = response.read()
-    except (OSError, http.client.HTTPException):  # nobody listens yet
+    except (OSError, http.client.HTTPException):  # the server is not listening yet
         return None
     else:
         return body if response.status == 200 else None
@@ -105,55 +105,55 @@ def _get(port: int, path: str) -> bytes | None:
 
 
 def _plan(request: Mapping[str, Any], container: bytes | None) -> _Plan:
-    said: dict[str, Any] = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6}
-    said |= json.loads(container) if container else {}
-    said |= {name: request[name] for name in said if request.get(name) is not None}
-    strategy = request.get("BatchStrategy") or said.get("BatchStrategy", "MULTI_RECORD")
+    plan: dict[str, Any] = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6}
+    plan |= json.loads(container) if container else {}
+    plan |= {name: request[name] for name in plan if request.get(name) is not None}
+    strategy = request.get("BatchStrategy") or plan.get("BatchStrategy", "MULTI_RECORD")
     return _Plan(
-        concurrent=max(1, said["MaxConcurrentTransforms"]),
+        concurrent=max(1, plan["MaxConcurrentTransforms"]),
         strategy=str(strategy).replace("_", "").lower(),
-        payload=said["MaxPayloadInMB"] * MEGABYTE,
+        payload=plan["MaxPayloadInMB"] * MEGABYTE,
     )
 
 
 def _transform(job: Job, plan: _Plan, port: int, key: str, relative: str) -> None:
-    """One object in, one object with `.out` after its name out."""
-    given, wanted = job.request["TransformInput"], job.request["TransformOutput"]
-    if given.get("CompressionType", "None") != "None" or job.request.get("DataProcessing"):
-        raise JobFailed("ClientError: this laptop's SageMaker neither unzips nor filters records")
-    bucket = split_uri(given["DataSource"]["S3DataSource"]["S3Uri"])[0]
+    """Transform one object; the output's key ends in `.out`."""
+    source, target = job.request["TransformInput"], job.request["TransformOutput"]
+    if source.get("CompressionType", "None") != "None" or job.request.get("DataProcessing"):
+        raise JobFailed("ClientError: not emulated: compressed input and filters")
+    bucket = split_uri(source["DataSource"]["S3DataSource"]["S3Uri"])[0]
     body = job.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     headers = {
         name: value
         for name, value in (
-            ("Content-Type", given.get("ContentType")),
-            ("Accept", wanted.get("Accept")),
+            ("Content-Type", source.get("ContentType")),
+            ("Accept", target.get("Accept")),
         )
         if value
     }
     config = job.request.get("ModelClientConfig") or {}
-    ask = _Ask(
+    send = _Sender(
         job, port, headers, bucket + "/" + key,
         timeout=config.get("InvocationsTimeoutInSeconds", 600),
         retries=config.get("InvocationsMaxRetries", 3),
     )  # fmt: skip
-    batches = _batches(body, given.get("SplitType", "None"), plan)
-    end = b"\n" if wanted.get("AssembleWith", "None") == "Line" else b""
+    batches = _batches(body, source.get("SplitType", "None"), plan)
+    end = b"\n" if target.get("AssembleWith", "None") == "Line" else b""
     threads = ThreadPoolExecutor(plan.concurrent)
     try:
-        output = b"".join(answer + end for answer in threads.map(ask, batches))
+        output = b"".join(response + end for response in threads.map(send, batches))
     finally:
         threads.shutdown(cancel_futures=True)
-    target, prefix = split_uri(wanted["S3OutputPath"])
+    output_bucket, prefix = split_uri(target["S3OutputPath"])
     job.aws.s3.put_object(
-        Bucket=target, Key=f"{prefix.rstrip('/')}/{relative}.out".lstrip("/"), Body=output
+        Bucket=output_bucket, Key=f"{prefix.rstrip('/')}/{relative}.out".lstrip("/"), Body=output
     )
 
 
 def _batches(body: bytes, split: str, plan: _Plan) -> Iterator[bytes]:
-    """The request bodies: lines, as many as fit, or one, or the whole object."""
+    """The request bodies: as many lines as fit, one line, or the whole object."""
     if split not in {"None", "Line"}:
-        raise JobFailed(f"ClientError: this laptop's SageMaker does not split by {split}")
+        raise JobFailed(f"ClientError: not emulated: SplitType {split}")
     lines = body.splitlines(keepends=True) if split == "Line" else [body]
     batch: list[bytes] = []
     size = 0
@@ -171,13 +171,13 @@ def _batches(body: bytes, split: str, plan: _Plan) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True)
-class _Ask:
-    """Sends a batch and returns the answer; where it is refused, the job has failed."""
+class _Sender:
+    """Sends a batch and returns the response. Raises JobFailed where all attempts fail."""
 
     job: Job
     port: int
     headers: Mapping[str, str]
-    what: str
+    location: str
     timeout: int
     retries: int
 
@@ -185,12 +185,14 @@ class _Ask:
         problem = ""
         for _ in range(1 + self.retries):
             self.job.wait(0)
-            status, answer = self._post(body)
+            status, response = self._post(body)
             if status == 200:
-                return answer
-            text = answer.decode(errors="replace").strip()
-            problem = f"{SEE_LOGS}: {self.what}: Bad HTTP status received from algorithm: {status}"
-            problem += f", Message: {text}"
+                return response
+            text = response.decode(errors="replace").strip()
+            problem = (
+                f"{SEE_LOGS}: {self.location}: Bad HTTP status received from algorithm: {status}, "
+                f"Message: {text}"
+            )
             if 400 <= status < 500:
                 break
         raise JobFailed(problem)

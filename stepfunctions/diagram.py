@@ -2,8 +2,8 @@
 
 `python stepfunctions/diagram.py` prints it, `python -m docs.generate` writes it there.
 
-Drawn is what runs: Pass states, which only reshape data, are passed over, and what several states
-do after a failure is one dotted arrow.
+Pass states, which only reshape data, are left out. What several states do after a failure is one
+dotted arrow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 States = dict[str, dict[str, Any]]
 
 ASL = Path(__file__).with_name("pipeline.asl.json")
-WORDS = {
+SERVICES = {
     "lambda:invoke": "Lambda",
     "sagemaker:createTrainingJob.sync": "SageMaker training job",
     "sagemaker:createModel": "SageMaker model",
@@ -27,25 +27,25 @@ EACH = {"Markets": "each market", "StorePredictions": "each file of predictions"
 
 
 def mermaid() -> str:
-    """The flowchart, a line a node or arrow."""
+    """The flowchart, a line for each node or arrow."""
     machine = json.loads(ASL.read_text(encoding="utf-8"))
     lines = ["flowchart TB", *_scope(machine["States"], machine["StartAt"])]
     return "\n".join(lines) + "\n"
 
 
 def _scope(states: States, start: str) -> Iterator[str]:
-    """Nodes and arrows of states that follow one another."""
+    """The nodes and arrows of a group of states."""
     start = _drawn(states, start) or start
-    usual = _reachable(states, start)
-    yield from _part(states, usual)
+    path = _reachable(states, start)
+    yield from _part(states, path)
     caught: dict[str, list[str]] = {}
-    for state in usual:
+    for state in path:
         for catcher in states[state].get("Catch", ()):
             if target := _drawn(states, catcher["Next"]):
                 caught.setdefault(target, []).append(state)
     for target, sources in caught.items():
-        who = " or ".join(sources) if len(sources) < 3 else "any step"
-        yield f"    {target}Cause([{who} fails]) -.-> {target}"
+        failing = " or ".join(sources) if len(sources) < 3 else "any step"
+        yield f"    {target}Cause([{failing} fails]) -.-> {target}"
         yield from _part(states, _reachable(states, target))
 
 
@@ -53,7 +53,7 @@ def _part(states: States, names: list[str]) -> Iterator[str]:
     for name in names:
         yield from _node(name, states[name])
     for name in names:
-        for label, target in _after(states[name]):
+        for label, target in _followers(states[name]):
             if drawn := _drawn(states, target):
                 yield f"    {name} -->{f'|{label}|' if label else ''} {drawn}"
 
@@ -68,7 +68,7 @@ def _node(name: str, state: dict[str, Any]) -> Iterator[str]:
             yield "    end"
         case "Task":
             resource = state["Resource"].removeprefix("arn:aws:states:::")
-            yield f"    {name}[{name}<br>{WORDS[resource]}]"
+            yield f"    {name}[{name}<br>{SERVICES[resource]}]"
         case "Choice":
             yield f"    {name}{{{name}}}"
         case "Succeed" | "Fail":
@@ -77,8 +77,8 @@ def _node(name: str, state: dict[str, Any]) -> Iterator[str]:
             yield f"    {name}[{name}]"
 
 
-def _after(state: dict[str, Any]) -> list[tuple[str, str]]:
-    """The states that may follow when nothing fails, each with the condition in a word."""
+def _followers(state: dict[str, Any]) -> list[tuple[str, str]]:
+    """The states that may follow without a failure, each with its condition in a word."""
     rules = [
         (rule["Variable"].rpartition(".")[2].replace("_", " "), rule["Next"])
         for rule in state.get("Choices", ())
@@ -97,14 +97,14 @@ def _drawn(states: States, name: str) -> str | None:
 
 
 def _reachable(states: States, start: str) -> list[str]:
-    """The drawn states from `start` on, in order, when nothing fails."""
-    found = [start]
-    for name in found:
-        for _, target in _after(states[name]):
+    """The drawn states from `start` on, in order, without a failure."""
+    reached = [start]
+    for name in reached:
+        for _, target in _followers(states[name]):
             drawn = _drawn(states, target)
-            if drawn and drawn not in found:
-                found.append(drawn)
-    return found
+            if drawn and drawn not in reached:
+                reached.append(drawn)
+    return reached
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from ordergap.settings import available_cpus, limit_threads
 
-from tests.postgres import NoPostgres, serve
-
 # A shell that starts tests in the background has them ignore Ctrl-C, and so would what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-limit_threads(available_cpus())  # as the front door does, before anything numeric is imported
+limit_threads(available_cpus())  # as the command line does, before anything numeric is imported
 
 # Properties are about results; how fast a busy machine finds them is not one.
 settings.register_profile(
@@ -25,13 +22,3 @@ settings.load_profile("ordergap")
 def root() -> Path:
     """The repository's root."""
     return Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server of this session; skips where none is installed."""
-    try:
-        with serve() as url:
-            yield url
-    except NoPostgres as reason:
-        pytest.skip(str(reason))

@@ -1,4 +1,4 @@
-"""Training jobs in processes of their own, slowed down, counted and killed at chosen moments."""
+"""Training jobs in processes, slowed down, with their steps counted, and killed at chosen times."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ordergap.checkpoints import State, read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Each step, a round or a batch, leaves a byte in a file; steps and writing take longer than they
-# need, so that a kill falls into them; checkpoints may take a third of the time.
+# Each step, a round or a batch, writes a byte to a file. Steps and writing take longer than they
+# need, so that a kill hits them; checkpoints may take a third of the time.
 SCRIPT = """
 import os, sys, time
 steps, pause = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), float(sys.argv[2])
@@ -55,17 +55,17 @@ sys.exit(main(["train", *sys.argv[3:]]))
 
 @dataclass
 class Ended:
-    """How a run of a job ended.
+    """The end of a run of a job.
 
-    code     exit code; negative: by that signal
-    said     its output
-    steps    rounds or batches it made
+    code     exit code; negative for a signal
+    output   its output
+    steps    its rounds or batches
     seconds  from its start to its end
     grace    seconds from the signal to its end
     """
 
     code: int
-    said: str
+    output: str
     steps: int
     seconds: float
     grace: float
@@ -73,7 +73,7 @@ class Ended:
 
 @dataclass
 class Job:
-    """A job that can be run again and again in the same folders."""
+    """A job that can be run repeatedly in the same folders."""
 
     folder: Path
     words: list[str]
@@ -91,7 +91,7 @@ class Job:
         return self.folder / "model"
 
     def copy(self, folder: Path) -> Job:
-        """The same job, come as far, in another folder."""
+        """A copy of the job and its folders in another folder."""
         copied = Job(folder, self.words, self.pause)
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return copied
@@ -103,7 +103,7 @@ class Job:
         *,
         checkpoints: bool = True,
     ) -> Ended:
-        """Run it, and send it the signal `number` as soon as `now` says so."""
+        """Run it, and send it the signal `number` as soon as `now` returns true."""
         (self.folder / "steps").write_bytes(b"")
         command = [sys.executable, "-c", SCRIPT, str(self.folder / "steps"), str(self.pause)]
         command += [*self.words, "--model_dir", str(self.model)]
@@ -131,15 +131,15 @@ class Job:
                 process.wait()
         end = time.monotonic()
         return Ended(
-            process.returncode, self.said(), self.steps(), end - begun, end - (sent or end)
+            process.returncode, self.output(), self.steps(), end - begun, end - (sent or end)
         )
 
     def steps(self) -> int:
-        """Rounds or batches that the latest run made, or has made so far."""
+        """Rounds or batches of the latest run, so far."""
         return (self.folder / "steps").stat().st_size
 
-    def said(self) -> str:
-        """The latest run's output so far."""
+    def output(self) -> str:
+        """The output of the latest run, so far."""
         return (self.folder / "output").read_text(errors="replace")
 
     def writing(self) -> bool:
@@ -147,11 +147,11 @@ class Job:
         return any(self.checkpoints.glob("*.sagemaker-ignore"))
 
     def kept_steps(self) -> int:
-        """Rounds or batches that the latest whole checkpoint holds."""
+        """Rounds or batches in the latest complete checkpoint."""
         paths = sorted(self.checkpoints.glob("checkpoint-??????"))
         return sum(map(_steps, read_checkpoint(paths[-1].read_bytes())[1].values())) if paths else 0
 
-    def made(self) -> dict[str, bytes]:
+    def model_files(self) -> dict[str, bytes]:
         """Every file of the model."""
         paths = (path for path in self.model.rglob("*") if path.is_file())
         return {str(path.relative_to(self.model)): path.read_bytes() for path in paths}

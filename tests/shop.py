@@ -1,4 +1,4 @@
-"""A made-up shop whose customers differ in how often they buy, for tests that need one to learn."""
+"""Generated shops whose customers differ in how often they buy, for tests that train."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OPENING = datetime.date(2024, 1, 1)
 
 
 def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
-    """Customers who buy every 4 to 60 days or so, each regularly, and some of whom stop.
+    """Customers who buy regularly, every 4 to 60 days or so, and some of whom stop.
 
-    How often a customer buys shows in the gaps and a little in the amounts, so there is something
-    to learn: the mean gap foresees much, and a model that knows those who stopped more.
+    How often a customer buys shows in the gaps and a little in the amounts. The mean gap is a good
+    forecast, and a model that recognises those who stopped is a better one.
     """
     random = np.random.default_rng(seed)
     owner, day, amount = [], [], []
@@ -35,9 +35,9 @@ def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
 
 
 def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
-    """Customers who buy for 5 to 60 days, now more and now less, and come back when it is used up.
+    """Customers who buy for 5 to 60 days, in varying amounts, and return when it is used up.
 
-    The amount foresees the gap, and the gaps before it do not: whoever learns beats a mean.
+    The amount predicts the gap, and earlier gaps do not: a model beats the mean gap.
     """
     random = np.random.default_rng(seed)
     owner, day, amount = [], [], []
@@ -53,7 +53,7 @@ def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histori
 
 
 def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histories:
-    """Customers who buy by chance, five times as readily from mid-November to Christmas."""
+    """Customers who buy at random, five times as often from mid-November to Christmas."""
     random = np.random.default_rng(seed)
     dates = [OPENING + datetime.timedelta(days=i) for i in range(365 * years)]
     season = np.array([5.0 if (11, 15) <= (d.month, d.day) <= (12, 24) else 1.0 for d in dates])
@@ -64,7 +64,7 @@ def christmas_shop(customers: int = 400, years: int = 3, seed: int = 0) -> Histo
 
 
 def _histories(customers: int, owner: ArrayLike, day: ArrayLike, amount: ArrayLike) -> Histories:
-    """Of orders that are of one thing each; `day` counts from the opening."""
+    """Histories of orders with one item each; `day` counts from the opening."""
     days = np.asarray(day, np.int32) + day_of(OPENING)
     one = np.ones(len(days))
     names = [f"customer-{i:04}" for i in range(customers)]  # not found in digests by chance
@@ -74,7 +74,7 @@ def _histories(customers: int, owner: ArrayLike, day: ArrayLike, amount: ArrayLi
 
 
 def write_csv(histories: Histories, path: Path) -> Path:
-    """The orders as a transactions file with the default columns, a line an order."""
+    """Write the orders as a CSV file with the default columns, a line an order."""
     owners = np.repeat(histories.customer_ids, histories.order_count).tolist()
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
+PASSWORD = "se/cr:et@1"  # noqa: S105 - of a temporary server
 Line = tuple[object, ...]
 
 CANONICAL: dict[str, type[sql.types.TypeEngine[Any]]] = {
@@ -26,9 +27,9 @@ def load(
     table: str = "orders",
     columns: Mapping[str, type[sql.types.TypeEngine[Any]]] = CANONICAL,
 ) -> None:
-    """Put lines into a table of these columns, which is made if it is not there."""
+    """Insert order lines into a table of these columns, which is created if missing."""
     engine = sql.create_engine(url, poolclass=NullPool)
-    made = sql.Table(
+    target = sql.Table(
         table,
         sql.MetaData(),
         *(
@@ -37,15 +38,15 @@ def load(
         ),
     )
     with engine.begin() as connection:
-        made.create(connection, checkfirst=True)
+        target.create(connection, checkfirst=True)
         if lines:
             connection.execute(
-                made.insert(), [dict(zip(columns, line, strict=True)) for line in lines]
+                target.insert(), [dict(zip(columns, line, strict=True)) for line in lines]
             )
 
 
 def do(url: str, *statements: str) -> None:
-    """Run statements of SQL, each in a transaction of its own."""
+    """Run SQL statements, each in its own transaction."""
     engine = sql.create_engine(url, poolclass=NullPool)
     for statement in statements:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,16 +1,23 @@
-"""The CloudFormation template, read once, and what it calls the functions."""
+"""The CloudFormation template, the names of the functions in it, and their inputs."""
 
+import importlib
 from pathlib import Path
+from typing import get_type_hints
 
 from cfnlint.decode.cfn_yaml import load
+from pydantic import BaseModel
+
+from infra import package
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = load(str(ROOT / "infra/template.yaml"))
 RESOURCES = TEMPLATE["Resources"]
-FUNCTIONS = {
-    "announce": "Announce",
-    "extract_orders": "ExtractOrders",
-    "judge_model": "JudgeModel",
-    "reconcile": "Reconcile",
-    "store_predictions": "StorePredictions",
-}
+FUNCTIONS = {name: name.title().replace("_", "") for name in package.functions(ROOT)}
+"""Folder in `lambdas` -> name in the template."""
+
+
+def input_of(function: str) -> type[BaseModel]:
+    """The model of a function's input."""
+    handle = importlib.import_module(f"lambdas.{function}.handler").handle
+    model: type[BaseModel] = next(iter(get_type_hints(handle.__wrapped__).values()))
+    return model

@@ -1,4 +1,4 @@
-"""/opt/ml as a training job finds it, in a test's own folder."""
+"""/opt/ml of a training job, in a test's folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Platform:
     root: Path
 
     def config(self, name: str, content: object) -> None:
-        """A file of settings; text as it is, all else as JSON."""
+        """Write a configuration file: text as it is, anything else as JSON."""
         text = content if isinstance(content, str) else json.dumps(content)
         (self.root / "input" / "config" / f"{name}.json").write_text(text)
 
@@ -30,10 +30,10 @@ class Platform:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def train(self, *words: str) -> int:
-        """The exit code; the naive trainer, unless the words say otherwise."""
-        quick = [] if "--trainer" in words else ["--trainer", "naive"]
-        return main(["train", "--opt_ml", str(self.root), *quick, *words])
+    def train(self, *options: str) -> int:
+        """Train, by default with the naive trainer; returns the exit code."""
+        quick = [] if "--trainer" in options else ["--trainer", "naive"]
+        return main(["train", "--opt_ml", str(self.root), *quick, *options])
 
     @property
     def failure(self) -> str | None:
@@ -45,15 +45,15 @@ class Platform:
         return Bundle.load(self.root / "model").manifest
 
     def files(self, folder: str = "model") -> dict[str, bytes]:
-        """Every file of a folder, by its path."""
-        here = self.root / folder
-        paths = (path for path in here.rglob("*") if path.is_file())
-        return {str(path.relative_to(here)): path.read_bytes() for path in paths}
+        """The files of a folder by their paths."""
+        base = self.root / folder
+        paths = (path for path in base.rglob("*") if path.is_file())
+        return {str(path.relative_to(base)): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    """An empty job."""
+    """A job without files."""
     (tmp_path / "opt_ml" / "input" / "config").mkdir(parents=True)
     yield Platform(tmp_path / "opt_ml")
     logging.getLogger("ordergap").handlers.clear()

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from lambdas.announce.messages import Announce, message, sentence, subject
 from lambdas.shared import clients
-from lambdas.shared.events import parse
-from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.entry import entry_point
+from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ class Settings(BaseModel):
     topic_arn: str = Field(alias="ORDERGAP_TOPIC_ARN", description="topic of the announcements")
 
 
-@observed
-def handle(event: object, _context: LambdaContext) -> dict[str, object]:
+@entry_point(Announce)
+def handle(outcome: Announce, _context: LambdaContext) -> dict[str, object]:
     """See `announce`."""
-    outcome = parse(Announce, event)
     message_id = announce(outcome, from_environment(Settings), clients.sns())
     failed = outcome.status == "FAILED"
     publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)

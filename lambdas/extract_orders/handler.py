@@ -13,9 +13,9 @@ from lambdas.extract_orders.database import source_url
 from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request
 from lambdas.shared import clients
+from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent
-from lambdas.shared.events import parse
-from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 
 
@@ -40,11 +40,10 @@ class Settings(BaseModel):
     )
 
 
-@observed
-def handle(event: object, _context: LambdaContext) -> dict[str, object]:
-    """Extract the orders of `event`, a `Request`; returns an `Extraction`."""
+@entry_point(Request)
+def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
+    """See `extract`; returns an `Extraction`."""
     settings = from_environment(Settings)
-    request = parse(Request, event)
     market = request.market
     logger().append_keys(market=market.name)
     secret_id = market.secret_id or settings.secret_id

@@ -15,9 +15,10 @@ from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.registry import Package
 from lambdas.shared import clients, objects
+from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import NoModelToScoreWith
-from lambdas.shared.events import RunEvent, parse
-from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.events import RunEvent
+from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -64,10 +65,9 @@ class _Record(Verdict):
     judged: str
 
 
-@observed
-def handle(event: object, _context: LambdaContext) -> dict[str, object]:
+@entry_point(JudgeModel)
+def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
-    request = parse(JudgeModel, event)
     verdict = judge(request, from_environment(Settings), clients.s3(), clients.sagemaker())
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})

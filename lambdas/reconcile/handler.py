@@ -7,8 +7,9 @@ from pydantic import BaseModel, Field
 
 from lambdas.reconcile.account import reconciled
 from lambdas.shared import clients
-from lambdas.shared.events import RunEvent, parse
-from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.entry import entry_point
+from lambdas.shared.events import RunEvent
+from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 
 
@@ -22,10 +23,9 @@ class Reconcile(RunEvent):
     """The input: a run of one market, with all predictions stored."""
 
 
-@observed
-def handle(event: object, _context: LambdaContext) -> dict[str, object]:
+@entry_point(Reconcile)
+def handle(request: Reconcile, _context: LambdaContext) -> dict[str, object]:
     """See `reconciled`."""
-    request = parse(Reconcile, event)
     counts = reconciled(clients.s3(), request.run(from_environment(Settings).bucket))
     publish(request.market, CustomersExtracted=counts.extracted, CustomersScored=counts.scored)
     logger().info(counts.sentence)

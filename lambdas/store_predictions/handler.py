@@ -12,9 +12,10 @@ from ordergap.contract.prediction import Date
 from pydantic import BaseModel, Field, model_validator
 
 from lambdas.shared import clients
-from lambdas.shared.events import RunEvent, parse
+from lambdas.shared.entry import entry_point
+from lambdas.shared.events import RunEvent
 from lambdas.shared.ledger import Ledger
-from lambdas.shared.logs import logger, observed, publish
+from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 from lambdas.store_predictions.items import Stamp
 from lambdas.store_predictions.progress import Progress
@@ -68,10 +69,9 @@ class StorePredictions(RunEvent):
         return self
 
 
-@observed
-def handle(event: object, context: LambdaContext) -> dict[str, object]:
+@entry_point(StorePredictions)
+def handle(request: StorePredictions, context: LambdaContext) -> dict[str, object]:
     """See `store_object`; returns the counts of all lines of the object."""
-    request = parse(StorePredictions, event)
     settings = from_environment(Settings)
     ledger = store_object(
         request,

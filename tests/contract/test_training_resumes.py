@@ -42,7 +42,7 @@ def test_killed_at_any_moment_it_does_what_is_missing_and_ends_with_the_same_byt
     words = ["--file_path", str(orders), *SETTINGS[kind]]
     unbroken = Job(tmp_path / "unbroken", words)
     whole = unbroken.run(checkpoints=False)
-    assert whole.code == 0, whole.said
+    assert whole.code == 0, whole.output
     chance = random.Random(kind)  # noqa: S311
     job, jobs, kills = Job(tmp_path / "broken", words), 1, 0
     while kills < KILLS:
@@ -51,7 +51,7 @@ def test_killed_at_any_moment_it_does_what_is_missing_and_ends_with_the_same_byt
         if ended.code == 0:
             ends_as(whole, ended, before, job, unbroken)
         else:
-            assert ended.code == -signal.SIGKILL, ended.said
+            assert ended.code == -signal.SIGKILL, ended.output
             kills += 1
             print(
                 f"{kind}: kill {kills} at step {before + ended.steps} of {whole.steps}, "
@@ -74,7 +74,7 @@ def moment(job: Job, chance: random.Random, missing: int) -> Callable[[], bool]:
     since: list[float] = []
 
     def now() -> bool:
-        if "Reading" not in job.said() or job.steps() < steps:
+        if "Reading" not in job.output() or job.steps() < steps:
             return False
         since.append(time.monotonic())
         late = since[-1] - since[0] > wait
@@ -85,9 +85,9 @@ def moment(job: Job, chance: random.Random, missing: int) -> Callable[[], bool]:
 
 def ends_as(whole: Ended, ended: Ended, before: int, job: Job, unbroken: Job) -> None:
     """The last run made the steps that were missing, no other, and the model is the same."""
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.steps == whole.steps - before
     if before:
-        assert "resuming from" in ended.said
-    assert job.made() == unbroken.made()
+        assert "resuming from" in ended.output
+    assert job.model_files() == unbroken.model_files()
     print(f"  resumed with {before} of {whole.steps} steps, made {ended.steps}: the same bytes")

@@ -27,7 +27,7 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def when(job: Job, words: str, steps: int = 0) -> Callable[[], bool]:
-    return lambda: words in job.said() and job.steps() >= steps
+    return lambda: words in job.output() and job.steps() >= steps
 
 
 @pytest.mark.point(36)
@@ -51,25 +51,25 @@ def test_sigterm_ends_the_job_soon_with_exit_code_0(
 ) -> None:
     job = Job(tmp_path / "job", ["--file_path", str(orders), *settings])
     ended = job.run(when(job, words, steps), signal.SIGTERM)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.grace < 30
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     if model is None and not (job.model / "manifest.json").exists():
-        assert "Stopped before there was a model." in ended.said
+        assert "Stopped before there was a model." in ended.output
         assert not job.model.exists()
         return
     # A signal between two steps may find the job one phase further.
     metrics = json.loads((job.model / "metrics.json").read_text())
-    assert "validation:next_order:at_cutoff:brier_30=" in ended.said
-    assert metrics["stopped_early"] == ("Stopped early" in ended.said)
-    assert metrics["stopped_early"] or model == "whole" or "Saving" in ended.said
+    assert "validation:next_order:at_cutoff:brier_30=" in ended.output
+    assert metrics["stopped_early"] == ("Stopped early" in ended.output)
+    assert metrics["stopped_early"] or model == "whole" or "Saving" in ended.output
     assert Bundle.load(job.model).manifest.metrics == metrics
     assert job.kept_steps()
     if steps == 0:
         return
     again = job.run()
     assert again.code == 0
-    assert "resuming from" in again.said
+    assert "resuming from" in again.output
     assert not json.loads((job.model / "metrics.json").read_text())["stopped_early"]
 
 
@@ -124,6 +124,6 @@ def test_signals_are_left_as_they_were_found() -> None:
 def test_an_interrupt_from_the_keyboard_is_130(orders: Path, tmp_path: Path) -> None:
     job = Job(tmp_path / "job", ["--file_path", str(orders), *XGBOOST])
     ended = job.run(when(job, "Learning from the past", 5), signal.SIGINT)
-    assert ended.code == 130, ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 130, ended.output
+    assert "Traceback" not in ended.output
     assert not job.model.exists()

@@ -1,4 +1,4 @@
-"""The shipped template, state machine and zips in one embedded AWS, for all tests of a session."""
+"""Template, state machine and zips in one emulated AWS, for all tests of a session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = {"Shards": "2", "WriteConcurrency": "4", "StoreConcurrency": "2", "Marke
 
 @pytest.fixture(scope="session")
 def zips() -> None:
-    """The zips as they are shipped, built where the checkout has changed."""
+    """The Lambda zips, built where the checkout has changed."""
     built = subprocess.run(
         [sys.executable, "-m", "infra.package"],
         cwd=ROOT,
@@ -47,8 +47,8 @@ def zips() -> None:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[source.Database]:
-    with source.database() as found:
-        yield found
+    with source.database() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def pipeline(zips: None, aws: Aws, database: source.Database) -> Pipeline:
     secret = aws.secrets.create_secret(Name="shop", SecretString=database.url)["ARN"]
     deployment = deploy(aws, secret, SMALL)
     sqs = aws._session.client("sqs", endpoint_url=aws.endpoint)
-    queue = sqs.create_queue(QueueName="ears")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="announcements")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     aws.sns.subscribe(
         TopicArn=deployment.topic,
@@ -71,7 +71,7 @@ def pipeline(zips: None, aws: Aws, database: source.Database) -> Pipeline:
         Attributes={"RawMessageDelivery": "true"},
     )
 
-    def hear() -> Iterator[dict[str, Any]]:
+    def receive() -> Iterator[dict[str, Any]]:
         while messages := sqs.receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         ).get("Messages"):
@@ -79,12 +79,12 @@ def pipeline(zips: None, aws: Aws, database: source.Database) -> Pipeline:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 yield json.loads(message["Body"])
 
-    return Pipeline(deployment, database, aws.folder, hear)
+    return Pipeline(deployment, database, aws.folder, receive)
 
 
 @dataclass
 class Ended:
-    """An execution that has ended, and what was announced of it."""
+    """An execution that has ended, and its announcements."""
 
     arn: str
     status: str
@@ -94,9 +94,9 @@ class Ended:
     announced: list[dict[str, Any]]
 
     @property
-    def why(self) -> list[str]:
-        """What was said of it, for a test that fails."""
-        return [self.cause, *(told["sentence"] for told in self.announced)]
+    def causes(self) -> list[str]:
+        """The causes, for the message of a failing test."""
+        return [self.cause, *(message["sentence"] for message in self.announced)]
 
     @property
     def run_id(self) -> str:
@@ -110,9 +110,9 @@ class Pipeline:
     deployment: Deployment
     database: source.Database
     folder: Path
-    hear: Any
+    receive: Any
     machines: dict[str, str] = field(default_factory=dict)
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    announcements: list[dict[str, Any]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -120,7 +120,7 @@ class Pipeline:
         return self.deployment.aws
 
     def open_shop(self, histories: Histories) -> Shop:
-        """A market of its own, with its table of orders."""
+        """Create a market with its table of orders."""
         market = f"m{next(self.numbers)}"
         path = write_csv(histories, self.folder / f"{market}.csv")
         self.database.load(market, source.read(path, Columns()))
@@ -129,55 +129,55 @@ class Pipeline:
     def machine(
         self, timeouts: Mapping[str, int] | None = None, image: str = IMAGE, attempts: int = 0
     ) -> str:
-        """The shipped state machine with nothing changed but how long it waits, and the image.
+        """The state machine with other waits and image; returns its ARN.
 
-        Waits between tries are a second; `timeouts` are of states; `attempts`, if given, is how
-        often SourceUnreachable is tried again.
+        Waits between retries are a second; `timeouts` are of states; `attempts`, if set, is the
+        number of retries of SourceUnreachable.
         """
         definition = json.loads(self.deployment.definition.replace(IMAGE, image))
-        _hurry(definition, timeouts or {}, attempts)
+        _shorten_waits(definition, timeouts or {}, attempts)
         text = json.dumps(definition)
         if text not in self.machines:
             self.machines[text] = self.deployment.create_state_machine(
-                f"hurried-{len(self.machines)}", text
+                f"shortened-{len(self.machines)}", text
             )
         return self.machines[text]
 
-    def begin(self, *shops: Shop, machine: str = "", name: str = "", **given: Any) -> str:
-        """Start an execution for the shops; its ARN."""
-        given = {
+    def begin(self, *shops: Shop, machine: str = "", name: str = "", **inputs: Any) -> str:
+        """Start an execution for the shops; returns its ARN."""
+        inputs = {
             "as_of": AS_OF.isoformat(),
             "trainer": "naive",
             "markets": [shop.market for shop in shops],
-            **given,
+            **inputs,
         }
         return self.aws.states.start_execution(
             stateMachineArn=machine or self.machine(),
             name=name or f"run-{next(self.numbers)}",
-            input=json.dumps(given),
+            input=json.dumps(inputs),
         )["executionArn"]
 
     def end(self, arn: str) -> Ended:
         """Wait for the end of an execution."""
         end = time.monotonic() + SECONDS
-        while (found := self.aws.states.describe_execution(executionArn=arn))[
+        while (description := self.aws.states.describe_execution(executionArn=arn))[
             "status"
         ] == "RUNNING":
             assert time.monotonic() < end, self.states(arn)
             time.sleep(0.1)
-        self.heard.extend(self.hear())
-        output = json.loads(found.get("output", "{}"))
+        self.announcements.extend(self.receive())
+        output = json.loads(description.get("output", "{}"))
         return Ended(
             arn,
-            found["status"],
+            description["status"],
             {market["market"]: market for market in output.get("markets", ())},
-            found.get("error", ""),
-            found.get("cause", ""),
-            [told for told in self.heard if told["execution_arn"] == arn],
+            description.get("error", ""),
+            description.get("cause", ""),
+            [message for message in self.announcements if message["execution_arn"] == arn],
         )
 
     def run(self, *shops: Shop, **options: Any) -> Ended:
-        """Run to the end."""
+        """Run an execution to its end."""
         return self.end(self.begin(*shops, **options))
 
     def events(self, arn: str) -> list[Any]:
@@ -186,7 +186,7 @@ class Pipeline:
         return [event for page in pages for event in page["events"]]
 
     def states(self, arn: str) -> list[str]:
-        """The states that were entered, in that sequence."""
+        """The names of the entered states, in order."""
         entered = (event.get("stateEnteredEventDetails") for event in self.events(arn))
         return [details["name"] for details in entered if details]
 
@@ -205,7 +205,7 @@ class Pipeline:
 
 @dataclass
 class Shop:
-    """A market, its orders in the database and, the same, in a file."""
+    """A market, with its orders in the database and in a file."""
 
     pipeline: Pipeline
     name: str
@@ -214,11 +214,11 @@ class Shop:
 
     @property
     def market(self) -> dict[str, Any]:
-        """As the execution's input names it."""
+        """The market in the execution's input."""
         return {"name": self.name, "table": self.name, **self.settings}
 
     def stored(self) -> dict[str, dict[str, Any]]:
-        """Customer -> item, of everything in the table that is of this market."""
+        """Customer -> item, for all items of this market."""
         pages = self.pipeline.aws.dynamodb.get_paginator("scan").paginate(
             TableName=self.pipeline.deployment.table,
             FilterExpression="market = :m",
@@ -229,7 +229,7 @@ class Shop:
         return {item["customer_id"]["S"]: item for item in items}
 
     def predicted(self, ended: Ended) -> dict[str, dict[str, Any]]:
-        """Customer -> what `python -m ordergap predict` says with the model that has scored."""
+        """Customer -> forecast of `python -m ordergap predict` with the model of the run."""
         artifact = json.loads(self.pipeline.read(ended, self.name, "verdict.json"))["artifact"]
         folder = self.path.with_suffix("") / ended.run_id
         folder.mkdir(parents=True)
@@ -238,15 +238,15 @@ class Shop:
         with tarfile.open(folder / "model.tar.gz") as tar:
             tar.extractall(folder / "model", filter="data")
         output = folder / "predictions.jsonl"
-        words = ["--model_dir", folder / "model", "--file_path", self.path, "--output", output]
-        assert ordergap(["predict", "--as_of", AS_OF.isoformat(), *map(str, words)]) == 0
+        options = ["--model_dir", folder / "model", "--file_path", self.path, "--output", output]
+        assert ordergap(["predict", "--as_of", AS_OF.isoformat(), *map(str, options)]) == 0
         records = map(json.loads, output.read_text(encoding="utf-8").splitlines())
         return {record["customer_id"]: record for record in records}
 
     def assert_stored_as_predicted(
         self, ended: Ended, but: frozenset[str] = frozenset()
     ) -> dict[str, dict[str, Any]]:
-        """Everybody is in the table once, with the forecast of this run; the forecasts."""
+        """Every customer is in the table once with the run's forecast; returns the forecasts."""
         predicted, stored = self.predicted(ended), self.stored()
         assert stored.keys() == predicted.keys() - but
         for customer, item in stored.items():
@@ -272,10 +272,10 @@ def _plain(value: Mapping[str, Any]) -> Any:
     return json.loads(content) if kind == "N" else content
 
 
-def _hurry(part: Any, timeouts: Mapping[str, int], attempts: int) -> None:
+def _shorten_waits(part: Any, timeouts: Mapping[str, int], attempts: int) -> None:
     if isinstance(part, list):
         for one in part:
-            _hurry(one, timeouts, attempts)
+            _shorten_waits(one, timeouts, attempts)
     elif isinstance(part, dict):
         if "IntervalSeconds" in part:
             part["IntervalSeconds"] = 1
@@ -284,6 +284,6 @@ def _hurry(part: Any, timeouts: Mapping[str, int], attempts: int) -> None:
             if attempts and "SourceUnreachable" in part["ErrorEquals"]:
                 part["MaxAttempts"] = attempts
         for name, one in part.items():
-            _hurry(one, timeouts, attempts)
+            _shorten_waits(one, timeouts, attempts)
             if name in timeouts and isinstance(one, dict):
                 one["TimeoutSeconds"] = timeouts[name]

@@ -1,4 +1,4 @@
-"""python -m local run, as a user types it."""
+"""python -m local run, as a process."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.shop import shop, write_csv
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
-def processes_that_mention(folder: Path) -> list[str]:
-    found = []
+def processes_mentioning(folder: Path) -> list[str]:
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except OSError:  # it has ended, or is somebody else's
+            content = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:  # it has ended, or belongs to another user
             continue
-        if str(folder).encode() in words and int(process.name) != os.getpid():
-            found.append(words.decode(errors="replace"))
-    return found
+        if str(folder).encode() in content and int(process.name) != os.getpid():
+            processes.append(content.decode(errors="replace"))
+    return processes
 
 
-def test_what_is_kept_answers_and_ctrl_c_puts_everything_away(zips: None, tmp_path: Path):
-    # Named otherwise than by default: the names must come from the options.
+def test_a_kept_aws_can_be_used_and_ctrl_c_removes_everything(zips: None, tmp_path: Path):
+    # Not the default names: they must come from the options.
     orders = write_csv(shop(60, seed=1), tmp_path / "orders.csv")
     text = orders.read_text(encoding="utf-8").replace("CustomerID", "Client")
     orders.write_text(text, encoding="utf-8")
@@ -39,24 +39,24 @@ def test_what_is_kept_answers_and_ctrl_c_puts_everything_away(zips: None, tmp_pa
     for folder in (tmp_path, *tmp_path.parents):
         if folder.name.startswith(("pytest", "popen", "test")):
             folder.chmod(0o755)  # the database server may have a user of its own
-    words = ["--data", orders, "--customer-column", "Client", "--market", "uk", "--keep"]
+    options = ["--data", orders, "--customer-column", "Client", "--market", "uk", "--keep"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "local", "run", "--trainer=naive", "--output", output, *words],
+        [sys.executable, "-m", "local", "run", "--trainer=naive", "--output", output, *options],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(temporary), "AWS_PROFILE": "of somebody else"},
+        env={**os.environ, "TMPDIR": str(temporary), "AWS_PROFILE": "another"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        said = ""
+        text = ""
         for line in running.stdout:
-            said += line
+            text += line
             if "python -m local due" in line:
                 break
-        assert "python -m local due" in said, said
-        command = re.search(r"python -m local (due .*?)  #", said)[1].split()
-        exports = dict(re.findall(r"^export (\S+)=(\S+)$", said, re.MULTILINE))
+        assert "python -m local due" in text, text
+        command = re.search(r"python -m local (due .*?)  #", text)[1].split()
+        exports = dict(re.findall(r"^export (\S+)=(\S+)$", text, re.MULTILINE))
         due = subprocess.run(
             [sys.executable, "-m", "local", *command],
             cwd=ROOT,
@@ -66,9 +66,9 @@ def test_what_is_kept_answers_and_ctrl_c_puts_everything_away(zips: None, tmp_pa
             check=True,
         )
         assert "customers of uk are due in" in due.stdout
-        assert "60 customers extracted = 60 scored = 60 written" in said
+        assert "60 customers extracted = 60 scored = 60 written" in text
         assert (output / "report.html").is_file()
-        assert processes_that_mention(temporary)
+        assert processes_mentioning(temporary)
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 0
     finally:
@@ -76,5 +76,5 @@ def test_what_is_kept_answers_and_ctrl_c_puts_everything_away(zips: None, tmp_pa
         running.wait()
         running.stdout.close()
     assert list(temporary.iterdir()) == []
-    assert processes_that_mention(temporary) == []
+    assert processes_mentioning(temporary) == []
     assert [log.name for log in sorted((output / "logs").iterdir()) if "extract" in log.name]

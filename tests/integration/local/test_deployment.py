@@ -1,4 +1,4 @@
-"""The template goes into the emulator whole, or the run says what did not."""
+"""The emulator creates the whole stack, or an error names what is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local import deployment
 from local.deployment import NotDeployed
 
 
-def test_short_forms_mean_what_long_forms_do(tmp_path: Path):
+def test_short_forms_equal_long_forms(tmp_path: Path):
     template = tmp_path / "template.yaml"
     template.write_text(
         "A: !Ref X\nB: !GetAtt X.Arn\nC: !Sub 's3://${X}'\nD: !If [Y, !Ref X, !Ref AWS::NoValue]\n"
@@ -33,7 +33,7 @@ def test_a_substitution_without_a_value_is_named():
 
 
 @pytest.mark.xdist_group("embedded-aws")
-def test_a_resource_that_the_emulator_passes_over_is_an_error(aws, monkeypatch):
+def test_a_resource_that_the_emulator_skips_is_an_error(aws, monkeypatch):
     monkeypatch.setattr(deployment, "STACK", "incomplete")
     template = {
         "Resources": {
@@ -44,7 +44,7 @@ def test_a_resource_that_the_emulator_passes_over_is_an_error(aws, monkeypatch):
     }
     aws.cloudformation.create_stack(StackName=deployment.STACK, TemplateBody=json.dumps(template))
     try:
-        with pytest.raises(NotDeployed, match=r"passed over Plan \(AWS::Backup::BackupPlan\):"):
+        with pytest.raises(NotDeployed, match=r"skipped Plan \(AWS::Backup::BackupPlan\);"):
             deployment._check_complete(aws, template)
     finally:
         aws.cloudformation.delete_stack(StackName=deployment.STACK)

@@ -1,7 +1,7 @@
-"""What goes wrong at night: nobody is lost, nothing is written twice, and the topic is told why.
+"""Faults: no customer is lost, nothing is written twice, and the failure is announced.
 
-Faults come from outside: the emulator's table refuses, a function's process fails, a container
-hangs. State machine, template and functions are the shipped ones.
+Faults come from outside: the emulator's table throttles, a function's process fails, a container
+hangs. State machine, template and functions are the real ones.
 
 See docs/decisions/testing.md#a-fault-test-changes-waiting-times-and-nothing-else.
 """
@@ -24,10 +24,11 @@ from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 from ordergap.histories import Histories, day_of
 
+from infra.package import functions
 from local import transform
-from local.lambda_runtime import Answer, Function
+from local.lambda_runtime import Function, Result
 from local.ports import free_port
-from local.runners import IMAGE, NO_IMAGE, Container, Process
+from local.runners import IMAGE, NO_IMAGE, ROOT, Container, Launch, Process
 from tests.integration.local.conftest import AS_OF, Ended, Pipeline, Shop
 from tests.shop import refill_shop, shop
 
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
 def one_order_each(customers: int = 40) -> Histories:
-    """Customers of whom nobody has come back."""
+    """Customers with one order each."""
     one = np.ones(customers)
     return Histories.from_orders(
         [f"c{i:04}" for i in range(customers)],
@@ -47,61 +48,61 @@ def one_order_each(customers: int = 40) -> Histories:
     )
 
 
-def assert_told(ended: Ended, shop: Shop, state: str, error: str, cause: str) -> None:
+def assert_failure_announced(ended: Ended, shop: Shop, state: str, error: str, cause: str) -> None:
     """The one announcement for the market names the state, the error and the cause."""
-    [told] = (told for told in ended.announced if told["market"] == shop.name)
-    assert (told["status"], told["state"], told["error"]) == ("FAILED", state, error)
-    assert cause in told["cause"]
-    assert told["sentence"].startswith(f"{shop.name}: run {ended.run_id} failed in {state}")
+    [message] = (message for message in ended.announced if message["market"] == shop.name)
+    assert (message["status"], message["state"], message["error"]) == ("FAILED", state, error)
+    assert cause in message["cause"]
+    assert message["sentence"].startswith(f"{shop.name}: run {ended.run_id} failed in {state}")
 
 
 def assert_all_written(ended: Ended, shop: Shop) -> None:
-    """The run has succeeded and everybody was written in it, once."""
-    assert ended.status == "SUCCEEDED", ended.why
+    """The run succeeded, and every customer was written once."""
+    assert ended.status == "SUCCEEDED", ended.causes
     predicted = shop.assert_stored_as_predicted(ended)
     counts = ended.markets[shop.name]["counts"]
     assert counts["extracted"] == counts["scored"] == counts["written"] == len(predicted)
-    assert [told["status"] for told in ended.announced] == ["SUCCEEDED"]
+    assert [message["status"] for message in ended.announced] == ["SUCCEEDED"]
 
 
 @contextmanager
 def containers(start: Callable[[str, Callable[[], Container]], Container]) -> Iterator[None]:
-    """While it lasts, `start` starts containers: given the command and what would start it."""
-    ordinary = Process.start
+    """While the context lasts, `start` starts containers, from the command and the real start."""
+    original = Process.start
 
-    def instead(self: Process, image: str, command: str, *rest: Any) -> Container:
-        return start(command, lambda: ordinary(self, image, command, *rest))
+    def instead(self: Process, launch: Launch) -> Container:
+        return start(launch.command, lambda: original(self, launch))
 
     with patch.object(Process, "start", instead):
         yield
 
 
 def hang() -> Container:
-    """A container that neither answers nor ends."""
+    """A container that neither responds nor ends."""
     process = subprocess.Popen(["sleep", "1000"])
     return Container(process, process.kill)
 
 
 @contextmanager
 def puts(refuse: Callable[[int], bool]) -> Iterator[list[int]]:
-    """While it lasts, the table throttles the n-th write where `refuse(n)`; counts the writes."""
-    ordinary, lock, tried, done = DynamoDBBackend.put_item, threading.Lock(), [0], [0]
+    """While the context lasts, throttle the n-th write where `refuse(n)`, and count the others."""
+    original, lock, tried, writes = DynamoDBBackend.put_item, threading.Lock(), [0], [0]
 
-    def put_item(self: DynamoDBBackend, *words: Any, **more: Any) -> Any:
+    def put_item(self: DynamoDBBackend, *arguments: Any, **named: Any) -> Any:
         with lock:
             tried[0] += 1
             if refuse(tried[0]):
                 raise JsonRESTError("ProvisionedThroughputExceededException", "slow down")
-            found = ordinary(self, *words, **more)
-            done[0] += 1
-            return found
+            written = original(self, *arguments, **named)
+            writes[0] += 1
+            return written
 
     with patch.object(DynamoDBBackend, "put_item", put_item):
-        yield done
+        yield writes
 
 
 def never(_: int) -> bool:
-    """Refuse nothing."""
+    """Throttle nothing."""
     return False
 
 
@@ -109,87 +110,87 @@ def alive(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is None
 
 
-def test_training_that_fails_is_told_with_our_reason(pipeline: Pipeline):
+def test_a_training_failure_is_announced_with_its_reason(pipeline: Pipeline):
     market = pipeline.open_shop(one_order_each())
     ended = pipeline.run(market)
     assert (ended.status, ended.error) == ("FAILED", "MarketsFailed")
-    assert_told(
+    assert_failure_announced(
         ended, market, "Train", "States.TaskFailed", "none of the 40 customers has two orders"
     )
     assert market.stored() == {}
 
 
-def test_an_image_that_is_missing_is_told(pipeline: Pipeline):
+def test_a_missing_image_is_announced(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60))
     missing = IMAGE.replace(":latest", ":never-pushed")
     ended = pipeline.run(market, machine=pipeline.machine(image=missing))
     assert ended.status == "FAILED"
-    assert_told(ended, market, "Train", "States.TaskFailed", NO_IMAGE)
+    assert_failure_announced(ended, market, "Train", "States.TaskFailed", NO_IMAGE)
 
 
 def test_every_function_may_fail_once(pipeline: Pipeline):
     market = pipeline.open_shop(shop(80, seed=1))
-    ordinary, failed = Function.invoke, set[str]()
+    original, failed = Function.invoke, set[str]()
 
-    def invoke(self: Function, payload: bytes) -> Answer:
+    def invoke(self: Function, payload: bytes) -> Result:
         if self.name not in failed:
             failed.add(self.name)
-            return Answer.error("ClientError", "An error occurred (ThrottlingException)")
-        return ordinary(self, payload)
+            return Result.error("ClientError", "An error occurred (ThrottlingException)")
+        return original(self, payload)
 
     with patch.object(Function, "invoke", invoke):
         ended = pipeline.run(market)
-    assert len(failed) == 5
+    assert len(failed) == len(functions(ROOT))
     assert_all_written(ended, market)
 
 
-def test_a_function_that_dies_in_the_middle_of_its_work_starts_again(pipeline: Pipeline):
+def test_a_function_that_dies_in_the_middle_of_its_work_is_retried(pipeline: Pipeline):
     market = pipeline.open_shop(shop(80, seed=2))
-    ordinary, killed = Function.invoke, []
+    original, killed = Function.invoke, []
 
-    def invoke(self: Function, payload: bytes) -> Answer:
+    def invoke(self: Function, payload: bytes) -> Result:
         if "store" in self.name and not killed:
 
             def kill() -> None:
-                while done[0] < 20:
+                while writes[0] < 20:
                     time.sleep(0.001)
                 for instance in self.all:
                     instance.process.kill()
 
             killed.append(threading.Thread(target=kill))
             killed[0].start()
-            answer = ordinary(self, payload)
+            answer = original(self, payload)
             assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
-            return Answer.error("Sandbox.Timedout", "the machine went away")
-        return ordinary(self, payload)
+            return Result.error("Sandbox.Timedout", "the machine went away")
+        return original(self, payload)
 
-    with puts(never) as done, patch.object(Function, "invoke", invoke):
+    with puts(never) as writes, patch.object(Function, "invoke", invoke):
         ended = pipeline.run(market)
     assert killed
     assert_all_written(ended, market)
 
 
-def test_a_table_that_throttles_is_asked_again(pipeline: Pipeline):
+def test_throttled_writes_are_retried(pipeline: Pipeline):
     market = pipeline.open_shop(shop(80, seed=3))
-    with puts(lambda n: n % 3 == 0) as done:
+    with puts(lambda n: n % 3 == 0) as writes:
         ended = pipeline.run(market)
     assert_all_written(ended, market)
-    assert done[0] == len(market.stored())
+    assert writes[0] == len(market.stored())
 
 
 def test_a_transform_that_takes_too_long_is_stopped(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60, seed=4))
     hanging: list[Container] = []
 
-    def start(command: str, ordinary: Callable[[], Container]) -> Container:
+    def start(command: str, original: Callable[[], Container]) -> Container:
         if command == "train":
-            return ordinary()
+            return original()
         hanging.append(hang())
         return hanging[-1]
 
     with containers(start):
         ended = pipeline.run(market, machine=pipeline.machine({"ScoreCustomers": 2}))
-        assert_told(ended, market, "ScoreCustomers", "States.Timeout", "")
+        assert_failure_announced(ended, market, "ScoreCustomers", "States.Timeout", "")
         deadline = time.monotonic() + 10
         while alive(hanging[0].process):
             assert time.monotonic() < deadline, "the job was not stopped"
@@ -206,18 +207,18 @@ def test_a_transform_that_takes_too_long_is_stopped(pipeline: Pipeline):
     assert market.stored() == {}
 
 
-def test_one_bad_line_is_put_aside_and_the_rest_is_stored(pipeline: Pipeline):
+def test_one_bad_line_is_rejected_and_the_rest_is_stored(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60, seed=5))
-    ordinary, spoilt = transform._Ask.__call__, []
+    original, spoilt = transform._Sender.__call__, []
 
-    def ask(self: Any, body: bytes) -> bytes:
-        first, *rest = ordinary(self, body).splitlines(keepends=True)
+    def send(self: Any, body: bytes) -> bytes:
+        first, *rest = original(self, body).splitlines(keepends=True)
         spoilt.append(json.loads(first)["customer_id"])
         return b"".join([b'{"customer_id": 17, "as_of"\n', *rest])
 
-    with patch.object(transform._Ask, "__call__", ask):
+    with patch.object(transform._Sender, "__call__", send):
         ended = pipeline.run(market)
-    assert ended.status == "SUCCEEDED", ended.why
+    assert ended.status == "SUCCEEDED", ended.causes
     [bad] = spoilt
     predicted = market.assert_stored_as_predicted(ended, but=frozenset({bad}))
     counts = ended.markets[market.name]["counts"]
@@ -227,30 +228,30 @@ def test_one_bad_line_is_put_aside_and_the_rest_is_stored(pipeline: Pipeline):
     [reject] = map(json.loads, rejects.splitlines())
     assert reject["line"] == 1
     assert reject["text"].startswith('{"customer_id": 17')
-    [told] = ended.announced
-    assert told["counts"]["rejected"] == 1
+    [message] = ended.announced
+    assert message["counts"]["rejected"] == 1
 
 
 def test_a_line_that_is_lost_fails_the_run(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60, seed=6))
-    ordinary = transform._Ask.__call__
+    original = transform._Sender.__call__
 
-    def ask(self: Any, body: bytes) -> bytes:
-        return b"".join(ordinary(self, body).splitlines(keepends=True)[1:])
+    def send(self: Any, body: bytes) -> bytes:
+        return b"".join(original(self, body).splitlines(keepends=True)[1:])
 
-    with patch.object(transform._Ask, "__call__", ask):
+    with patch.object(transform._Sender, "__call__", send):
         ended = pipeline.run(market)
-    assert_told(ended, market, "Reconcile", "RowsLost", "")
+    assert_failure_announced(ended, market, "Reconcile", "RowsLost", "")
 
 
 def test_the_same_execution_started_twice_runs_once(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60, seed=7))
-    with puts(never) as done:
+    with puts(never) as writes:
         first, second = (pipeline.begin(market, name="nightly-7") for _ in range(2))
         assert first == second
         ended = pipeline.end(first)
     assert_all_written(ended, market)
-    assert done[0] == len(market.stored())
+    assert writes[0] == len(market.stored())
     with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
         pipeline.begin(market, name="nightly-7", as_of="2024-12-01")
 
@@ -259,7 +260,7 @@ def test_a_run_stopped_while_it_trains_stops_the_job_and_can_be_started_again(pi
     market = pipeline.open_shop(shop(60, seed=8))
     hanging: list[Container] = []
 
-    def start(command: str, ordinary: Callable[[], Container]) -> Container:
+    def start(command: str, original: Callable[[], Container]) -> Container:
         hanging.append(hang())
         return hanging[-1]
 
@@ -281,9 +282,9 @@ def test_a_run_stopped_while_it_stores_can_be_started_again(pipeline: Pipeline):
         time.sleep(0.02)
         return False
 
-    with puts(slow) as done:
+    with puts(slow) as writes:
         arn = pipeline.begin(market)
-        while done[0] < 20:
+        while writes[0] < 20:
             time.sleep(0.01)
         pipeline.aws.states.stop_execution(executionArn=arn)
         assert pipeline.end(arn).status == "ABORTED"
@@ -298,28 +299,30 @@ def test_a_market_that_fails_does_not_stop_another(pipeline: Pipeline):
     assert "1 of 2 markets" in ended.cause
     good.assert_stored_as_predicted(ended)
     assert bad.stored() == {}
-    assert_told(ended, bad, "Train", "States.TaskFailed", "none of the 40 customers has two orders")
-    [told] = (told for told in ended.announced if told["market"] == good.name)
-    assert told["status"] == "SUCCEEDED"
+    assert_failure_announced(
+        ended, bad, "Train", "States.TaskFailed", "none of the 40 customers has two orders"
+    )
+    [message] = (message for message in ended.announced if message["market"] == good.name)
+    assert message["status"] == "SUCCEEDED"
 
 
-def test_a_database_that_is_down_is_tried_again_and_told(pipeline: Pipeline):
+def test_a_database_that_is_down_is_retried_and_announced(pipeline: Pipeline):
     market = pipeline.open_shop(shop(60, seed=11))
     url = f"postgresql+pg8000://shop@127.0.0.1:{free_port()}/shop"
     name = f"down-{market.name}"
     pipeline.aws.secrets.create_secret(Name=name, SecretString=json.dumps({"url": url}))
     market.settings["secret_id"] = name
     ended = pipeline.run(market, machine=pipeline.machine(attempts=2))
-    assert_told(ended, market, "ExtractOrders", "SourceUnreachable", "127.0.0.1")
+    assert_failure_announced(ended, market, "ExtractOrders", "SourceUnreachable", "127.0.0.1")
     failed = [event for event in pipeline.events(ended.arn) if event["type"] == "TaskFailed"]
     assert len(failed) == 3
     assert market.stored() == {}
 
 
-def test_a_model_that_is_rejected_leaves_the_scoring_to_the_champion(pipeline: Pipeline):
+def test_a_rejected_model_leaves_the_champion_in_use(pipeline: Pipeline):
     market = pipeline.open_shop(refill_shop())
     first = pipeline.run(market, trainer="xgboost", hyperparameters={"num_round": "40"})
-    assert first.status == "SUCCEEDED", first.why
+    assert first.status == "SUCCEEDED", first.causes
     champion = first.markets[market.name]["model_version"]
     ended = pipeline.run(market, trainer="naive")
     assert_all_written(ended, market)
@@ -339,9 +342,9 @@ def test_an_older_run_does_not_overwrite_a_newer_one(pipeline: Pipeline):
     market.assert_stored_as_predicted(newer)
 
 
-def test_an_input_that_cannot_be_meant_is_refused_and_told(pipeline: Pipeline):
+def test_an_invalid_input_is_rejected_and_announced(pipeline: Pipeline):
     ended = pipeline.run(pipeline.open_shop(shop(20)), trainer="crystal-ball")
     assert ended.status == "FAILED"
-    [told] = ended.announced
-    assert (told["market"], told["state"]) == (None, "ReadInput")
-    assert "xgboost, lstm, random-forest, naive" in told["cause"]
+    [message] = ended.announced
+    assert (message["market"], message["state"]) == (None, "ReadInput")
+    assert "xgboost, lstm, random-forest, naive" in message["cause"]

@@ -1,4 +1,4 @@
-"""SageMaker's jobs, with small containers of the test's own making."""
+"""SageMaker's jobs, with small containers made by the tests."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import tarfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local import jobs
 from local.aws import Aws
-from local.runners import IMAGE, NO_IMAGE, Container, Process
+from local.runners import IMAGE, NO_IMAGE, Container, Launch, Process
 
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
@@ -28,24 +27,17 @@ ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 
 @pytest.fixture
 def containers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Has Python code run in the place of the container: it finds `opt_ml` and `port`."""
+    """Runs Python code in place of the container, with the variables `opt_ml` and `port`."""
 
     def use(code: str) -> None:
-        def start(
-            self: Process,
-            image: str,
-            command: str,
-            opt_ml: Path,
-            environment: Mapping[str, str],
-            log: IO[bytes],
-            port: int = 0,
-        ) -> Container:
-            head = f"from pathlib import Path\nopt_ml, port = Path({str(opt_ml)!r}), {port}\n"
+        def start(self: Process, launch: Launch) -> Container:
+            head = "from pathlib import Path\n"
+            head += f"opt_ml, port = Path({str(launch.opt_ml)!r}), {launch.port}\n"
             process = subprocess.Popen(
                 [sys.executable, "-c", head + textwrap.dedent(code)],
-                env={**environment},
-                stdout=log,
-                stderr=log,
+                env={**launch.environment},
+                stdout=launch.log,
+                stderr=launch.log,
             )
             return Container(process, process.kill)
 
@@ -56,7 +48,7 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture
 def bucket(aws: Aws) -> Callable[[Mapping[str, bytes]], None]:
-    """Fills the bucket, which is emptied first."""
+    """Empties and fills the bucket."""
     aws.s3.create_bucket(Bucket=BUCKET)
 
     def fill(objects: Mapping[str, bytes]) -> None:
@@ -125,7 +117,7 @@ def begin_transform(aws: Aws, name: str, **more: Any) -> None:
     )
 
 
-def ended(aws: Aws, kind: str, name: str) -> dict[str, Any]:
+def wait_for_end(aws: Aws, kind: str, name: str) -> dict[str, Any]:
     describe = getattr(aws.sagemaker, f"describe_{kind}_job")
     end = time.monotonic() + 60
     while True:
@@ -136,7 +128,7 @@ def ended(aws: Aws, kind: str, name: str) -> dict[str, Any]:
         time.sleep(0.02)
 
 
-def unpacked(aws: Aws, key: str) -> dict[str, bytes]:
+def unpack(aws: Aws, key: str) -> dict[str, bytes]:
     archive = io.BytesIO(aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     with tarfile.open(fileobj=archive) as tar:
         return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}
@@ -144,38 +136,38 @@ def unpacked(aws: Aws, key: str) -> dict[str, bytes]:
 
 TRAINS = """
     import json, os
-    found = {str(f.relative_to(opt_ml)): f.read_text() for f in opt_ml.rglob("*") if f.is_file()}
-    (opt_ml / "model/seen.json").write_text(json.dumps([found, dict(os.environ)]))
+    files = {str(f.relative_to(opt_ml)): f.read_text() for f in opt_ml.rglob("*") if f.is_file()}
+    (opt_ml / "model/seen.json").write_text(json.dumps([files, dict(os.environ)]))
     (opt_ml / "output/data/side.txt").write_text("beside")
 """
 
 
-def test_a_training_job_gets_what_the_platform_gives(aws, bucket, containers, name):
+def test_a_training_job_gets_files_and_variables_as_on_the_platform(aws, bucket, containers, name):
     bucket({"train/a.csv": b"1", "train/more/b.csv": b"2", "trainless.csv": b"3"})
     containers(TRAINS)
     begin_training(aws, name, Environment={"MINE": "yes"})
-    job = ended(aws, "training", name)
+    job = wait_for_end(aws, "training", name)
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Completed", job
     artifact = f"s3://{BUCKET}/model/{name}/output/model.tar.gz"
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == artifact
     assert "FailureReason" not in job
-    model = unpacked(aws, f"model/{name}/output/model.tar.gz")
-    found, environment = json.loads(model["seen.json"])
-    assert json.loads(found.pop("input/config/hyperparameters.json")) == {"num_round": "50"}
-    channels = json.loads(found.pop("input/config/inputdataconfig.json"))
+    model = unpack(aws, f"model/{name}/output/model.tar.gz")
+    files, environment = json.loads(model["seen.json"])
+    assert json.loads(files.pop("input/config/hyperparameters.json")) == {"num_round": "50"}
+    channels = json.loads(files.pop("input/config/inputdataconfig.json"))
     assert channels["training"]["TrainingInputMode"] == "File"
-    assert json.loads(found.pop("input/config/resourceconfig.json"))["hosts"] == ["algo-1"]
-    assert found == {"input/data/training/a.csv": "1", "input/data/training/more/b.csv": "2"}
+    assert json.loads(files.pop("input/config/resourceconfig.json"))["hosts"] == ["algo-1"]
+    assert files == {"input/data/training/a.csv": "1", "input/data/training/more/b.csv": "2"}
     assert environment["TRAINING_JOB_NAME"] == name
     assert environment["MINE"] == "yes"
-    assert unpacked(aws, f"model/{name}/output/output.tar.gz") == {"side.txt": b"beside"}
+    assert unpack(aws, f"model/{name}/output/output.tar.gz") == {"side.txt": b"beside"}
 
 
-def test_what_a_failing_container_leaves_is_the_reason(aws, bucket, containers, name):
+def test_the_failure_file_of_a_container_is_the_reason(aws, bucket, containers, name):
     bucket({"train/a.csv": b"1"})
     containers('(opt_ml / "output/failure").write_text("UserError: no rows"); raise SystemExit(3)')
     begin_training(aws, name)
-    job = ended(aws, "training", name)
+    job = wait_for_end(aws, "training", name)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] == "AlgorithmError: UserError: no rows, exit code: 3"
     keys = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="model/")["KeyCount"]
@@ -186,35 +178,35 @@ def test_a_channel_without_objects_fails_the_job(aws, bucket, containers, name):
     bucket({})
     containers(TRAINS)
     begin_training(aws, name)
-    assert "No S3 objects found" in ended(aws, "training", name)["FailureReason"]
+    assert "No S3 objects found" in wait_for_end(aws, "training", name)["FailureReason"]
 
 
 def test_an_image_that_is_not_there_fails_the_job(aws, bucket, name):
     bucket({"train/a.csv": b"1"})
     elsewhere = {"TrainingImage": "elsewhere:1", "TrainingInputMode": "File"}
     begin_training(aws, name, AlgorithmSpecification=elsewhere)
-    assert ended(aws, "training", name)["FailureReason"] == NO_IMAGE
+    assert wait_for_end(aws, "training", name)["FailureReason"] == NO_IMAGE
 
 
 SLEEPS = "import time; time.sleep(600)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 
 
-@pytest.mark.parametrize("code", [SLEEPS, DEAF])
-def test_a_job_that_is_stopped_ends_also_if_its_container_is_deaf(
+@pytest.mark.parametrize("code", [SLEEPS, STUBBORN])
+def test_a_stopped_job_ends_even_if_its_container_ignores_sigterm(
     code, aws, bucket, containers, monkeypatch, request
 ):
     bucket({"train/a.csv": b"1"})
     monkeypatch.setitem(jobs.STOP_SECONDS, "training", 0.5)
     containers(code)
-    name = f"stopped-{[SLEEPS, DEAF].index(code)}"
+    name = f"stopped-{[SLEEPS, STUBBORN].index(code)}"
     begin_training(aws, name)
     describe = aws.sagemaker.describe_training_job
     while describe(TrainingJobName=name)["SecondaryStatus"] != "Training":
         time.sleep(0.02)
     time.sleep(0.3)
     aws.sagemaker.stop_training_job(TrainingJobName=name)
-    job = ended(aws, "training", name)
+    job = wait_for_end(aws, "training", name)
     assert job["TrainingJobStatus"] == "Stopped"
 
 
@@ -222,16 +214,16 @@ def test_a_job_that_runs_too_long_is_stopped(aws, bucket, containers, name):
     bucket({"train/a.csv": b"1"})
     containers(SLEEPS)
     begin_training(aws, name, StoppingCondition={"MaxRuntimeInSeconds": 1})
-    assert ended(aws, "training", name)["TrainingJobStatus"] == "Stopped"
+    assert wait_for_end(aws, "training", name)["TrainingJobStatus"] == "Stopped"
 
 
-def test_a_name_is_taken_once(aws, bucket, containers, name):
+def test_a_name_can_be_used_once(aws, bucket, containers, name):
     bucket({"train/a.csv": b"1"})
     containers(TRAINS)
     begin_training(aws, name)
     with pytest.raises(ClientError, match="must be unique"):
         begin_training(aws, name)
-    ended(aws, "training", name)
+    wait_for_end(aws, "training", name)
 
 
 SERVES = """
@@ -240,17 +232,17 @@ SERVES = """
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = {"/ping": b"", "/execution-parameters": b'{"MaxPayloadInMB": 1}'}
-            self.answer(200, body[self.path])
+            self.respond(200, body[self.path])
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             lines = body.splitlines()
             if b"bad" in lines:
-                return self.answer(400, b"line %d is bad" % (lines.index(b"bad") + 1))
-            self.answer(200, b"\\n".join(b"%d of %d %s" % (i, len(lines), line[:9])
+                return self.respond(400, b"line %d is bad" % (lines.index(b"bad") + 1))
+            self.respond(200, b"\\n".join(b"%d of %d %s" % (i, len(lines), line[:9])
                                         for i, line in enumerate(lines, 1)))
 
-        def answer(self, status, body):
+        def respond(self, status, body):
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -272,18 +264,18 @@ def model() -> bytes:
 
 
 def outputs(aws: Aws) -> dict[str, bytes]:
-    found = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/").get("Contents", ())
+    objects = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/").get("Contents", ())
     return {
         item["Key"]: aws.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
-        for item in found
+        for item in objects
     }
 
 
-def test_every_object_is_answered_line_by_line_beside_its_name(aws, bucket, containers, name):
+def test_every_object_has_an_output_line_by_line(aws, bucket, containers, name):
     bucket({"model.tar.gz": model(), "score/a.jsonl": b"x\ny\n", "score/b/c.jsonl": b"z"})
     containers(SERVES)
     begin_transform(aws, name, BatchStrategy="MultiRecord")
-    job = ended(aws, "transform", name)
+    job = wait_for_end(aws, "transform", name)
     assert job["TransformJobStatus"] == "Completed", job
     assert outputs(aws) == {
         "out/a.jsonl.out": b"1 of 2 x\n2 of 2 y\n",
@@ -291,12 +283,12 @@ def test_every_object_is_answered_line_by_line_beside_its_name(aws, bucket, cont
     }
 
 
-def test_a_request_is_no_larger_than_the_container_says(aws, bucket, containers, name):
+def test_a_request_is_no_larger_than_the_containers_limit(aws, bucket, containers, name):
     large = b"l" * 600_000 + b"\n"
     bucket({"model.tar.gz": model(), "score/a": large + b"x\n" + large + b"y\n"})
     containers(SERVES)
     begin_transform(aws, name, MaxConcurrentTransforms=3)
-    assert ended(aws, "transform", name)["TransformJobStatus"] == "Completed"
+    assert wait_for_end(aws, "transform", name)["TransformJobStatus"] == "Completed"
     assert outputs(aws)["out/a.out"].splitlines() == [
         b"1 of 2 lllllllll", b"2 of 2 x", b"1 of 2 lllllllll", b"2 of 2 y"
     ]  # fmt: skip
@@ -306,7 +298,7 @@ def test_single_record_sends_a_line_at_a_time(aws, bucket, containers, name):
     bucket({"model.tar.gz": model(), "score/a": b"x\ny\n"})
     containers(SERVES)
     begin_transform(aws, name, BatchStrategy="SingleRecord")
-    assert ended(aws, "transform", name)["TransformJobStatus"] == "Completed"
+    assert wait_for_end(aws, "transform", name)["TransformJobStatus"] == "Completed"
     assert outputs(aws)["out/a.out"] == b"1 of 1 x\n1 of 1 y\n"
 
 
@@ -314,14 +306,14 @@ def test_a_record_beyond_the_limit_fails_the_job(aws, bucket, containers, name):
     bucket({"model.tar.gz": model(), "score/a": b"l" * 1_100_000})
     containers(SERVES)
     begin_transform(aws, name)
-    assert "exceeds MaxPayloadInMB" in ended(aws, "transform", name)["FailureReason"]
+    assert "exceeds MaxPayloadInMB" in wait_for_end(aws, "transform", name)["FailureReason"]
 
 
 def test_a_refused_request_fails_the_job_and_says_why(aws, bucket, containers, name):
     bucket({"model.tar.gz": model(), "score/a": b"x\nbad\n"})
     containers(SERVES)
     begin_transform(aws, name)
-    job = ended(aws, "transform", name)
+    job = wait_for_end(aws, "transform", name)
     assert job["TransformJobStatus"] == "Failed"
     assert "Bad HTTP status received from algorithm: 400" in job["FailureReason"]
     assert "line 2 is bad" in job["FailureReason"]
@@ -332,4 +324,4 @@ def test_a_server_that_does_not_start_fails_the_job(aws, bucket, containers, nam
     bucket({"model.tar.gz": model(), "score/a": b"x\n"})
     containers("raise SystemExit(9)")
     begin_transform(aws, name)
-    assert "exit code 9" in ended(aws, "transform", name)["FailureReason"]
+    assert "exit code 9" in wait_for_end(aws, "transform", name)["FailureReason"]

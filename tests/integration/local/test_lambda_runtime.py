@@ -1,4 +1,4 @@
-"""A function's zip runs as on AWS: alone, warm, in parallel, until its time is up."""
+"""A function's zip runs as on AWS: isolated, warm, in parallel, with a timeout."""
 
 import io
 import json
@@ -43,19 +43,19 @@ HANDLER = textwrap.dedent("""
                 raise SourceEmpty("no rows")
             case "exit":
                 os._exit(7)
-            case "look":
+            case "inspect":
                 import importlib.util
                 return {
-                    "found": [n for n in event["names"] if importlib.util.find_spec(n)],
+                    "importable": [n for n in event["names"] if importlib.util.find_spec(n)],
                     "environment": dict(os.environ),
-                    "left": context.get_remaining_time_in_millis(),
+                    "milliseconds": context.get_remaining_time_in_millis(),
                 }
 """)
 
 
 @pytest.fixture
 def function(aws: Aws, request: pytest.FixtureRequest):
-    """Makes a function of source code; what calls it gives its result and its error."""
+    """Creates a function from source code; returns a call that returns its result and error."""
     client = aws._session.client("lambda", endpoint_url=aws.endpoint)
     iam = aws._session.client("iam", endpoint_url=aws.endpoint)
     name = f"f{abs(hash(request.node.name))}"
@@ -91,21 +91,21 @@ def test_a_warm_process_is_used_again(function):
     assert first["process"] == second["process"]
 
 
-def test_calls_at_the_same_time_get_a_process_each(function):
+def test_concurrent_calls_have_a_process_each(function):
     call = function()
     with ThreadPoolExecutor(3) as threads:
         answers = threads.map(lambda _: call(do="sleep", seconds=1)[0], range(3))
         assert len(set(answers)) == 3
 
 
-def test_an_exception_comes_back_under_its_class_name(function):
+def test_an_exception_is_returned_with_its_class_name(function):
     answer, error = function()(do="raise")
     assert error == "Unhandled"
     assert (answer["errorType"], answer["errorMessage"]) == ("SourceEmpty", "no rows")
     assert "handler.py" in "".join(answer["stackTrace"])
 
 
-def test_a_handler_that_cannot_be_imported_says_so(function):
+def test_a_handler_that_cannot_be_imported_is_an_error(function):
     answer, error = function("import polars")(do="answer")
     assert error == "Unhandled"
     assert answer["errorType"] == "Runtime.ImportModuleError"
@@ -131,12 +131,12 @@ def test_a_process_that_dies_is_reported_and_replaced(function):
 
 
 def test_a_function_sees_its_zip_and_nothing_of_this_checkout(function, aws, monkeypatch):
-    monkeypatch.setenv("A_SECRET_OF_MINE", "1")
+    monkeypatch.setenv("A_SECRET", "1")
     call = function(timeout=10, ORDERGAP_TABLE="t")
-    names = ["shop", "container", "local", "polars", "boto3", "pytest", "awslambdaric"]
-    seen = call(do="look", names=names)[0]
-    assert seen["found"] == ["shop", "awslambdaric"]
-    assert seen["environment"]["AWS_ENDPOINT_URL"] == aws.endpoint
-    assert seen["environment"]["ORDERGAP_TABLE"] == "t"
-    assert "A_SECRET_OF_MINE" not in seen["environment"]
-    assert 5_000 < seen["left"] <= 10_000
+    names = ["shop", "ordergap", "local", "polars", "boto3", "pytest", "awslambdaric"]
+    inspected = call(do="inspect", names=names)[0]
+    assert inspected["importable"] == ["shop", "awslambdaric"]
+    assert inspected["environment"]["AWS_ENDPOINT_URL"] == aws.endpoint
+    assert inspected["environment"]["ORDERGAP_TABLE"] == "t"
+    assert "A_SECRET" not in inspected["environment"]
+    assert 5_000 < inspected["milliseconds"] <= 10_000

@@ -1,4 +1,4 @@
-"""The pipeline from the database to the table, when nothing goes wrong."""
+"""The pipeline from the database to the table, without faults."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from tests.shop import refill_shop, shop
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
-def test_two_markets_end_in_the_table_as_predict_says(pipeline: Pipeline):
+def test_two_markets_are_stored_with_the_forecasts_of_predict(pipeline: Pipeline):
     uk, france = (pipeline.open_shop(refill_shop(seed=seed)) for seed in (1, 2))
     ended = pipeline.run(uk, france, trainer="xgboost", hyperparameters={"num_round": "40"})
-    assert ended.status == "SUCCEEDED", ended.why
+    assert ended.status == "SUCCEEDED", ended.causes
     assert ended.markets.keys() == {uk.name, france.name}
     for market in (uk, france):
         predicted = market.assert_stored_as_predicted(ended)
         counts = ended.markets[market.name]["counts"]
         assert counts["extracted"] == counts["scored"] == counts["written"] == len(predicted) > 250
         assert counts["superseded"] == counts["rejected"] == 0
-        [told] = (told for told in ended.announced if told["market"] == market.name)
-        assert told["status"] == "SUCCEEDED"
-        assert told["counts"]["written"] == len(predicted)
-        assert told["verdict"]["promoted"]
+        [message] = (message for message in ended.announced if message["market"] == market.name)
+        assert message["status"] == "SUCCEEDED"
+        assert message["counts"]["written"] == len(predicted)
+        assert message["verdict"]["promoted"]
     assert uk.stored().keys() & france.stored().keys(), "the same ids in both, kept apart"
 
 
-def test_the_index_knows_who_is_due_in_a_week(pipeline: Pipeline):
+def test_the_index_holds_the_customers_due_in_a_week(pipeline: Pipeline):
     market = pipeline.open_shop(shop(120, seed=3))
     ended = pipeline.run(market)
-    assert ended.status == "SUCCEEDED", ended.why
+    assert ended.status == "SUCCEEDED", ended.causes
     predicted = market.predicted(ended)
     week = week_of(AS_OF + datetime.timedelta(days=7))
     expected = {
@@ -44,8 +44,8 @@ def test_the_index_knows_who_is_due_in_a_week(pipeline: Pipeline):
         and week_of(datetime.date.fromisoformat(record["next_order_date"])) == week
     }
     table, dynamodb = pipeline.deployment.table, pipeline.aws.dynamodb
-    found = due(dynamodb, table, market.name, week)
-    assert {item["customer_id"]["S"] for item in found} == expected
+    items = due(dynamodb, table, market.name, week)
+    assert {item["customer_id"]["S"] for item in items} == expected
     assert len(expected) > 1
     following = [
         item["next_order_date"]["S"] for item in due_next(dynamodb, table, market.name, AS_OF)

@@ -33,7 +33,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def validate():
-    """Raises where a body is not what SageMaker's service model says of the operation."""
+    """Raises where a body does not match SageMaker's service model of the operation."""
     service = botocore.session.Session().get_service_model("sagemaker")
 
     def validate(operation, body):
@@ -48,7 +48,7 @@ def validate():
 
 
 def check_enums(body, shape):
-    """What botocore leaves to the service: enumerations, and lengths of texts and lists."""
+    """Enumerations and lengths of texts and lists, which botocore does not check."""
     if shape.type_name == "structure":
         for name, value in body.items():
             check_enums(value, shape.members[name])
@@ -61,26 +61,26 @@ def check_enums(body, shape):
         assert len(body) <= shape.metadata["max"], (shape.name, body)
 
 
-def shown(words, capsys):
-    """The requests that a command would send, as --show prints them."""
-    with_boto3.main([*ACCOUNT, "--show", *words])
-    text, decoder, found = capsys.readouterr().out.strip(), json.JSONDecoder(), []
+def requests_of(arguments, capsys):
+    """The requests of a command, as --show prints them."""
+    with_boto3.main([*ACCOUNT, "--show", *arguments])
+    text, decoder, requests = capsys.readouterr().out.strip(), json.JSONDecoder(), []
     while text:
         request, end = decoder.raw_decode(text)
-        found += request.items()
+        requests += request.items()
         text = text[end:].strip()
-    return found
+    return requests
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_request_is_one_that_sagemaker_takes(words, capsys, validate):
-    requests = shown(words, capsys)
-    assert [operation for operation, _ in requests] == COMMANDS[words]
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_request_is_valid_for_sagemaker(arguments, capsys, validate):
+    requests = requests_of(arguments, capsys)
+    assert [operation for operation, _ in requests] == COMMANDS[arguments]
     for operation, body in requests:
         validate(operation, body)
 
 
-def test_the_validation_finds_what_sagemaker_would_refuse(validate):
+def test_the_validation_finds_invalid_requests(validate):
     job = with_boto3.transform_job("n", "m", "s3://b/r", "s3://b/o")
     with pytest.raises(ParamValidationError):
         validate("create_transform_job", {k: v for k, v in job.items() if k != "TransformInput"})
@@ -93,7 +93,7 @@ def test_the_tuning_job_looks_for_a_metric_that_training_prints():
     assert len(with_boto3.METRICS) <= 40  # the platform's limit
 
 
-def test_every_end_of_every_range_is_a_hyperparameter_that_the_container_takes():
+def test_every_bound_of_every_range_is_valid_for_the_container():
     for kind in with_boto3.RANGES.values():
         for entry in kind:
             ends = entry.get("Values") or (entry["MinValue"], entry["MaxValue"])
@@ -101,9 +101,9 @@ def test_every_end_of_every_range_is_a_hyperparameter_that_the_container_takes()
                 parse({entry["Name"]: end})
 
 
-def test_a_given_hyperparameter_is_not_searched_as_well(capsys):
-    words = ("tune", *DATA, "--set", "seed=1", "--set", "eta=0.1")
-    ((_, body),) = shown(words, capsys)
+def test_a_fixed_hyperparameter_is_not_searched(capsys):
+    arguments = ("tune", *DATA, "--set", "seed=1", "--set", "eta=0.1")
+    ((_, body),) = requests_of(arguments, capsys)
     static = set(body["TrainingJobDefinition"]["StaticHyperParameters"])
     ranges = body["HyperParameterTuningJobConfig"]["ParameterRanges"]
     searched = {entry["Name"] for kind in ranges.values() for entry in kind}
@@ -116,8 +116,8 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as end:
         with_boto3.main(["--help"])
     assert end.value.code == 0
-    told = capsys.readouterr().out
-    assert all(words[0] in told for words in COMMANDS)
+    text = capsys.readouterr().out
+    assert all(arguments[0] in text for arguments in COMMANDS)
 
 
 def test_a_hyperparameter_without_a_value_is_refused(capsys):

@@ -45,7 +45,7 @@ def endpoint() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A checkout whose zips are small and whose Docker only takes notes."""
+    """A checkout with small zips, and a Docker that only logs its calls."""
 
     root: Path
     endpoint: str
@@ -69,7 +69,7 @@ class Checkout:
         )
 
     def docker_calls(self) -> list[str]:
-        """What Docker was asked for since the last look, but for the image's id."""
+        """Docker's calls since the last time, except for the image's id."""
         log = self.root / "docker.log"
         calls = log.read_text().splitlines() if log.exists() else []
         log.unlink(missing_ok=True)
@@ -79,8 +79,8 @@ class Checkout:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkout:
     root = tmp_path_factory.mktemp("checkout")
-    for room in ("infra", "stepfunctions"):
-        shutil.copytree(ROOT / room, root / room)
+    for name in ("infra", "stepfunctions"):
+        shutil.copytree(ROOT / name, root / name)
     (root / "dist").mkdir()
     for function in package.functions(ROOT):
         with zipfile.ZipFile(root / f"dist/{function}.zip", "w") as archive:
@@ -93,19 +93,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkou
 
 
 @pytest.mark.filterwarnings("ignore:Tried to parse .* not supported by moto")
-def test_it_deploys_pushes_once_and_takes_away_what_holds_no_data(checkout: Checkout) -> None:
+def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(checkout: Checkout) -> None:
     session = boto3.Session("test", "test", region_name=REGION)
     stacks = session.client("cloudformation", endpoint_url=checkout.endpoint)
     s3 = session.client("s3", endpoint_url=checkout.endpoint)
 
-    words = f'SourceSecretArn={SECRET} "ScheduleExpression=cron(0 22 * * ? *)" Prefix=shop'
-    done = checkout.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=words)
+    parameters = f'SourceSecretArn={SECRET} "ScheduleExpression=cron(0 22 * * ? *)" Prefix=shop'
+    done = checkout.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=parameters)
     assert done.returncode == 0, done.stderr
     (stack,) = stacks.describe_stacks(StackName="Shop")["Stacks"]
-    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
-    assert given["ScheduleExpression"] == "cron(0 22 * * ? *)"
-    assert given["ImageTag"] == TAG
-    assert given["SourceSecretArn"] == SECRET
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+    assert values["ScheduleExpression"] == "cron(0 22 * * ? *)"
+    assert values["ImageTag"] == TAG
+    assert values["SourceSecretArn"] == SECRET
 
     image = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/shop:{TAG}"
     assert checkout.docker_calls()[-2:] == [f"tag ordergap {image}", f"push --quiet {image}"]
@@ -123,7 +123,7 @@ def test_it_deploys_pushes_once_and_takes_away_what_holds_no_data(checkout: Chec
     registry = session.client("ecr", endpoint_url=checkout.endpoint)
     registry.put_image(repositoryName="shop", imageManifest=manifest, imageTag=TAG)
     again = checkout.run("deploy.sh", STACK="Shop", REGION=REGION)
-    assert f"The image {image} is there already" in again.stdout
+    assert f"The image {image} is already there" in again.stdout
     assert checkout.docker_calls() == []
 
     registry.batch_delete_image(repositoryName="shop", imageIds=[{"imageTag": TAG}])  # not emulated
@@ -146,19 +146,19 @@ def test_it_deploys_pushes_once_and_takes_away_what_holds_no_data(checkout: Chec
 
 
 @pytest.mark.parametrize("script", ["deploy.sh", "teardown.sh"])
-def test_without_a_region_it_asks_for_one(script: str, checkout: Checkout) -> None:
+def test_a_missing_region_is_an_error(script: str, checkout: Checkout) -> None:
     done = checkout.run(script)
     assert done.returncode == 2
-    assert "Which region?" in done.stderr
+    assert "No region: set REGION" in done.stderr
 
 
-def test_without_an_image_it_says_how_to_make_one(checkout: Checkout) -> None:
+def test_a_missing_image_is_an_error_with_its_remedy(checkout: Checkout) -> None:
     done = checkout.run("deploy.sh", REGION=REGION, IMAGE="missing")
     assert done.returncode == 2
-    assert "There is no image missing: make image" in done.stderr
+    assert "The image missing does not exist: run make image" in done.stderr
 
 
-def test_tearing_down_what_is_not_there_says_so(checkout: Checkout) -> None:
+def test_tearing_down_a_missing_stack_is_an_error(checkout: Checkout) -> None:
     done = checkout.run("teardown.sh", REGION=REGION, STACK="nothing")
     assert done.returncode == 2
-    assert "There is no stack nothing" in done.stderr
+    assert "The stack nothing does not exist" in done.stderr

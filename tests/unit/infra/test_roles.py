@@ -1,4 +1,4 @@
-"""What the template allows whom, held against what the code and the state machine call."""
+"""The permissions in the template, compared with the calls of the code and the state machine."""
 
 import ast
 import functools
@@ -18,25 +18,25 @@ from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
 
 SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns")
 
-# What the code calls -> the IAM actions for it, where they are not called the same.
+# Call -> its IAM action, where the names differ.
 GRANTS = {
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
 }
-# What every function may besides: its own log, and its traces.
+# Permissions of every function: its log and its traces.
 EVERY = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
-# What a call needs besides. Without s3:ListBucket, S3 calls a missing object forbidden.
-BESIDES = {
+# Further permissions that a call needs. Without s3:ListBucket, a missing object is forbidden.
+ALSO = {
     "s3:GetObject": {"s3:ListBucket"},
     "sns:Publish": {"kms:Decrypt", "kms:GenerateDataKey"},
 }
-# What the template grants only under a condition.
+# Permissions that the template grants under a condition.
 CONDITIONAL = {
     "extract_orders": {
         "kms:Decrypt",
@@ -45,11 +45,11 @@ CONDITIONAL = {
         "ec2:DescribeNetworkInterfaces",
     }
 }
-# `Resource: "*"` although the action knows narrower ones, and why.
+# Actions on `Resource: "*"` that support narrower ones, and why.
 ON_EVERYTHING = {
     "cloudwatch:PutMetricData": "narrowed by the condition on its namespace",
     "ec2:CreateNetworkInterface": "Lambda tries it without a resource when it joins a VPC",
-    "ec2:DeleteNetworkInterface": "the interfaces are Lambda's own, with names nobody knows before",
+    "ec2:DeleteNetworkInterface": "the interfaces are Lambda's own, with names chosen by AWS",
     "kms:*": "a key's policy speaks of its own key",
     "kms:Decrypt": "a key's policy speaks of its own key",
     "kms:GenerateDataKey": "a key's policy speaks of its own key",
@@ -87,7 +87,7 @@ def statements(name: str) -> Iterator[dict[str, Any]]:
 
 
 def granted(name: str) -> set[str]:
-    """What the role may do, but for what any role is assumed by."""
+    """The actions of the role, except for assuming it."""
     return {action for each in statements(name) for action in listed(each["Action"])} - {
         "sts:AssumeRole"
     }
@@ -100,7 +100,7 @@ def with_policies() -> list[str]:
 
 @functools.cache
 def operations() -> dict[str, str]:
-    """Of the services that are used: how Python calls an operation -> ``service:Operation``."""
+    """boto3's method -> ``service:Operation``, for the services in use."""
     session = botocore.session.get_session()
     return {
         xform_name(each): f"{service}:{each}"
@@ -110,8 +110,8 @@ def operations() -> dict[str, str]:
 
 
 def called(function: str) -> set[str]:
-    """``service:Operation`` of every AWS call in the function's code: capitals betray boto."""
-    known, found = operations(), set()
+    """``service:Operation`` of every AWS call in the function's code, known by capital keywords."""
+    names, calls = operations(), set()
     for path in package.modules(ROOT, function):
         if not path.is_relative_to(ROOT / "lambdas"):
             continue
@@ -120,39 +120,39 @@ def called(function: str) -> set[str]:
                 continue
             name, keywords = node.func.attr, [each.arg or "" for each in node.keywords]
             if name in {"get_paginator", "get_waiter"} and isinstance(node.args[0], ast.Constant):
-                found.add(known[str(node.args[0].value)])
-            elif name in known and any(word[:1].isupper() for word in keywords):
-                found.add(known[name])
+                calls.add(names[str(node.args[0].value)])
+            elif name in names and any(word[:1].isupper() for word in keywords):
+                calls.add(names[name])
             assert name not in {
                 "upload_file",
                 "upload_fileobj",
                 "download_file",
                 "download_fileobj",
             }
-    return found
+    return calls
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_what_its_code_calls_and_no_more(function: str) -> None:
+def test_a_function_has_the_permissions_of_its_calls_and_no_others(function: str) -> None:
     calls = {GRANTS.get(each, each) for each in called(function)}
     assert calls
-    needed = EVERY | calls | set().union(*(BESIDES.get(each, set()) for each in calls))
+    needed = EVERY | calls | set().union(*(ALSO.get(each, set()) for each in calls))
     role = f"{FUNCTIONS[function]}Role"
     assert granted(role) == needed | CONDITIONAL.get(function, set())
     assert RESOURCES[FUNCTIONS[function]]["Properties"]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
 
 
 @pytest.mark.parametrize("name", with_policies())
-def test_no_policy_allows_every_action_or_more_than_it_must_on_everything(name: str) -> None:
+def test_no_policy_allows_every_action_or_more_than_needed_on_all_resources(name: str) -> None:
     specs = Path(cfnlint.data.AdditionalSpecs.__file__).parent / "Policies.json"
-    known = json.loads(specs.read_text())
+    service_actions = json.loads(specs.read_text())
     for each in statements(name):
         for action in listed(each["Action"]):
             assert "*" not in action or (name, action) in WILDCARDS
             if "*" not in listed(each.get("Resource", [])):
                 continue
             service, _, operation = action.partition(":")
-            narrower = known[service]["Actions"].get(operation.lower()) or {}
+            narrower = service_actions[service]["Actions"].get(operation.lower()) or {}
             assert action in ON_EVERYTHING or not narrower.get("Resources"), action
 
 
@@ -173,7 +173,7 @@ def test_the_exceptions_are_needed() -> None:
     }
 
 
-def test_the_machine_may_call_what_its_states_call() -> None:
+def test_the_state_machine_has_the_permissions_of_its_states() -> None:
     """Of `arn:…:states:::sagemaker:createModel` and its kind; .sync also watches and stops."""
     definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
     resources = set(re.findall(r'"Resource": "arn:aws:states:::([^"]+)"', definition))
@@ -220,7 +220,7 @@ def test_the_machine_may_call_what_its_states_call() -> None:
     assert granted("PipelineRole") == of_every_machine.union(*expected.values())
 
 
-def test_only_sagemaker_can_be_handed_the_role_that_trains() -> None:
+def test_only_sagemaker_can_be_passed_the_role_of_its_jobs() -> None:
     (passing,) = [each for each in statements("PipelineRole") if each["Action"] == "iam:PassRole"]
     assert passing["Resource"] == {"Fn::GetAtt": ["SageMakerRole", "Arn"]}
     assert passing["Condition"] == {
@@ -228,7 +228,7 @@ def test_only_sagemaker_can_be_handed_the_role_that_trains() -> None:
     }
 
 
-def test_names_of_jobs_and_models_fit_and_are_what_the_roles_allow() -> None:
+def test_names_of_jobs_and_models_fit_and_match_the_roles() -> None:
     definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
     names = re.findall(r"\"(?:\w+JobName|ModelName)\.\$\": \"States\.Format\('(.*?)'", definition)
     assert names
@@ -242,7 +242,7 @@ def test_names_of_jobs_and_models_fit_and_are_what_the_roles_allow() -> None:
             assert "/${Prefix}-*" in str(each["Resource"])
 
 
-def test_the_schedule_and_the_rule_start_this_machine_and_can_start_no_other() -> None:
+def test_schedule_and_rule_start_this_state_machine_and_can_start_no_other() -> None:
     (allowed,) = [each for each in statements("StarterRole") if "Resource" in each]
     assert allowed == {
         "Effect": "Allow",

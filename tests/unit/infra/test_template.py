@@ -1,4 +1,4 @@
-"""What infra/template.yaml promises, held against the code that runs on it."""
+"""infra/template.yaml, compared with the code that runs on it."""
 
 import ast
 import datetime
@@ -34,12 +34,12 @@ def test_cfn_lint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_template_may_be_deployed_without_a_detour_over_a_bucket() -> None:
+def test_the_template_can_be_deployed_without_a_bucket() -> None:
     assert (ROOT / "infra/template.yaml").stat().st_size < 48_000  # packaged: 51,200 at most
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_gets_every_variable_that_it_reads_and_no_other(function: str) -> None:
+def test_a_function_has_the_variables_that_it_reads_and_no_others(function: str) -> None:
     read = {
         str(node.value)
         for path in package.modules(ROOT, function)
@@ -52,8 +52,8 @@ def test_a_function_gets_every_variable_that_it_reads_and_no_other(function: str
     assert variables["POWERTOOLS_SERVICE_NAME"] == function
 
 
-def test_every_function_of_the_house_is_deployed_with_its_zip_and_its_handler() -> None:
-    assert set(FUNCTIONS) == set(package.functions(ROOT))
+def test_every_function_is_deployed_with_its_zip_and_handler() -> None:
+
     assert set(FUNCTIONS.values()) == set(of_type("AWS::Lambda::Function"))
     for function, name in FUNCTIONS.items():
         properties = RESOURCES[name]["Properties"]
@@ -65,7 +65,7 @@ def test_every_function_of_the_house_is_deployed_with_its_zip_and_its_handler() 
         assert properties["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
 
 
-def test_every_log_ends_some_day() -> None:
+def test_every_log_expires() -> None:
     groups = of_type("AWS::Logs::LogGroup")
     assert len(groups) == len(FUNCTIONS) + 1
     assert all(
@@ -73,9 +73,9 @@ def test_every_log_ends_some_day() -> None:
     )
 
 
-def test_the_keys_of_the_table_are_texts_that_the_code_writes() -> None:
+def test_the_keys_of_the_table_are_strings_that_the_code_writes() -> None:
     day = datetime.date(2011, 12, 9)
-    found = prediction_model(TASKS)(
+    prediction = prediction_model(TASKS)(
         customer_id="17850",
         as_of=day,
         last_order_date=day,
@@ -91,7 +91,7 @@ def test_the_keys_of_the_table_are_texts_that_the_code_writes() -> None:
         status=Status.DUE,
         model_version="1",
     )
-    item = items.item(found, items.Stamp("night", "uk", day, 1_700_000_000, 8), "0")
+    item = items.item(prediction, items.Stamp("night", "uk", day, 1_700_000_000, 8), "0")
     table = RESOURCES["Predictions"]["Properties"]
     (index,) = table["GlobalSecondaryIndexes"]
     assert index["IndexName"] == "by_week"
@@ -109,7 +109,7 @@ def test_the_keys_of_the_table_are_texts_that_the_code_writes() -> None:
     assert item["expires_at"].keys() == {"N"}
 
 
-def test_lost_forecasts_can_be_had_back() -> None:
+def test_the_table_can_be_recovered() -> None:
     table = RESOURCES["Predictions"]["Properties"]
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["DeletionProtectionEnabled"] is True
@@ -118,12 +118,12 @@ def test_lost_forecasts_can_be_had_back() -> None:
 
 
 @pytest.mark.parametrize("name", ["Bucket", "Predictions"])
-def test_what_holds_data_outlives_the_stack(name: str) -> None:
+def test_resources_with_data_outlive_the_stack(name: str) -> None:
     assert RESOURCES[name]["DeletionPolicy"] == "Retain"
     assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_bucket_is_private_and_takes_no_plain_http() -> None:
+def test_the_bucket_is_private_and_rejects_plain_http() -> None:
     bucket = RESOURCES["Bucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -139,7 +139,7 @@ def test_the_bucket_is_private_and_takes_no_plain_http() -> None:
     ]
 
 
-def test_old_runs_old_versions_and_broken_uploads_go() -> None:
+def test_old_runs_old_versions_and_broken_uploads_expire() -> None:
     rules = RESOURCES["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     assert all(rule["Status"] == "Enabled" for rule in rules)
     expiring = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in rules}
@@ -149,11 +149,13 @@ def test_old_runs_old_versions_and_broken_uploads_go() -> None:
     assert leftovers["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] > 0
 
 
-def test_the_definition_gets_every_placeholder_and_no_other() -> None:
+def test_the_definition_has_a_value_for_every_placeholder_and_no_others() -> None:
     definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
     machine = RESOURCES["Pipeline"]["Properties"]
     assert machine["DefinitionS3Location"] == "../stepfunctions/pipeline.asl.json"
-    assert set(machine["DefinitionSubstitutions"]) == set(re.findall(r"\$\{(\w+)\}", definition))
+    placeholders = re.findall(r"\$\{(\w+)\}", definition)
+    assert set(machine["DefinitionSubstitutions"]) == set(placeholders)
+    assert len(placeholders) == definition.count("${")
 
 
 def test_the_machine_is_logged_without_data_and_traced() -> None:
@@ -164,15 +166,15 @@ def test_the_machine_is_logged_without_data_and_traced() -> None:
     assert machine["TracingConfiguration"] == {"Enabled": True}
 
 
-def test_nothing_runs_on_a_schedule_until_somebody_wants_it() -> None:
+def test_the_schedule_is_off_by_default() -> None:
     assert RESOURCES["Schedule"]["Properties"]["State"] == {"Ref": "ScheduleState"}
     assert TEMPLATE["Parameters"]["ScheduleState"]["Default"] == "DISABLED"
 
 
-def test_an_object_under_incoming_starts_the_machine_and_no_file_of_a_run_does() -> None:
+def test_objects_under_incoming_start_the_machine_and_files_of_runs_do_not() -> None:
     bucket = RESOURCES["Bucket"]["Properties"]
-    told = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
-    assert told == {"EventBridgeEnabled": True}
+    setting = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
+    assert setting == {"EventBridgeEnabled": True}
     pattern = RESOURCES["Arrival"]["Properties"]["EventPattern"]
     assert pattern["source"] == ["aws.s3"]
     assert pattern["detail-type"] == ["Object Created"]
@@ -180,7 +182,7 @@ def test_an_object_under_incoming_starts_the_machine_and_no_file_of_a_run_does()
     assert pattern["detail"]["object"] == {"key": [{"prefix": "incoming/"}]}
 
 
-def test_every_alarm_tells_the_topic_and_the_topic_lets_alarms_in() -> None:
+def test_every_alarm_publishes_to_the_topic_and_may_do_so() -> None:
     alarms = of_type("AWS::CloudWatch::Alarm")
     assert len(alarms) >= 6
     for alarm in alarms.values():
@@ -194,7 +196,7 @@ def test_every_alarm_tells_the_topic_and_the_topic_lets_alarms_in() -> None:
     assert set(alarming["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
-def test_silence_is_an_alarm_only_where_runs_are_due() -> None:
+def test_missing_runs_raise_an_alarm_only_if_scheduled() -> None:
     alarm = RESOURCES["NoRunSucceeded"]
     assert alarm["Condition"] == "Scheduled"
     assert alarm["Properties"]["TreatMissingData"] == "breaching"
@@ -203,7 +205,7 @@ def test_silence_is_an_alarm_only_where_runs_are_due() -> None:
     assert TEMPLATE["Parameters"]["SuccessWithinHours"]["Default"] == 26
 
 
-def test_the_dashboard_is_json_and_shows_what_is_there() -> None:
+def test_the_dashboard_is_json_and_refers_to_resources() -> None:
     body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     widgets = json.loads(body)["widgets"]
     assert all(each["properties"]["region"] == "${AWS::Region}" for each in widgets)
@@ -212,8 +214,8 @@ def test_the_dashboard_is_json_and_shows_what_is_there() -> None:
     assert set(FUNCTIONS.values()) <= named
 
 
-def test_a_lambda_has_ended_before_its_state_gives_up() -> None:
-    """A state that gives up first would leave the function running, and start it once more."""
+def test_a_function_times_out_before_its_state() -> None:
+    """Otherwise a retry could start while the function still runs."""
     definition = json.loads((ROOT / "stepfunctions/pipeline.asl.json").read_text())
     waits: dict[str, list[int]] = {}
 
@@ -230,10 +232,10 @@ def test_a_lambda_has_ended_before_its_state_gives_up() -> None:
 
     visit(definition)
     for name in FUNCTIONS.values():
-        assert RESOURCES[name]["Properties"]["Timeout"] <= min(waits[name]), name
+        assert RESOURCES[name]["Properties"]["Timeout"] < min(waits[name]), name
 
 
-def test_every_parameter_is_explained_bounded_and_in_a_group() -> None:
+def test_every_parameter_is_described_bounded_and_in_a_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = [name for group in groups for name in group["Parameters"]]
     assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
@@ -247,7 +249,7 @@ def test_every_parameter_is_explained_bounded_and_in_a_group() -> None:
 
 
 def test_settings_and_parameters_have_the_same_bounds_and_defaults() -> None:
-    """What the template lets through, the function takes."""
+    """The function accepts all values that the template accepts."""
     for function, name in FUNCTIONS.items():
         settings = importlib.import_module(f"lambdas.{function}.handler").Settings
         variables = RESOURCES[name]["Properties"]["Environment"]["Variables"]
@@ -262,7 +264,7 @@ def test_settings_and_parameters_have_the_same_bounds_and_defaults() -> None:
                 settings.model_validate(example | {field.alias: str(bound)})
 
 
-def test_the_skips_of_checkov_have_reasons() -> None:
+def test_skipped_checks_of_checkov_have_reasons() -> None:
     for name, resource in RESOURCES.items():
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             assert len(skip["comment"]) > 20, name
@@ -275,7 +277,7 @@ def test_the_image_repository_is_scanned_and_its_tags_never_change() -> None:
     assert json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
 
 
-def test_the_outputs_are_those_that_others_read() -> None:
+def test_the_outputs_are_those_that_are_read() -> None:
     assert set(TEMPLATE["Outputs"]) == {
         "BucketName",
         "TableName",

@@ -3,6 +3,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from moto import mock_aws
 
 from lambdas.shared import clients
 from lambdas.shared.logs import logger
+from local.source import postgres
+from tests.sources import PASSWORD
 
 BUCKET = "ordergap-123456789012"
 
@@ -43,6 +46,17 @@ def _logs_go_to_the_present_stdout() -> None:
     for handler in logger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.stream = Stdout()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server for this session; skips where none is installed."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres(PASSWORD))
+        except OSError as reason:
+            pytest.skip(str(reason))
+        yield server.url
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from lambdas.extract_orders.request import Market
 from lambdas.extract_orders.source import Source, Take, fetch, open_source
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, SourceColumnMissing, SourceUnreachable
-from tests.postgres import PASSWORD
-from tests.sources import CANONICAL, do, load
+from tests.sources import CANONICAL, PASSWORD, do, load
 
 AS_OF = datetime.date(2024, 6, 30)
 LINE = ("ana", datetime.datetime.fromisoformat("2024-01-01T09:00"), "1", "A1", 4, 2.5)

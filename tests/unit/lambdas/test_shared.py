@@ -7,22 +7,14 @@ from ordergap import errors as base
 from ordergap.errors import OrdergapError, UserError
 from pydantic import BaseModel, Field
 
-from lambdas.announce.messages import Announce
-from lambdas.judge_model.handler import JudgeModel
-from lambdas.reconcile.handler import Reconcile
 from lambdas.shared import errors
+from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent, RowsLost
 from lambdas.shared.events import RunEvent, parse
-from lambdas.shared.logs import observed, publish
+from lambdas.shared.logs import publish
 from lambdas.shared.settings import from_environment
-from lambdas.store_predictions.handler import StorePredictions
+from tests.stack import FUNCTIONS, input_of
 
-MODELS = {
-    "announce": Announce,
-    "judge_model": JudgeModel,
-    "reconcile": Reconcile,
-    "store_predictions": StorePredictions,
-}
 GOOD = {"run_id": "night-7", "market": "uk", "prefix": "runs/night-7/uk"}
 
 
@@ -85,7 +77,7 @@ def test_names_cannot_hold_a_line_break(name):
 
 
 def test_log_messages_name_their_run(context, capsys):
-    @observed
+    @entry_point(RunEvent)
     def handle(event, context):
         raise RowsLost("3 customers are missing")
 
@@ -98,12 +90,12 @@ def test_log_messages_name_their_run(context, capsys):
 
 
 def test_keys_of_one_request_are_not_in_the_messages_of_the_next(context, capsys):
-    @observed
+    @entry_point(RunEvent)
     def handle(event, context):
         raise RowsLost("again")
 
-    for event in (GOOD, [1]):
-        with pytest.raises(RowsLost):
+    for event, error in ((GOOD, RowsLost), ([1], BadEvent)):
+        with pytest.raises(error):
             handle(event, context)
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert "run_id" in first
@@ -111,12 +103,12 @@ def test_keys_of_one_request_are_not_in_the_messages_of_the_next(context, capsys
 
 
 def test_an_unexpected_error_is_logged_with_its_stack_and_raised(context, capsys):
-    @observed
+    @entry_point(RunEvent)
     def handle(event, context):
-        return {"share": 1 / len(event)}
+        return {"share": 1 / 0}
 
     with pytest.raises(ZeroDivisionError):
-        handle({}, context)
+        handle(GOOD, context)
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["exception"]
 
 
@@ -129,15 +121,15 @@ def test_counts_are_published_by_market(capsys):
     assert "PredictionsRejected" not in second
 
 
-@pytest.mark.parametrize(("function", "model"), MODELS.items())
-def test_sample_events_are_accepted_and_unknown_keys_refused(function, model, event):
-    parse(model, event(function))
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_sample_events_are_accepted_and_unknown_keys_refused(function, event):
+    parse(input_of(function), event(function))
     with pytest.raises(BadEvent, match="colour"):
-        parse(model, event(function) | {"colour": "red"})
+        parse(input_of(function), event(function) | {"colour": "red"})
 
 
 def test_importing_a_function_needs_neither_a_region_nor_what_is_not_in_its_zip(root):
-    imports = "; ".join(f"import lambdas.{function}.handler" for function in MODELS)
+    imports = "; ".join(f"import lambdas.{function}.handler" for function in FUNCTIONS)
     list_stubs = (
         "import sys; print([name for name in sys.modules if name.startswith('mypy_boto3')])"
     )

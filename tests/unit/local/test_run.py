@@ -1,4 +1,4 @@
-"""What `python -m local` answers before anything is started, and how it shows a run."""
+"""The command line of `python -m local` before anything is started, and the progress of a run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local import __main__ as front
+from local import __main__ as command_line
 from local import cdnow, options, show
 from local import run as command
 
 
 def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]):
-    assert front.main([]) == 2
+    assert command_line.main([]) == 2
     assert "{run,due,tour,cdnow}" in capsys.readouterr().err
-    assert front.main(["--help"]) == 0
+    assert command_line.main(["--help"]) == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         (["--hyperparameter", "num_round"], "is not NAME=VALUE"),
         (["--as-of", "yesterday"], "--as-of"),
@@ -31,14 +31,14 @@ def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]
         (["--runner", "podman"], "invalid choice"),
     ],
 )
-def test_a_wrong_option_is_named(words, reason, capsys: pytest.CaptureFixture[str]):
+def test_a_wrong_option_is_named(arguments, reason, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:
-        command.main(words)
+        command.main(arguments)
     assert stopped.value.code == 2
     assert reason in capsys.readouterr().err
 
 
-def test_a_machine_that_cannot_run_the_zips_is_told_what_it_can_run(monkeypatch, capsys):
+def test_a_machine_that_cannot_run_the_zips_gets_an_alternative(monkeypatch, capsys):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert command.main([]) == 1
     assert "python -m local tour" in capsys.readouterr().out
@@ -51,17 +51,17 @@ def test_an_image_that_was_not_built_is_named(monkeypatch, capsys):
     assert "never-built" in capsys.readouterr().out
 
 
-def given_by(*words: str) -> dict[str, object]:
-    parsed = options.parser().parse_args(words)
+def input_of(*arguments: str) -> dict[str, object]:
+    parsed = options.parser().parse_args(arguments)
     return options.execution_input(parsed, options.columns(parsed), parsed.as_of)
 
 
-def test_the_input_says_what_the_options_say():
-    given = given_by(
+def test_the_input_has_the_values_of_the_options():
+    inputs = input_of(
         "--data", "x.csv", "--market", "uk", "--trainer", "naive", "--as-of", "2011-12-09",
         "--customer_column", "Client", "--date-column", "Day", "--hyperparameter", "seed=7",
     )  # fmt: skip
-    assert given == {
+    assert inputs == {
         "as_of": "2011-12-09",
         "trainer": "naive",
         "hyperparameters": {"seed": "7"},
@@ -69,12 +69,12 @@ def test_the_input_says_what_the_options_say():
     }
 
 
-def test_without_data_it_is_cdnow():
-    given = given_by()
-    assert given["markets"][0]["columns"] == cdnow.COLUMNS
+def test_the_default_data_is_cdnow():
+    inputs = input_of()
+    assert inputs["markets"][0]["columns"] == cdnow.COLUMNS
 
 
-def test_a_date_column_that_is_not_there_is_named(tmp_path: Path):
+def test_a_missing_date_column_is_named(tmp_path: Path):
     file = tmp_path / "orders.csv"
     file.write_text("Client,Day\na,2011-01-01\n", encoding="utf-8")
     parsed = options.parser().parse_args(["--data", str(file)])
@@ -90,7 +90,7 @@ def event(number: int, kind: str, **details: object) -> dict[str, object]:
 def test_a_state_that_failed_is_not_shown_as_done():
     output = io.StringIO()
     progress = show.Progress(Console(file=output, width=100))
-    told = [
+    events = [
         event(1, "TaskStateEntered", stateEnteredEventDetails={"name": "ExtractOrders"}),
         event(2, "TaskFailed", taskFailedEventDetails={"error": "SourceUnreachable"}),
         event(3, "TaskSucceeded"),
@@ -99,11 +99,25 @@ def test_a_state_that_failed_is_not_shown_as_done():
         event(6, "TaskFailed", taskFailedEventDetails={"error": "States.TaskFailed"}),
         event(7, "TaskStateExited", stateExitedEventDetails={"name": "Train"}),
     ]
-    for seen in range(len(told) + 1):  # as the history grows
-        progress.update(told[:seen])
-    lines = [line.split()[:3] for line in output.getvalue().splitlines()]
+    for count in range(len(events) + 1):  # as the history grows
+        progress.update(events[:count])
+    lines = [line.split() for line in output.getvalue().splitlines()]
     assert lines == [
         ["✗", "ExtractOrders", "SourceUnreachable"],
-        ["✓", "ExtractOrders", "orders"],
+        ["✓", "ExtractOrders", "0.0", "s"],
         ["✗", "Train", "States.TaskFailed"],
     ]
+
+
+def test_maps_are_shown_where_they_are_distributed():
+    output = io.StringIO()
+    progress = show.Progress(Console(file=output, width=100))
+    events = [
+        event(1, "MapStateEntered", stateEnteredEventDetails={"name": "Inline"}),
+        event(2, "MapStateExited", stateExitedEventDetails={"name": "Inline"}),
+        event(3, "MapStateEntered", stateEnteredEventDetails={"name": "StorePredictions"}),
+        event(4, "MapRunStarted"),
+        event(5, "MapStateExited", stateExitedEventDetails={"name": "StorePredictions"}),
+    ]
+    progress.update(events)
+    assert output.getvalue().split() == ["✓", "StorePredictions", "0.0", "s"]

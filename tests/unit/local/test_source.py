@@ -1,4 +1,4 @@
-"""The shop's database holds the file's rows, typed where that loses nothing."""
+"""The shop's database holds the file's rows, with types where that loses nothing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_several_files_are_one_table(tmp_path: Path):
     assert frame.select("client", "n").rows() == [("a", 1.0), ("b", None)]
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"nowhere\.csv"):
         source.read(tmp_path / "nowhere.csv", COLUMNS)
 
@@ -84,26 +84,26 @@ FRAME = pl.DataFrame(
 SELECTED = 'SELECT * FROM "or ders" ORDER BY whole'
 
 
-def test_a_database_gives_back_what_it_was_given():
+def test_a_database_returns_the_frame_it_was_loaded_with():
     with source.database() as database:
-        for _ in range(2):  # a table takes the place of one that is there
+        for _ in range(2):  # the second table replaces the first
             database.load("or ders", FRAME)
-        found = rows(database, SELECTED)
+        result = rows(database, SELECTED)
     first = FRAME.rows()[0]
-    if database.kind == "SQLite":
+    if database.kind.startswith("SQLite"):
         first = ("2011-01-13 08:26:00.000000", *first[1:])
-    assert found == [first, FRAME.rows()[1]]
+    assert result == [first, FRAME.rows()[1]]
 
 
-def test_sqlite_does_where_there_is_no_postgresql(monkeypatch: pytest.MonkeyPatch):
+def test_sqlite_is_used_where_postgresql_is_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(source, "_postgres_programs", lambda: None)
     with source.database() as database:
         database.load("or ders", FRAME)
-        assert database.kind == "SQLite"
+        assert database.kind == "SQLite (PostgreSQL's server is not installed)"
         path = database.url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as connection:
-            found = connection.execute(SELECTED).fetchall()
-    assert found == [
+            result = connection.execute(SELECTED).fetchall()
+    assert result == [
         ("2011-01-13 08:26:00.000000", "x,y\nz", "", 1.5, 3),
         (None, None, "0", None, 4),
     ]

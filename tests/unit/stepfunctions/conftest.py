@@ -1,4 +1,4 @@
-"""The shipped definition, and moto's interpreter running it while a function plays the services."""
+"""The definition, and moto's interpreter running it while a function stands in for the services."""
 
 import itertools
 import json
@@ -39,6 +39,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
+from tests.stack import FUNCTIONS
+
 Json = dict[str, object]
 ASL = Path("stepfunctions/pipeline.asl.json")
 REGION = "eu-west-1"
@@ -50,7 +52,7 @@ AWS = {
 VALUES = {
     **{
         f"{name}Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:ordergap-{name}"
-        for name in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+        for name in FUNCTIONS.values()
     },
     "ImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:1",
     "SageMakerRoleArn": "arn:aws:iam::123456789012:role/ordergap-sagemaker",
@@ -67,7 +69,7 @@ VALUES = {
 
 @dataclass
 class Refused(Exception):
-    """What the played service fails with: an error name as Step Functions would see it."""
+    """The failure of a service: an error name as Step Functions sees it."""
 
     error: str
     cause: str = "because"
@@ -154,7 +156,7 @@ ANSWERS = {
 
 
 def _answers(state: str, parameters: Json) -> Json:
-    """What the services answer when everything goes well; the shapes are AWS's."""
+    """The results of the services without failures, in AWS's shapes."""
     return ANSWERS[state](parameters) if state in ANSWERS else {}
 
 
@@ -170,20 +172,55 @@ def _refused() -> type[Refused]:
 
 @pytest.fixture(scope="session")
 def machine() -> Json:
-    """The definition as it lies in the repository."""
+    """The definition."""
     return json.loads(ASL.read_text(encoding="utf-8"))
+
+
+def _scopes(states: Json, start: str) -> Iterator[tuple[Json, str]]:
+    """Every group of states in which one may follow another, with its first state."""
+    yield states, start
+    for state in states.values():
+        inner = [*state.get("Branches", ()), *filter(None, [state.get("ItemProcessor")])]
+        for scope in inner:
+            yield from _scopes(scope["States"], scope["StartAt"])
+
+
+@pytest.fixture(scope="session")
+def scopes(machine: Json) -> list[tuple[Json, str]]:
+    return list(_scopes(machine["States"], machine["StartAt"]))
+
+
+@pytest.fixture(scope="session")
+def states(scopes: list[tuple[Json, str]]) -> Json:
+    """Every state by its name, which is unique in the whole machine."""
+    pairs = [pair for scope, _ in scopes for pair in scope.items()]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+@pytest.fixture(scope="session")
+def tasks(states: Json) -> Json:
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+@pytest.fixture(scope="session")
+def functions(tasks: Json) -> dict[str, str]:
+    """State -> folder in `lambdas`, for the states that invoke a function."""
+    folders = {f"${{{name}Arn}}": folder for folder, name in FUNCTIONS.items()}
+    names = {state: task["Parameters"].get("FunctionName") for state, task in tasks.items()}
+    return {state: folders[name] for state, name in names.items() if name}
 
 
 @pytest.fixture(scope="session")
 def rendered() -> str:
-    """The definition with every placeholder filled, as CloudFormation does it."""
+    """The definition with every placeholder replaced, as CloudFormation does it."""
     return re.sub(r"\$\{(\w+)\}", lambda match: VALUES[match[1]], ASL.read_text(encoding="utf-8"))
 
 
 def _failure(env: Environment, refused: Refused) -> FailureEventException:
-    known = StatesErrorNameType
+    names = StatesErrorNameType
     if refused.error.startswith("States."):
-        name = StatesErrorName(next(kind for kind in known if kind.to_name() == refused.error))
+        name = StatesErrorName(next(kind for kind in names if kind.to_name() == refused.error))
     else:
         name = CustomErrorName(refused.error)
     details = TaskFailedEventDetails(error=refused.error, cause=refused.cause)
@@ -205,7 +242,7 @@ def _intolerant(
     env: Environment,
     eval_input: DistributedIterationComponentEvalInput,
 ) -> None:
-    """Fail a distributed Map when an item fails, as AWS does; moto passes over it."""
+    """Fail a distributed Map when an item fails, as AWS does and moto does not."""
     _map_run(component, env, eval_input)
     if eval_input.map_run_record.item_counter.failed.get():
         raise _failure(env, Refused("States.ExceedToleratedFailureThreshold"))
@@ -213,7 +250,7 @@ def _intolerant(
 
 @pytest.fixture(scope="module")
 def run(rendered: str) -> Iterator[Callable[..., Execution]]:
-    """Runs the machine on an input; `played` answers for every service that it calls."""
+    """Runs the machine on an input; `played` stands in for every service that it calls."""
     service = _answers
     calls: list[tuple[str, Json]] = []
     waits: list[float] = []
@@ -244,7 +281,9 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
             roleArn="arn:aws:iam::123456789012:role/ordergap-pipeline",
         )["stateMachineArn"]
 
-        def execute(given: object, played: Service = _answers, files: int = 2) -> Execution:
+        def execute(
+            execution_input: object, played: Service = _answers, files: int = 2
+        ) -> Execution:
             nonlocal service
             service = played
             calls.clear()
@@ -255,15 +294,15 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
                     key = f"runs/{name}/{market}/predictions/part-{part:05d}.jsonl.out"
                     s3.put_object(Bucket=VALUES["Bucket"], Key=key, Body=b"{}\n")
             arn = client.start_execution(
-                stateMachineArn=machine, name=name, input=json.dumps(given)
+                stateMachineArn=machine, name=name, input=json.dumps(execution_input)
             )["executionArn"]
-            seen = {"status": "RUNNING"}
+            description = {"status": "RUNNING"}
             until = time.monotonic() + 120
-            while seen["status"] == "RUNNING" and time.monotonic() < until:
+            while description["status"] == "RUNNING" and time.monotonic() < until:
                 time.sleep(0.05)
-                seen = client.describe_execution(executionArn=arn)
-            output = json.loads(seen["output"]) if "output" in seen else None
-            ended = (seen["status"], output, seen.get("error"), seen.get("cause"))
-            return Execution(*ended, calls.copy(), waits.copy())
+                description = client.describe_execution(executionArn=arn)
+            output = json.loads(description["output"]) if "output" in description else None
+            status, error, cause = (description.get(key) for key in ("status", "error", "cause"))
+            return Execution(status, output, error, cause, calls.copy(), waits.copy())
 
         yield execute

@@ -32,5 +32,5 @@ def test_everything_that_runs_is_drawn_once(machine):
         "AnnounceFailureCause([any step fails]) -.-> AnnounceFailure",
     ],
 )
-def test_it_shows_the_way(arrow):
+def test_it_has_the_arrows(arrow):
     assert f"    {arrow}\n" in mermaid()

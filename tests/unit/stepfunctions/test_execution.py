@@ -1,4 +1,4 @@
-"""The machine at work: what is called with what, what is retried, and how a run ends."""
+"""The state machine at work: its calls, its retries, and how a run ends."""
 
 import datetime
 import itertools
@@ -11,31 +11,8 @@ from botocore.validate import ParamValidator
 from ordergap.contract.hyperparameters import parse
 
 from lambdas.announce.messages import Announce
-from lambdas.extract_orders.request import Request
-from lambdas.judge_model.handler import JudgeModel
-from lambdas.reconcile.handler import Reconcile
-from lambdas.store_predictions.handler import StorePredictions
+from tests.stack import input_of
 
-STEPS = (
-    "ExtractOrders",
-    "Train",
-    "JudgeModel",
-    "RegisterModel",
-    "CreateModel",
-    "ScoreCustomers",
-    "StoreObject",
-    "Reconcile",
-    "AnnounceSuccess",
-)
-MODELS = {
-    "ExtractOrders": Request,
-    "JudgeModel": JudgeModel,
-    "StoreObject": StorePredictions,
-    "Reconcile": Reconcile,
-    "AnnounceSuccess": Announce,
-    "AnnounceFailure": Announce,
-    "AnnounceStop": Announce,
-}
 OPERATIONS = {
     "Train": "CreateTrainingJob",
     "RegisterModel": "CreateModelPackage",
@@ -52,7 +29,7 @@ FULL = {
 
 @pytest.fixture(scope="module")
 def night(run):
-    """A run of two markets, everything well."""
+    """A run of two markets without failures."""
     return run(FULL)
 
 
@@ -64,9 +41,9 @@ def failing(answers, refused):
         tries = itertools.count()
 
         def service(name, parameters):
-            told = parameters.get("Payload", {}).get("market")
-            name_told = told["name"] if isinstance(told, dict) else told
-            if name == state and market in {None, name_told} and next(tries) < times:
+            name_or_market = parameters.get("Payload", {}).get("market")
+            called = name_or_market["name"] if isinstance(name_or_market, dict) else name_or_market
+            if name == state and market in {None, called} and next(tries) < times:
                 raise refused(error, '{"errorMessage": "because"}')
             return answers(name, parameters)
 
@@ -75,10 +52,10 @@ def failing(answers, refused):
     return failing
 
 
-def test_every_market_goes_all_the_way(night):
+def test_every_market_passes_all_states(night, tasks):
     assert night.status == "SUCCEEDED", night.cause
-    expected = dict.fromkeys(STEPS, 2) | {"StoreObject": 4}
-    assert Counter(name for name, _ in night.calls) == expected
+    expected = dict.fromkeys(tasks.keys() - {"AnnounceFailure", "AnnounceStop"}, 2)
+    assert Counter(name for name, _ in night.calls) == expected | {"StoreObject": 4}
     assert [(market["market"], market["status"]) for market in night.output["markets"]] == [
         ("uk", "SUCCEEDED"),
         ("a" * 20, "SUCCEEDED"),
@@ -99,7 +76,7 @@ def test_an_empty_input_is_enough(run):
     assert parse(train["HyperParameters"]).trainer.name == "xgboost"
 
 
-def test_what_the_training_job_is_told_is_what_was_given_and_what_the_files_need(night):
+def test_the_training_job_gets_the_hyperparameters_of_input_and_files(night):
     for train in night.of("Train"):
         assert train["HyperParameters"] == {
             "trainer": "lstm",
@@ -112,13 +89,13 @@ def test_what_the_training_job_is_told_is_what_was_given_and_what_the_files_need
         assert channel["ChannelName"] == "training"
 
 
-def test_every_payload_is_an_event_of_its_function(night):
+def test_every_payload_is_an_event_of_its_function(night, functions):
     for name, parameters in night.calls:
-        if name in MODELS:
-            MODELS[name].model_validate(parameters["Payload"])
+        if name in functions:
+            input_of(functions[name]).model_validate(parameters["Payload"])
 
 
-def test_every_request_is_one_that_sagemaker_takes(night):
+def test_every_request_is_valid_for_sagemaker(night):
     service = get_session().get_service_model("sagemaker")
     for name, operation in OPERATIONS.items():
         shape = service.operation_model(operation).input_shape
@@ -129,7 +106,7 @@ def test_every_request_is_one_that_sagemaker_takes(night):
 
 
 def _too_long(value: object, shape: Shape, path: str = ""):
-    """What botocore does not check: the greatest length of each text."""
+    """The texts that are too long, which botocore does not check."""
     if isinstance(shape, StructureShape):
         for name, item in value.items():
             yield from _too_long(item, shape.members[name], f"{path}.{name}")
@@ -144,7 +121,7 @@ def _too_long(value: object, shape: Shape, path: str = ""):
         yield path
 
 
-def test_a_rejected_model_is_not_registered_and_the_champion_scores(run, answers):
+def test_a_rejected_model_is_not_registered_and_the_champion_is_used(run, answers):
     champion = "s3://ordergap-bucket/runs/earlier/uk/model/job/output/model.tar.gz"
 
     def service(name, parameters):
@@ -162,18 +139,18 @@ def test_a_rejected_model_is_not_registered_and_the_champion_scores(run, answers
     assert execution.output["markets"][0]["promoted"] is False
 
 
-def test_a_promoted_model_is_registered_as_judge_model_looks_for_it(night):
+def test_a_promoted_model_is_registered_as_judge_model_reads_it(night):
     for package in night.of("RegisterModel"):
-        told = package["CustomerMetadataProperties"]
-        assert set(told) == {"metrics_uri", "model_version", "artifact", "run_id"}
+        metadata = package["CustomerMetadataProperties"]
+        assert set(metadata) == {"metrics_uri", "model_version", "artifact", "run_id"}
         (container,) = package["InferenceSpecification"]["Containers"]
-        assert container["ModelDataUrl"] == told["artifact"]
+        assert container["ModelDataUrl"] == metadata["artifact"]
         assert package["ModelApprovalStatus"] == "Approved"
 
 
-def test_the_transform_job_scores_with_the_model_that_was_made(night):
-    made = {model["ModelName"] for model in night.of("CreateModel")}
-    assert {job["ModelName"] for job in night.of("ScoreCustomers")} == made
+def test_the_transform_job_uses_the_model_that_was_created(night):
+    created = {model["ModelName"] for model in night.of("CreateModel")}
+    assert {job["ModelName"] for job in night.of("ScoreCustomers")} == created
 
 
 @pytest.mark.parametrize(
@@ -202,10 +179,10 @@ def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, s
     if state == "StoreObject":
         error = "States.ExceedToleratedFailureThreshold"
     assert execution.cause == f'1 of 1 markets failed: ["uk failed at {seen}: {error}"]'
-    (told,) = (call["Payload"] for call in execution.of("AnnounceFailure"))
-    Announce.model_validate(told)
-    assert (told["state"], told["error"], told["market"]) == (seen, error, "uk")
-    assert told["cause"]
+    (payload,) = (call["Payload"] for call in execution.of("AnnounceFailure"))
+    Announce.model_validate(payload)
+    assert (payload["state"], payload["error"], payload["market"]) == (seen, error, "uk")
+    assert payload["cause"]
 
 
 def test_one_market_that_fails_does_not_stop_another(run, failing):
@@ -246,7 +223,7 @@ def test_a_retry_has_a_name_of_its_own(run, failing, state, name):
     assert len(execution.waits) == 4
 
 
-def test_a_registration_that_is_repeated_is_the_same_registration(run, failing):
+def test_a_repeated_registration_has_the_same_token(run, failing):
     execution = run({}, failing("RegisterModel", "SageMaker.SageMakerException", times=2))
     assert execution.status == "SUCCEEDED", execution.cause
     tokens = [parameters["ClientToken"] for parameters in execution.of("RegisterModel")]
@@ -254,28 +231,28 @@ def test_a_registration_that_is_repeated_is_the_same_registration(run, failing):
     assert len(set(tokens)) == 1
 
 
-def test_storing_goes_on_after_time_ran_out(run, failing):
+def test_storing_continues_after_time_ran_out(run, failing):
     execution = run({}, failing("StoreObject", "StoreUnfinished", times=40), files=1)
     assert execution.status == "SUCCEEDED", execution.cause
     assert max(execution.waits) <= 60
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("execution_input", "sentence"),
     [
         ("nonsense", "The input must be an object"),
         ([{"as_of": "2011-12-09"}], "The input must be an object"),
         (None, "The input must be an object"),
-        ({"as_off": "2011-12-09"}, "a field that is none of as_of, trainer"),
+        ({"as_off": "2011-12-09"}, "unknown field; the fields are as_of, trainer"),
         ({"as_of": 20111209}, "as_of must be a date"),
         ({"as_of": None}, "as_of must be a date"),
         ({"trainer": "xgbost"}, "trainer must be one of xgboost, lstm"),
         ({"trainer": None}, "trainer must be one of"),
         ({"hyperparameters": "num_round=50"}, "hyperparameters must be an object"),
         ({"hyperparameters": ["50"]}, "hyperparameters must be an object"),
-        ({"hyperparameters": {"num_round": 50}}, "must be an object of texts"),
-        ({"hyperparameters": {"num_round": "50", "eta": None}}, "must be an object of texts"),
-        ({"hyperparameters": {"trainer": "lstm"}}, "trainer is a field of the input"),
+        ({"hyperparameters": {"num_round": 50}}, "must be strings"),
+        ({"hyperparameters": {"num_round": "50", "eta": None}}, "must be strings"),
+        ({"hyperparameters": {"trainer": "lstm"}}, "trainer must be a field of the input"),
         ({"markets": "uk"}, "markets must be a list"),
         ({"markets": []}, "markets must be a list"),
         ({"markets": {"name": "uk"}}, "markets must be a list"),
@@ -284,14 +261,14 @@ def test_storing_goes_on_after_time_ran_out(run, failing):
         ({"markets": [{"name": "uk"}, {"name": "uk"}]}, "Two markets have the same name"),
     ],
 )
-def test_input_that_cannot_be_meant_is_refused_and_announced(run, given, sentence):
-    execution = run(given)
+def test_invalid_input_is_rejected_and_announced(run, execution_input, sentence):
+    execution = run(execution_input)
     assert execution.status == "FAILED"
     assert execution.error == "PipelineStopped"
     assert execution.cause.startswith("BadInput at ReadInput: ")
     assert sentence in execution.cause
     ((name, parameters),) = execution.calls
     assert name == "AnnounceStop"
-    told = Announce.model_validate(parameters["Payload"])
-    assert (told.market, told.error) == (None, "BadInput")
-    assert sentence in told.cause
+    outcome = Announce.model_validate(parameters["Payload"])
+    assert (outcome.market, outcome.error) == (None, "BadInput")
+    assert sentence in outcome.cause
