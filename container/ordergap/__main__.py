@@ -4,8 +4,6 @@ What a command needs is imported once the command is known, so that `--help` ans
 server does not carry what only training needs. Only here is the day read off a clock.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import gc
@@ -19,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from ordergap.errors import ModelNotFound, OrdergapError
+from ordergap import __version__
+from ordergap.errors import ModelNotFound, OrdergapError, PlatformError
 from ordergap.sagemaker.opt_ml import OptMl
 
 LOCAL_MODEL = "SageMaker_Training"
@@ -65,6 +64,8 @@ def train(words: Sequence[str]) -> None:
 
 def serve(words: Sequence[str]) -> None:
     """Answer requests over HTTP."""
+    if sys.platform == "win32":
+        raise PlatformError("serve needs gunicorn, which has no Windows version: use the image")
     from ordergap.settings import Settings, limit_threads  # noqa: PLC0415
 
     parser = _parser("serve", "where the model is")
@@ -73,8 +74,10 @@ def serve(words: Sequence[str]) -> None:
     settings = Settings.from_environment()
     limit_threads(1)
     gc.disable()  # imports leave no garbage to look for; the server enables it again
-    from ordergap.serving import server  # noqa: PLC0415
-
+    try:
+        from ordergap.serving import server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise PlatformError(f"serve needs {error.name}: pip install 'ordergap[serve]'") from error
     server.serve(_find_model(options), settings, lambda: datetime.datetime.now(datetime.UTC).date())
 
 
@@ -140,8 +143,9 @@ def run() -> None:
 
 def main(words: Sequence[str]) -> int:
     """Run a command; its exit code. Options may be written with - or with _."""
-    if words and words[0] in {"-h", "--help"}:
-        print(USAGE, *(f"  {name:10} {run.__doc__}" for name, run in COMMANDS.items()), sep="\n")
+    if words and words[0] in {"-h", "--help", "--version"}:
+        listed = [USAGE, *(f"  {name:10} {run.__doc__}" for name, run in COMMANDS.items())]
+        print(f"ordergap {__version__}" if words[0] == "--version" else "\n".join(listed))
         return 0
     if not words or words[0] not in COMMANDS:
         print(USAGE, file=sys.stderr)

@@ -27,13 +27,13 @@ def model_class(kind: str) -> type[Model]:
 
 
 def imported(module: str, name: str) -> Any:
-    """What `module` calls `name`; UserError where PyTorch, which it needs, was left out."""
+    """What `module` calls `name`; UserError where it needs PyTorch and that is not installed."""
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in {"torch", "safetensors"}:
             raise
         raise UserError(
-            "lstm needs PyTorch, which is not installed here, as in the image's slim variant: "
-            "use the default variant, or a model of another trainer, such as xgboost"
+            "lstm needs PyTorch, which is not installed: pip install 'ordergap[lstm]', use the "
+            "default variant of the image, or use another trainer, such as xgboost"
         ) from error
