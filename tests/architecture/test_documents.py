@@ -84,7 +84,7 @@ def test_the_text_speaks_of_the_project_alone(root: Path, tracked: list[str]) ->
         assert name == "tests/architecture/test_documents.py" or not found, (name, found)
 
 
-@pytest.mark.parametrize("name", ["entrypoint.sh", ".ci/run"])
+@pytest.mark.parametrize("name", ["entrypoint.sh", ".ci/install", ".ci/run"])
 def test_a_script_can_be_run(root: Path, name: str) -> None:
     assert os.access(root / name, os.X_OK)
     assert (root / name).read_bytes().startswith(b"#!")
