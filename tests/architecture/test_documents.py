@@ -46,12 +46,12 @@ def test_a_make_command_in_the_documents_exists(root: Path, targets: set[str], n
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_link_in_the_documents_leads_somewhere(root: Path, name: str) -> None:
+def test_every_link_in_the_documents_has_a_target(root: Path, name: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (root / name).read_text())
     assert not [link for link in links if not (root / link).exists()]
 
 
-def test_the_table_of_the_contract_is_of_the_points_as_they_are() -> None:
+def test_the_table_of_the_contract_lists_the_points_that_tests_name() -> None:
     rows = [
         line.strip("| ").split(" | ")
         for line in table.PAGE.read_text(encoding="utf-8").splitlines()
@@ -61,21 +61,21 @@ def test_the_table_of_the_contract_is_of_the_points_as_they_are() -> None:
     assert {row[4] for row in rows if row[1] != "nice"} == {"yes"}
 
 
-def test_the_examples_of_the_readme_are_what_the_contract_says(root: Path) -> None:
+def test_the_examples_of_the_readme_fit_the_contract(root: Path) -> None:
     readme = (root / "README.md").read_text()
     (answer,) = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
     assert set(json.loads(answer)) == set(Prediction.model_validate_json(answer).model_dump())
-    (asked,) = re.findall(r"curl .* -d '(.*?)'", readme, re.DOTALL)
-    assert ScoringRecord.model_validate_json(asked).as_of
+    (request,) = re.findall(r"curl .* -d '(.*?)'", readme, re.DOTALL)
+    assert ScoringRecord.model_validate_json(request).as_of
 
 
-def test_the_map_of_the_house_shows_every_room(root: Path, tracked: list[str]) -> None:
+def test_the_readme_lists_every_folder_of_the_repository(root: Path, tracked: list[str]) -> None:
     readme = (root / "README.md").read_text()
     top = {name.split("/")[0] for name in tracked if "/" in name}
     assert not [name for name in sorted(top) if f"{name}/" not in readme]
 
 
-def test_the_text_speaks_of_the_project_alone(root: Path, tracked: list[str]) -> None:
+def test_the_text_names_no_machine_and_no_issue(root: Path, tracked: list[str]) -> None:
     machine = r"(?<![\w.~}-])/(?:work|root|home|Users|opt/wheels|opt/pypi)/"
     numbered = r"\b(?:issue|session|ticket)s? #?\d"
     for name in tracked:
@@ -85,6 +85,6 @@ def test_the_text_speaks_of_the_project_alone(root: Path, tracked: list[str]) ->
 
 
 @pytest.mark.parametrize("name", ["entrypoint.sh", ".ci/install", ".ci/run"])
-def test_a_script_can_be_run(root: Path, name: str) -> None:
+def test_a_script_is_executable(root: Path, name: str) -> None:
     assert os.access(root / name, os.X_OK)
     assert (root / name).read_bytes().startswith(b"#!")
