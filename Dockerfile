@@ -30,7 +30,9 @@ COPY --from=packages /build/requirements.txt ./
 COPY LICENSE entrypoint.sh ./
 COPY container/ordergap ordergap
 ENV PATH=/opt/packages/bin:$PATH
-RUN python -m compileall -q ordergap && chmod -R a+rX . && chmod a+x entrypoint.sh
+RUN python -m compileall -q ordergap && chmod -R a+rX . && chmod a+x entrypoint.sh \
+ && printf '#!/bin/sh\nexec python -m ordergap "$@"\n' > /opt/packages/bin/ordergap \
+ && chmod a+x /opt/packages/bin/ordergap
 
 # See docs/decisions/packaging.md#the-image-has-no-user-of-its-own.
 # Safe path: a file named like one of ours in the user's folder does not take its place.

@@ -12,7 +12,6 @@ PINS = requirements$(if $(filter-out cpu,$(VARIANT)),-$(VARIANT)).txt
 TAG = $(IMAGE)$(if $(filter-out cpu,$(VARIANT)),:$(VARIANT))
 CYCLONEDX := 7.5.0
 PIP_AUDIT := 2.10.1
-UV := 0.13.9
 ASL_VALIDATOR := 4.0.0
 ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
 MERMAID := $(if $(shell command -v npm),.venv-docs/mermaid-11.17.2.min.js)# draws the documents' diagrams
@@ -20,13 +19,18 @@ CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
 BIN := .venv/bin
 # The SDK's environments lack what the other tests need, and the SDK warns of much that is not ours.
 IN_SDK := --confcutdir=tests/sdk --override-ini=filterwarnings=ignore
-COMPILE := .venv-supply/bin/uv pip compile --quiet --generate-hashes --no-build --upgrade --annotation-style line \
-  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
+COMPILE := $(BIN)/python -m uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-build --annotation-style line \
+  --python-version 3.11 --custom-compile-command 'make lock' $(ARGS)
+# One list for Linux, macOS and Windows, with markers where they differ.
+UNIVERSAL := --universal --fork-strategy fewest
+EXTRAS := --extra serve --extra lstm --constraint requirements-slim.txt --constraint requirements-torch.in
+# What the package asks of the system, checked for the other systems; serving is not for Windows.
+ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 # NCCL would be there twice, in one folder; XGBoost asks for it only where many GPUs train together.
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs image e2e e2e-sdk lock sbom bench asl package checkov deploy teardown contract fuzz soak kills
+.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package checkov deploy teardown contract fuzz soak kills
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -35,9 +39,8 @@ setup: .venv/ready ## make .venv with everything that the targets below need
 
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.txt
-	$(BIN)/pip install --quiet --no-deps --requirement requirements-dev.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.txt --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
@@ -46,10 +49,12 @@ run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: ma
 test: setup ## run every test that this machine can run
 	$(BIN)/pytest -n auto --dist loadgroup
 
-check: setup asl ## lint, format, types, import laws and the state machine
+check: setup asl ## lint, format, types (for macOS and Windows too), import contracts and the state machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy $(ELSEWHERE)/darwin --platform darwin
+	$(BIN)/mypy $(ELSEWHERE)/win32 --platform win32 --exclude /serving/
 	$(BIN)/lint-imports
 
 docs: setup .venv-docs/ready $(MERMAID) ## write the generated parts of the documents anew; build the site in dist/docs
@@ -80,13 +85,19 @@ e2e-sdk: .venv-sagemaker/ready .venv-sagemaker2/ready ## drive the built image b
 	touch $@
 
 # See docs/decisions/packaging.md#every-package-of-the-image-is-pinned-by-hash.
-lock: .venv-supply/ready ## pin requirements*.txt anew, with hashes, from the short lists requirements*.in
-	$(COMPILE) requirements.in --output-file requirements-slim.txt
-	$(COMPILE) requirements.in requirements-torch.in --constraint requirements-slim.txt \
-	  --find-links $(PIP_FIND_LINKS) --no-emit-package torch --output-file requirements.txt
-	cat requirements-torch.in >> requirements.txt
-	$(COMPILE) requirements.in requirements-torch.in requirements-cuda.in --constraint requirements-slim.txt \
+lock: setup ## pin what pyproject.toml names in requirements*.txt, with hashes; ARGS=--upgrade takes the newest of all
+	$(COMPILE) $(UNIVERSAL) pyproject.toml --extra serve --output-file requirements-slim.txt
+	sed -n 's/^xgboost-cpu\(==[^ ;]*\).*/xgboost\1/p' requirements-slim.txt | \
+	  $(COMPILE) --python-platform x86_64-manylinux_2_28 pyproject.toml - $(EXTRAS) \
 	  $(addprefix --no-emit-package ,$(CUDA_WITHOUT)) --output-file requirements-cuda.txt
+	$(COMPILE) $(UNIVERSAL) pyproject.toml $(EXTRAS) --no-emit-package torch --output-file requirements.txt \
+	  --excludes <(sed -nE 's/^((cuda|nvidia|triton)[a-z0-9-]*)==.*/\1/p' requirements-cuda.txt)
+	cat requirements-torch.in >> requirements.txt
+	$(COMPILE) $(UNIVERSAL) --group dev $(wildcard lambdas/requirements.txt lambdas/*/requirements.txt) \
+	  --constraint requirements.txt --output-file requirements-dev.txt
+
+resolve: setup ## see that Linux, macOS and Windows have wheels of all that the package needs, for Python 3.11 to 3.13
+	$(BIN)/pytest -s tests/architecture/test_platforms.py
 
 sbom: .venv-supply/ready ## list what is in the image, with licences, in dist/sbom-VARIANT.json; look for known faults
 	rm -rf dist/shipped && .venv-supply/bin/python -m venv --without-pip dist/shipped
@@ -101,7 +112,7 @@ sbom: .venv-supply/ready ## list what is in the image, with licences, in dist/sb
 
 .venv-supply/ready: Makefile
 	test -x .venv-supply/bin/python || $(PYTHON) -m venv .venv-supply
-	.venv-supply/bin/pip install --quiet cyclonedx-bom==$(CYCLONEDX) pip-audit==$(PIP_AUDIT) uv==$(UV)
+	.venv-supply/bin/pip install --quiet cyclonedx-bom==$(CYCLONEDX) pip-audit==$(PIP_AUDIT)
 	touch $@
 
 contract: setup ## run the tests that name a point of the platform's contract, and print the table

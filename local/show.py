@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from local.due import Item
 
 
-
 def console() -> Console:
     """Standard output; where that is no terminal, lines are up to 120 characters long."""
     terminal = Console(highlight=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,9 +28,12 @@ MediaType = Annotated[str, BeforeValidator(lambda text: text.strip()), Field(pat
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Whole processors this process may use, by its cgroup's quota and its affinity; at least 1.
 
-    Reads `cpu.max` (version 2) or `cpu.cfs_quota_us` and `cpu.cfs_period_us` (version 1).
+    Reads `cpu.max` (version 2) or `cpu.cfs_quota_us` and `cpu.cfs_period_us` (version 1). macOS and
+    Windows have neither: there it is all processors of the machine.
     """
-    limits = [float(len(os.sched_getaffinity(0)))]
+    limits = [float(os.cpu_count() or 1)]
+    if sys.platform == "linux":
+        limits = [float(len(os.sched_getaffinity(0)))]
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:
             quota, period = " ".join((cgroup / name).read_text() for name in files).split()

@@ -1,4 +1,4 @@
-"""What an import costs: which libraries each door pulls in, seen in a fresh interpreter."""
+"""What an import costs: which libraries a package loads, seen in a fresh interpreter."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def modules(root: Path, *packages: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("packages", "strangers"),
+    ("packages", "libraries"),
     [
         (
             ["ordergap/__main__", "ordergap/cli"],
@@ -50,7 +50,7 @@ def modules(root: Path, *packages: str) -> list[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_importing_it_does_not_load(root: Path, packages: list[str], strangers: set[str]) -> None:
+def test_importing_it_does_not_load(root: Path, packages: list[str], libraries: set[str]) -> None:
     names = modules(root, *packages)
     assert names
     done = subprocess.run(
@@ -61,4 +61,4 @@ def test_importing_it_does_not_load(root: Path, packages: list[str], strangers: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not strangers & set(done.stdout.split())
+    assert not libraries & set(done.stdout.split())

@@ -14,11 +14,11 @@ import pytest
 
 FINGERPRINT = """
 import hashlib, pathlib, sys
-root, pins = map(pathlib.Path, sys.argv[1:])
-ours = [path for path in root.glob("container/**/*") if path.is_file() and path.suffix != ".pyc"]
-paths = sorted([root / "entrypoint.sh", root / "LICENSE", *ours])
-parts = [f"{path.relative_to(root)} {path.read_text()}" for path in paths]
-print(hashlib.sha256("".join([pins.read_text(), *parts]).encode()).hexdigest())
+root, package, pins = map(pathlib.Path, sys.argv[1:])
+ours = [path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+parts = [f"{path.relative_to(package)} {path.read_text()}" for path in sorted(ours)]
+parts += [path.read_text() for path in (root / "entrypoint.sh", root / "LICENSE", pins)]
+print(hashlib.sha256("".join(parts).encode()).hexdigest())
 """
 
 PINS = {"slim": "requirements-slim.txt", "cuda": "requirements-cuda.txt"}
@@ -43,10 +43,13 @@ def lacking(image: str, root: Path) -> str | None:
         return f"there is no image {image}: {command}"
     pins = PINS.get(variant.stdout.strip(), "requirements.txt")
     script, home = ("-c", FINGERPRINT), "/opt/ordergap"
-    words = (*script, home, f"{home}/requirements.txt")
+    words = (*script, home, f"{home}/ordergap", f"{home}/requirements.txt")
     inside = docker("run", "--rm", "--entrypoint", "python", image, *words)
     outside = subprocess.run(
-        [sys.executable, *script, root, root / pins], capture_output=True, text=True, check=True
+        [sys.executable, *script, root, root / "container/ordergap", root / pins],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     if inside.stdout != outside.stdout:
         return f"the image {image} was not made from this checkout: {command}"

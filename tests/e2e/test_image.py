@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from ordergap import __version__
 
 from tests.e2e.engine import docker
 
@@ -75,6 +76,11 @@ def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
     # A customer whose every order was cancelled has not ordered.
     assert 0.98 * len(ordered) <= len(predicted)
     assert set(predicted) <= ordered
+
+
+def test_the_command_of_the_documents_is_there_inside_too(image):
+    said = docker("run", "--rm", "--entrypoint", "ordergap", image, "--version").stdout
+    assert said == f"ordergap {__version__}\n"
 
 
 # Where it runs.

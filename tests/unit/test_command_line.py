@@ -3,6 +3,7 @@
 import csv
 import datetime
 import errno
+import gc
 import json
 import logging
 import subprocess
@@ -11,6 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+<<<<<<< HEAD:tests/unit/test_command_line.py
+=======
+from ordergap import __version__
+from ordergap.cli.main import main
+>>>>>>> packaging:tests/unit/test_front_door.py
 from ordergap.artifacts import Bundle
 from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import NAMES
@@ -84,16 +90,30 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
     assert "{train,serve,inference,predict,backtest}" in said.err
 
 
-def test_help_answers_without_importing_what_a_command_needs(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [("--help", "forecast every customer"), ("--version", f"ordergap {__version__}\n")],
+)
+def test_help_and_version_import_nothing_that_a_command_needs(
+    root: Path, option: str, text: str
+) -> None:
     script = (
+<<<<<<< HEAD:tests/unit/test_command_line.py
         "import sys; from ordergap.cli.main import main; assert main(['--help']) == 0;"
+=======
+        f"import sys; from ordergap.cli.main import main; assert main(['{option}']) == 0;"
+>>>>>>> packaging:tests/unit/test_front_door.py
         "assert not {'numpy', 'pydantic', 'flask'} & set(sys.modules)"
     )
     told = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
     )
     assert told.returncode == 0, told.stderr
+<<<<<<< HEAD:tests/unit/test_command_line.py
     assert "forecast every customer" in told.stdout
+=======
+    assert text in told.stdout
+>>>>>>> packaging:tests/unit/test_front_door.py
 
 
 def test_the_help_of_train_names_every_hyperparameter_with_its_default(
@@ -111,6 +131,26 @@ def test_the_help_of_serve_names_the_environment(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit, match="0"):
         main(["serve", "--help"])
     assert "SAGEMAKER_BIND_TO_PORT" in capsys.readouterr().out
+
+
+def test_serve_without_its_libraries_names_what_to_install(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("ordergap.serving")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "flask", None)
+    monkeypatch.setattr(gc, "disable", lambda: None)
+    assert main(["serve", "--model_dir", str(model)]) == 1
+    said = capsys.readouterr().err
+    assert said == "PlatformError: serve needs flask: pip install 'ordergap[serve]'\n"
+
+
+def test_serve_is_refused_on_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["serve"]) == 1
+    assert "no Windows version" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,13 @@ def head_class(task: str) -> type[Head]:
 
 
 def load(place: str) -> Any:
-    """The class at "module:Class"; UserError where PyTorch, which it needs, was left out."""
+    """The class at "module:Class"; UserError where it needs PyTorch and that is not installed."""
     try:
         return load_class(place)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in {"torch", "safetensors"}:
             raise
         raise UserError(
-            "lstm needs PyTorch, which is not installed here, as in the image's slim variant: "
-            "use the default variant, or a model of another trainer, such as xgboost"
+            "lstm needs PyTorch, which is not installed: pip install 'ordergap[lstm]', use the "
+            "default variant of the image, or use another trainer, such as xgboost"
         ) from error

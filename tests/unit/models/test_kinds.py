@@ -9,18 +9,18 @@ from ordergap.models.kinds import load, model_class
 from ordergap.trainers.factory import make_trainer
 
 
-@pytest.fixture
-def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["torch", "safetensors"])
+def no_torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.endswith((".lstm", ".lstm_learning"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, request.param, None)
 
 
 @pytest.mark.usefixtures("no_torch")
 def test_without_pytorch_an_lstm_is_refused_with_the_remedy() -> None:
-    with pytest.raises(UserError, match="use the default variant"):
+    with pytest.raises(UserError, match=r"ordergap\[lstm\]', use the default variant"):
         model_class("lstm")
-    with pytest.raises(UserError, match="use the default variant"):
+    with pytest.raises(UserError, match=r"ordergap\[lstm\]', use the default variant"):
         make_trainer(Hyperparameters(trainer="lstm"), calendar=False)
 
 
