@@ -56,9 +56,7 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 def test_the_layers_name_every_package_and_no_other() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (layers,) = [
-        each["layers"]
-        for each in contracts["contracts"]
-        if each.get("containers") == ["ordergap"]
+        each["layers"] for each in contracts["contracts"] if each.get("containers") == ["ordergap"]
     ]
     named = {name for layer in layers for name in re.split(r"\s*[|:]\s*", layer)}
     assert named == {part(module) for module in TREES} - {"__init__"}
