@@ -52,7 +52,7 @@ def test_the_metadata_are_those_of_the_project(wheel: Path, metadata: Message) -
     assert metadata.get_all("Provides-Extra") == ["lstm", "serve"]
     assert str(metadata.get_payload()).startswith("# Ordergap")
     scripts = (wheel / f"ordergap-{__version__}.dist-info/entry_points.txt").read_text()
-    assert "ordergap = ordergap.__main__:run" in scripts
+    assert "ordergap = ordergap.cli.main:run" in scripts
 
 
 def test_what_is_installed_trains_and_predicts(wheel: Path, tmp_path: Path) -> None:

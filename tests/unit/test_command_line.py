@@ -12,11 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD:tests/unit/test_command_line.py
-=======
 from ordergap import __version__
-from ordergap.cli.main import main
->>>>>>> packaging:tests/unit/test_front_door.py
 from ordergap.artifacts import Bundle
 from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import NAMES
@@ -98,22 +94,14 @@ def test_help_and_version_import_nothing_that_a_command_needs(
     root: Path, option: str, text: str
 ) -> None:
     script = (
-<<<<<<< HEAD:tests/unit/test_command_line.py
-        "import sys; from ordergap.cli.main import main; assert main(['--help']) == 0;"
-=======
         f"import sys; from ordergap.cli.main import main; assert main(['{option}']) == 0;"
->>>>>>> packaging:tests/unit/test_front_door.py
         "assert not {'numpy', 'pydantic', 'flask'} & set(sys.modules)"
     )
     told = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
     )
     assert told.returncode == 0, told.stderr
-<<<<<<< HEAD:tests/unit/test_command_line.py
-    assert "forecast every customer" in told.stdout
-=======
     assert text in told.stdout
->>>>>>> packaging:tests/unit/test_front_door.py
 
 
 def test_the_help_of_train_names_every_hyperparameter_with_its_default(
