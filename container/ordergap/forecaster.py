@@ -25,13 +25,12 @@ from ordergap.models.base import Snapshot
 
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
+    from ordergap.ingest import Orders
     from ordergap.training.job import Job, Trained
 
 log = logging.getLogger("ordergap")
 
 REPORT, METRICS = "report.html", "metrics.json"
-Orders = Any
-"""A path of a file or of a folder of files, or a pandas, polars or pyarrow frame of order lines."""
 Day = datetime.date | str
 
 

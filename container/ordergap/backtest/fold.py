@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -41,7 +40,9 @@ class Fold:
     evaluations: Mapping[str, Mapping[EvaluationProtocol, Evaluation]]
 
 
-def run_fold(hyperparameters: Hyperparameters, source: Path, cutoff: int, until: int) -> Fold:
+def run_fold(
+    hyperparameters: Hyperparameters, source: ingest.Orders, cutoff: int, until: int
+) -> Fold:
     """Learn from the rows of `source` until day `cutoff`, forecast, and follow up until `until`.
 
     The file is read as it stood at the cutoff: later cancellations of its orders are not known.

@@ -85,7 +85,7 @@ class Backtest:
 
 
 def backtest(
-    hyperparameters: Hyperparameters, source: Path, count: int = 4, jobs: int = 1
+    hyperparameters: Hyperparameters, source: ingest.Orders, count: int = 4, jobs: int = 1
 ) -> Backtest:
     """Learn anew at `count` past days, judge by what came after.
 
@@ -118,7 +118,11 @@ def backtest(
 
 
 def _folds(
-    hyperparameters: Hyperparameters, source: Path, days: Sequence[int], window: int, jobs: int
+    hyperparameters: Hyperparameters,
+    source: ingest.Orders,
+    days: Sequence[int],
+    window: int,
+    jobs: int,
 ) -> Iterator[Fold]:
     calls = [(hyperparameters, source, day, day + window) for day in days]
     if jobs == 1:

@@ -10,7 +10,7 @@ rows and adds up orders, `netting` subtracts cancellations from order lines.
 """
 
 from ordergap.ingest.cleaning import Cleaned
-from ordergap.ingest.reading import from_bytes, has_data, read
+from ordergap.ingest.reading import Orders, from_bytes, has_data, read
 from ordergap.ingest.report import describe
 
-__all__ = ["Cleaned", "describe", "from_bytes", "has_data", "read"]
+__all__ = ["Cleaned", "Orders", "describe", "from_bytes", "has_data", "read"]

@@ -17,12 +17,15 @@ from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
 from ordergap.ingest.table import Tabulator, names
 
+Orders = str | os.PathLike[str] | Frame
+"""A path of transactions, or a frame of them."""
+
 # A damaged Parquet file makes polars panic.
 _UNREADABLE = (PolarsError, PanicException)
 
 
 def read(
-    source: str | os.PathLike[str] | Frame,
+    source: Orders,
     columns: Columns,
     content_type: str | None = None,
     *,
@@ -50,8 +53,11 @@ def read(
     return clean(tabulator.table(), columns, "the frame", part=part, as_of=as_of)
 
 
-def has_data(path: Path) -> bool:
-    """Whether `path` is a file, or a folder with data files."""
+def has_data(source: Orders) -> bool:
+    """Whether `source` is a frame, a file, or a folder with data files."""
+    if not isinstance(source, str | os.PathLike):
+        return True
+    path = Path(source)
     return path.is_file() or bool(data_files(path))
 
 

@@ -32,7 +32,9 @@ def form_of(output: Path) -> str:
     return _FORMS[output.suffix.lower()]
 
 
-def read(bundle: Bundle, orders: Path, as_of: datetime.date | None = None) -> tuple[Histories, int]:
+def read(
+    bundle: Bundle, orders: ingest.Orders, as_of: datetime.date | None = None
+) -> tuple[Histories, int]:
     """The histories to forecast from, and the day as of which: the last one where `as_of` is None.
 
     orders  a path of transactions, or a frame of them
@@ -55,7 +57,7 @@ def read(bundle: Bundle, orders: Path, as_of: datetime.date | None = None) -> tu
 
 
 def predict_file(
-    bundle: Bundle, orders: Path, output: Path, as_of: datetime.date | None = None
+    bundle: Bundle, orders: ingest.Orders, output: Path, as_of: datetime.date | None = None
 ) -> Counter[str]:
     """Forecast every customer of a transactions file or folder; how many are of each kind.
 

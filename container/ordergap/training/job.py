@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,8 +87,8 @@ class Trained:
 
 def fit(
     hyperparameters: Hyperparameters,
-    source: Path,
-    validation: Path | None = None,
+    source: ingest.Orders,
+    validation: ingest.Orders | None = None,
     job: Job | None = None,
 ) -> Trained:
     """Learn from the transactions in `source`.
@@ -102,7 +103,7 @@ def fit(
     hosts = job.hosts
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))
-    with step(f"Reading {source}"):
+    with step(f"Reading {name_of(source)}"):
         _refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
@@ -163,6 +164,11 @@ def fit(
     if {*hosts.gather(version)} != {version}:
         log.warning("The hosts came to different models; that of %s is kept.", hosts.names[0])
     return Trained(bundle, metrics, orders, split, questions, validations, fits)
+
+
+def name_of(orders: ingest.Orders) -> str:
+    """What the log calls the orders."""
+    return str(orders) if isinstance(orders, str | os.PathLike) else "a frame"
 
 
 @contextmanager
@@ -242,7 +248,7 @@ def _split(
     hosts: Hosts,
     hyperparameters: Hyperparameters,
     orders: Histories,
-    validation: Path | None,
+    validation: ingest.Orders | None,
     content_type: str | None,
 ) -> Split:
     if hosts.any(validation is not None):

@@ -14,7 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,15 @@ _REMEDY = (
 )
 
 
-def read(hosts: Hosts, source: Path | None, columns: Columns, content_type: str | None) -> Cleaned:
+def read(
+    hosts: Hosts, source: ingest.Orders | None, columns: Columns, content_type: str | None
+) -> Cleaned:
     """The orders of all hosts, each of which reads its own `source`, if it has one.
 
     Raises DataError where two hosts have the same orders, where a customer has orders on two hosts,
     and where there are no orders at all.
     """
-    if hosts.size == 1 and source:
+    if hosts.size == 1 and source is not None:
         return ingest.read(source, columns, content_type)
     cleaned = _read_own(source, columns, content_type)
     cleaned = _agree_on_dates(hosts, cleaned, source, columns, content_type)
@@ -57,9 +58,9 @@ def read(hosts: Hosts, source: Path | None, columns: Columns, content_type: str 
     return replace(cleaned, histories=whole, report=report, seen=whole.customer_ids)
 
 
-def _read_own(source: Path | None, columns: Columns, content_type: str | None) -> Cleaned:
+def _read_own(source: ingest.Orders | None, columns: Columns, content_type: str | None) -> Cleaned:
     """The orders of this host. There may be none: SageMaker leaves its folder empty then."""
-    if source and ingest.has_data(source):
+    if source is not None and ingest.has_data(source):
         return ingest.read(source, columns, content_type, part=True)
     empty, none = np.empty(0), np.empty(0, np.int64)
     histories = Histories.from_orders([], none, none.astype(np.int32), empty)
@@ -76,7 +77,11 @@ def _read_own(source: Path | None, columns: Columns, content_type: str | None) -
 
 
 def _agree_on_dates(
-    hosts: Hosts, cleaned: Cleaned, source: Path | None, columns: Columns, content_type: str | None
+    hosts: Hosts,
+    cleaned: Cleaned,
+    source: ingest.Orders | None,
+    columns: Columns,
+    content_type: str | None,
 ) -> Cleaned:
     """Read this host's files again where those of another host show which date format is meant."""
     formats = hosts.gather((cleaned.columns.date_format or "").encode())
@@ -84,7 +89,11 @@ def _agree_on_dates(
     unreadable = 0
     if date_format:
         columns = columns.model_copy(update={"date_format": date_format})
-        if source and cleaned.columns.date_format != date_format and cleaned.report.rows_read:
+        if (
+            source is not None
+            and cleaned.columns.date_format != date_format
+            and cleaned.report.rows_read
+        ):
             before = cleaned.report.rejected[Rejection.BAD_DATE]
             cleaned = ingest.read(source, columns, content_type, part=True)
             unreadable = cleaned.report.rejected[Rejection.BAD_DATE] - before
