@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.features.block import Block
 from ordergap.histories import Histories, date_of, day_of
 
 orders = st.lists(
@@ -125,3 +126,39 @@ def test_any_change_changes_the_digest() -> None:
     ]
     assert len(set(digests)) == len(digests)
     assert digest() == digests[0]
+
+
+def with_regions(days: list[list[int]], regions: list[int]) -> Histories:
+    owner = np.repeat(np.arange(len(days)), [len(each) for each in days])
+    day = np.concatenate([np.array(each) for each in days]).astype(np.int32)
+    names = [f"c{i}" for i in range(len(days))]
+    attributes = {"region": np.array(regions)}
+    return Histories.from_orders(names, owner, day, np.ones(len(day)), attributes=attributes)
+
+
+def test_an_attribute_stays_with_its_customer() -> None:
+    histories = with_regions([[1, 5], [2], [3, 4, 9]], [7, 8, 9])
+    assert histories.until(2).attributes["region"].tolist() == [7, 8]
+    assert [b.attributes["region"].tolist() for b in histories.batches(2)] == [[7, 8], [9]]
+    block = Block(histories, 1, 3)
+    assert block.attribute("region").tolist() == [8, 9, 9, 9]
+    with pytest.raises(KeyError):
+        block.attribute("age")
+
+
+def test_histories_are_joined_with_their_attributes_and_the_last_value_holds() -> None:
+    past, later = with_regions([[1], [2]], [7, 8]), with_regions([[5], [6], [7]], [7, 80, 9])
+    whole = Histories.concat([past, later])
+    assert whole.customer_ids == ["c0", "c1", "c2"]
+    assert whole.day.tolist() == [1, 5, 2, 6, 7]
+    assert whole.attributes["region"].tolist() == [7, 80, 9]
+    without = Histories(later.customer_ids, later.offsets, later.day, later.amount, later.items,
+                        later.lines)  # fmt: skip
+    assert Histories.concat([past, without]).attributes == {}
+
+
+def test_an_attribute_is_part_of_the_digest_and_none_is_what_it_was() -> None:
+    one, other = with_regions([[1]], [7]), with_regions([[1]], [8])
+    assert one.digest() != other.digest()
+    plain = Histories.from_orders(["c0"], np.zeros(1, np.int64), one.day, one.amount)
+    assert plain.digest() not in {one.digest(), other.digest()}

@@ -33,6 +33,9 @@ class Block:
         offsets = histories.offsets[first : last + 1]
         rows = slice(int(offsets[0]), int(offsets[-1]))
         self.counts = offsets[1:] - offsets[:-1]
+        self._attributes = {
+            name: values[first:last] for name, values in histories.attributes.items()
+        }
         self.day = histories.day[rows]
         self.amount = histories.amount[rows]
         self.items = histories.items[rows]
@@ -42,6 +45,10 @@ class Block:
         self.row = np.arange(len(self.day))
         self.position = self.row - self.first_row
         """Orders of the customer before this one."""
+
+    def attribute(self, name: str) -> NDArray[np.generic]:
+        """The attribute of each order's customer; KeyError where the histories have none such."""
+        return self._attributes[name].repeat(self.counts)
 
     @cached_property
     def gap(self) -> Ints:
