@@ -222,11 +222,11 @@ def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
 
 def libraries() -> dict[str, str]:
     """Library -> version, of those that make models and are installed."""
-    found = {}
+    versions = {}
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def check(directory: Path) -> Manifest:

@@ -132,8 +132,8 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         """Finished checkpoints, the latest last."""
-        found = (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
-        return sorted(found, key=_number)
+        paths = (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
+        return sorted(paths, key=_number)
 
     def _resume(self, paths: list[Path]) -> None:
         for path in reversed(paths):

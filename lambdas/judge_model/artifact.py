@@ -54,19 +54,19 @@ def read(s3: S3Client, uri: str) -> Trained:
             raise
         raise ModelUnreadable(f"there is no model at {uri}; train again") from error
     try:
-        found = _members(cast("IO[bytes]", body))
+        members = _members(cast("IO[bytes]", body))
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise ModelUnreadable(
             f"{uri} is not a whole model.tar.gz ({error}); train again"
         ) from error
     finally:
         body.close()
-    if missing := [name for name in _WANTED if name not in found]:
+    if missing := [name for name in _WANTED if name not in members]:
         raise ModelUnreadable(
             f"{uri} does not hold {' and '.join(missing)}, which every Ordergap model has; "
             "train with Ordergap's image"
         )
-    card, text = (found[name] for name in _WANTED)
+    card, text = (members[name] for name in _WANTED)
     try:
         version = _Card.model_validate_json(card).model_version
     except ValidationError as error:
@@ -94,7 +94,7 @@ def parse(text: bytes, uri: str) -> TrainingMetrics:
 
 
 def _members(body: IO[bytes]) -> dict[str, bytes]:
-    found = {}
+    members = {}
     with (
         _Bounded(fileobj=body) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r|") as archive,
@@ -105,10 +105,10 @@ def _members(body: IO[bytes]) -> dict[str, bytes]:
                 if member.size > _MOST_OF_ONE:
                     raise ValueError(f"{name} has {member.size:,} bytes")
                 file = archive.extractfile(member)
-                found[name] = file.read() if file else b""
-            if len(found) == len(_WANTED):
+                members[name] = file.read() if file else b""
+            if len(members) == len(_WANTED):
                 break
-    return found
+    return members
 
 
 class _Bounded(gzip.GzipFile):

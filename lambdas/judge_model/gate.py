@@ -105,12 +105,12 @@ def _against_naive(new: TrainingMetrics) -> tuple[bool, str]:
     unjudged = [f"{q.metric.title} {q.protocol}" for q, gain in gains.items() if gain is None]
     if unjudged:
         return False, f"The model cannot be judged beside naive: no {', no '.join(unjudged)}."
-    known = {question: gain for question, gain in gains.items() if gain is not None}
-    sentences = {q: _sentence(new, q, gain) for q, gain in known.items()}
-    worse = [sentences[question] for question, gain in known.items() if gain.high < 0]
+    judged_gains = {question: gain for question, gain in gains.items() if gain is not None}
+    sentences = {q: _sentence(new, q, gain) for q, gain in judged_gains.items()}
+    worse = [sentences[question] for question, gain in judged_gains.items() if gain.high < 0]
     if worse:
         return False, f"The model is worse than naive: {'; '.join(worse)}."
-    if not any(gain.low > 0 for gain in known.values()):
+    if not any(gain.low > 0 for gain in judged_gains.values()):
         return False, f"The model is not surely better than naive: {'; '.join(sentences.values())}."
     return True, f"The model beats naive: {'; '.join(sentences.values())}."
 
@@ -122,16 +122,16 @@ def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
     for question in _questions(old if old and new.trainer == NAIVE else new):
         if old is None or not _comparable(new, old, question):
             continue
-        ours, theirs = _gain(new, question), _gain(old, question)
-        if ours is None or theirs is None:
+        new_gain, old_gain = _gain(new, question), _gain(old, question)
+        if new_gain is None or old_gain is None:
             continue
         unit, digits = _unit(question.metric), question.metric.digits
-        noise = _z(NOISE_LEVEL) * hypot(ours.error, theirs.error)
+        noise = _z(NOISE_LEVEL) * hypot(new_gain.error, old_gain.error)
         compared.append(
-            f"{question}: gains {ours.value:.{digits}f}{unit} over naive, the "
-            f"champion {theirs.value:.{digits}f} (noise {noise:.{digits}f})"
+            f"{question}: gains {new_gain.value:.{digits}f}{unit} over naive, the "
+            f"champion {old_gain.value:.{digits}f} (noise {noise:.{digits}f})"
         )
-        if theirs.value - ours.value > noise:
+        if old_gain.value - new_gain.value > noise:
             worse.append(compared[-1])
     if not compared:
         stays = new.trainer == NAIVE
@@ -204,8 +204,8 @@ def _sentence(metrics: TrainingMetrics, question: _Question, gain: _Gain) -> str
     judged, digits = _judged(metrics, question), question.metric.digits
     scores = judged.scores if judged else {}
     values = [scores.get(name, {}).get(question.key) for name in (MODEL, NAIVE)]
-    ours, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
+    new_gain, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
     return (
-        f"{question}: {ours}{_unit(question.metric)}, naive {naive} "
+        f"{question}: {new_gain}{_unit(question.metric)}, naive {naive} "
         f"(gain {gain.value:.{digits}f}, {gain.low:.{digits}f} to {gain.high:.{digits}f})"
     )

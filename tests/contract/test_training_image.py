@@ -46,12 +46,12 @@ def test_the_image_names_no_user_and_all_may_read_its_code(recipe: str) -> None:
 @pytest.mark.point(9)
 @pytest.mark.point(27)
 def test_training_knows_no_network_but_its_other_hosts_and_no_installer(root: Path) -> None:
-    rooms = {path for path in (root / "container").rglob("*.py") if "serving" not in path.parts}
-    rooms.remove(
+    modules = {path for path in (root / "container").rglob("*.py") if "serving" not in path.parts}
+    modules.remove(
         root / "container/ordergap/hosts/rendezvous.py"
     )  # where several hosts find one another
     words = r"\b(import (urllib|http|requests|pip)|gethost\w*|getaddrinfo|create_connection)"
-    for path in rooms:
+    for path in modules:
         assert not re.search(words, path.read_text()), path
         assert "/etc/host" not in path.read_text(), path
 

@@ -66,8 +66,8 @@ def run_fold(
     heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}
     set_aside = 0.0
     for name, task in questions.items():
-        known = {each: fit.head for each, v in validations.items() if (fit := v.fit)}
-        validation = validations[name] = task.search(replace(before, heads=known), inner)
+        earlier = {each: fit.head for each, v in validations.items() if (fit := v.fit)}
+        validation = validations[name] = task.search(replace(before, heads=earlier), inner)
         fit = task.fit(replace(whole, heads=heads[MODEL]), validation)
         heads[MODEL][name] = fit.head
         if fit.outliers.set_aside:

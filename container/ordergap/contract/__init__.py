@@ -1,4 +1,4 @@
-"""What strangers may know of us: the shapes of data that cross the product's edges.
+"""The data that crosses the edges of the product: requests, answers, settings, manifest, metrics.
 
-Law: standard library and pydantic only, so that a Lambda, a notebook or a test can import it.
+It imports the standard library and pydantic only, so that a Lambda or a test can import it.
 """

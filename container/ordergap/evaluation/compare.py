@@ -101,8 +101,8 @@ def _mean_metrics(
 
 
 def _mean(values: list[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+    judged = [value for value in values if not np.isnan(value)]
+    return float(np.mean(judged)) if judged else float("nan")
 
 
 def as_json(value: object) -> JsonValue:

@@ -258,10 +258,10 @@ def draws(
 
 def interval(values: Sequence[float], level: float) -> tuple[float, float]:
     """The central interval of the values that are not NaN; NaN where all are."""
-    known = [value for value in values if not np.isnan(value)]
-    if not known:
+    judged = [value for value in values if not np.isnan(value)]
+    if not judged:
         return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(judged, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

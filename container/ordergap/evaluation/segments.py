@@ -15,8 +15,8 @@ LAPSED_AFTER = 3  # times the customer's mean gap, or everybody's at a first ord
 def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.bool_]]:
     """Segment -> (n,) which rows of `targets` belong to it, by what was known when it was asked."""
     names = ("order_count", "CumulativeTotalPrice", "RollingAvgGap")
-    known = features.compute(histories, names)[targets.row]
-    count, revenue, mean_gap = known.T.astype(float)
+    matrix = features.compute(histories, names)[targets.row]
+    count, revenue, mean_gap = matrix.T.astype(float)
     usual = np.where(np.isnan(mean_gap), np.nanmean(mean_gap), mean_gap)
     return {
         "one order": count == 1,

@@ -1,1 +1,1 @@
-"""Law: what is carried in model.tar.gz and turns features into survival curves."""
+"""What is carried in model.tar.gz and turns features into forecasts."""

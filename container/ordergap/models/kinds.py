@@ -14,8 +14,8 @@ def model_class(kind: str) -> type[Model]:
     """The class of models of this kind; ModelMismatch where there is none."""
     places = {k: place for each in TRAINERS.values() for k, place in each.predicts.items()}
     if kind not in places:
-        known = ", ".join(places)
-        raise ModelMismatch(f"the model is of an unknown kind, {kind}; this version reads {known}")
+        kinds = ", ".join(places)
+        raise ModelMismatch(f"the model is of an unknown kind, {kind}; this version reads {kinds}")
     loaded: type[Model] = load(places[kind])
     return loaded
 

@@ -90,38 +90,38 @@ def _diagonal(chart: Diagonal, name: str) -> str:
     """A dot for each point, as large as it has rows; without rows a line through all."""
     x, y = Scale(0, 1, _LEFT, _RIGHT), Scale(0, 1, _BOTTOM, _TOP)
     rows = chart.rows or [0] * len(chart.points)
-    known = [
+    finite = [
         (point, n)
         for point, n in zip(chart.points, rows, strict=True)
         if all(map(math.isfinite, point))
     ]
-    most = max((n for _, n in known), default=0) or 1
+    most = max((n for _, n in finite), default=0) or 1
     dots = "".join(
         f'<circle class="dot" cx="{x(p):.1f}" cy="{y(o):.1f}" '
         f'r="{3.5 + 9 * math.sqrt(n / most) * (n > 0):.1f}">'
         f"<title>{escape(f'{percent(p)}: {percent(o)}' + (f', {n:,} rows' if n else ''))}</title>"
         "</circle>"
-        for (p, o), n in known
+        for (p, o), n in finite
     )
     ideal = f'<line class="ideal" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>'
-    line = "" if chart.rows else _path([(x(p), y(o)) for (p, o), _ in known])
-    described = "; ".join(f"{percent(p)} became {percent(o)}" for (p, o), _ in known)
+    line = "" if chart.rows else _path([(x(p), y(o)) for (p, o), _ in finite])
+    described = "; ".join(f"{percent(p)} became {percent(o)}" for (p, o), _ in finite)
     inside = _axes(_shares(x), _shares(y), chart.x, chart.y) + ideal + line + dots
     return _svg(name, chart.title, f"The dashed diagonal is the ideal. {described}.", inside)
 
 
 def _steps(chart: Steps, name: str) -> str:
     points = thinned(chart.points, _CURVE_POINTS)
-    known = [point for point in points if all(map(math.isfinite, point))]
-    x = Scale(0, (marks := ticks(max((p[0] for p in known), default=1), 6))[-1], _LEFT, _RIGHT)
+    finite = [point for point in points if all(map(math.isfinite, point))]
+    x = Scale(0, (marks := ticks(max((p[0] for p in finite), default=1), 6))[-1], _LEFT, _RIGHT)
     y = Scale(0, 1, _BOTTOM, _TOP)
     corners, height = [(x(0), y(1))], 1.0
-    for day, share in known:
+    for day, share in finite:
         corners += [(x(day), y(height)), (x(day), y(share))]
         height = share
     area = _path([*corners, (corners[-1][0], y(0)), (x(0), y(0))], "area")
     axes = _axes([(x(mark), _plain(mark)) for mark in marks], _shares(y), chart.x, chart.y)
-    half = next((day for day, share in known if share <= 0.5), None)
+    half = next((day for day, share in finite if share <= 0.5), None)
     halfway = (
         "It stays above half." if half is None else f"It falls to half at {_plain(half)} {chart.x}."
     )
@@ -129,22 +129,22 @@ def _steps(chart: Steps, name: str) -> str:
 
 
 def _ranked(chart: Ranked, name: str) -> str:
-    known = [each for each in chart.bars if math.isfinite(each[2])]
-    longest = max((value for _, _, value, _ in known), default=0) or 1
-    x = Scale(0, longest, 0, WIDTH - 12 - max((len(text) for *_, text in known), default=0) * 7)
-    inside, room = "", int(WIDTH / _LETTER)
-    for k, (term, meaning, value, text) in enumerate(known):
+    finite = [each for each in chart.bars if math.isfinite(each[2])]
+    longest = max((value for _, _, value, _ in finite), default=0) or 1
+    x = Scale(0, longest, 0, WIDTH - 12 - max((len(text) for *_, text in finite), default=0) * 7)
+    inside, width = "", int(WIDTH / _LETTER)
+    for k, (term, meaning, value, text) in enumerate(finite):
         top, end = k * _ROW, max(x(max(value, 0)), 1.5)
-        called = _short(term, room)
+        called = _short(term, width)
         inside += (
             f'<text class="name" x="0" y="{top + 13}">{escape(called)}'
-            f'<tspan class="meaning" dx="6">{escape(_short(meaning, room - len(called) - 2))}'
+            f'<tspan class="meaning" dx="6">{escape(_short(meaning, width - len(called) - 2))}'
             "</tspan></text>"
             f'<rect class="bar" x="0" y="{top + 19}" width="{end:.1f}" height="11" rx="2"/>'
             f'<text class="value" x="{end + 6:.1f}" y="{top + 29}">{escape(text)}</text>'
         )
-    described = "; ".join(f"{term} {text}" for term, _, _, text in known)
-    return _svg(name, chart.title, f"{described}.", inside, _ROW * len(known))
+    described = "; ".join(f"{term} {text}" for term, _, _, text in finite)
+    return _svg(name, chart.title, f"{described}.", inside, _ROW * len(finite))
 
 
 def _bars(
@@ -233,5 +233,5 @@ def _brief(value: float) -> str:
     return _plain(value)
 
 
-def _short(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: max(room - 1, 0)].rstrip() + "…"
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"

@@ -54,9 +54,9 @@ def metrics_table(
             rows[-1].append(fixed(values.get(_ROWS)))
     for column, (key, metric) in enumerate(metrics.items(), 1):
         numbers = [values.get(key) for values in models.values()]
-        known = [each for each in numbers if each is not None and math.isfinite(each)]
-        if best and metric.better and len(known) > 1:
-            winner = written(metric, (max if metric.better == "higher" else min)(known))
+        finite = [each for each in numbers if each is not None and math.isfinite(each)]
+        if best and metric.better and len(finite) > 1:
+            winner = written(metric, (max if metric.better == "higher" else min)(finite))
             strong |= {(row, column) for row, cells in enumerate(rows) if cells[column] == winner}
     head = ["", *map(heading, metrics.values()), *(["Rows"] if with_rows else [])]
     return Table(title, head, rows, strong=strong)

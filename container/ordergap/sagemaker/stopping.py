@@ -25,25 +25,25 @@ def stop_on_sigterm(grace: float = GRACE) -> Iterator[Callable[[], bool]]:
     code that does not come back, a second thread ends the process with exit code 0: checkpoints
     are whole at any moment, and so is the model. Only the main thread can listen.
     """
-    came, over = threading.Event(), threading.Event()
+    received, over = threading.Event(), threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield received.is_set
         return
-    ours, waking = socket.socketpair()
+    reader, waking = socket.socketpair()
     waking.setblocking(False)
-    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: received.set())
     woken_before = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
-    watch = threading.Thread(target=_watch, args=(ours, over, grace), daemon=True)
+    watch = threading.Thread(target=_watch, args=(reader, over, grace), daemon=True)
     watch.start()
     try:
-        yield came.is_set
+        yield received.is_set
     finally:
         over.set()
         signal.set_wakeup_fd(woken_before)
         signal.signal(signal.SIGTERM, before)
         waking.close()
         watch.join()
-        ours.close()
+        reader.close()
 
 
 def _watch(signals: socket.socket, over: threading.Event, grace: float) -> None:

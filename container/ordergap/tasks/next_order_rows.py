@@ -16,8 +16,8 @@ from ordergap.trainers.base import Sample
 
 def past_gaps(split: Split) -> Targets:
     """Every past order, and the gap it opened as far as it was known at the cutoff."""
-    known = order_gaps(split.past, split.cutoff)
-    return replace(known, row=np.flatnonzero(split.whole.day <= split.cutoff))
+    gaps = order_gaps(split.past, split.cutoff)
+    return replace(gaps, row=np.flatnonzero(split.whole.day <= split.cutoff))
 
 
 def protocols(split: Split) -> dict[EvaluationProtocol, Targets]:

@@ -1,1 +1,1 @@
-"""Law: how a model is made. Serving never imports this room."""
+"""How models are made. Serving does not import this."""

@@ -207,7 +207,7 @@ def _standardise(network: Network, train: Sample) -> None:
     counts, gaps, amounts = np.split(np.log1p(train.features), [1, 1 + length], axis=1)
     ended = np.log(train.gap[train.observed & (train.gap > 0)])
     for i, values in enumerate((gaps, amounts, counts, ended)):
-        known = values[~np.isnan(values)].astype(float)
-        if len(known):
-            network.mean[i] = known.mean()
-            network.deviation[i] = max(known.std(), _LEAST_DEVIATION)
+        finite = values[~np.isnan(values)].astype(float)
+        if len(finite):
+            network.mean[i] = finite.mean()
+            network.deviation[i] = max(finite.std(), _LEAST_DEVIATION)

@@ -125,8 +125,8 @@ def fit(
         past = learning(hyperparameters, split.past, split.cutoff, execution)
         validations: dict[str, Validation] = {}
         for name, task in questions.items():
-            known = {each: f.head for each, v in validations.items() if (f := v.fit)}
-            validations[name] = task.search(replace(past, heads=known), split)
+            earlier = {each: f.head for each, v in validations.items() if (f := v.fit)}
+            validations[name] = task.search(replace(past, heads=earlier), split)
             if hosts.leads:
                 for line in (
                     scores_table(task, validations[name]),
