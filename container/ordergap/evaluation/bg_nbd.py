@@ -81,14 +81,14 @@ class BgNbd:
                 coins
                 + digamma(b + frequency)
                 - digamma(b)
-                - gone / (b + np.result(frequency - 1, 0)),
+                - gone / (b + np.maximum(frequency - 1, 0)),
             ]
         )
 
     def _log_odds_gone(self, frequency: Float, recency: Float, age: Float) -> Float:
         """(n,) log of P(left) / P(alive); -inf without a repeat order, since no coin was tossed."""
         odds = (self.r + frequency) * np.log((self.alpha + age) / (self.alpha + recency))
-        odds += np.log(self.a / (self.b + np.result(frequency - 1, 0)))
+        odds += np.log(self.a / (self.b + np.maximum(frequency - 1, 0)))
         return np.where(frequency > 0, odds, -np.inf)
 
 
@@ -100,7 +100,7 @@ def fit(frequency: Float, recency: Float, age: Float, penalty: float = 0.01) -> 
 
     Raises:
         ValueError: no customer, a negative frequency, or one not 0 <= recency <= age.
-        AlgorithmError: no result was found.
+        AlgorithmError: no maximum was found.
     """
     ordered = (frequency >= 0) & (recency >= 0) & (recency <= age)
     if not len(ordered) or not ordered.all():
@@ -126,8 +126,6 @@ def fit(frequency: Float, recency: Float, age: Float, penalty: float = 0.01) -> 
     # Rounding may end the search a little early, where the slope is flat all the same.
     inside = np.abs(result.x) < _LOG_BOUND
     if not result.success and np.abs(result.jac[inside]).max(initial=0) > _FLAT:
-        raise AlgorithmError(
-            f"BG/NBD found no maximum ({result.message}); leave this baseline out"
-        )
+        raise AlgorithmError(f"BG/NBD found no maximum ({result.message}); leave this baseline out")
     r, alpha, a, b = np.exp(result.x).tolist()
     return BgNbd(r, alpha * unit, a, b)
