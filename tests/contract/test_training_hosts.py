@@ -281,7 +281,7 @@ def test_customers_with_orders_on_several_hosts_are_refused(hosts: Hosts) -> Non
     hosts.give(SECOND, SOME.of(np.arange(len(SOME.customer_ids)) % 3 < 2).until(19_900))
     (one, two) = refusals(hosts)
     assert one == two
-    assert "customers have orders on several hosts, such as c0" in one
+    assert "customers have orders on several hosts, such as customer-0" in one
     assert f"on {FIRST} and {SECOND}" in one
     assert "set the channel's S3DataDistributionType to ShardedByS3Key" in one
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -128,9 +129,7 @@ def test_the_model_folder_is_left_as_it_is(
 
 def damaged(opt_ml: Path, place: Path, how: str) -> Path:
     """A copy of the model that is not whole."""
-    (place / "model").mkdir()
-    for path in (opt_ml / "model").iterdir():
-        (place / "model" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(opt_ml / "model", place / "model")
     if how == "missing":
         (place / "model/manifest.json").unlink()
     elif how == "corrupt":
