@@ -105,7 +105,7 @@ def test_every_trainer_is_in_the_image(job, run):
     for trainer in ("naive", "random-forest", "lstm"):
         job.say(trainer=trainer, epochs="1", num_round="10")
         run("train", options=("--network", "none", *job.mounts))
-        assert job.manifest["hyperparameters"]["trainer"] == trainer
+        assert job.manifest["hyperparameters"]["trainer"]["name"] == trainer
 
 
 def test_a_file_of_the_user_does_not_take_the_place_of_ours(shop, run, tmp_path):
