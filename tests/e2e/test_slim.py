@@ -16,7 +16,7 @@ def test_it_is_under_600_mb_and_trains_and_serves_what_needs_no_pytorch(job, run
     for trainer in ("naive", "random-forest", "xgboost"):
         job.say(trainer=trainer, num_round="10")
         run("train", options=("--network", "none", *job.mounts), named=slim)
-        assert job.manifest["hyperparameters"]["trainer"] == trainer
+        assert job.manifest["hyperparameters"]["trainer"]["name"] == trainer
         assert "torch" not in job.manifest["libraries"]
     server = serve("-v", f"{job.root}/model:/opt/ml/model:ro", named=slim)
     assert server.ask("GET", "/ping") == (200, "")
