@@ -46,8 +46,8 @@ setup: .venv/ready ## make .venv with everything that the targets below need
 run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
 	$(BIN)/python -m local run $(if $(DATA),--data $(DATA)) $(ARGS)
 
-test: setup ## run every test that this machine can run
-	$(BIN)/pytest -n auto --dist loadgroup
+test: setup ## run every test that this machine can run; ARGS=--cov prints what share of the code they run
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: setup asl ## lint, format, types (for macOS and Windows too), import contracts and the state machine
 	$(BIN)/ruff check .
