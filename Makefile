@@ -95,6 +95,7 @@ lock: setup ## pin what pyproject.toml names in requirements*.txt, with hashes; 
 	cat requirements-torch.in >> requirements.txt
 	$(COMPILE) $(UNIVERSAL) --group dev $(wildcard lambdas/requirements.txt lambdas/*/requirements.txt) \
 	  --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) $(UNIVERSAL) --group docs --constraint requirements-dev.txt --output-file requirements-docs.txt
 
 resolve: setup ## see that Linux, macOS and Windows have wheels of all that the package needs, for Python 3.11 to 3.13
 	$(BIN)/pytest -s tests/architecture/test_platforms.py
