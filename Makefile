@@ -46,8 +46,8 @@ setup: .venv/ready ## make .venv with everything that the targets below need
 run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: make run DATA=orders.csv ARGS="--date_column Day"
 	$(BIN)/python -m local run $(if $(DATA),--data $(DATA)) $(ARGS)
 
-test: setup ## run every test that this machine can run
-	$(BIN)/pytest -n auto --dist loadgroup
+test: setup ## run every test that this machine can run; ARGS=--cov prints what share of the code they run
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: setup asl ## lint, format, types (for macOS and Windows too), import contracts and the state machine
 	$(BIN)/ruff check .
@@ -95,6 +95,7 @@ lock: setup ## pin what pyproject.toml names in requirements*.txt, with hashes; 
 	cat requirements-torch.in >> requirements.txt
 	$(COMPILE) $(UNIVERSAL) --group dev $(wildcard lambdas/requirements.txt lambdas/*/requirements.txt) \
 	  --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) $(UNIVERSAL) --group docs --constraint requirements-dev.txt --output-file requirements-docs.txt
 
 resolve: setup ## see that Linux, macOS and Windows have wheels of all that the package needs, for Python 3.11 to 3.13
 	$(BIN)/pytest -s tests/architecture/test_platforms.py

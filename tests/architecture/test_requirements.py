@@ -96,7 +96,7 @@ def test_what_a_pinned_package_needs_is_pinned_too(
     assert by_name(lines).keys() <= set(pinned)
 
 
-@pytest.mark.parametrize("name", [*VARIANTS, "requirements-dev.txt"])
+@pytest.mark.parametrize("name", [*VARIANTS, "requirements-dev.txt", "requirements-docs.txt"])
 def test_every_package_has_hashes(root: Path, name: str) -> None:
     found = hashes(root / name)
     assert set(found) >= set(pins(root / name))
@@ -133,10 +133,15 @@ def test_the_image_has_what_the_package_asks_for(
         assert need.specifier.contains(exact.version), f"{need}: make lock"
 
 
-def test_what_the_tests_and_the_lambdas_need_is_pinned(root: Path) -> None:
+@pytest.mark.parametrize("group", ["dev", "docs"])
+def test_what_a_group_needs_is_pinned(root: Path, group: str) -> None:
     groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
+    pinned = pins(root / f"requirements-{group}.txt")
+    assert by_name(groups[group]).keys() <= pinned.keys(), "make lock"
+
+
+def test_what_the_lambdas_need_is_pinned_for_the_tests_too(root: Path) -> None:
     pinned = pins(root / "requirements-dev.txt")
-    assert by_name(groups["dev"]).keys() <= pinned.keys(), "make lock"
     for path in (root / "lambdas").rglob("requirements.txt"):
         assert pins(path).items() <= pinned.items(), "make lock"
 
