@@ -24,11 +24,11 @@ from ordergap.errors import (
 from ordergap.forecaster import Forecaster
 from ordergap.histories import day_of
 from ordergap.scoring.encoders import JSON, encode
+from ordergap.scoring.problems import shorten
 from ordergap.serving.app import request_context
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import log_requests, path_label
 from ordergap.serving.formats import codecs, statuses
-from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import predict
 from ordergap.serving.pages import routes as pages
 from ordergap.settings import Settings

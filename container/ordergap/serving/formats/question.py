@@ -17,8 +17,8 @@ from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, Placeholder, Placeholders
-from ordergap.serving.formats.context import Options
-from ordergap.serving.formats.problems import summary
+from ordergap.scoring.options import Options
+from ordergap.scoring.problems import summary
 
 
 @dataclass(frozen=True, eq=False)
