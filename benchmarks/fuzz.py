@@ -28,8 +28,7 @@ from urllib.parse import unquote
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from ordergap.artifacts import Bundle
-from ordergap.forecaster import Forecaster
+from ordergap.forecaster import load
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings, limit_threads
 
@@ -201,12 +200,10 @@ def main() -> None:
     logging.getLogger("ordergap").setLevel(logging.CRITICAL)
     grown = {}
     with tempfile.TemporaryDirectory() as name:
-        model = train(Path(name))
-        bundle = Bundle.load(model)
-        strategy = requests(len(bundle.manifest.csv_columns))
-        application = create_app(
-            Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, model
-        )
+        folder = train(Path(name))
+        model = load(folder)
+        strategy = requests(len(model.manifest.csv_columns))
+        application = create_app(model, Settings(), lambda: model.manifest.as_of)
 
         def run(
             way: str, send: Callable[[Request], int], count: int, used: Callable[[], float]
@@ -223,7 +220,7 @@ def main() -> None:
         through_socket = options.requests // 10
         inside = to_application(application.test_client())
         run("in this process", inside, options.requests - through_socket, resident)
-        with running("-m", "ordergap", "serve", "--model_dir", str(model)) as server:
+        with running("-m", "ordergap", "serve", "--model_dir", str(folder)) as server:
             while len(workers := server.workers()) < 2:
                 time.sleep(0.1)
             run("through a socket", to_socket(server.port), through_socket, lambda: memory(server))

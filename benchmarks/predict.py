@@ -19,6 +19,7 @@ from ordergap.artifacts import Bundle
 from ordergap.histories import Histories, date_of
 from ordergap.scoring import encoders, files
 from ordergap.scoring.answer import Answer
+from ordergap.scoring.options import Options
 
 from benchmarks.features import made_up
 
@@ -67,8 +68,7 @@ def rows() -> list[tuple[str, str, str, str]]:
         reading, cleaned = _cpu(ingest.read, source, columns)
         histories = cleaned.histories
         as_of = int(histories.day.max())
-        day = date_of(as_of)
-        whole, _ = _cpu(files.predict_file, bundle, source, folder / "out.csv", day)
+        whole, _ = _cpu(files.predict_file, bundle, source, folder / "out.csv", Options(as_of))
     n = len(histories.customer_ids)
     names = bundle.manifest.feature_names
     vectors, matrix = _cpu(features.compute, histories, names, histories.last_row)

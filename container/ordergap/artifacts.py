@@ -261,6 +261,8 @@ def check(directory: Path) -> Manifest:
 def read_manifest(directory: Path) -> Manifest:
     """The manifest in `directory`; ModelNotFound or ModelMismatch where there is no good one."""
     path = directory / MANIFEST
+    if directory.is_file():
+        raise ModelNotFound(f"{directory} is a file: give a model's folder, unpacked")
     if not path.is_file():
         raise ModelNotFound(f"no model in {directory}: {MANIFEST} is not there; train one first")
     try:

@@ -6,7 +6,7 @@
       - MissingColumn          a needed column is not in the file
       - NothingToLearn         readable, but no gap between two orders is in it
     - InvalidHyperparameters   one or more hyperparameters; lists all of them
-    - InvalidRequest           a scoring request; lists every problem with record and field
+    - InvalidRequest           a scoring request or an option; lists every problem
       - UnsupportedMediaType   its Content-Type is none of the accepted forms
       - NotAcceptable          its Accept header can not be satisfied
       - TooLarge               more bytes, records or orders than one request may have
@@ -70,13 +70,17 @@ class Problem:
     field: str | None = None
     hint: str | None = None
 
+    def __str__(self) -> str:
+        """The message, and the hint in brackets."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class InvalidRequest(UserError):
-    """A scoring request that cannot be answered; every problem with its record and field."""
+    """A request, or an option of `predict`, that cannot be answered; lists every problem."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(problem.message for problem in self.problems))
+        super().__init__("; ".join(map(str, self.problems)))
 
 
 class UnsupportedMediaType(InvalidRequest):

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +24,7 @@ from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.report_data import contents
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
-from ordergap.errors import NothingToLearn
+from ordergap.errors import NothingToLearn, PlatformError, UserError
 from ordergap.histories import Histories
 from ordergap.report.page import render
 
@@ -44,11 +45,17 @@ def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
     return (days if count > 1 else [first + round(span * LAST) - 1]), round(span * (1 - LAST))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
-    """What came of it.
+    """How models fitted at several past days did on what came after; printed, a table.
 
-    comparisons  task -> protocol -> metrics, intervals and differences, over all cutoffs
+    hyperparameters  of all of them
+    data             what was in the orders, and what became of each row
+    orders           all of them, cleaned
+    folds            a cutoff each: forecasts of the model and of baselines, beside what came
+    comparisons      task -> protocol ("at cutoff", "at order") -> over all cutoffs, `metrics` of
+                     the model and of each baseline, `intervals` of the model's metrics, and
+                     `differences` from each baseline
     """
 
     hyperparameters: Hyperparameters
@@ -57,8 +64,7 @@ class Backtest:
     folds: Sequence[Fold]
     comparisons: Comparisons
 
-    def __str__(self) -> str:
-        """The metrics as a table of text."""
+    def __repr__(self) -> str:
         return table(self.folds, self.comparisons)
 
     def content(self) -> dict[str, JsonValue]:
@@ -73,8 +79,9 @@ class Backtest:
             },
         }
 
-    def save(self, directory: Path) -> None:
-        """Write backtest.json and report.html."""
+    def save(self, directory: Path | str) -> None:
+        """Write backtest.json and report.html into a folder."""
+        directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         page = render(
             contents(self.hyperparameters, self.data, self.orders, self.folds, self.comparisons)
@@ -91,8 +98,11 @@ def backtest(
 
     jobs  cutoffs worked on at once
 
-    Raises NothingToLearn where the time span is too short.
+    Raises UserError for numbers below 1, and NothingToLearn where the time span is too short.
     """
+    for name, number in (("cutoffs", count), ("jobs", jobs)):
+        if number < 1:
+            raise UserError(f"{name} = {number}: must be a whole number, at least 1")
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
     orders = cleaned.histories
@@ -130,5 +140,11 @@ def _folds(
         return
     # A forked child would inherit threads that no longer run.
     with ProcessPoolExecutor(min(jobs, len(days)), mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(run_fold, *call) for call in calls]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(run_fold, *call) for call in calls]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise PlatformError(
+                "a process of the backtest ended too early: give fewer jobs where memory is short, "
+                'and in a script put the call under `if __name__ == "__main__":`'
+            ) from error

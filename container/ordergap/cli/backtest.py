@@ -33,10 +33,7 @@ def run(words: Sequence[str]) -> None:
     options.use_all_processors(parsed.jobs)
     from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
 
-    hyperparameters = parse(values).flat()  # which refuses what is none
-    result = forecaster.backtest(
-        parsed.file_path, parsed.cutoffs, jobs=parsed.jobs, **hyperparameters
-    )
+    result = forecaster.backtest(parse(values), parsed.file_path, parsed.cutoffs, jobs=parsed.jobs)
     log.info("%s", result)
     if parsed.output:
         result.save(parsed.output)

@@ -11,7 +11,7 @@ import ast
 import difflib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -35,10 +35,10 @@ log = logging.getLogger("ordergap")
 
 
 def _words(value: object) -> object:
-    """A list from ``30,60,90``, ``[30,60,90]`` (decoded before) or a single number."""
+    """A list from ``30,60,90``, ``[30,60,90]`` (decoded before), a range or a single number."""
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
-    return value if isinstance(value, list | tuple) else [value]
+    return [*value] if isinstance(value, Iterable) and not isinstance(value, dict) else [value]
 
 
 def _on_off(value: object) -> object:
@@ -242,6 +242,7 @@ def _name(location: tuple[int | str, ...]) -> str:
 
 def _decode(value: object, begins: tuple[str, ...] | None) -> object:
     """Undo up to two layers of JSON, only where the text `begins` so; `true` stays text."""
+    value = value.tolist() if hasattr(value, "tolist") else value  # a number or array of NumPy's
     for _ in range(2):
         if not isinstance(value, str):
             break

@@ -6,10 +6,11 @@ from ordergap.contract.orders import DataReport
 
 
 def describe(report: DataReport) -> str:
-    """The report as text: rows read, less those rejected for each reason, are rows used."""
+    """The report as text: rows read, less those rejected for some reason, are rows used."""
+    rejected = [(n, reason.replace("_", " ")) for reason, n in report.rejected.items() if n]
     counts = [
         ("", report.rows_read, "rows read"),
-        *(("-", count, reason.replace("_", " ")) for reason, count in report.rejected.items()),
+        *(("-", count, reason) for count, reason in rejected),
         ("=", report.rows_used, "rows used"),
     ]
     lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in counts]

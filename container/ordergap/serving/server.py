@@ -62,7 +62,7 @@ def serve(model_dir: Path, settings: Settings, today: Callable[[], datetime.date
     counts = Counts(settings.workers)
 
     def make_app() -> Flask:
-        return create_app(forecaster.load(model_dir), settings, today, model_dir, counts)
+        return create_app(forecaster.load(model_dir), settings, today, counts)
 
     Server(settings, listener, make_app, counts).run()
 

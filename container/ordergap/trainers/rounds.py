@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from ordergap.checkpoints import State
@@ -15,7 +16,8 @@ from ordergap.trainers.collective import collective
 
 log = logging.getLogger("ordergap")
 
-_PROGRESS_EVERY = 100  # rounds
+_PROGRESS_EVERY = 100  # rounds, and at least after so many seconds:
+_PROGRESS_SECONDS = 10
 _STRIDE = 1_000_003  # between the seeds of two rounds
 
 
@@ -54,7 +56,7 @@ def boost(
                 num_boost_round=most - done,
                 evals=[(validation(), "validation")] if validation else [],
                 xgb_model=booster,
-                callbacks=[_rounds(xgb, parameters["seed"], done, losses, patience, request)],
+                callbacks=[_rounds(xgb, parameters["seed"], done, most, losses, patience, request)],
                 verbose_eval=False,
             )
         request.checkpoint.save(_standing(booster, losses))
@@ -72,9 +74,16 @@ def _out_of_patience(losses: list[float], patience: int) -> bool:
 
 
 def _rounds(
-    xgb: Any, seed: int, done: int, losses: list[float], patience: int, request: FitRequest
+    xgb: Any,
+    seed: int,
+    done: int,
+    most: int,
+    losses: list[float],
+    patience: int,
+    request: FitRequest,
 ) -> Any:
-    """What happens around each round; `losses` grows by one, `done` rounds lie behind."""
+    """What happens around each round; `losses` grows by one, `done` of `most` rounds lie behind."""
+    begun = shown = perf_counter()
 
     class Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
         def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
@@ -93,8 +102,12 @@ def _rounds(
             for metric, values in evals_log.get("validation", {}).items():
                 losses.append(values[-1])
                 loss = f", validation {metric} {values[-1]:.5f}"
-            if (done + epoch + 1) % _PROGRESS_EVERY == 0:
-                log.info("  round %d%s", done + epoch + 1, loss)
+            nonlocal shown
+            number, now = done + epoch + 1, perf_counter()
+            if number % _PROGRESS_EVERY == 0 or now - shown > _PROGRESS_SECONDS:
+                shown, left = now, most - number
+                seconds = (now - begun) / (epoch + 1) * left
+                log.info("  round %d%s; at most %d more, %.0f s", number, loss, left, seconds)
             stop = request.step(_standing(model, losses))
             return stop or _out_of_patience(losses, patience)
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
@@ -51,6 +50,7 @@ class Job:
     stopping            whether to stop; then the best model so far is kept, which has not learnt
                         from what it was validated on
     hosts               that train together; each has its own share of the transactions
+    metric_lines        whether the log has a line for each metric, which the platform looks for
     """
 
     content_types: tuple[str | None, str | None] = (None, None)
@@ -58,6 +58,7 @@ class Job:
     checkpoint_seconds: float = EVERY
     stopping: Stopping = never
     hosts: Hosts = ALONE
+    metric_lines: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +76,12 @@ class Trained:
     validations: Mapping[str, Validation]
     fits: Mapping[str, Fit]
 
-    @cached_property
-    def side_files(self) -> dict[str, bytes]:
-        """metrics.json and report.html."""
+    def report(self) -> bytes:
+        """The report as a page of HTML."""
         page = contents(
             self.bundle, self.orders, self.split, self.tasks, self.validations, self.fits
         )
-        metrics = json.dumps(self.bundle.manifest.metrics, indent=2)
-        return {"metrics.json": f"{metrics}\n".encode(), "report.html": render(page).encode()}
+        return render(page).encode()
 
 
 def fit(
@@ -99,7 +98,7 @@ def fit(
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when the job was to stop.
     """
-    job = job or Job()
+    job = job or Job(metric_lines=False)
     hosts = job.hosts
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))
@@ -128,10 +127,8 @@ def fit(
             earlier = {each: f.head for each, v in validations.items() if (f := v.fit)}
             validations[name] = task.search(replace(past, heads=earlier), split)
             if hosts.leads:
-                for line in (
-                    scores_table(task, validations[name]),
-                    *metric_lines(task, validations[name]),
-                ):
+                lines = metric_lines(task, validations[name]) if job.metric_lines else ()
+                for line in (scores_table(task, validations[name]), *lines):
                     log.info(line)
     with step(f"Learning from everything until {date_of(as_of)}"):
         everything = learning(hyperparameters, orders, as_of, execution)

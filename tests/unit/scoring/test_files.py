@@ -1,6 +1,5 @@
 """A file of forecasts appears complete or not at all, whatever the size of the batches."""
 
-import datetime
 import json
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.histories import Histories
 from ordergap.scoring import files
+from ordergap.scoring.options import Options
 
+AS_OF = 15_317  # 2011-12-09
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
 
 
@@ -38,13 +39,13 @@ def source(tmp_path: Path) -> Path:
 def test_the_size_of_the_batches_does_not_show(
     bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    as_of = datetime.date(2011, 12, 9)
-    counts = files.predict_file(bundle, source, tmp_path / name, as_of)
+    options = Options(AS_OF)
+    counts = files.predict_file(bundle, source, tmp_path / name, options)
     whole = (tmp_path / name).read_bytes()
     assert whole.count(b"\n") == 50 + (name == "out.csv")
     assert counts.total() == 50
     monkeypatch.setattr(files, "BATCH", 7)
-    assert files.predict_file(bundle, source, tmp_path / name, as_of) == counts
+    assert files.predict_file(bundle, source, tmp_path / name, options) == counts
     assert (tmp_path / name).read_bytes() == whole
 
 
@@ -64,7 +65,7 @@ def test_a_failure_half_way_leaves_the_file_of_before(
 
     monkeypatch.setattr(Bundle, "forecast", fails_later)
     with pytest.raises(MemoryError):
-        files.predict_file(bundle, source, output)
+        files.predict_file(bundle, source, output, Options())
     assert (output.read_text(), sorted(tmp_path.iterdir())) == ("before", before)
 
 
@@ -73,18 +74,18 @@ def test_the_file_is_read_with_the_columns_the_model_was_trained_with(
 ) -> None:
     source.write_text(source.read_text().replace("CustomerID", "client"))
     with pytest.raises(DataError, match="CustomerID"):
-        files.predict_file(bundle, source, tmp_path / "out.csv")
+        files.predict_file(bundle, source, tmp_path / "out.csv", Options())
     columns = Columns(customer_column="client")
     renamed = bundle.manifest.hyperparameters.model_copy(update={"columns": columns})
     manifest = bundle.manifest.model_copy(update={"hyperparameters": renamed})
-    files.predict_file(Bundle(manifest, bundle.heads), source, tmp_path / "out.csv")
+    files.predict_file(Bundle(manifest, bundle.heads), source, tmp_path / "out.csv", Options())
 
 
 def test_forecasts_of_a_file_are_those_of_the_server(
     bundle: Bundle, source: Path, tmp_path: Path
 ) -> None:
-    files.predict_file(bundle, source, tmp_path / "out.jsonl", datetime.date(2011, 12, 9))
+    files.predict_file(bundle, source, tmp_path / "out.jsonl", Options(AS_OF))
     cleaned = ingest.read(source, bundle.manifest.hyperparameters.columns)
-    expected = bundle.forecast(cleaned.histories, 15_317).records()
+    expected = bundle.forecast(cleaned.histories, AS_OF).records()
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert told == json.loads(json.dumps(expected))

@@ -71,10 +71,9 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def app(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    folder = tmp_path_factory.mktemp("model")
-    (folder / "report.html").write_text("<!DOCTYPE html><title>Report</title>")
-    return create_app(Forecaster(bundle), Settings(), lambda: LAST, folder)
+def app(bundle: Bundle) -> Flask:
+    model = Forecaster(bundle, b"<!DOCTYPE html><title>Report</title>")
+    return create_app(model, Settings(), lambda: LAST)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,15 +166,11 @@ def test_a_field_is_called_by_its_title_its_description_or_its_name() -> None:
     ]  # fmt: skip
 
 
-def test_a_model_without_a_report_has_no_link_to_one(
-    bundle: Bundle, client: FlaskClient, tmp_path: Path
-) -> None:
+def test_a_model_without_a_report_has_no_link_to_one(bundle: Bundle, client: FlaskClient) -> None:
     assert client.get("/report").status_code == 404
     assert 'href="report"' not in client.get("/").text
-    (tmp_path / "report.html").write_text("<p>The report")
-    beside = create_app(
-        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, tmp_path
-    ).test_client()
+    model = Forecaster(bundle, b"<p>The report")
+    beside = create_app(model, Settings(), lambda: bundle.manifest.as_of).test_client()
     assert 'href="report"' in beside.get("/").text
     answer = beside.get("/report")
     assert answer.text == "<p>The report"

@@ -310,7 +310,7 @@ def test_the_fewest_connections_are_those_of_a_worker_that_accepts_more() -> Non
 def test_a_refused_request_is_counted(bundle: Bundle) -> None:
     counts = Counts()
     client = application.create_app(
-        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, None, counts
+        Forecaster(bundle), Settings(), lambda: bundle.manifest.as_of, counts
     ).test_client()
     answer = client.post(
         "/invocations",

@@ -293,7 +293,7 @@ def test_the_report_shows_it(model: forecaster.Forecaster) -> None:
 
 def test_the_table_holds_it(model: forecaster.Forecaster, orders: Path) -> None:
     histories = shop(5)
-    record = model.forecast(histories, int(histories.day.max())).records()[0]
+    record = model.bundle.forecast(histories, int(histories.day.max())).records()[0]
     as_of = datetime.date.fromisoformat(str(record["as_of"]))
     text = json.dumps(record).encode()
     stamp = items.Stamp("night", "uk", as_of, 1_700_000_000, 8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import orjson
 from flask import Flask, Response, request
@@ -24,11 +23,11 @@ from ordergap.errors import (
 from ordergap.forecaster import Forecaster
 from ordergap.histories import day_of
 from ordergap.scoring.encoders import JSON, encode
+from ordergap.scoring.problems import shorten
 from ordergap.serving.app import request_context
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import log_requests, path_label
 from ordergap.serving.formats import codecs, statuses
-from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import predict
 from ordergap.serving.pages import routes as pages
 from ordergap.settings import Settings
@@ -40,14 +39,12 @@ def create_app(
     model: Forecaster,
     settings: Settings,
     today: Callable[[], datetime.date],
-    model_dir: Path | None = None,
     counts: Counts | None = None,
 ) -> Flask:
     """The application around one loaded model.
 
-    today      the day in UTC, which is the as_of of requests that have none
-    model_dir  where the model's report may be
-    counts     shared with other workers; None: of this application alone
+    today   the day in UTC, which is the as_of of requests that have none
+    counts  shared with other workers; None: of this application alone
 
     Raises UnsupportedMediaType or NotAcceptable where the settings' default forms are unknown.
     """
@@ -57,7 +54,7 @@ def create_app(
     codecs.check(settings)
     counts = counts or Counts()
     log_requests(app, counts)
-    pages.add_to(app, model.manifest, settings, model_dir)
+    pages.add_to(app, model, settings)
 
     @app.before_request
     def refuse_redirects() -> None:

@@ -16,9 +16,9 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from ordergap.contract.manifest import Manifest
 from ordergap.errors import InvalidRequest, NotAcceptable, Problem, UnsupportedMediaType
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
+from ordergap.scoring.problems import shorten
 from ordergap.serving.formats import csv_requests, json_requests
 from ordergap.serving.formats.context import DecodeContext
-from ordergap.serving.formats.problems import shorten
 from ordergap.serving.formats.question import Orders, Vectors
 from ordergap.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The options of a request, in its body or its Content-Type, and what decoders need besides."""
+"""What decoders need besides a request's body: the options in its Content-Type, and limits."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, get_args
 
-from pydantic import ValidationError
-
 from ordergap.contract.manifest import Manifest
-from ordergap.contract.prediction import ScoringRecord, ScoringRequest
+from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import InvalidRequest, Problem, TooLarge
-from ordergap.histories import day_of
-from ordergap.serving.formats.problems import from_contract, shorten
+from ordergap.scoring.options import OPTION_NAMES, Options
+from ordergap.scoring.problems import shorten
 from ordergap.settings import Settings
 
-OPTION_NAMES = tuple(name for name in ScoringRequest.model_fields if name != "instances")
 REQUEST_OPTIONS = tuple(name for name in OPTION_NAMES if name not in ScoringRecord.model_fields)
 """Options that no record has for itself."""
 
@@ -33,55 +30,6 @@ _SPELLINGS = {
     "onbadrecord": ON_BAD_RECORD,
     "onbadrecords": ON_BAD_RECORD,
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of one request; None where the request does not have one.
-
-    as_of     days since 1970-01-01
-    horizons  days ahead, rising
-    """
-
-    as_of: int | None = None
-    horizons: tuple[int, ...] | None = None
-    interval_level: float | None = None
-
-    @classmethod
-    def parse(cls, fields: Mapping[str, object]) -> Self:
-        """From a mapping that may have `OPTION_NAMES` among its keys. Raises InvalidRequest."""
-        values = {name: fields[name] for name in OPTION_NAMES if fields.get(name) is not None}
-        if not values:
-            return cls()
-        try:
-            request = ScoringRequest.model_validate({"instances": [], **values})
-        except ValidationError as error:
-            raise InvalidRequest(
-                [from_contract(detail) for detail in error.errors(include_url=False)]
-            ) from error
-        if request.horizons == []:
-            hint = "name at least one, or leave it out: the model has its own"
-            raise InvalidRequest([Problem("horizons is empty", field="horizons", hint=hint)])
-        return cls(
-            None if request.as_of is None else day_of(request.as_of),
-            None if request.horizons is None else tuple(sorted(set(request.horizons))),
-            request.interval_level,
-        )
-
-    def merged(self, other: Options) -> Options:
-        """Both together. Raises InvalidRequest where they differ."""
-        values = {name: {vars(self)[name], vars(other)[name]} - {None} for name in OPTION_NAMES}
-        if problems := [
-            Problem(
-                f"{name} in the body differs from {name} in the Content-Type",
-                field=name,
-                hint="give it in one of the two",
-            )
-            for name, different in values.items()
-            if len(different) > 1
-        ]:
-            raise InvalidRequest(problems)
-        return Options(**{name: next(iter(each), None) for name, each in values.items()})
 
 
 @dataclass(frozen=True)

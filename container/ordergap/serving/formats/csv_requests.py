@@ -15,8 +15,8 @@ from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Snapshot
+from ordergap.scoring.problems import DATE_HINT, LIMIT, shorten
 from ordergap.serving.formats.context import DecodeContext
-from ordergap.serving.formats.problems import DATE_HINT, LIMIT, shorten
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
 

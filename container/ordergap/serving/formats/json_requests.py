@@ -16,9 +16,10 @@ import orjson
 
 from ordergap.contract.prediction import ScoringRequest
 from ordergap.errors import InvalidRequest, Problem
+from ordergap.scoring.options import Options
+from ordergap.scoring.problems import LIMIT, near, shorten
 from ordergap.serving.formats import records
-from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext, Options
-from ordergap.serving.formats.problems import LIMIT, near, shorten
+from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext
 from ordergap.serving.formats.question import Orders
 
 _FIELDS = tuple(ScoringRequest.model_fields)

@@ -17,8 +17,8 @@ from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories
 from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, Placeholder, Placeholders
-from ordergap.serving.formats.context import Options
-from ordergap.serving.formats.problems import summary
+from ordergap.scoring.options import Options
+from ordergap.scoring.problems import summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     """The forecasts, one for each customer asked about, in the order of the request."""
     options = question.options
     if isinstance(question, Orders):
-        forecasts = model.forecast(
+        forecasts = model.bundle.forecast(
             question.histories, question.as_of, options.horizons, options.interval_level
         )
     else:
-        forecasts = model.forecast_features(
+        forecasts = model.bundle.forecast_features(
             question.customers, question.features, options.horizons, options.interval_level
         )
     return Answer(forecasts, question.placeholders)

@@ -20,8 +20,8 @@ from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of, day_of
 from ordergap.scoring.answer import Placeholder
+from ordergap.scoring.problems import LIMIT, from_contract
 from ordergap.serving.formats.context import similar_option
-from ordergap.serving.formats.problems import LIMIT, from_contract
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)

@@ -12,7 +12,7 @@ from ordergap.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from ordergap.serving.formats.problems import summary
+from ordergap.scoring.problems import summary
 
 STATUSES: dict[type[OrdergapError], int] = {
     UnsupportedMediaType: 415,

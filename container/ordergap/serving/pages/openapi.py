@@ -16,8 +16,9 @@ from ordergap.contract.manifest import Manifest
 from ordergap.contract.prediction import ScoringRequest
 from ordergap.contract.tasks import prediction_model
 from ordergap.scoring.encoders import CSV, ENCODERS, JSON
+from ordergap.scoring.options import OPTION_NAMES
 from ordergap.serving.formats import codecs
-from ordergap.serving.formats.context import ON_BAD_RECORD, OPTION_NAMES
+from ordergap.serving.formats.context import ON_BAD_RECORD
 from ordergap.serving.formats.headers import (
     ATTRIBUTES,
     ATTRIBUTES_LIMIT,

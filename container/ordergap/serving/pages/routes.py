@@ -6,14 +6,13 @@ What these need is imported on the first request: a server that only forecasts l
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from flask import Flask, Response, abort
 
-from ordergap.contract.manifest import Manifest
+from ordergap.errors import ModelNotFound
+from ordergap.forecaster import Forecaster
 from ordergap.settings import Settings
 
-REPORT = "report.html"
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
     '<path d="M1 14C6 14 6 3 15 3" fill="none" stroke="#0b7285" stroke-width="2"/></svg>'
@@ -21,20 +20,20 @@ ICON = (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def add_to(app: Flask, manifest: Manifest, settings: Settings, model_dir: Path | None) -> None:
+def add_to(app: Flask, model: Forecaster, settings: Settings) -> None:
     """Add /, /report, /openapi.json and /favicon.ico to `app`."""
 
     @cache
     def page() -> tuple[bytes, str]:
         from ordergap.serving.pages.page import render  # noqa: PLC0415
 
-        return render(manifest, has_report=_report(model_dir) is not None)
+        return render(model.manifest, has_report=_report(model) is not None)
 
     @cache
     def document() -> bytes:
         from ordergap.serving.pages.openapi import describe  # noqa: PLC0415
 
-        return describe(manifest, settings)
+        return describe(model.manifest, settings)
 
     @app.get("/")
     def index() -> Response:
@@ -46,9 +45,9 @@ def add_to(app: Flask, manifest: Manifest, settings: Settings, model_dir: Path |
 
     @app.get("/report")
     def report() -> Response:
-        content = _report(model_dir)
+        content = _report(model)
         if content is None:
-            abort(404, f"the model has no {REPORT}: training writes it beside the model")
+            abort(404, "the model has no report.html: training writes it beside the model")
         return _html(content, _POLICY)
 
     @app.get("/openapi.json")
@@ -56,10 +55,12 @@ def add_to(app: Flask, manifest: Manifest, settings: Settings, model_dir: Path |
         return Response(document(), content_type="application/json")
 
 
-def _report(model_dir: Path | None) -> bytes | None:
-    """The report's bytes, where there is one."""
-    path = model_dir / REPORT if model_dir else None
-    return path.read_bytes() if path and path.is_file() else None
+def _report(model: Forecaster) -> bytes | None:
+    """The report of the training, where the model has one."""
+    try:
+        return model.report().encode()
+    except ModelNotFound:
+        return None
 
 
 def _html(content: bytes, policy: str) -> Response:
