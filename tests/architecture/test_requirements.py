@@ -163,7 +163,8 @@ def test_the_licence_of_every_package_of_the_image_is_known_and_permissive(
 ) -> None:
     for name in runtime:
         about = importlib.metadata.metadata(name)
-        terms = set(re.split(r" AND | OR | WITH |[()]", about.get("License-Expression") or ""))
+        (licence,) = about.get_all("License-Expression") or [""]
+        terms = set(re.split(r" AND | OR | WITH |[()]", licence))
         if terms == {""}:
             kinds = (kind.split(" :: ") for kind in about.get_all("Classifier") or [])
             terms = {kind[-1] for kind in kinds if kind[0] == "License"}

@@ -128,7 +128,7 @@ def test_forecasts_every_customer_outliers_and_single_orders_included(
     bundle = made(file, tmp_path, settings | {"outlier_contamination": 0.2})
     records = bundle.forecast(whole, int(whole.day.max())).records()
     assert [record["customer_id"] for record in records] == whole.customer_ids
-    assert min(record["order_count"] for record in records) == 1
+    assert {0, 1} & {record["order_count"] for record in records} == {1}
 
 
 @every_trainer
@@ -147,8 +147,8 @@ def test_an_unknown_trainer_is_refused_naming_the_known() -> None:
         parse({"trainer": "catboost"})
 
 
-TREES = {"trainer": "xgboost"}
-NETWORK = {"trainer": "lstm"}
+TREES: dict[str, object] = {"trainer": "xgboost"}
+NETWORK: dict[str, object] = {"trainer": "lstm"}
 CHANGES: dict[str, tuple[dict[str, object], object]] = {
     "trainer": ({}, "naive"),
     "objective": (TREES, "aft"),

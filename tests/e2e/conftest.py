@@ -63,6 +63,7 @@ def run(image: str) -> Run:
 @pytest.fixture
 def inspect(image: str) -> dict[str, Any]:
     """What the engine knows of the image."""
+    known: dict[str, Any]
     (known,) = json.loads(docker("image", "inspect", image).stdout)
     return known
 
@@ -200,10 +201,11 @@ def write_orders(path: Path) -> None:
                 number, invoice = invoice, invoice + 1
                 for _ in range(draw.randrange(1, 4)):
                     code, price = draw.randrange(20000, 23000), draw.choice((0.85, 2.1, 4.95))
-                    line = [code, "CAFÉ SIGN £5", draw.randrange(1, 25), date, price]
+                    quantity = draw.randrange(1, 25)
+                    line = [code, "CAFÉ SIGN £5", quantity, date, price]
                     rows.writerow([number, *line, customer, "United Kingdom"])
                 if draw.random() < 0.05:
-                    line[2] = -line[2]
+                    line[2] = -quantity
                     rows.writerow([f"C{number}", *line, customer, "United Kingdom"])
                 rows.writerow([number, "POST", "POSTAGE", 1, date, 18, customer, "EIRE"])
                 rows.writerow([number, code, "SIGN", 2, date, 3.5, "", "United Kingdom"])

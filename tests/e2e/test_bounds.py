@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import Run, Serve, Start
 from tests.e2e.engine import Job, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
@@ -28,7 +28,9 @@ def model(shop: Path) -> tuple[str, str]:
     return ("-v", f"{shop}/SageMaker_Training:/opt/ml/model:ro")
 
 
-def test_a_serverless_endpoint_answers_its_first_ping_within_5_seconds(serve, model):
+def test_a_serverless_endpoint_answers_its_first_ping_within_5_seconds(
+    serve: Serve, model: tuple[str, str]
+) -> None:
     """As there: 2 GB, a processor, a worker, no rights. The best of three starts."""
     waits = []
     for _ in range(3):
@@ -41,7 +43,9 @@ def test_a_serverless_endpoint_answers_its_first_ping_within_5_seconds(serve, mo
     pytest.fail(f"green after {waits} seconds")
 
 
-def test_512_mb_are_enough_to_serve_a_request_of_6_mb(shop, serve, model, customer):
+def test_512_mb_are_enough_to_serve_a_request_of_6_mb(
+    shop: Path, serve: Serve, model: tuple[str, str], customer: str
+) -> None:
     server = serve(*at_most(512), *SERVERLESS, *model)
     record = json.loads(customer)
     many = [{**record, "customer_id": str(n)} for n in range(6_000_000 // len(customer))]
@@ -52,7 +56,7 @@ def test_512_mb_are_enough_to_serve_a_request_of_6_mb(shop, serve, model, custom
         assert len(json.loads(answer)["predictions"]) == len(many)
 
 
-def test_2_gb_are_enough_to_train_on_online_retail(job: Job, root: Path, start: Start):
+def test_2_gb_are_enough_to_train_on_online_retail(job: Job, root: Path, start: Start) -> None:
     data = root.parent / "shared/data/online_retail.csv.gz"
     if not data.is_file():
         pytest.skip("the Online Retail file is not here: ../shared/data/online_retail.csv.gz")
@@ -64,7 +68,7 @@ def test_2_gb_are_enough_to_train_on_online_retail(job: Job, root: Path, start: 
     assert job.manifest["model_version"]
 
 
-def test_nothing_of_the_image_is_written_to(job, start, serve):
+def test_nothing_of_the_image_is_written_to(job: Job, start: Start, serve: Serve) -> None:
     trained = start("train", options=job.mounts)
     assert trained.end() == 0, trained.log()
     server = serve("-v", f"{job.root}/model:/opt/ml/model:ro")
@@ -74,7 +78,7 @@ def test_nothing_of_the_image_is_written_to(job, start, serve):
         assert made <= {"/opt", "/opt/ml", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output"}
 
 
-def test_no_compiler_no_cache_and_no_tests_of_others_are_in_the_image(run):
+def test_no_compiler_no_cache_and_no_tests_of_others_are_in_the_image(run: Run) -> None:
     script = """
         for tool in cc gcc g++ make ld cargo git; do command -v $tool; done
         find /opt/packages -name tests -o -name '*.h' -o -name '*.pyx' -o -name pip
@@ -84,7 +88,9 @@ def test_no_compiler_no_cache_and_no_tests_of_others_are_in_the_image(run):
     assert not found.split()
 
 
-def test_the_layers_hold_the_base_the_packages_and_the_code_and_tell_no_build_settings(image):
+def test_the_layers_hold_the_base_the_packages_and_the_code_and_tell_no_build_settings(
+    image: str,
+) -> None:
     form = "{{.Size}}\t{{.CreatedBy}}"
     history = docker("history", "--no-trunc", "--human=false", "--format", form, image).stdout
     large = [line for line in history.splitlines() if int(line.split("\t")[0]) > 2e6]

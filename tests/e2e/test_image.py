@@ -4,11 +4,14 @@ import csv
 import json
 import shutil
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ordergap import __version__
 
-from tests.e2e.engine import docker
+from tests.e2e.conftest import Run, Serve, Start
+from tests.e2e.engine import Container, Job, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -25,7 +28,7 @@ def one_line(text: str) -> str:
 # The three documented commands.
 
 
-def test_the_documented_training_tells_what_it_read_and_how_good_it_is(shop):
+def test_the_documented_training_tells_what_it_read_and_how_good_it_is(shop: Path) -> None:
     log = (shop / "train.log").read_text()
     assert (shop / "SageMaker_Training/manifest.json").is_file()
     assert "naive" in log
@@ -33,7 +36,9 @@ def test_the_documented_training_tells_what_it_read_and_how_good_it_is(shop):
         assert rejected in log or rejected.replace("_", " ") in log
 
 
-def test_the_documented_server_finds_the_model_and_answers(shop, serve, customer):
+def test_the_documented_server_finds_the_model_and_answers(
+    shop: Path, serve: Serve, customer: str
+) -> None:
     server = serve("-v", f"{shop}:{CODE}", word="inference")
     status, body = server.ask("POST", "/invocations", customer, Content_Type="application/json")
     assert status == 200, body
@@ -44,7 +49,7 @@ def test_the_documented_server_finds_the_model_and_answers(shop, serve, customer
     assert prediction["model_version"] == version
 
 
-def test_the_server_takes_order_lines_as_they_were_exported(shop, serve):
+def test_the_server_takes_order_lines_as_they_were_exported(shop: Path, serve: Serve) -> None:
     server = serve("-v", f"{shop}:{CODE}:ro")
     header, *rest = (shop / "Online_Retail.csv").read_text("latin-1").splitlines()[:40]
     lines = [line for line in rest if not line.endswith(",,United Kingdom")]
@@ -63,7 +68,7 @@ def test_the_server_takes_order_lines_as_they_were_exported(shop, serve):
     assert set(predictions[0]["buy_probability"]) == {"30", "60"}
 
 
-def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
+def test_predict_writes_a_row_for_every_customer_who_ordered(shop: Path, run: Run) -> None:
     run(
         *("predict", "--file_path", "Online_Retail.csv", "--output", "due.csv"),
         options=("-v", f"{shop}:{CODE}"),
@@ -78,7 +83,7 @@ def test_predict_writes_a_row_for_every_customer_who_ordered(shop, run):
     assert set(predicted) <= ordered
 
 
-def test_the_command_of_the_documents_is_there_inside_too(image):
+def test_the_command_of_the_documents_is_there_inside_too(image: str) -> None:
     said = docker("run", "--rm", "--entrypoint", "ordergap", image, "--version").stdout
     assert said == f"ordergap {__version__}\n"
 
@@ -86,7 +91,9 @@ def test_the_command_of_the_documents_is_there_inside_too(image):
 # Where it runs.
 
 
-def test_a_job_of_the_platform_needs_no_network_no_rights_and_no_writable_input(job, run, serve):
+def test_a_job_of_the_platform_needs_no_network_no_rights_and_no_writable_input(
+    job: Job, run: Run, serve: Serve
+) -> None:
     run("train", options=("--network", "none", *NOBODY, *job.mounts))
     assert job.manifest["model_version"]
     assert job.failure is None
@@ -94,21 +101,25 @@ def test_a_job_of_the_platform_needs_no_network_no_rights_and_no_writable_input(
     assert server.ask("GET", "/ping") == (200, "")
 
 
-def test_it_runs_as_root_and_on_a_port_that_it_is_told(shop, serve, customer):
+def test_it_runs_as_root_and_on_a_port_that_it_is_told(
+    shop: Path, serve: Serve, customer: str
+) -> None:
     model = f"{shop}/SageMaker_Training:/opt/ml/model:ro"
     server = serve("-e", "SAGEMAKER_BIND_TO_PORT=9000", *READ_ONLY, "-v", model, port=9000)
     status, _ = server.ask("POST", "/invocations", customer, Content_Type="application/json")
     assert status == 200
 
 
-def test_every_trainer_is_in_the_image(job, run):
+def test_every_trainer_is_in_the_image(job: Job, run: Run) -> None:
     for trainer in ("naive", "random-forest", "lstm"):
         job.say(trainer=trainer, epochs="1", num_round="10")
         run("train", options=("--network", "none", *job.mounts))
         assert job.manifest["hyperparameters"]["trainer"]["name"] == trainer
 
 
-def test_a_file_of_the_user_does_not_take_the_place_of_ours(shop, run, tmp_path):
+def test_a_file_of_the_user_does_not_take_the_place_of_ours(
+    shop: Path, run: Run, tmp_path: Path
+) -> None:
     for name in ("polars.py", "json.py", "ordergap.py"):
         (tmp_path / name).write_text("raise SystemExit('shadowed')")
     shutil.copy(shop / "Online_Retail.csv", tmp_path)
@@ -122,7 +133,7 @@ def test_a_file_of_the_user_does_not_take_the_place_of_ours(shop, run, tmp_path)
 # What it says when it cannot.
 
 
-def test_an_unknown_command_gets_one_line_of_usage(run):
+def test_an_unknown_command_gets_one_line_of_usage(run: Run) -> None:
     done = run("dance", check=False)
     assert done.returncode not in {0, 126, 127}
     assert "Traceback" not in done.stderr + done.stdout
@@ -137,14 +148,16 @@ def test_an_unknown_command_gets_one_line_of_usage(run):
         (("--file_path", "bad.csv", "--max_dept", "4"), "max_depth"),
     ],
 )
-def test_what_the_user_can_mend_ends_with_one_clear_line_and_code_1(tmp_path, run, words, said):
+def test_what_the_user_can_mend_ends_with_one_clear_line_and_code_1(
+    tmp_path: Path, run: Run, words: tuple[str, ...], said: str
+) -> None:
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     done = run("train", *words, options=("-v", f"{tmp_path}:{CODE}"), check=False)
     assert done.returncode == 1
     assert said in one_line(done.stderr)
 
 
-def test_a_failed_job_leaves_its_reason_and_no_model(job, run):
+def test_a_failed_job_leaves_its_reason_and_no_model(job: Job, run: Run) -> None:
     job.say(max_dept="4", eta="7")
     done = run("train", options=job.mounts, check=False)
     assert done.returncode == 1
@@ -155,7 +168,7 @@ def test_a_failed_job_leaves_its_reason_and_no_model(job, run):
     assert not list((job.root / "model").iterdir())
 
 
-def test_an_empty_channel_fails_with_its_name(job, run):
+def test_an_empty_channel_fails_with_its_name(job: Job, run: Run) -> None:
     (job.channel / "Online_Retail.csv").unlink()
     done = run("train", options=job.mounts, check=False)
     assert done.returncode == 1
@@ -164,7 +177,7 @@ def test_an_empty_channel_fails_with_its_name(job, run):
     assert "/opt/ml/input/data/training" in job.failure
 
 
-def on_hosts(hosts, network, start):
+def on_hosts(hosts: dict[str, Job], network: str, start: Start) -> dict[str, Container]:
     """Both hosts of a job, started; the engine's names lead from one to the other."""
     return {
         name: start(
@@ -183,14 +196,18 @@ def on_hosts(hosts, network, start):
     }
 
 
-def test_two_hosts_train_one_model_which_the_first_writes(hosts, network, start):
+def test_two_hosts_train_one_model_which_the_first_writes(
+    hosts: dict[str, Job], network: str, start: Start
+) -> None:
     started = on_hosts(hosts, network, start)
     assert [each.end() for each in started.values()] == [0, 0], started["algo-1"].log()
     assert hosts["algo-1"].manifest["data"]["customers"] == 300
     assert not list((hosts["algo-2"].root / "model").iterdir())
 
 
-def test_a_host_that_is_lost_fails_the_job_of_the_other_with_a_reason(hosts, network, start):
+def test_a_host_that_is_lost_fails_the_job_of_the_other_with_a_reason(
+    hosts: dict[str, Job], network: str, start: Start
+) -> None:
     for job in hosts.values():
         job.say(num_round="100000", early_stopping_rounds="0")
     started = on_hosts(hosts, network, start)
@@ -199,12 +216,14 @@ def test_a_host_that_is_lost_fails_the_job_of_the_other_with_a_reason(hosts, net
     begun = time.monotonic()
     assert started["algo-1"].end() == 1
     assert time.monotonic() - begun < 300
-    assert hosts["algo-1"].failure.startswith("PlatformError")
-    assert "algo-2" in hosts["algo-1"].failure
+    failure = hosts["algo-1"].failure
+    assert failure
+    assert failure.startswith("PlatformError")
+    assert "algo-2" in failure
 
 
 @pytest.mark.parametrize("word", ["train", "serve"])
-def test_an_empty_opt_ml_is_told_in_one_line(tmp_path, run, word):
+def test_an_empty_opt_ml_is_told_in_one_line(tmp_path: Path, run: Run, word: str) -> None:
     done = run(word, options=("-v", f"{tmp_path}:/opt/ml"), check=False)
     assert done.returncode == 1
     assert "/opt/ml" in one_line(done.stderr)
@@ -213,7 +232,7 @@ def test_an_empty_opt_ml_is_told_in_one_line(tmp_path, run, word):
 # How it stops.
 
 
-def test_docker_stop_ends_the_server_with_code_0(shop, serve):
+def test_docker_stop_ends_the_server_with_code_0(shop: Path, serve: Serve) -> None:
     server = serve("-v", f"{shop}:{CODE}:ro")
     begun = time.monotonic()
     assert server.stop() == 0, server.log()
@@ -221,7 +240,9 @@ def test_docker_stop_ends_the_server_with_code_0(shop, serve):
     assert "Traceback" not in server.log()
 
 
-def test_docker_stop_ends_a_training_job_with_code_0_and_the_best_model_so_far(job, start, run):
+def test_docker_stop_ends_a_training_job_with_code_0_and_the_best_model_so_far(
+    job: Job, start: Start, run: Run
+) -> None:
     job.say(num_round="100000", early_stopping_rounds="0", eta="0.0001")
     container = start("train", options=job.mounts)
     container.wait_for("round 200,")
@@ -236,7 +257,7 @@ def test_docker_stop_ends_a_training_job_with_code_0_and_the_best_model_so_far(j
 # What it is.
 
 
-def test_the_image_is_as_the_platform_wants_it(inspect):
+def test_the_image_is_as_the_platform_wants_it(inspect: dict[str, Any]) -> None:
     config = inspect["Config"]
     assert config["Entrypoint"] == ["/opt/ordergap/entrypoint.sh"]
     assert config["Cmd"] == ["train"]
@@ -248,7 +269,7 @@ def test_the_image_is_as_the_platform_wants_it(inspect):
     assert inspect["Size"] < 1.3e9
 
 
-def test_the_image_keeps_out_of_opt_ml_and_has_no_pandas(run):
+def test_the_image_keeps_out_of_opt_ml_and_has_no_pandas(run: Run) -> None:
     script = (
         "import importlib.util as i, os; print(os.path.exists('/opt/ml'), i.find_spec('pandas'))"
     )

@@ -2,6 +2,9 @@
 
 import json
 import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,12 +44,14 @@ pytestmark = pytest.mark.docker
 ROLE = "arn:aws:iam::123456789012:role/none"
 JSON_LINES = "application/jsonlines"
 
+Estimators = Callable[..., Estimator]
+
 
 @pytest.fixture(scope="module")
-def estimator(folder, image):
+def estimator(folder: Path, image: str) -> Estimators:
     """One that trains here, with these hyperparameters, in a folder of its own."""
 
-    def estimator(name, **hyperparameters):
+    def estimator(name: str, **hyperparameters: object) -> Estimator:
         root = folder / name
         root.mkdir()
         session = LocalSession()
@@ -65,31 +70,38 @@ def estimator(folder, image):
 
 
 @pytest.fixture(scope="module")
-def trained(estimator, shop):
+def trained(estimator: Estimators, shop: Path) -> Estimator:
     job = estimator("trained2", **TYPED)
     job.fit({"training": TrainingInput(f"file://{shop}", content_type="text/csv")})
     return job
 
 
 @pytest.fixture(scope="module")
-def manifest(trained):
+def manifest(trained: Estimator) -> dict[str, Any]:
     with tarfile.open(trained.model_data.removeprefix("file://")) as archive:
-        return json.load(archive.extractfile("manifest.json"))
+        file = archive.extractfile("manifest.json")
+        assert file
+        content: dict[str, Any] = json.load(file)
+    return content
 
 
-def test_hyperparameters_of_every_python_type_reach_the_model(manifest):
+def test_hyperparameters_of_every_python_type_reach_the_model(manifest: dict[str, Any]) -> None:
     known = manifest["hyperparameters"]
     assert {name: known[name] for name in RESOLVED} == RESOLVED
 
 
-def test_a_failing_job_shows_our_reason(estimator, shop, capsys):
+def test_a_failing_job_shows_our_reason(
+    estimator: Estimators, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(RuntimeError):
         estimator("failed2", max_dept=4).fit({"training": f"file://{shop}"})
     assert "did you mean max_depth?" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("strategy", ["MultiRecord", "SingleRecord"])
-def test_a_batch_transform_answers_line_for_line(folder, trained, records, strategy):
+def test_a_batch_transform_answers_line_for_line(
+    folder: Path, trained: Estimator, records: Path, strategy: str
+) -> None:
     output = folder / f"{strategy}2"
     trained.transformer(
         instance_count=1,
@@ -108,11 +120,13 @@ def test_a_batch_transform_answers_line_for_line(folder, trained, records, strat
     check_transformed(records, output)
 
 
-def test_an_endpoint_answers_in_every_form_and_to_python_objects(trained, manifest):
+def test_an_endpoint_answers_in_every_form_and_to_python_objects(
+    trained: Estimator, manifest: dict[str, Any]
+) -> None:
     # It is up when local mode returns; to wait would mean to look again after 30 seconds.
     endpoint = trained.deploy(initial_instance_count=1, instance_type="local", wait=False)
 
-    def ask(body, serializer, deserializer):
+    def ask(body: Any, serializer: Any, deserializer: Any) -> Any:
         name, session = endpoint.endpoint_name, endpoint.sagemaker_session
         return Predictor(name, session, serializer, deserializer).predict(body)
 

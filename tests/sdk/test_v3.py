@@ -1,6 +1,9 @@
 """The SageMaker Python SDK, version 3, drives the image in its local mode."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +18,14 @@ from tests.sdk.forms import AS_OF, RESOLVED, TYPED, check_transformed, forms, fr
 
 pytestmark = pytest.mark.docker
 
+Run = Callable[..., Path]
+
 
 @pytest.fixture(scope="module")
-def run(folder, image):
+def run(folder: Path, image: str) -> Run:
     """A command of examples/with_sdk.py in local mode, in a folder of its own."""
 
-    def run(name, *words):
+    def run(name: str, *words: object) -> Path:
         with_sdk.main(
             ["--local", "--image", image, "--folder", str(folder / name), *map(str, words)]
         )
@@ -29,7 +34,7 @@ def run(folder, image):
     return run
 
 
-def settings(hyperparameters):
+def settings(hyperparameters: dict[str, object]) -> list[str]:
     return [
         word
         for name, value in hyperparameters.items()
@@ -38,24 +43,26 @@ def settings(hyperparameters):
 
 
 @pytest.fixture(scope="module")
-def trained(run, shop):
+def trained(run: Run, shop: Path) -> Path:
     """What a training job leaves."""
     return run("trained3", "train", "--data", shop, *settings(TYPED))
 
 
 @pytest.fixture(scope="module")
-def model_data(trained):
+def model_data(trained: Path) -> str:
     return f"file://{trained}/compressed_artifacts/model.tar.gz"
 
 
-def test_hyperparameters_of_every_python_type_reach_the_model(trained):
+def test_hyperparameters_of_every_python_type_reach_the_model(trained: Path) -> None:
     manifest = json.loads((trained / "artifacts/model/manifest.json").read_text())
     known = manifest["hyperparameters"]
     assert {name: known[name] for name in RESOLVED} == RESOLVED
     assert (trained / "artifacts/output/data/report.html").is_file()
 
 
-def test_a_failing_job_shows_our_reason(run, shop, folder, capsys):
+def test_a_failing_job_shows_our_reason(
+    run: Run, shop: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(RuntimeError):
         run("failed3", "train", "--data", shop, *settings({"max_dept": 4}))
     assert "did you mean max_depth?" in capsys.readouterr().out
@@ -65,13 +72,17 @@ def test_a_failing_job_shows_our_reason(run, shop, folder, capsys):
 
 
 @pytest.mark.parametrize("strategy", ["MultiRecord", "SingleRecord"])
-def test_a_batch_transform_answers_line_for_line(run, model_data, records, strategy):
+def test_a_batch_transform_answers_line_for_line(
+    run: Run, model_data: str, records: Path, strategy: str
+) -> None:
     words = ("--records", f"file://{records}", "--as-of", AS_OF, "--strategy", strategy)
     output = run(f"{strategy}3", "transform", "--model-data", model_data, *words)
     check_transformed(records, output / "forecasts")
 
 
-def test_an_endpoint_answers_in_every_form(folder, image, trained, model_data):
+def test_an_endpoint_answers_in_every_form(
+    folder: Path, image: str, trained: Path, model_data: str
+) -> None:
     session = LocalSession()
     root = folder / "endpoint3"
     root.mkdir()
@@ -99,7 +110,9 @@ def test_an_endpoint_answers_in_every_form(folder, image, trained, model_data):
         client.delete_endpoint(EndpointName="e")
 
 
-def test_the_example_deploys_and_asks(run, model_data, capsys):
+def test_the_example_deploys_and_asks(
+    run: Run, model_data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("deployed3", "deploy", "--model-data", model_data)
     lines = [line for line in capsys.readouterr().out.splitlines() if '"predictions"' in line]
     (prediction,) = json.loads(lines[0])["predictions"]
@@ -111,17 +124,19 @@ ACCOUNT = ("--image", "1.dkr.ecr.eu-west-1.amazonaws.com/ordergap:1", "--bucket"
 
 
 @pytest.fixture
-def account(monkeypatch):
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No account: the SDK's check of the role, which would ask one, is left out."""
 
-    def check(provided_role, **_):
+    def check(provided_role: str, **_: object) -> str:
         return provided_role
 
     monkeypatch.setattr(defaults, "resolve_and_validate_role", check)
 
 
-def test_the_example_starts_the_tuning_job_that_boto3_would(account, monkeypatch):
-    sent = {}
+def test_the_example_starts_the_tuning_job_that_boto3_would(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
     monkeypatch.setattr(HyperParameterTuningJob, "create", lambda **words: sent.update(words))
     with_sdk.main([*ACCOUNT, "tune", "--data", "s3://shop/orders/", "--set", "horizons=[14, 30]"])
     config = sent["hyper_parameter_tuning_job_config"]
@@ -142,11 +157,13 @@ def test_the_example_starts_the_tuning_job_that_boto3_would(account, monkeypatch
     assert json.loads(definition.static_hyper_parameters["horizons"]) == [14, 30]
 
 
-def test_the_example_starts_a_training_job_on_an_account(account, monkeypatch):
+def test_the_example_starts_a_training_job_on_an_account(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Sent(Exception):
         pass
 
-    def create(**words):
+    def create(**words: object) -> None:
         raise Sent(words)
 
     monkeypatch.setattr(TrainingJob, "create", create)
@@ -162,7 +179,9 @@ def test_the_example_starts_a_training_job_on_an_account(account, monkeypatch):
     "words",
     [("tune", "--data", "s3://b/o"), ("deploy", "--serverless", "--model-data", "s3://b/m")],
 )
-def test_what_local_mode_cannot_is_refused(words, capsys):
+def test_what_local_mode_cannot_is_refused(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         with_sdk.main(["--local", "--image", "ordergap", *words])
     assert "local mode" in capsys.readouterr().err
