@@ -52,7 +52,9 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
     manifest = Manifest(
         model_version="0123456789ab",
         tasks={TASK: section},
-        hyperparameters=Hyperparameters(horizons=(7, 30), max_horizon_days=1000, lambda_=2),
+        hyperparameters=Hyperparameters.model_validate(
+            {"horizons": (7, 30), "max_horizon_days": 1000, "lambda": 2}
+        ),
         first_day=DAY,
         as_of=DAY,
         data_digest="",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,8 +14,9 @@ from ordergap import checkpoints
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, State, raise_if_stopped
 from ordergap.errors import PlatformError, UserError
 from ordergap.stopping import Stopped
+from pydantic import JsonValue
 
-JOB = {"eta": 0.1, "data": "abc", "horizons": [30, 60]}
+JOB: dict[str, JsonValue] = {"eta": 0.1, "data": "abc", "horizons": [30, 60]}
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def keep(folder: Path, *models: bytes, name: str = "validated") -> list[Path]:
     kept = Checkpoints(folder, JOB)
     for model in models:
-        kept.save(name, lambda model=model: State(model))
+        kept.save(name, partial(State, model))
     return sorted(path for path in folder.iterdir() if not path.suffix)
 
 
@@ -47,8 +49,8 @@ def test_what_was_kept_is_found_again(states: dict[str, State]) -> None:
 
     with TemporaryDirectory() as folder:
         kept = Checkpoints(Path(folder), JOB)
-        for name, state in states.items():
-            kept.save(name, lambda state=state: state)
+        for name in states:
+            kept.save(name, partial(states.__getitem__, name))
         again = Checkpoints(Path(folder), JOB)
         assert again.states == states
         assert again.latest == kept.latest
@@ -169,7 +171,7 @@ def test_writing_takes_a_fiftieth_of_the_time_at_most(folder: Path) -> None:
         checkpoint = FitCheckpoint(kept, "validated")
         for step in range(8000):
             now += 0.25
-            checkpoint.save_if_due(lambda step=step: State(str(step).encode()))
+            checkpoint.save_if_due(partial(State, str(step).encode()))
         writing = now - 0.25 * 8000
         assert 0 < writing <= now / 50 + 2
 

@@ -1,6 +1,7 @@
 """Frames of every kind: known by their library, and built with the types that theirs have."""
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from ordergap.contract.prediction import Status
 from ordergap.errors import DataError
 
 DAY = datetime.date(2011, 12, 9)
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "customer_id": ["17850", "Zoë"],
     "next_order_date": [DAY, None],
     "order_gap_days": [30, None],

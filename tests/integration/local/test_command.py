@@ -39,15 +39,25 @@ def test_a_kept_aws_can_be_used_and_ctrl_c_removes_everything(zips: None, tmp_pa
     for folder in (tmp_path, *tmp_path.parents):
         if folder.name.startswith(("pytest", "popen", "test")):
             folder.chmod(0o755)  # the database server may have a user of its own
-    options = ["--data", orders, "--customer-column", "Client", "--market", "uk", "--keep"]
+    options = ["--data", str(orders), "--customer-column", "Client", "--market", "uk", "--keep"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "local", "run", "--trainer=naive", "--output", output, *options],
+        [
+            sys.executable,
+            "-m",
+            "local",
+            "run",
+            "--trainer=naive",
+            "--output",
+            str(output),
+            *options,
+        ],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary), "AWS_PROFILE": "another"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    assert running.stdout
     try:
         text = ""
         for line in running.stdout:
@@ -55,7 +65,9 @@ def test_a_kept_aws_can_be_used_and_ctrl_c_removes_everything(zips: None, tmp_pa
             if "python -m local due" in line:
                 break
         assert "python -m local due" in text, text
-        command = re.search(r"python -m local (due .*?)  #", text)[1].split()
+        named = re.search(r"python -m local (due .*?)  #", text)
+        assert named
+        command = named[1].split()
         exports = dict(re.findall(r"^export (\S+)=(\S+)$", text, re.MULTILINE))
         due = subprocess.run(
             [sys.executable, "-m", "local", *command],

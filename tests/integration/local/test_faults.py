@@ -146,7 +146,8 @@ def test_every_function_may_fail_once(pipeline: Pipeline):
 
 def test_a_function_that_dies_in_the_middle_of_its_work_is_retried(pipeline: Pipeline):
     market = pipeline.open_shop(shop(80, seed=2))
-    original, killed = Function.invoke, []
+    original = Function.invoke
+    killed: list[threading.Thread] = []
 
     def invoke(self: Function, payload: bytes) -> Result:
         if "store" in self.name and not killed:
@@ -196,6 +197,7 @@ def test_a_transform_that_takes_too_long_is_stopped(pipeline: Pipeline):
             assert time.monotonic() < deadline, "the job was not stopped"
             time.sleep(0.05)
     jobs = pipeline.aws.sagemaker.list_transform_jobs()["TransformJobSummaries"]
+    job: Any
     [job] = (job for job in jobs if market.name + "-" in job["TransformJobName"])
     deadline = time.monotonic() + 10
     while job["TransformJobStatus"] == "Stopping":

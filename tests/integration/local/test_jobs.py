@@ -62,7 +62,8 @@ def bucket(aws: Aws) -> Callable[[Mapping[str, bytes]], None]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return request.node.name.replace("_", "-")[-60:].strip("-")
+    name: str = request.node.name
+    return name.replace("_", "-")[-60:].strip("-")
 
 
 def begin_training(aws: Aws, name: str, **more: Any) -> None:
@@ -121,7 +122,7 @@ def wait_for_end(aws: Aws, kind: str, name: str) -> dict[str, Any]:
     describe = getattr(aws.sagemaker, f"describe_{kind}_job")
     end = time.monotonic() + 60
     while True:
-        job = describe(**{f"{kind.title()}JobName": name})
+        job: dict[str, Any] = describe(**{f"{kind.title()}JobName": name})
         if job[f"{kind.title()}JobStatus"] not in {"InProgress", "Stopping"}:
             return job
         assert time.monotonic() < end, job
@@ -131,7 +132,8 @@ def wait_for_end(aws: Aws, kind: str, name: str) -> dict[str, Any]:
 def unpack(aws: Aws, key: str) -> dict[str, bytes]:
     archive = io.BytesIO(aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     with tarfile.open(fileobj=archive) as tar:
-        return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}
+        files = ((one.name, tar.extractfile(one)) for one in tar)
+        return {name: file.read() for name, file in files if file}
 
 
 TRAINS = """

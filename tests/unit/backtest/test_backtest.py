@@ -3,6 +3,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_a_feature_that_sees_later_orders_stops_the_run(
 ) -> None:
     honest = features.compute
 
-    def leaking(histories: Histories, names: list[str], rows: object = None) -> np.ndarray:
+    def leaking(histories: Histories, names: list[str], rows: Any = None) -> np.ndarray:
         matrix = honest(histories, names)
         matrix[:, 0] = histories.order_count[histories.customer]
         return matrix if rows is None else matrix[rows]

@@ -27,7 +27,9 @@ def manifest_of(**changes: object) -> Manifest:
     fields: dict[str, object] = {
         "model_version": "0123456789ab",
         "tasks": {"next_order": section_of()},
-        "hyperparameters": Hyperparameters(seed=7, lambda_=3, horizons=(7,)),
+        "hyperparameters": Hyperparameters.model_validate(
+            {"seed": 7, "lambda": 3, "horizons": (7,)}
+        ),
         "first_day": datetime.date(2010, 12, 1),
         "as_of": DAY,
         "data_digest": "ff" * 32,

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import botocore.session
 import pytest
@@ -39,6 +40,7 @@ def validate():
     def validate(operation, body):
         name = "".join(word.title() for word in operation.split("_"))
         shape = service.operation_model(name).input_shape
+        assert shape
         report = ParamValidator().validate(body, shape)
         if report.has_errors():
             raise ParamValidationError(report=report.generate_report())
@@ -94,7 +96,8 @@ def test_the_tuning_job_looks_for_a_metric_that_training_prints():
 
 
 def test_every_bound_of_every_range_is_valid_for_the_container():
-    for kind in with_boto3.RANGES.values():
+    ranges: dict[str, Any] = with_boto3.RANGES
+    for kind in ranges.values():
         for entry in kind:
             ends = entry.get("Values") or (entry["MinValue"], entry["MaxValue"])
             for end in ends:

@@ -97,6 +97,9 @@ def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Or
         if why := why_not(row, earlier):
             counts[why] += 1
             continue
+        assert row.moment is not None
+        assert row.quantity is not None
+        assert row.price is not None
         cancels = row.quantity < 0 or re.match("C[0-9]", row.order) is not None
         sale = Sale(row.moment, abs(row.quantity), abs(row.quantity))
         kinds[row.customer, row.product, row.price][cancels].append(sale)

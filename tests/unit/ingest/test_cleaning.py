@@ -45,7 +45,7 @@ def rejected(cleaned: Cleaned) -> dict[str, int]:
     return {why: count for why, count in cleaned.report.rejected.items() if count}
 
 
-def orders(cleaned: Cleaned) -> dict[tuple[str, datetime.date], tuple[float, float, float]]:
+def orders(cleaned: Cleaned) -> dict[tuple[str, datetime.date], list[float]]:
     histories = cleaned.histories
     ids = [histories.customer_ids[customer] for customer in histories.customer]
     columns = (histories.amount, histories.items, histories.lines)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap import frames
-from ordergap.contract.orders import Columns
+from ordergap.contract.orders import Columns, Rejection
 from ordergap.errors import DataError, MissingColumn
 from ordergap.ingest import Cleaned, read
 
@@ -163,7 +163,9 @@ def test_what_only_tells_duplicates_apart_may_be_anything():
     extra = [{"a": 1}, ["b"], b"c", datetime.timedelta(1), 2.5, 1j, None, object]
     frame = pd.DataFrame([ROW | {"InvoiceNo": thing} for thing in extra])
     assert read(frame, COLUMNS).report.rows_used == len(extra)
-    assert read(pd.concat([frame, frame]), COLUMNS).report.rejected["duplicate_line"] == len(extra)
+    assert read(pd.concat([frame, frame]), COLUMNS).report.rejected[Rejection.DUPLICATE] == len(
+        extra
+    )
 
 
 def test_names_have_no_blanks_around_and_the_first_of_a_name_counts():
@@ -218,7 +220,7 @@ def test_a_frame_that_cannot_be_used_is_refused_in_a_sentence(tmp_path):
 def test_rows_after_as_of_and_a_part_are_for_frames_too():
     frame = pd.DataFrame([ROW, ROW | {"InvoiceDate": "2011-01-01"}])
     as_of = datetime.date(2000, 1, 1)
-    assert read(frame, COLUMNS, as_of=as_of).report.rejected["after_as_of"] == 1
+    assert read(frame, COLUMNS, as_of=as_of).report.rejected[Rejection.LATER] == 1
     assert read(frame[:0], COLUMNS, part=True).report.rows_read == 0
 
 

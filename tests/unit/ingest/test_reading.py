@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.orders import Columns
+from ordergap.contract.orders import Columns, Rejection
 from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType, UserError
 from ordergap.ingest import Cleaned, from_bytes, read
 
@@ -36,7 +36,7 @@ EXPECTED = {
 }
 
 
-def orders(cleaned: Cleaned) -> dict[tuple[str, str], tuple[float, float, float]]:
+def orders(cleaned: Cleaned) -> dict[tuple[str, str], list[float]]:
     histories = cleaned.histories
     return {
         (histories.customer_ids[customer], str(day.astype("datetime64[D]"))): values
@@ -131,7 +131,7 @@ def test_a_line_that_is_in_two_files_is_a_duplicate_whatever_the_columns_sequenc
     (tmp_path / "a.csv").write_bytes(CSV)
     FRAME[1:2].select(reversed(FRAME.columns)).write_csv(tmp_path / "b.csv")
     report = read(tmp_path, COLUMNS).report
-    assert (report.rows_used, report.rejected["duplicate_line"]) == (4, 1)
+    assert (report.rows_used, report.rejected[Rejection.DUPLICATE]) == (4, 1)
 
 
 def test_windows_1252_and_latin_1_are_read_and_the_user_is_told():
@@ -196,7 +196,7 @@ def test_a_quote_without_its_partner_is_reported_with_its_line():
 def test_a_line_with_too_few_or_too_many_cells_is_judged_by_the_cells_it_has():
     body = CSV + b"536368,22960,JAM\n536369,21756,BLOCK,3,2010-12-03,5.95,13047,France,more\n"
     report = from_bytes(body, "text/csv", COLUMNS).report
-    assert (report.rows_used, report.rejected["no_customer_id"]) == (5, 1)
+    assert (report.rows_used, report.rejected[Rejection.NO_CUSTOMER]) == (5, 1)
 
 
 def test_a_json_key_may_come_late_and_be_left_out():
@@ -258,7 +258,7 @@ def test_what_pandas_calls_missing_is_missing():
     frame = PANDAS.assign(
         CustomerID=[17850.0, float("nan"), 17850.0, 13047.0],
         Quantity=pd.array([6, 6, None, 32], dtype="Int64"),
-        InvoiceDate=pd.to_datetime(["2010-12-01", "2010-12-01", "2010-12-01", None]),
+        InvoiceDate=pd.to_datetime(pd.Series(["2010-12-01", "2010-12-01", "2010-12-01", None])),
     )
     report = read(frame, COLUMNS).report
     rejected = {why: count for why, count in report.rejected.items() if count}

@@ -400,7 +400,7 @@ def test_a_better_champion_stays_in_use(aws, event, context):
     answer = handle(request, context)
     assert answer["promoted"] is False
     assert (answer["artifact"], answer["model_version"]) == (champion, "newer0000000")
-    assert answer["metrics_uri"].endswith("/newer0000000/metrics.json")
+    assert str(answer["metrics_uri"]).endswith("/newer0000000/metrics.json")
 
 
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
@@ -410,7 +410,7 @@ def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, co
     answer = handle(request, context)
     assert answer["promoted"] is False
     assert answer["artifact"] == champion
-    assert answer["model_version"].startswith("arn:aws:sagemaker:")
+    assert str(answer["model_version"]).startswith("arn:aws:sagemaker:")
     assert answer["metrics_uri"] is None
 
 
@@ -425,7 +425,7 @@ def test_a_champion_whose_metrics_are_gone_is_replaced_by_what_beats_naive(
     put(request["artifact"], model(metrics()))
     answer = handle(request, context)
     assert answer["promoted"] is True
-    assert "cannot be read" in answer["reason"]
+    assert "cannot be read" in str(answer["reason"])
 
 
 def test_without_a_champion_a_rejected_model_ends_the_run_with_a_remedy(aws, event, context):

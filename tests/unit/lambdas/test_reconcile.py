@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,7 +25,7 @@ class Bucket:
         self.objects = {}
         self.page = page
         self.body_reads = 0
-        self.success = {
+        self.success: Any = {
             "customers": sum(sizes), "scoring_files": len(sizes),
             "rows_read": 100, "rows_used": 90, "rejected": {"no_customer_id": 7, "duplicate": 3},
             "watermark": "2011-12-09",
@@ -52,7 +53,7 @@ class Bucket:
 
     # The S3 client's methods.
 
-    def get_paginator(self, name):
+    def get_paginator(self, name: str):
         assert name == "list_objects_v2"
         return self
 
@@ -84,7 +85,7 @@ class Body:
         return iter(self.content.splitlines())
 
 
-def refused(bucket):
+def refused(bucket: object) -> str:
     with pytest.raises(RowsLost) as lost:
         reconciled(bucket, RUN)
     return str(lost.value)
@@ -106,7 +107,8 @@ def test_a_listing_of_many_pages_is_read_to_its_end():
 
 
 def test_a_run_without_customers_agrees():
-    assert reconciled(Bucket(()), RUN).sentence.startswith("0 customers extracted = 0 scored")
+    counts = reconciled(Bucket(()), RUN).model_dump()
+    assert counts["sentence"].startswith("0 customers extracted = 0 scored")
 
 
 @pytest.mark.parametrize("damage", [None, {}, []])

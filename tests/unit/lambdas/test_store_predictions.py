@@ -7,6 +7,7 @@ import threading
 from decimal import Decimal
 from functools import partial
 from itertools import chain, pairwise
+from typing import Any
 
 import boto3
 import pytest
@@ -389,7 +390,7 @@ def test_counts_add_up_for_any_lines_and_any_table(records, newer):
     ledger, s3, _ = stored(jsonl(*records), table)
     # One line after the other, in plain words.
     content = [line for line in jsonl(*records).split(b"\n") if line.strip()]
-    first = {}
+    first: dict[str, Any] = {}
     for record in records:
         if isinstance(record, dict) and record["as_of"] == "2011-12-09":
             first.setdefault(record["customer_id"], record)
@@ -464,17 +465,21 @@ def test_a_write_that_was_taken_but_reported_as_failed_is_one_item():
 def test_waits_grow_by_twice_up_to_a_limit_and_are_shortened_by_chance(monkeypatch):
     monkeypatch.setattr(writing, "_FIRST_WAIT", 0.05)
     monkeypatch.setattr(writing, "_MAX_WAIT", 5.0)
-    limits, waits = [], []
-    monkeypatch.setattr(
-        writing.random, "uniform", lambda low, high: limits.append((low, high)) or high / 2
-    )
+    limits: list[tuple[float, float]] = []
+    waits: list[float] = []
+
+    def uniform(low, high):
+        limits.append((low, high))
+        return high / 2
+
+    monkeypatch.setattr(random, "uniform", uniform)
 
     def ten_times(number, item):
         if number <= 10:
             raise refusal("ThrottlingException")
 
     table = writing.Table(Table(before=ten_times), TABLE, lambda: 900_000, 0)
-    monkeypatch.setattr(table._stopped, "wait", lambda seconds: bool(waits.append(seconds)))
+    monkeypatch.setattr(table._stopped, "wait", waits.append)
     item = {"customer_id": {"S": "a"}, "market": {"S": "uk"}, "as_of": {"S": "2011-12-09"}}
     assert table.put(item | {"run_id": {"S": "r"}, "scored_line": {"S": "l"}})
     assert limits == [(0, min(0.05 * 2**n, 5.0)) for n in range(10)]
@@ -637,7 +642,8 @@ def test_a_key_of_something_else_is_refused(key):
 
 def test_the_client_has_a_connection_for_every_write(aws):
     writing.connect.cache_clear()
-    assert writing.connect(77).meta.config.max_pool_connections == 77
+    config: Any = writing.connect(77).meta.config
+    assert config.max_pool_connections == 77
 
 
 def test_concurrent_writes_are_limited():

@@ -7,8 +7,10 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ordergap.contract.orders import Columns
 from rich.console import Console
 
 from local import __main__ as command_line
@@ -70,7 +72,7 @@ def test_the_input_has_the_values_of_the_options():
 
 
 def test_the_default_data_is_cdnow():
-    inputs = input_of()
+    inputs: Any = input_of()
     assert inputs["markets"][0]["columns"] == cdnow.COLUMNS
 
 
@@ -79,10 +81,10 @@ def test_a_missing_date_column_is_named(tmp_path: Path):
     file.write_text("Client,Day\na,2011-01-01\n", encoding="utf-8")
     parsed = options.parser().parse_args(["--data", str(file)])
     with pytest.raises(command.RunFailed, match=r"InvoiceDate.*--date-column.*Client, Day"):
-        command._rows(parsed, tmp_path, command.Columns())
+        command._rows(parsed, tmp_path, Columns())
 
 
-def event(number: int, kind: str, **details: object) -> dict[str, object]:
+def event(number: int, kind: str, **details: object) -> Any:
     now = datetime.datetime.now(datetime.UTC)
     return {"timestamp": now, "type": kind, "id": number, **details}
 

@@ -28,7 +28,7 @@ def test_without_pytorch_an_lstm_is_refused_with_the_remedy() -> None:
 def test_without_pytorch_everything_else_is_there() -> None:
     for kind in ("hazard", "aft", "squared-error", "naive"):
         assert model_class(kind)
-    assert make_trainer(Hyperparameters(trainer="xgboost"), calendar=False)
+    assert make_trainer(Hyperparameters(trainer="xgboost"), calendar=False) is not None
 
 
 def test_any_other_missing_library_is_a_fault_of_the_installation() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Final
 from unittest.mock import patch
 
 import boto3
@@ -18,6 +19,7 @@ from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetai
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
     CustomErrorName,
 )
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
@@ -41,9 +43,9 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from tests.stack import FUNCTIONS
 
-Json = dict[str, object]
+Json = dict[str, Any]
 ASL = Path("stepfunctions/pipeline.asl.json")
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 AWS = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
@@ -173,7 +175,8 @@ def _refused() -> type[Refused]:
 @pytest.fixture(scope="session")
 def machine() -> Json:
     """The definition."""
-    return json.loads(ASL.read_text(encoding="utf-8"))
+    definition: Json = json.loads(ASL.read_text(encoding="utf-8"))
+    return definition
 
 
 def _scopes(states: Json, start: str) -> Iterator[tuple[Json, str]]:
@@ -220,7 +223,9 @@ def rendered() -> str:
 def _failure(env: Environment, refused: Refused) -> FailureEventException:
     names = StatesErrorNameType
     if refused.error.startswith("States."):
-        name = StatesErrorName(next(kind for kind in names if kind.to_name() == refused.error))
+        name: ErrorName = StatesErrorName(
+            next(kind for kind in names if kind.to_name() == refused.error)
+        )
     else:
         name = CustomErrorName(refused.error)
     details = TaskFailedEventDetails(error=refused.error, cause=refused.cause)
@@ -229,7 +234,7 @@ def _failure(env: Environment, refused: Refused) -> FailureEventException:
             env=env,
             error_name=name,
             event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
+            event_details=EventDetails(taskFailedEventDetails=details),  # type: ignore[typeddict-item]
         )
     )
 
@@ -251,7 +256,7 @@ def _intolerant(
 @pytest.fixture(scope="module")
 def run(rendered: str) -> Iterator[Callable[..., Execution]]:
     """Runs the machine on an input; `played` stands in for every service that it calls."""
-    service = _answers
+    service: Service = _answers
     calls: list[tuple[str, Json]] = []
     waits: list[float] = []
     nights = itertools.count(1)
@@ -273,8 +278,9 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
         patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append)),
     ):
         s3, client = boto3.client("s3"), boto3.client("stepfunctions")
-        region = {"LocationConstraint": REGION}
-        s3.create_bucket(Bucket=VALUES["Bucket"], CreateBucketConfiguration=region)
+        s3.create_bucket(
+            Bucket=VALUES["Bucket"], CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         machine = client.create_state_machine(
             name="ordergap",
             definition=rendered,
@@ -296,13 +302,14 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
             arn = client.start_execution(
                 stateMachineArn=machine, name=name, input=json.dumps(execution_input)
             )["executionArn"]
-            description = {"status": "RUNNING"}
+            description: Json = {"status": "RUNNING"}
             until = time.monotonic() + 120
             while description["status"] == "RUNNING" and time.monotonic() < until:
                 time.sleep(0.05)
-                description = client.describe_execution(executionArn=arn)
+                description = {**client.describe_execution(executionArn=arn)}
             output = json.loads(description["output"]) if "output" in description else None
-            status, error, cause = (description.get(key) for key in ("status", "error", "cause"))
+            error, cause = (description.get(key) for key in ("error", "cause"))
+            status = description["status"]
             return Execution(status, output, error, cause, calls.copy(), waits.copy())
 
         yield execute

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
-from ordergap.contract.hyperparameters import TRAINERS, parse
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.trainers import TRAINERS
+from pydantic import BaseModel
 
 from lambdas.extract_orders.request import Extraction, Request
 from lambdas.judge_model.handler import Verdict
@@ -21,7 +23,11 @@ from lambdas.shared import errors
 
 TEMPLATE = Path("infra/template.yaml")
 README = Path("stepfunctions/README.md")
-OUTPUTS = {"ExtractOrders": Extraction, "JudgeModel": Verdict, "Reconcile": Counts}
+OUTPUTS: dict[str, type[BaseModel]] = {
+    "ExtractOrders": Extraction,
+    "JudgeModel": Verdict,
+    "Reconcile": Counts,
+}
 LAMBDA = "arn:aws:states:::lambda:invoke"
 DOCUMENTED = {
     # Step Functions developer guide, "Handle transient Lambda service exceptions".
@@ -173,8 +179,11 @@ def test_a_job_ends_before_its_state_does(tasks):
     assert limit < tasks["Train"]["TimeoutSeconds"]
 
 
-NAMES = (("Train", "TrainingJobName"), ("CreateModel", "ModelName"))
-NAMES += (("ScoreCustomers", "TransformJobName"),)
+NAMES = (
+    ("Train", "TrainingJobName"),
+    ("CreateModel", "ModelName"),
+    ("ScoreCustomers", "TransformJobName"),
+)
 
 
 @pytest.mark.parametrize(("state", "field"), NAMES)
@@ -187,7 +196,9 @@ NAMES += (("ScoreCustomers", "TransformJobName"),)
 )
 def test_every_name_is_valid_for_sagemaker(tasks, state, field, prefix, market, day, random):
     form = tasks[state]["Parameters"][f"{field}.$"]
-    pattern, arguments = re.fullmatch(r"States.Format\('([^']+)', (.+)\)", form).groups()
+    call = re.fullmatch(r"States.Format\('([^']+)', (.+)\)", form)
+    assert call
+    pattern, arguments = call.groups()
     last = "States.ArrayGetItem(States.StringSplit(States.UUID(), '-'), 4)"
     assert arguments == f"$.market.name, $.as_of, {last}"
     values = (market, day.isoformat(), str(random).split("-")[4])

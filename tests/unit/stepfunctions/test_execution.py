@@ -3,6 +3,7 @@
 import datetime
 import itertools
 from collections import Counter
+from typing import Any
 
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
@@ -99,13 +100,14 @@ def test_every_request_is_valid_for_sagemaker(night):
     service = get_session().get_service_model("sagemaker")
     for name, operation in OPERATIONS.items():
         shape = service.operation_model(operation).input_shape
+        assert shape
         for parameters in night.of(name):
             report = ParamValidator().validate(parameters, shape)
             assert not report.has_errors(), report.generate_report()
             assert list(_too_long(parameters, shape)) == []
 
 
-def _too_long(value: object, shape: Shape, path: str = ""):
+def _too_long(value: Any, shape: Shape, path: str = ""):
     """The texts that are too long, which botocore does not check."""
     if isinstance(shape, StructureShape):
         for name, item in value.items():
@@ -265,10 +267,12 @@ def test_invalid_input_is_rejected_and_announced(run, execution_input, sentence)
     execution = run(execution_input)
     assert execution.status == "FAILED"
     assert execution.error == "PipelineStopped"
+    assert execution.cause
     assert execution.cause.startswith("BadInput at ReadInput: ")
     assert sentence in execution.cause
     ((name, parameters),) = execution.calls
     assert name == "AnnounceStop"
     outcome = Announce.model_validate(parameters["Payload"])
     assert (outcome.market, outcome.error) == (None, "BadInput")
+    assert outcome.cause
     assert sentence in outcome.cause

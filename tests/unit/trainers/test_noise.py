@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from ordergap.trainers.base import Sample
@@ -24,7 +26,7 @@ def watched(each: int, seed: int = 0) -> tuple[Sample, np.ndarray, np.ndarray]:
 
 
 def test_each_group_has_the_noise_it_was_made_with() -> None:
-    found = noise_by_orders(*watched(20_000), usual=9.0)
+    found: dict[str, Any] = noise_by_orders(*watched(20_000), usual=9.0)
     assert found["orders"] == list(GROUPS)
     assert found["scales"] == pytest.approx(MADE, rel=0.02)
 
@@ -34,6 +36,8 @@ def test_a_group_of_few_gaps_has_the_usual_noise() -> None:
     few = np.flatnonzero(sample.observed & (order_count == 9))[19:]
     keep = np.ones(len(sample), bool)
     keep[few] = False
-    found = noise_by_orders(sample[keep], location[keep], order_count[keep], usual=9.0)
+    found: dict[str, Any] = noise_by_orders(
+        sample[keep], location[keep], order_count[keep], usual=9.0
+    )
     assert found["scales"][3] == 9.0
     assert 9.0 not in [*found["scales"][:3], found["scales"][4]]
