@@ -54,9 +54,9 @@ def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierS
     """
     customers = len(histories.customer_ids)
     if contamination == 0:
-        return nobody(histories)
+        return no_outliers(histories)
     if customers < LEAST_CUSTOMERS:
-        return nobody(histories, f": {customers} customers are too few for it")
+        return no_outliers(histories, f": {customers} customers are too few for it")
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415  (a second, where it is not used)
 
     points = _points(histories)
@@ -68,7 +68,7 @@ def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierS
     return _study(histories, normality >= np.quantile(normality, contamination))
 
 
-def nobody(histories: Histories, reason: str = "") -> OutlierStudy:
+def no_outliers(histories: Histories, reason: str = "") -> OutlierStudy:
     """Everybody stays."""
     everybody = np.ones(len(histories.customer_ids), bool)
     return OutlierStudy(everybody, 0.0, 0.0, f"outlier filter off{reason}")

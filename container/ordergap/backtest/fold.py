@@ -15,7 +15,7 @@ from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Evaluation
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Head
-from ordergap.outliers import OutlierStudy, keep_mask, nobody
+from ordergap.outliers import OutlierStudy, keep_mask, no_outliers
 from ordergap.tasks.base import Learning, Split, Validation
 from ordergap.tasks.registry import tasks
 from ordergap.training.split import later_split, temporal_split
@@ -72,7 +72,7 @@ def run_fold(
         heads[MODEL][name] = fit.head
         if fit.outliers.set_aside:
             set_aside = fit.outliers.revenue_share
-            unfiltered = replace(whole, outliers=nobody(past), heads=heads[UNFILTERED])
+            unfiltered = replace(whole, outliers=no_outliers(past), heads=heads[UNFILTERED])
             heads[UNFILTERED][name] = task.fit(unfiltered, validation).head
     names = dict.fromkeys(name for head in heads[MODEL].values() for name in head.feature_names)
     _refuse_leaks(split, past, [*names])

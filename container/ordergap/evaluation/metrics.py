@@ -1,8 +1,8 @@
 """Metrics of forecasts against outcomes that were partly cut off by the end of the data.
 
 A row is one forecast: of an order's gap, or of the days a customer still waits. `gap` (n,) is the
-days until the next order where `observed` (n,) is true, else the days the row was watched.
-`follow_up` (n,) is how many days it could be watched at all, order or no order. Metrics that need
+days until the next order where `observed` (n,) is true, else the days it was followed.
+`follow_up` (n,) is how many days it could be followed at all, order or no order. Metrics that need
 an outcome for certain use only the rows followed up long enough, which asks nothing about the
 outcome itself, so censoring cannot bias them.
 

@@ -1,4 +1,4 @@
-"""The product-limit estimate of survival from gaps that were partly watched to their end.
+"""The product-limit estimate of survival from gaps that were partly followed to their end.
 
 See docs/decisions/packages.md#kaplan-meier-stands-below-trainers-and-evaluation.
 """
@@ -18,8 +18,8 @@ def kaplan_meier(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Survival after each distinct day on which an observed gap ended.
 
-    `gap` (n,) is days, or the days watched where `observed` (n,) is false; a row censored on an
-    event's day still counts as at risk there. `entry` (n,) is the day from which a row was watched
+    `gap` (n,) is days, or the days followed where `observed` (n,) is false; a row censored on an
+    event's day still counts as at risk there. `entry` (n,) is the day from which a row was followed
     (left truncation): it is at risk on the days t with entry < t <= gap. Returns the days (k,),
     rising, and S(t) = P(gap > t) (k,); both empty where nothing was observed. With late entries
     S can fall to 0 early, while the risk set is still small.
@@ -39,7 +39,7 @@ def kaplan_meier(
             f"gap {gap.shape} and observed {observed.shape} must be columns, equally long"
         )
     if np.isnan(gap).any():
-        raise ValueError("a gap is NaN; for a censored row give the days watched")
+        raise ValueError("a gap is NaN; for a censored row give the days followed")
     days, events = np.unique(gap[observed].astype(np.float64), return_counts=True)
     at_risk = len(gap) - np.searchsorted(np.sort(gap), days)
     if entry is not None:

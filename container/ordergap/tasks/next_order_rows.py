@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordergap.contract.metrics import EvaluationProtocol
-from ordergap.outliers import OutlierStudy, nobody
+from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
 from ordergap.tasks.base import Learning, Split
 from ordergap.trainers.base import Sample
@@ -33,7 +33,7 @@ def kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
     histories, outliers = learning.histories, learning.outliers
     kept = targets[np.repeat(outliers.keep, histories.order_count)]
     if not kept.observed.any():
-        return targets, nobody(histories)
+        return targets, no_outliers(histories)
     return kept, outliers
 
 

@@ -191,7 +191,7 @@ def curve_days(days: Float) -> Float:
 
 
 def _rows(sample: Sample, device: Device) -> TensorDataset:
-    """Features, gap, observed and left_truncation, of the gaps that were watched at all."""
+    """Features, gap, observed and left_truncation, of the gaps that were followed at all."""
     rows = sample.gap > sample.left_truncation
     columns = (sample.features, sample.gap, sample.observed, sample.left_truncation)
     features, gap, observed, left_truncation = (

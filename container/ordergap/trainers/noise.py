@@ -25,7 +25,7 @@ def noise_by_orders(
 ) -> dict[str, JsonValue]:
     """The parameters "orders" and "scales" of an AFT model: GROUPS, and the likeliest normal noise.
 
-    sample       gaps watched from their first day on
+    sample       gaps followed from their first day on
     location     (n,) log gap as foreseen
     order_count  (n,) orders of the customer so far, the one that began the gap included
     usual        the scale for a group of which too few gaps ended

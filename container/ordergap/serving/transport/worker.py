@@ -115,10 +115,10 @@ class Worker(ThreadWorker):
                 while True:
                     self._add_connection(*listener.accept(), listener)
             listener.close()
-        soon = time.monotonic() + LINGER_TIMEOUT
+        latest = time.monotonic() + LINGER_TIMEOUT
         for conn, deadline in self.deadlines.items():
             if conn.started is None and not conn.sock.unsent:
-                self.deadlines[conn] = min(deadline, soon)
+                self.deadlines[conn] = min(deadline, latest)
 
     @override
     def accept(self, listener: socket.socket) -> None:
