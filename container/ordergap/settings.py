@@ -9,7 +9,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ordergap.errors import UserError
 
+_WAITING = "OMP_WAIT_POLICY"  # a thread that spins takes the processor from one that works
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 UNLIMITED_MB = 100
@@ -246,7 +248,21 @@ def limit_threads(threads: int) -> None:
     By default they use every processor of the host, whatever the container may use. A server gives
     each of its processes one. Variables that are set already stay.
     """
-    # A thread that spins while it waits takes the processor from one that works.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for name in _THREADS:
-        os.environ.setdefault(name, str(threads))
+    for name, value in {_WAITING: "PASSIVE", **dict.fromkeys(_THREADS, str(threads))}.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def waiting_threads_sleep() -> Iterator[None]:
+    """A library that is imported in the block has its threads sleep, not spin, while they wait.
+
+    For a process that is not ours alone: its environment is as before when the block ends.
+    """
+    if _WAITING in os.environ:
+        yield
+        return
+    os.environ[_WAITING] = "PASSIVE"
+    try:
+        yield
+    finally:
+        del os.environ[_WAITING]

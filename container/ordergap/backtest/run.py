@@ -27,6 +27,7 @@ from ordergap.contract.orders import DataReport
 from ordergap.errors import NothingToLearn, PlatformError, UserError
 from ordergap.histories import Histories
 from ordergap.report.page import render
+from ordergap.settings import available_cpus, limit_threads
 
 log = logging.getLogger("ordergap")
 
@@ -138,8 +139,10 @@ def _folds(
     if jobs == 1:
         yield from (run_fold(*call) for call in calls)
         return
+    processes = min(jobs, len(days))
+    threads = max(1, available_cpus() // processes)
     # A forked child would inherit threads that no longer run.
-    with ProcessPoolExecutor(min(jobs, len(days)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), limit_threads, (threads,)) as pool:
         try:
             for future in as_completed([pool.submit(run_fold, *call) for call in calls]):
                 yield future.result()

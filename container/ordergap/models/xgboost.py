@@ -18,6 +18,7 @@ from typing_extensions import override
 from ordergap.errors import ModelMismatch
 from ordergap.models.base import Model
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
+from ordergap.settings import waiting_threads_sleep
 from ordergap.survival.curve import Survival
 
 if TYPE_CHECKING:
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 def load_xgboost() -> Any:
     """The package xgboost, without the packages it would import only because they are there.
 
-    Scikit-learn, pandas and pyarrow take four fifths of its import time and none is used here.
+    Scikit-learn, pandas and pyarrow take four fifths of its import time and none is used here. Its
+    threads sleep while they wait.
     """
     blocked = [name for name in ("sklearn", "pandas", "pyarrow") if name not in sys.modules]
     if "xgboost" not in sys.modules:
         for name in blocked:
             sys.modules[name] = None  # type: ignore[assignment]
         try:
-            import xgboost  # noqa: PLC0415
+            with waiting_threads_sleep():
+                import xgboost  # noqa: PLC0415
         finally:
             for name in blocked:
                 del sys.modules[name]
