@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -12,22 +13,23 @@ from traitlets.config import Config
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples/notebook.ipynb"
-IN_FILES = Config(KernelManager={"transport": "ipc"})
-"""The kernel answers through files, and not on ports of the machine."""
 
 
 def read() -> NotebookNode:
     """The notebook, with the outputs that are kept in it."""
-    return nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    notebook: NotebookNode = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    return notebook
 
 
 def executed(notebook: NotebookNode) -> NotebookNode:
     """The notebook after a run in a fresh kernel; raises CellExecutionError where a cell fails."""
     path = os.pathsep.join([str(ROOT / "container"), os.environ.get("PYTHONPATH", "")])
-    client = NotebookClient(
-        notebook, config=IN_FILES, timeout=300, record_timing=False, coalesce_streams=True
-    )
-    client.execute(env=os.environ | {"PYTHONPATH": path})
+    with tempfile.TemporaryDirectory() as folder:  # the kernel's sockets, in place of ports
+        sockets = Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})
+        client = NotebookClient(
+            notebook, config=sockets, timeout=300, record_timing=False, coalesce_streams=True
+        )
+        client.execute(env=os.environ | {"PYTHONPATH": path})
     return notebook
 
 
