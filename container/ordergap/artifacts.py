@@ -268,7 +268,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         schema = content["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelMismatch(f"{path} is not a manifest; copy the whole model again") from error
     if schema != SCHEMA_VERSION:
         raise ModelMismatch(

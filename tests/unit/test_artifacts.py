@@ -247,7 +247,8 @@ def test_a_manifest_of_another_schema_is_refused(saved: Path, schema: object) ->
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b"3", b'"schema_version"', b"null", b"\xff\xfe\x00"]
+    "content",
+    [b"", b"{", b"[]", b"{}", b"3", b'"schema_version"', b"null", b"\xff\xfe\x00", b"[" * 100_000],
 )
 def test_a_file_that_is_no_manifest_is_refused(saved: Path, content: bytes) -> None:
     (saved / MANIFEST).write_bytes(content)
@@ -276,6 +277,21 @@ def test_a_manifest_that_breaks_its_contract_is_refused_by_field(
     altered(saved, change)
     with pytest.raises(ModelMismatch, match=rf"not a valid manifest \({where}.*\); train again"):
         Bundle.load(saved)
+
+
+@pytest.mark.parametrize("task", ["../other", "..", "a/b", ""])
+def test_saving_over_a_manifest_that_points_elsewhere_removes_nothing_there(
+    saved: Path, bundle: Bundle, task: str
+) -> None:
+    outside = saved.parent / "other" / "model.json"
+    outside.parent.mkdir()
+    outside.write_text("not of this model")
+    altered(saved, lambda content: content["tasks"].update({task: content["tasks"].pop(TASK)}))
+    with pytest.raises(ModelMismatch, match="not a valid manifest"):
+        Bundle.load(saved)
+    bundle.save(saved)
+    assert outside.read_text() == "not of this model"
+    assert len(Bundle.load(saved).heads) == 1
 
 
 def test_a_model_of_an_unknown_kind_is_refused(saved: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -43,7 +44,7 @@ class Manifest(BaseModel):
     schema_version: int = SCHEMA_VERSION
     model_version: str
     """The first 12 hexadecimal digits of a digest over the model and everything else here."""
-    tasks: dict[str, TaskSection] = Field(min_length=1)
+    tasks: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], TaskSection] = Field(min_length=1)
     """Name of a task -> its head."""
     hyperparameters: Hyperparameters
     """Those of the training, columns among them."""
