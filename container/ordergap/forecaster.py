@@ -16,7 +16,7 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.errors import ModelNotFound
+from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.progress import progress
 from ordergap.scoring.options import Options
 
@@ -200,7 +200,8 @@ class Forecaster:
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.
 
-        Raises ModelNotFound for a model that was saved without its report.
+        Raises ModelNotFound for a model that was saved without its report, and PlatformError where
+        the path cannot be written.
         """
         if self._report is None:
             raise ModelNotFound(
@@ -208,8 +209,14 @@ class Forecaster:
                 "the model's folder and load again, or fit again"
             )
         if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_bytes(self._report)
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).write_bytes(self._report)
+            except OSError as error:
+                raise PlatformError(
+                    f"the report cannot be written to {path}: {error.strerror or error}; name a "
+                    "file in a folder that can be written"
+                ) from error
         return Report(self._report, "utf-8")
 
     def save(self, directory: Path | str) -> None:

@@ -101,9 +101,10 @@ def backtest(
 
     Raises UserError for numbers below 1, and NothingToLearn where the time span is too short.
     """
-    for name, number in (("cutoffs", count), ("jobs", jobs)):
-        if number < 1:
-            raise UserError(f"{name} = {number}: must be a whole number, at least 1")
+    numbers: dict[str, object] = {"cutoffs": count, "jobs": jobs}
+    for name, number in numbers.items():
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise UserError(f"{name} = {number!r}: must be a whole number, at least 1")
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
     orders = cleaned.histories

@@ -213,7 +213,8 @@ def _effective(values: Mapping[str, object]) -> dict[str, object]:
     """Those that the trainer, or no trainer, has; the others are logged."""
     trainer = str(values.get("trainer", "xgboost"))
     if trainer not in TRAINERS:
-        return {name: value for name, value in values.items() if not NAMES[name].owners}
+        general = {name: value for name, value in values.items() if not NAMES[name].owners}
+        return general | {"trainer": trainer}  # text: the nested form has names that are none here
     idle = [name for name in values if (owners := NAMES[name].owners) and trainer not in owners]
     for name in idle:
         log.warning(

@@ -19,6 +19,7 @@ from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import NothingToLearn, UserError
+from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
 from ordergap.models.base import Head
@@ -164,8 +165,11 @@ def fit(
 
 
 def name_of(orders: ingest.Orders) -> str:
-    """What the log calls the orders."""
-    return str(orders) if isinstance(orders, str | os.PathLike) else "a frame"
+    """What the log calls the orders; DataError where they are neither a path nor a frame."""
+    if isinstance(orders, str | os.PathLike):
+        return str(orders)
+    kind_of(orders)
+    return "a frame"
 
 
 @contextmanager
