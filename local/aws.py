@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ACCOUNT = "123456789012"
@@ -69,11 +68,6 @@ class Aws:
     def sns(self) -> SNSClient:
         """The client for SNS."""
         return self._session.client("sns", endpoint_url=self.endpoint)
-
-    @cached_property
-    def sqs(self) -> SQSClient:
-        """The client for SQS."""
-        return self._session.client("sqs", endpoint_url=self.endpoint)
 
     @cached_property
     def states(self) -> SFNClient:

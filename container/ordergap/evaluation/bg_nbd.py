@@ -47,13 +47,6 @@ class BgNbd:
             + np.logaddexp(0, self._log_odds_gone(frequency, recency, age))
         )
 
-    def probability_alive(self, frequency: Float, recency: Float, age: Float) -> Float:
-        """(n,) probability that the customer has not left by `age`.
-
-        Source: Fader, Hardie & Lee 2008, Computing P(alive) using the BG/NBD model.
-        """
-        return np.asarray(expit(-self._log_odds_gone(frequency, recency, age)))
-
     def log_survival(self, frequency: Float, recency: Float, age: Float, days: Float) -> Float:
         """(n, m) log probability that no order comes within `days` (m,) after `age`.
 

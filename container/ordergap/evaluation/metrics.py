@@ -12,7 +12,7 @@ no row, or no pair of rows, can be judged. Infinity is a prediction of "never".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -217,35 +217,14 @@ def calibration(
     return error, CalibrationBins(predicted, observed, rows)
 
 
-def bootstrap_interval(
-    metric: Callable[[NDArray[np.int64]], float],
-    groups: NDArray[np.generic],
-    replicates: int,
-    seed: int,
-    level: float = 0.9,
-) -> tuple[float, float]:
-    """Percentile interval of a metric when whole customers are drawn again with replacement.
-
-    `metric` takes row numbers, some of them several times: ``lambda rows: brier(p[rows],
-    event[rows])``; a difference of two models computed inside it is a paired one. `groups` (n,) is
-    each row's customer. Replicates where the metric is NaN are left out; NaN where all are.
-
-    Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapter 13.
-
-    Raises:
-        ValueError: there are no rows, no replicates, or `level` is not between 0 and 1.
-    """
-    if len(groups) == 0 or replicates < 1 or not 0 < level < 1:
-        raise ValueError("a bootstrap needs rows, at least one replicate and a level inside (0, 1)")
-    return interval([metric(rows) for (rows,) in draws([groups], replicates, seed)], level)
-
-
 def draws(
     tables: Sequence[NDArray[np.generic]], replicates: int, seed: int
 ) -> Iterator[list[NDArray[np.int64]]]:
     """Rows of each table, customers drawn with replacement, the same ones in every table.
 
     A table is given as the customer of each of its rows (n,); a draw takes all rows of a customer.
+
+    Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapter 13.
     """
     everybody = np.unique(np.concatenate(tables))
     places = [np.searchsorted(everybody, table) for table in tables]

@@ -16,14 +16,15 @@ from ordergap.evaluation.metrics import (
     Outcomes,
     Predicted,
     auc,
-    bootstrap_interval,
     brier,
     calibration,
     capped_mae,
     concordance,
     coverage_and_width,
+    draws,
     evaluate,
     event_within,
+    interval,
 )
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -234,18 +235,17 @@ def test_evaluate_judges_every_horizon_under_its_name() -> None:
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 99))
 def test_a_bootstrap_draws_whole_customers(groups: list[int], seed: int) -> None:
     customer = np.array(groups)
-    draws = []
-
-    def record(rows: NDArray[np.int64]) -> float:
-        draws.append(rows)
-        return 0.0
-
-    bootstrap_interval(record, customer, replicates=3, seed=seed)
-    for rows in draws:
+    for (rows,) in draws([customer], 3, seed):
         times = np.bincount(rows, minlength=len(groups))
         of_customer = {name: set(times[customer == name]) for name in set(groups)}
         assert all(len(counts) == 1 for counts in of_customer.values())
         assert sum(counts.pop() for counts in of_customer.values()) == len(set(groups))
+
+
+def means(
+    values: Column, customers: NDArray[np.generic], replicates: int, seed: int
+) -> list[float]:
+    return [float(values[rows].mean()) for (rows,) in draws([customers], replicates, seed)]
 
 
 def test_a_bootstrap_of_customers_is_as_wide_as_the_customers_differ() -> None:
@@ -253,37 +253,25 @@ def test_a_bootstrap_of_customers_is_as_wide_as_the_customers_differ() -> None:
     random = np.random.default_rng(4)
     values = np.repeat(random.normal(size=100), 4)
     names = np.repeat([f"c{i}" for i in range(100)], 4)
-    low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), names, 2_000, seed=5)
+    low, high = interval(means(values, names, 2_000, seed=5), 0.9)
     expected = 1.645 * values.std() / math.sqrt(100)
     assert low == pytest.approx(values.mean() - expected, abs=0.03)
     assert high == pytest.approx(values.mean() + expected, abs=0.03)
 
 
 def test_a_bootstrap_repeats_itself_with_its_seed_and_widens_with_its_level() -> None:
-    values = np.random.default_rng(6).normal(size=50)
-
-    def mean(rows: NDArray[np.int64]) -> float:
-        return float(values[rows].mean())
-
-    customers = np.arange(50)
-    low, high = bootstrap_interval(mean, customers, 200, seed=7)
-    assert (low, high) == bootstrap_interval(mean, customers, 200, seed=7)
-    assert (low, high) != bootstrap_interval(mean, customers, 200, seed=8)
-    wide_low, wide_high = bootstrap_interval(mean, customers, 200, seed=7, level=0.99)
+    values, customers = np.random.default_rng(6).normal(size=50), np.arange(50)
+    drawn = means(values, customers, 200, seed=7)
+    assert drawn == means(values, customers, 200, seed=7)
+    assert drawn != means(values, customers, 200, seed=8)
+    low, high = interval(drawn, 0.9)
+    wide_low, wide_high = interval(drawn, 0.99)
     assert wide_low < low < high < wide_high
 
 
 def test_replicates_in_which_a_metric_is_undefined_are_left_out() -> None:
-    event = np.array([True, False, False])
-    probability = np.array([0.9, 0.5, 0.1])
-    customers = np.arange(3)
-
-    def metric(rows: NDArray[np.int64]) -> float:
-        return auc(probability[rows], event[rows])
-
-    assert bootstrap_interval(metric, customers, 50, seed=1) == (1, 1)
-    undefined = bootstrap_interval(lambda _: math.nan, customers, 5, seed=1)
-    assert np.isnan(undefined).all()
+    assert interval([math.nan, 1.0, 1.0, math.nan], 0.9) == (1, 1)
+    assert np.isnan(interval([math.nan] * 5, 0.9)).all()
 
 
 def test_without_rows_to_judge_a_metric_is_nan() -> None:
@@ -338,9 +326,3 @@ def test_a_probability_outside_zero_to_one_is_refused(probability: float) -> Non
         brier(np.array([probability]), np.array([True]))
     with pytest.raises(ValueError, match="outside"):
         calibration(np.array([probability]), np.array([True]))
-
-
-def test_a_bootstrap_of_nothing_is_refused() -> None:
-    for groups, replicates, level in [(NOTHING, 9, 0.9), (np.ones(3), 0, 0.9), (np.ones(3), 9, 1)]:
-        with pytest.raises(ValueError, match="bootstrap needs"):
-            bootstrap_interval(lambda _: 0.0, groups, replicates, 1, level)
