@@ -130,4 +130,6 @@ def find_model(options: argparse.Namespace) -> Path:
         if (place / manifest).is_file():
             return place
     names = ", ".join(str(place.absolute()) for place in places)
-    raise ModelNotFound(f"no model: there is no {manifest} in {names}; train one, or --model_dir")
+    raise ModelNotFound(
+        f"no model: there is no {manifest} in {names}; train one, or set --model_dir"
+    )
