@@ -170,7 +170,8 @@ def test_what_is_unknown_is_named_with_the_nearest_name() -> None:
         ({"trainer": {"name": "naive"}},
          "trainer = {'name': 'naive'}: must be one of xgboost, lstm, random-forest, naive"),
         ({"trainer": '{"name": "lstm", "eta": 1}', "seed": 7, "date_column": "Day"},
-         "trainer = {'name': 'lstm', 'eta': 1}: must be one of xgboost, lstm, random-forest, naive"),
+         ("trainer = {'name': 'lstm', 'eta': 1}: must be one of "
+         "xgboost, lstm, random-forest, naive")),
         ({"eta": "NaN"}, "eta = nan: must be a number, above 0, at most 1"),
         ({"eta": "Infinity"}, "eta = inf: must be a number, above 0, at most 1"),
         ({"alpha": "-1"}, "alpha = -1: must be a number, at least 0"),
