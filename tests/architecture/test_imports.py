@@ -31,6 +31,7 @@ def modules(root: Path, *packages: str) -> list[str]:
 @pytest.mark.parametrize(
     ("packages", "libraries"),
     [
+        (["ordergap/__init__"], {"numpy", "polars", "pydantic", "ordergap.forecaster"}),
         (
             ["ordergap/__main__", "ordergap/cli"],
             {"numpy", "polars", "flask", "xgboost", "torch", "sklearn"},

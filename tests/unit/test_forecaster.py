@@ -1,8 +1,12 @@
-"""The Python interface: any form of the orders gives one model, and errors say what to do."""
-
-from __future__ import annotations
+"""The Python interface: frames and files alike, and the words of the command line and server."""
 
 import datetime
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,153 +16,511 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from ordergap import errors
+from flask.testing import FlaskClient
+from ordergap import forecaster
+from ordergap.artifacts import Bundle
 from ordergap.cli.main import main
+from ordergap.errors import (
+    DataError,
+    InvalidHyperparameters,
+    InvalidRequest,
+    MissingColumn,
+    ModelMismatch,
+    ModelNotFound,
+    NothingToLearn,
+    OrdergapError,
+    PlatformError,
+    UserError,
+)
+from ordergap.forecaster import Forecaster
+from ordergap.serving.app.application import create_app
+from ordergap.settings import Settings
 
+from local import cdnow
 from tests.shop import shop, write_csv
 
-FAST: dict[str, Any] = {"num_round": 12, "eta": 0.3, "time_bins": 8}
-COLUMNS: dict[str, Any] = {"customer_column": "Email", "date_column": "Created at"}
-DAY = "2024-10-01"
+QUICK: dict[str, Any] = {"num_round": 5, "time_bins": 6}
+DAY = datetime.date(2024, 10, 15)
+TEXT = str(pd.Series(["text"]).dtype)
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[logging.Logger]:
+    """The logger as an interpreter has it at first; commands leave a handler there."""
+    log = logging.getLogger("ordergap")
+    log.handlers, log.level = [], logging.NOTSET
+    yield log
+    log.handlers, log.level = [], logging.NOTSET
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("orders") / "orders.csv"
-    text = write_csv(shop(60), path).read_text(encoding="utf-8")
-    path.write_text(text.replace("CustomerID", "Email").replace("InvoiceDate", "Created at"))
-    return path
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_csv(shop(80), tmp_path_factory.mktemp("shop") / "orders.csv")
 
 
 @pytest.fixture(scope="module")
-def model(file: Path) -> ordergap.Forecaster:
-    return ordergap.fit(file, **COLUMNS, **FAST, quiet=True)
+def frame(orders: Path) -> pd.DataFrame:
+    return pd.read_csv(orders, parse_dates=["InvoiceDate"])
 
 
 @pytest.fixture(scope="module")
-def table(file: Path) -> pd.DataFrame:
-    return pd.read_csv(file, dtype={"Email": str, "InvoiceNo": str, "StockCode": str})
+def model(orders: Path) -> Forecaster:
+    return ordergap.fit(orders, quiet=True, **QUICK)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+@pytest.fixture(scope="module")
+def folder(model: Forecaster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    model.save(folder)
+    return folder
 
 
-def in_library(table: pd.DataFrame, kind: str) -> Any:
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module", params=["made up", "CDNOW"])
+def data(
+    request: pytest.FixtureRequest, orders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any], dict[str, bytes]]:
+    """A file, how it is to be read, and the files of the model that the command makes of it."""
+    folder = tmp_path_factory.mktemp("data")
+    source, columns = orders, {}
+    if request.param == "CDNOW":
+        source, columns = cdnow.write(folder), cdnow.COLUMNS
+        rows = pl.read_csv(source, infer_schema=False)
+        rows.filter(pl.col("customer").str.ends_with("7")).write_csv(source)
+    words = [f"--{name}={value}" for name, value in (QUICK | columns).items()]
+    model_dir = folder / "model"
+    assert main(["train", "--file_path", str(source), "--model_dir", str(model_dir), *words]) == 0
+    return source, columns, files(model_dir)
+
+
+def as_kind(kind: str, source: Path, columns: dict[str, str]) -> Any:
+    """The file as somebody would read it with a library, dates and numbers as its own types."""
+    customer = columns.get("customer_column", "CustomerID")
+    day = columns.get("date_column", "InvoiceDate")
     if kind == "pandas":
-        return table
-    return pl.from_pandas(table) if kind == "polars" else pa.Table.from_pandas(table)
+        return pd.read_csv(source, dtype={customer: str}, parse_dates=[day])
+    typed: dict[str, Any] = {"schema_overrides": {customer: pl.String}, "try_parse_dates": True}
+    if kind == "lazy":
+        return pl.scan_csv(source, **typed)
+    table = pl.read_csv(source, **typed)
+    return table if kind == "polars" else table.to_arrow()
 
 
-def as_rows(frame: Any) -> list[tuple[Any, ...]]:
-    """The values of a frame of any kind, missing ones as None and days as dates."""
-    if isinstance(frame, pa.Table):
-        frame = pl.from_arrow(frame)
-    if isinstance(frame, pl.DataFrame):
-        return frame.rows()
-    frame = frame.astype(object).where(frame.notna(), None)
-    return [
-        tuple(cell.date() if isinstance(cell, pd.Timestamp) else cell for cell in row)
-        for row in frame.itertuples(index=False)
+@pytest.mark.parametrize("kind", ["path", "text", "pandas", "polars", "lazy", "pyarrow"])
+def test_a_file_and_every_frame_of_it_give_the_same_model_byte_for_byte(
+    kind: str, data: tuple[Path, dict[str, Any], dict[str, bytes]], tmp_path: Path
+) -> None:
+    source, columns, expected = data
+    paths: dict[str, Any] = {"path": source, "text": str(source)}
+    given = paths.get(kind) or as_kind(kind, source, columns)
+    model = ordergap.fit(given, quiet=True, **QUICK, **columns)
+    model.save(tmp_path)
+    assert files(tmp_path) == expected
+    assert {"manifest.json", "metrics.json", "report.html"} < expected.keys()
+
+
+def test_validation_may_be_a_frame_too(frame: pd.DataFrame, orders: Path, tmp_path: Path) -> None:
+    past = frame[frame["InvoiceDate"] < "2024-09-01"]
+    made = [ordergap.fit(past, validation=later, quiet=True, **QUICK) for later in (frame, orders)]
+    assert len({each.manifest.model_version for each in made}) == 1
+    assert made[0].metrics.validated_after < datetime.date(2024, 9, 1)
+
+
+@pytest.mark.parametrize(
+    "horizons", [[14, 7], (7, 14), range(7, 15, 7), np.array([7, 14]), "7,14", "[7, 14]"]
+)
+def test_hyperparameters_may_be_of_python_and_numpy(horizons: Any, orders: Path) -> None:
+    model = ordergap.fit(
+        orders, quiet=True, trainer="naive", horizons=horizons, seed=np.int64(3),
+        interval_level=np.float64(0.5), calendar=False, amount_column=None,
+    )  # fmt: skip
+    settings = model.manifest.hyperparameters
+    assert (settings.horizons, settings.seed, settings.interval_level) == ((7, 14), 3, 0.5)
+    assert settings.calendar == "off"
+
+
+def rows(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a frame of any kind, as `predict` writes them: days as text, missing as None."""
+    if isinstance(frame, pd.DataFrame):
+        frame = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    elif isinstance(frame, pa.Table):
+        frame = frame.to_pylist()
+    else:
+        frame = frame.to_dicts()
+    days = datetime.date
+    return [{k: str(v)[:10] if isinstance(v, days) else v for k, v in row.items()} for row in frame]
+
+
+def written(path: Path) -> list[dict[str, Any]]:
+    """The records of a file, with a column for each probability."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        chances = record.pop("buy_probability")
+        record |= {f"buy_probability_{days}": chance for days, chance in chances.items()}
+    return records
+
+
+@pytest.mark.parametrize("kind", ["path", "pandas", "polars", "lazy", "pyarrow"])
+def test_predict_gives_the_kind_that_came_in_and_what_the_command_writes(
+    kind: str, model: Forecaster, folder: Path, orders: Path, tmp_path: Path
+) -> None:
+    given = orders if kind == "path" else as_kind(kind, orders, {})
+    frame = model.predict(given, as_of="2024-10-15", quiet=True)
+    library = {"path": "polars", "lazy": "polars"}.get(kind, kind)
+    assert type(frame).__module__.startswith(library)
+    words = ["--file_path", str(orders), "--model_dir", str(folder), "--as_of", "2024-10-15"]
+    for name in ("out.jsonl", "out.csv"):
+        assert main(["predict", *words, "--output", str(tmp_path / name)]) == 0
+    assert rows(frame) == written(tmp_path / "out.jsonl")
+    header = (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
+    assert list(rows(frame)[0]) == header
+
+
+def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.DataFrame) -> None:
+    asked: dict[str, Any] = {
+        "as_of": "2024-06-30",
+        "horizons": [7],
+        "interval_level": 0.5,
+        "quiet": True,
+    }
+    forecasts = model.predict(frame, **asked)
+    assert {name: str(dtype) for name, dtype in forecasts.dtypes.items()} == {
+        "customer_id": TEXT, "as_of": "datetime64[s]", "last_order_date": "datetime64[s]",
+        "days_since_last_order": "Int64", "order_count": "Int64", "order_gap_days": "Int64",
+        "next_order_date": "datetime64[s]", "next_order_date_low": "datetime64[s]",
+        "next_order_date_high": "datetime64[s]", "interval_level": "float64",
+        "typical_gap_days": "Int64", "buy_probability_7": "float64", "status": TEXT,
+        "model_version": TEXT,
+    }  # fmt: skip
+    table = model.predict(pa.Table.from_pandas(frame), **asked)
+    assert str(table.schema.field("next_order_date_high").type) == "date32[day]"
+    assert str(table.schema.field("order_gap_days").type) == "int64"
+    shown = model.predict(pl.from_pandas(frame), **asked)
+    assert shown.schema["next_order_date_low"] == pl.Date
+    assert shown.schema["buy_probability_7"] == pl.Float64
+
+
+def test_predict_file_writes_what_predict_gives(
+    model: Forecaster, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {
+        "as_of": DAY, "horizons": [7, 200], "interval_level": 0.5, "quiet": True
+    }  # fmt: skip
+    model.predict_file(frame, str(tmp_path / "new" / "out.jsonl"), **asked)
+    expected = rows(model.predict(frame, **asked))
+    assert written(tmp_path / "new" / "out.jsonl") == expected
+    with pytest.raises(UserError, match=r"out\.xlsx: its name must end in \.csv or \.jsonl"):
+        model.predict_file(frame, tmp_path / "out.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "column", "value"),
+    [
+        ({"as_of": "2024-10-15"}, "as_of", DAY),
+        ({"as_of": DAY}, "as_of", DAY),
+        ({"as_of": datetime.datetime(2024, 10, 15, 23, tzinfo=datetime.UTC)}, "as_of", DAY),
+        ({"as_of": pd.Timestamp("2024-10-15 10:00", tz="Asia/Tokyo")}, "as_of", DAY),
+        ({"as_of": np.datetime64("2024-10-15T10:00")}, "as_of", DAY),
+        ({}, "as_of", datetime.date(2024, 12, 30)),
+        ({"interval_level": 0.5}, "interval_level", 0.5),
+        ({"interval_level": np.float64(0.5)}, "interval_level", 0.5),
+        ({}, "interval_level", 0.8),
+    ],
+)
+def test_options_in_every_form(
+    accepted: dict[str, Any], column: str, value: Any, model: Forecaster, orders: Path
+) -> None:
+    assert set(model.predict(orders, **accepted, quiet=True)[column]) == {value}
+
+
+@pytest.mark.parametrize(
+    ("horizons", "days"),
+    [
+        ([30, 7, 7], [7, 30]),
+        ((7, 30), [7, 30]),
+        ({7, 30}, [7, 30]),
+        (range(1, 4), [1, 2, 3]),
+        (np.array([7, 30]), [7, 30]),
+        ((n for n in (7, 30)), [7, 30]),
+        (None, [30, 60, 90]),
+    ],
+)
+def test_horizons_in_every_form(
+    horizons: Any, days: list[int], model: Forecaster, orders: Path
+) -> None:
+    names = model.predict(orders, horizons=horizons, quiet=True).columns
+    assert [each for each in names if "probability" in each] == [
+        f"buy_probability_{n}" for n in days
     ]
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
-def test_a_frame_and_a_file_give_the_same_model_and_forecasts(
-    kind: str, table: pd.DataFrame, file: Path, model: ordergap.Forecaster, tmp_path: Path
-) -> None:
-    frame = in_library(table, kind)
-    again = ordergap.fit(frame, **COLUMNS, **FAST, quiet=True)
-    model.save(tmp_path / "file")
-    again.save(tmp_path / "frame")
-    assert contents(tmp_path / "file") == contents(tmp_path / "frame")
-    forecasts = again.predict(frame, as_of=DAY, quiet=True)
-    assert type(forecasts) is type(frame)
-    assert as_rows(forecasts) == as_rows(model.predict(file, as_of=DAY, quiet=True))
-
-
-def test_the_command_line_trains_the_same_model_and_writes_the_same_forecasts(
-    file: Path, model: ordergap.Forecaster, tmp_path: Path
-) -> None:
-    options = [f"--{name}={value}" for name, value in (COLUMNS | FAST).items()]
-    where = [f"--model_dir={tmp_path / 'job'}"]
-    assert main(["train", f"--file_path={file}", *where, *options]) == 0
-    model.save(tmp_path / "saved")
-    assert contents(tmp_path / "job") == contents(tmp_path / "saved")
-    output = tmp_path / "forecasts.csv"
-    options = [f"--file_path={file}", f"--as_of={DAY}", f"--output={output}"]
-    assert main(["predict", *where, *options]) == 0
-    written = pl.read_csv(output, schema_overrides={"customer_id": pl.String})
-    forecasts = model.predict(file, as_of=DAY, quiet=True)
-    assert written["customer_id"].to_list() == forecasts["customer_id"].to_list()
-    assert written["buy_probability_30"].to_list() == forecasts["buy_probability_30"].to_list()
-
-
-def test_a_saved_model_is_loaded_with_its_report(
-    file: Path, model: ordergap.Forecaster, tmp_path: Path
-) -> None:
-    model.save(tmp_path / "model")
-    again = ordergap.load(tmp_path / "model")
-    assert again.predict(file, quiet=True).equals(model.predict(file, quiet=True))
-    assert again.report(tmp_path / "pages/report.html") == model.report()
-    assert (tmp_path / "pages/report.html").read_text(encoding="utf-8") == model.report()
+@pytest.fixture(scope="module")
+def client(model: Forecaster) -> FlaskClient:
+    return create_app(model, Settings(), lambda: DAY).test_client()
 
 
 @pytest.mark.parametrize(
-    "day",
-    [datetime.date(2024, 10, 1), datetime.datetime(2024, 10, 1, 23, 59), np.datetime64(DAY),  # noqa: DTZ001
-     pd.Timestamp(DAY)],
-)  # fmt: skip
-def test_a_day_is_given_in_any_type(day: Any, file: Path, model: ordergap.Forecaster) -> None:
-    expected = model.predict(file, as_of=DAY, quiet=True)
-    assert model.predict(file, as_of=day, quiet=True).equals(expected)
-
-
-def test_horizons_and_level_shape_the_frame(file: Path, model: ordergap.Forecaster) -> None:
-    forecasts = model.predict(file, DAY, [3, 14], 0.5, quiet=True)
-    probabilities = [name for name in forecasts.columns if name.startswith("buy_probability")]
-    assert probabilities == ["buy_probability_3", "buy_probability_14"]
-    assert (forecasts["buy_probability_3"] <= forecasts["buy_probability_14"]).all()
-
-
-def test_a_backtest_is_beside_its_baselines(file: Path, model: ordergap.Forecaster) -> None:
-    backtest = model.backtest(file, cutoffs=1, quiet=True)
-    assert {*backtest.comparisons["next_order"]} == {"at cutoff", "at order"}
-
-
-def test_quiet_is_quiet(
-    file: Path, model: ordergap.Forecaster, capfd: pytest.CaptureFixture[str]
-) -> None:
-    model.predict(file, quiet=True)
-    ordergap.fit(file, **COLUMNS, **FAST, quiet=True)
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "words"),
+    "wrong",
     [
-        ({"customer_column": "E-Mail"}, errors.MissingColumn, "Email"),
-        ({"num_rounds": 3}, errors.InvalidHyperparameters, "num_round"),
-        ({"num_round": 0, "eta": 7}, errors.InvalidHyperparameters, "eta"),
-        ({"trainer": "prophet"}, errors.InvalidHyperparameters, "xgboost"),
+        {"as_of": "1/2/2011"},
+        {"as_of": ""},
+        {"as_of": 20111209},
+        {"as_of": "1650-01-01"},
+        {"horizons": []},
+        {"horizons": [0]},
+        {"horizons": [7.5, 9999]},
+        {"horizons": 7},
+        {"horizons": "7,30"},
+        {"interval_level": 80},
+        {"interval_level": "high"},
+        {"as_of": "soon", "horizons": ["x"], "interval_level": 0},
     ],
 )
-def test_what_is_wrong_with_a_fit_is_said(
-    change: dict[str, Any], kind: type[Exception], words: str, file: Path
+def test_a_wrong_option_is_refused_in_the_words_of_the_server(
+    wrong: dict[str, Any], model: Forecaster, orders: Path, client: FlaskClient
 ) -> None:
-    with pytest.raises(kind, match=words):
-        ordergap.fit(file, **(COLUMNS | FAST | change), quiet=True)
+    body = {"instances": [{"customer_id": "a", "orders": [{"date": "2024-01-01", "amount": 1}]}]}
+    answer = client.post("/invocations", json=body | wrong).get_json()
+    expected = [(each["message"], each["hint"]) for each in answer["error"]["problems"]]
+    with pytest.raises(InvalidRequest) as refused:
+        model.predict(orders, **wrong)
+    assert [(each.message, each.hint) for each in refused.value.problems] == expected
+    for message, hint in expected:
+        assert message in str(refused.value)
+        assert (hint or "") in str(refused.value)
+    with pytest.raises(InvalidRequest, match=re.escape(str(refused.value))):
+        model.predict_file(orders, "out.csv", **wrong)
 
 
-def test_what_is_wrong_with_a_forecast_is_said(
-    file: Path, model: ordergap.Forecaster, tmp_path: Path
+@pytest.mark.parametrize("moment", [pd.NaT, np.datetime64("NaT"), np.datetime64("2024-10")])
+def test_a_moment_without_a_day_is_refused(moment: Any, model: Forecaster, orders: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"^as_of = '.*': expected a date \(write a day as 2"):
+        model.predict(orders, as_of=moment)
+
+
+def test_a_model_that_was_saved_is_loaded_as_it_was(
+    model: Forecaster, folder: Path, orders: Path, tmp_path: Path
 ) -> None:
-    for options in ({"as_of": "yesterday"}, {"horizons": [0]}, {"interval_level": 2}):
-        (name,) = options
-        with pytest.raises(errors.InvalidRequest, match=name):
-            model.predict(file, **options, quiet=True)
-    with pytest.raises(errors.ModelNotFound):
-        ordergap.load(tmp_path)
-    with pytest.raises(errors.DataError):
-        model.predict([1, 2], quiet=True)  # type: ignore[arg-type]
+    loaded = ordergap.load(str(folder))
+    assert repr(loaded) == repr(model)
+    assert loaded.report() == model.report()
+    assert loaded.metrics == model.metrics
+    loaded.save(tmp_path / "deep" / "copy")
+    assert files(tmp_path / "deep" / "copy") == files(folder)
+    same = [each.predict(orders, quiet=True) for each in (model, loaded)]
+    assert same[0].equals(same[1])
+
+
+def test_the_report_is_that_of_the_model_even_where_another_took_its_place(
+    folder: Path, orders: Path, tmp_path: Path
+) -> None:
+    ordergap.load(folder).save(tmp_path)
+    first = ordergap.load(tmp_path)
+    ordergap.fit(orders, quiet=True, trainer="naive").save(tmp_path)
+    assert first.manifest.model_version in first.report()
+    assert first.manifest.model_version not in ordergap.load(tmp_path).report()
+
+
+def test_the_report_is_text_a_file_and_shown_by_a_notebook(
+    model: Forecaster, folder: Path, tmp_path: Path
+) -> None:
+    page = model.report(str(tmp_path / "new" / "report.html"))
+    assert page == (folder / "report.html").read_text("utf-8")
+    assert (tmp_path / "new" / "report.html").read_bytes() == (folder / "report.html").read_bytes()
+    assert len(repr(page)) < 50
+    shown = page._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert shown.count("<") == 2
+
+
+def test_a_model_without_its_report_says_what_to_do(folder: Path, tmp_path: Path) -> None:
+    Bundle.load(folder).save(tmp_path)
+    loaded = ordergap.load(tmp_path)
+    with pytest.raises(ModelNotFound, match=r"without its report\.html: put it into the model's"):
+        loaded.report()
+    loaded.save(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert (tmp_path / "metrics.json").read_bytes() == (folder / "metrics.json").read_bytes()
+
+
+def test_metrics_stand_beside_those_of_the_naive_forecaster(model: Forecaster) -> None:
+    scores = pd.DataFrame(model.metrics.tasks["next_order"].scores["at cutoff"])  # type: ignore[index]
+    assert list(scores.columns) == ["model", "naive"]
+    assert scores.loc[["capped_mae", "brier_30"]].gt(0).all(axis=None)
+
+
+def test_a_backtest_is_that_of_the_command(
+    model: Forecaster, orders: Path, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    words = [f"--{name}={value}" for name, value in QUICK.items()]
+    command = ["backtest", "--file_path", str(orders), "--cutoffs", "2", *words]
+    assert main([*command, "--output", str(tmp_path / "command")]) == 0
+    backtest = model.backtest(frame, cutoffs=2, quiet=True)
+    backtest.save(str(tmp_path / "new" / "folder"))
+    assert files(tmp_path / "new" / "folder") == files(tmp_path / "command")
+    for shown in (repr(backtest), str(backtest)):
+        assert shown.startswith("2 cutoffs from 2024-")
+        assert "Next order, at cutoff" in shown
+    metrics = pd.DataFrame(backtest.comparisons["next_order"]["at cutoff"].metrics)  # type: ignore[index]
+    assert {"model", "BG/NBD", "customer mean gap"} <= {*metrics.columns}
+
+
+def test_a_backtest_of_few_days_is_refused(model: Forecaster, tmp_path: Path) -> None:
+    few = write_csv(shop(20, days=40), tmp_path / "orders.csv")
+    with pytest.raises(NothingToLearn, match="too few for a backtest"):
+        model.backtest(few, quiet=True)
+
+
+SCRIPT = """
+import logging, sys
+import ordergap
+orders, output = sys.argv[1:]
+
+def calls(quiet):
+    settings = {"num_round": 5, "learning_rate": 1, "early_stopping_rounds": 3}
+    model = ordergap.fit(orders, quiet=quiet, **settings)
+    model.predict(orders, as_of="2024-06-30", quiet=quiet)
+    model.predict_file(orders, output, quiet=quiet)
+    return model
+
+if __name__ == "__main__":
+    calls(quiet=True).backtest(orders, cutoffs=2, jobs=2, quiet=True)
+    print("until here", flush=True)
+    print("until here", flush=True, file=sys.stderr)
+    calls(quiet=False)
+    log = logging.getLogger("ordergap")
+    assert not (log.handlers or log.filters or log.level) and log.propagate
+"""
+
+
+def script(text: str, folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """What an interpreter that has set up nothing makes of a script."""
+    (folder / "script.py").write_text(text)
+    command = [sys.executable, str(folder / "script.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_progress_is_shown_once_and_quiet_is_silent(orders: Path, tmp_path: Path) -> None:
+    done = script(SCRIPT, tmp_path, orders, tmp_path / "out.csv")
+    assert (done.returncode, done.stderr) == (0, "until here\n")
+    quiet, shown = done.stdout.split("until here\n")
+    assert quiet == ""
+    for once in (
+        "learning_rate has no effect", "Splitting in time ...", "Few data: 80 customers",
+        "Next order   ", "outlier filter: ", "forecasting 80 customers as of 2024-12-30",
+        "these forecasts look better", "wrote 80 forecasts",
+    ):  # fmt: skip
+        assert shown.count(once) == 1, once
+    assert "validation:next_order" not in shown, "which is for the platform"
+
+
+UNGUARDED = """
+import sys
+import ordergap
+ordergap.load(sys.argv[1]).backtest(sys.argv[2], cutoffs=2, jobs=2, quiet=True)
+"""
+
+
+def test_a_script_that_starts_processes_without_a_guard_is_told_of_it(
+    folder: Path, orders: Path, tmp_path: Path
+) -> None:
+    last = script(UNGUARDED, tmp_path, folder, orders).stderr.splitlines()[-1]
+    assert last.startswith("ordergap.errors.PlatformError: a process of the backtest ended too")
+    assert '`if __name__ == "__main__":`' in last
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"CustomerID": [1]}, DataError, "builtins.dict: give a path, or a frame of pandas"),
+        ("missing.csv", DataError, "there is no file or folder missing.csv"),
+        (Path("empty"), DataError, "has no data files: put CSV, Parquet or JSON Lines there"),
+        ("model.tar.gz", DataError, r"model\.tar\.gz is binary or UTF-16: save it as CSV"),
+        (pd.DataFrame({"Email": ["a"]}), MissingColumn, 'no column "CustomerID" .set customer_col'),
+    ],
+)
+def test_orders_that_cannot_be_read_are_refused_with_a_remedy(
+    given: Any,
+    error: type[OrdergapError],
+    words: str,
+    model: Forecaster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    archive(tmp_path)
+    for call in (ordergap.fit, model.predict, model.backtest):
+        with pytest.raises(error, match=words):
+            call(given, quiet=True)
+
+
+def archive(folder: Path) -> None:
+    """A model.tar.gz, as a training job leaves it."""
+    import tarfile  # noqa: PLC0415
+
+    (folder / "manifest.json").write_text("{}")
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as packed:
+        packed.add(folder / "manifest.json", "manifest.json")
+
+
+def test_orders_without_the_columns_of_the_fit_can_be_renamed(
+    model: Forecaster, frame: pd.DataFrame
+) -> None:
+    other = frame.rename(columns={"CustomerID": "customer_id"})
+    with pytest.raises(MissingColumn, match=r'"customer_id".*fitted with: rename yours'):
+        model.predict(other, quiet=True)
+
+
+def test_wrong_hyperparameters_are_all_named(orders: Path) -> None:
+    wrong: dict[str, Any] = {"customer_colunm": "Email", "eta": 7, "horizons": [0]}
+    with pytest.raises(InvalidHyperparameters) as refused:
+        ordergap.fit(orders, **wrong)
+    for words in ("did you mean customer_column?", "eta = 7: must be", "horizons = [0]: must be"):
+        assert words in str(refused.value)
+    with pytest.raises(InvalidHyperparameters, match="trainer = 'prophet': must be one of xgboost"):
+        ordergap.fit(orders, trainer="prophet")
+
+
+def test_where_no_model_is_load_says_so(folder: Path, orders: Path, tmp_path: Path) -> None:
+    archive(tmp_path)
+    for place, error, words in (
+        (tmp_path / "nowhere", ModelNotFound, "nowhere: manifest.json is not there; train one"),
+        (tmp_path / "model.tar.gz", ModelNotFound, "is a file: give a model's folder, unpacked"),
+        (tmp_path, ModelMismatch, "is not a manifest"),
+    ):
+        with pytest.raises(error, match=words):
+            ordergap.load(place)
+
+
+def test_a_model_that_cannot_be_saved_says_so(model: Forecaster, orders: Path) -> None:
+    with pytest.raises(PlatformError, match="cannot be saved in"):
+        model.save(orders)
+
+
+def test_a_model_describes_itself(model: Forecaster) -> None:
+    first, last = model.manifest.first_day, model.manifest.as_of
+    assert repr(model) == (
+        f"<Forecaster {model.manifest.model_version}: next_order by xgboost, learnt from "
+        f"{model.manifest.data.orders:,} orders of {first} to {last}>"
+    )
+
+
+def test_the_package_shows_its_interface_alone() -> None:
+    assert dir(ordergap) == ["Forecaster", "__version__", "errors", "fit", "load"]
+    assert {name: getattr(ordergap, name) for name in dir(ordergap)} == {
+        "Forecaster": forecaster.Forecaster,
+        "__version__": ordergap.__version__,
+        "errors": sys.modules["ordergap.errors"],
+        "fit": forecaster.fit,
+        "load": forecaster.load,
+    }
+    with pytest.raises(AttributeError, match="module 'ordergap' has no attribute 'Fit'"):
+        ordergap.Fit  # noqa: B018
