@@ -39,7 +39,8 @@ def fit(
     """A forecaster that has learnt from order lines.
 
     orders           a CSV, CSV.gz, Parquet or JSON Lines file, a folder of such files, or a pandas,
-                     polars or pyarrow frame; a row an order line
+                     polars or pyarrow frame; a row an order line, with a customer, a day, and
+                     a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
     quiet            whether to show neither progress nor warnings
@@ -184,7 +185,7 @@ class Forecaster:
     ) -> Backtest:
         """Learn anew at several past days, and judge by what came after, beside baselines.
 
-        The models are fitted with the hyperparameters of this one.
+        The models have the hyperparameters of this one; `print` the result for a table.
 
         orders   as in `fit`
         cutoffs  how many past days, spread over the third quarter of the time span
@@ -192,7 +193,8 @@ class Forecaster:
                  call must stand under ``if __name__ == "__main__":``
         quiet    whether to show neither progress nor warnings
 
-        Raises DataError as `fit` does, and NothingToLearn for less than 60 days.
+        Raises DataError as `fit` does, NothingToLearn for less than 60 days, and UserError for
+        numbers below 1.
         """
         hyperparameters = self.manifest.hyperparameters
         return backtest(hyperparameters, orders, cutoffs, jobs=jobs, quiet=quiet)
@@ -200,8 +202,8 @@ class Forecaster:
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.
 
-        Raises ModelNotFound for a model that was saved without its report, and PlatformError where
-        the path cannot be written.
+        A notebook shows the page where the call is a cell's last line. Raises ModelNotFound for a
+        model that was saved without its report, and PlatformError where the path cannot be written.
         """
         if self._report is None:
             raise ModelNotFound(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ordergap
+from ordergap.backtest.run import Backtest
 
 from docs.generate import wrapped
 
@@ -19,22 +20,19 @@ _ARGUMENT = re.compile(r"(\*{0,2}\w+(?:, \w+)*) {2,}(\S.*)")
 
 def python() -> str:
     """The public functions and classes: each with its signature, and its docstring as Markdown."""
-    names = sorted(ordergap.__all__, key=lambda name: inspect.isclass(getattr(ordergap, name)))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(map(_described, names)))
+    public = [ordergap.fit, ordergap.load, ordergap.Forecaster, Backtest]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(map(_described, public)))
 
 
-def _described(name: str) -> str:
-    named = getattr(ordergap, name)
-    if inspect.isclass(named):
-        methods = [
-            _entry(f"{name}.{method}", member, 4)
-            for method, member in vars(named).items()
-            if not method.startswith("_") and inspect.getdoc(member)
-        ]
-        return _entry(f"ordergap.{name}", named, 3) + "".join(methods)
-    if callable(named):
-        return _entry(f"ordergap.{name}", named, 3)
-    return ""
+def _described(public: Any) -> str:
+    name = public.__name__
+    methods = [
+        _entry(f"{name}.{method}", member, 4)
+        for method, member in (vars(public).items() if inspect.isclass(public) else ())
+        if not method.startswith("_") and inspect.getdoc(member)
+    ]
+    path = f"ordergap.{name}" if name in ordergap.__all__ else name
+    return _entry(path, public, 3) + "".join(methods)
 
 
 def _entry(name: str, member: Any, level: int) -> str:
