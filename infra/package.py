@@ -73,8 +73,12 @@ def _in_zip(root: Path, module: Path) -> Path:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Names of the project that the file imports: modules, or functions of modules."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    """Names of the project that the file imports when it runs: modules, or functions of modules."""
+    tree = ast.parse(path.read_bytes())
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []  # read by type checkers alone
+    for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
