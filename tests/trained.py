@@ -26,8 +26,8 @@ def train(
     validation: Path | None = None,
     **job: Any,
 ) -> Manifest:
-    """Train as `Job(**job)` says, and save model, metrics and report."""
-    model = Forecaster.fit(hyperparameters, source, validation, Job(**job))
+    """Train as `Job(**job)` says, with metric lines, and save model, metrics and report."""
+    model = Forecaster.fit(hyperparameters, source, validation, Job(metric_lines=True, **job))
     model.save(model_dir)
     if output_data:
         model.save_report(output_data)

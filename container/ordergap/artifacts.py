@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,14 +18,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ordergap import features
-from ordergap.contract.manifest import SCHEMA_VERSION, Manifest, TaskSection
+from ordergap.contract.manifest import MANIFEST, SCHEMA_VERSION, Manifest, TaskSection
 from ordergap.errors import ModelMismatch, ModelNotFound, PlatformError
 from ordergap.features.table import computation
 from ordergap.histories import Histories, iso_dates
 from ordergap.models.base import Column, ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.kinds import head_class
 
-MANIFEST = "manifest.json"
 _STAGING = ".saving-"
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "torch")
 
@@ -41,7 +41,8 @@ class Forecasts:
         """The number of customers, n."""
         return len(self.customers.customer_ids)
 
-    def columns(self) -> dict[str, Column]:
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
         """Field of the prediction -> its n values, in the sequence of the contract's model."""
         customers = self.customers
         columns: dict[str, Column] = {
@@ -64,7 +65,7 @@ class Forecasts:
 
     def records(self) -> list[dict[str, object]]:
         """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
-        columns = self.columns()
+        columns = self.columns
         lists = [
             [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
             if isinstance(values, Mapping)

@@ -102,12 +102,14 @@ class Forecaster:
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
 
-        job  how the job runs; None: alone, to its end, without checkpoints
+        job  how the job runs; None: alone, to its end, without checkpoints. Of several hosts the
+             first alone has a report
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
         trained = train(hyperparameters, orders, validation, job)
-        return cls(trained.bundle, trained.report())
+        leads = job is None or job.hosts.leads  # the other hosts save nothing
+        return cls(trained.bundle, trained.report() if leads else None)
 
     @property
     def manifest(self) -> Manifest:

@@ -204,8 +204,8 @@ def _sentence(metrics: TrainingMetrics, question: _Question, gain: _Gain) -> str
     judged, digits = _judged(metrics, question), question.metric.digits
     scores = judged.scores if judged else {}
     values = [scores.get(name, {}).get(question.key) for name in (MODEL, NAIVE)]
-    new_gain, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
+    score, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
     return (
-        f"{question}: {new_gain}{_unit(question.metric)}, naive {naive} "
+        f"{question}: {score}{_unit(question.metric)}, naive {naive} "
         f"(gain {gain.value:.{digits}f}, {gain.low:.{digits}f} to {gain.high:.{digits}f})"
     )

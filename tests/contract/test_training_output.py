@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ordergap.artifacts import MANIFEST, Bundle, file_digest
+from ordergap.artifacts import Bundle, file_digest
+from ordergap.contract.manifest import MANIFEST
 from ordergap.errors import PlatformError
 from ordergap.training import job as training_job
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from ordergap import features
-from ordergap.artifacts import MANIFEST, Bundle, check, file_digest, read_manifest
+from ordergap.artifacts import Bundle, check, file_digest, read_manifest
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import Manifest, TaskSection
+from ordergap.contract.manifest import MANIFEST, Manifest, TaskSection
 from ordergap.contract.orders import DataReport
 from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
 from ordergap.histories import Histories, day_of
@@ -157,7 +157,7 @@ def test_equal_models_are_saved_as_equal_bytes(saved: Path, tmp_path: Path, bund
 def test_every_customer_is_forecast_in_the_sequence_asked(
     bundle: Bundle, histories: Histories
 ) -> None:
-    columns = bundle.forecast(histories, AS_OF).columns()
+    columns = bundle.forecast(histories, AS_OF).columns
     assert columns["customer_id"] == ["ana", "ben", "cleo"]
     assert columns["order_count"] == [4, 1, 2]
     assert columns["days_since_last_order"] == [0, 3, 600]

@@ -15,9 +15,10 @@ from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Evaluation
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Head
-from ordergap.outliers import OutlierStudy, keep_mask, no_outliers
-from ordergap.tasks.base import Learning, Split, Validation
+from ordergap.outliers import no_outliers
+from ordergap.tasks.base import Split, Validation
 from ordergap.tasks.registry import tasks
+from ordergap.training.job import learning
 from ordergap.training.split import later_split, temporal_split
 
 UNFILTERED = "model, no outlier filter"
@@ -54,13 +55,8 @@ def run_fold(
         raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
     split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
     inner = temporal_split(past, hyperparameters.validation_fraction)
-
-    def outliers(histories: Histories) -> OutlierStudy:
-        contamination = hyperparameters.outlier_contamination
-        return keep_mask(histories, contamination, hyperparameters.seed)
-
-    before = Learning(hyperparameters, inner.past, inner.cutoff, outliers(inner.past))
-    whole = Learning(hyperparameters, past, cutoff, outliers(past))
+    before = learning(hyperparameters, inner.past, inner.cutoff)
+    whole = learning(hyperparameters, past, cutoff)
     questions = tasks()
     validations: dict[str, Validation] = {}
     heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}

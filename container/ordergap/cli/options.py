@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ordergap.contract.hyperparameters import NAMES
+from ordergap.contract.manifest import MANIFEST
 from ordergap.errors import ModelNotFound
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, available_cpus, limit_threads
@@ -124,12 +125,11 @@ def model_places(options: argparse.Namespace, *, platform: bool = True) -> list[
 
 def find_model(options: argparse.Namespace) -> Path:
     """The first of the places that has a model."""
-    manifest = "manifest.json"
     places = model_places(options)
     for place in places:
-        if (place / manifest).is_file():
+        if (place / MANIFEST).is_file():
             return place
     names = ", ".join(str(place.absolute()) for place in places)
     raise ModelNotFound(
-        f"no model: there is no {manifest} in {names}; train one, or set --model_dir"
+        f"no model: there is no {MANIFEST} in {names}; train one, or set --model_dir"
     )

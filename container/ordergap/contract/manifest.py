@@ -11,6 +11,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
 
 SCHEMA_VERSION = 2
+MANIFEST = "manifest.json"
 ID_COLUMNS = ("customer_id", "last_order_date")
 
 

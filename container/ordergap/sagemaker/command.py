@@ -51,6 +51,7 @@ def train(
                 checkpoint_seconds=environment.checkpoint_seconds,
                 stopping=stopping,
                 hosts=hosts,
+                metric_lines=True,
             )
             validation = later.path if later else None
             model = Forecaster.fit(hyperparameters, source.path, validation, job)

@@ -32,7 +32,7 @@ class Answer:
     def columns(self) -> list[str]:
         """The fields of a record; of one that is an object each name, as `buy_probability_30`."""
         names: list[str] = []
-        for field, values in self.forecasts.columns().items():
+        for field, values in self.forecasts.columns.items():
             of_object = isinstance(values, Mapping)
             names += [f"{field}_{name}" for name in values] if of_object else [field]
         return names if self.placeholders is None else [*names, "error"]
@@ -58,5 +58,5 @@ class Answer:
         """A record without a forecast: null, but for what is of the whole request."""
         return {
             field: dict.fromkeys(values) if isinstance(values, Mapping) else None
-            for field, values in self.forecasts.columns().items()
+            for field, values in self.forecasts.columns.items()
         } | self.forecasts.constants()

@@ -21,7 +21,7 @@ def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
     fields = prediction_model(forecasts.tasks).model_fields
     columns: dict[str, Any] = {}
     types: dict[str, type] = {}
-    for field, values in forecasts.columns().items():
+    for field, values in forecasts.columns.items():
         if isinstance(values, Mapping):
             columns |= {f"{field}_{name}": each for name, each in values.items()}
             continue

@@ -43,7 +43,7 @@ FEW_DAYS = 180
 
 @dataclass(frozen=True)
 class Job:
-    """How a training job runs; by default alone, to its end, without checkpoints.
+    """How a training job runs; by default alone, to its end, without checkpoints or metric lines.
 
     content_types       of the orders and of the validation; None: as the files look
     checkpoints         folder from which a killed job resumes, and where it keeps its state
@@ -59,7 +59,7 @@ class Job:
     checkpoint_seconds: float = EVERY
     stopping: Stopping = never
     hosts: Hosts = ALONE
-    metric_lines: bool = True
+    metric_lines: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def fit(
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when the job was to stop.
     """
-    job = job or Job(metric_lines=False)
+    job = job or Job()
     hosts = job.hosts
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))

@@ -24,7 +24,7 @@ def contents(
     manifest = bundle.manifest
     ahead = bundle.forecast(orders, int(orders.day.max()))
     learnt_until = str(manifest.as_of)
-    if any(fits[name] is validations[name].fit for name in tasks):
+    if manifest.metrics["stopped_early"]:
         learnt_until = f"{date_of(split.cutoff)}; stopped early: it has not learnt from the rest"
     chosen = "; ".join(described(validation.chosen) for validation in validations.values())
     return Contents(

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ordergap.artifacts import MANIFEST, Bundle
+from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import parse
+from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
 from ordergap.contract.orders import Rejection
 from ordergap.errors import DataError, NothingToLearn, UserError
