@@ -1,7 +1,5 @@
 """Plays on the variant without PyTorch."""
 
-import json
-
 import pytest
 
 from tests.e2e.conftest import Run, Serve
@@ -65,4 +63,4 @@ def test_an_lstm_model_is_refused_by_serve_and_predict_in_one_line(
         assert done.returncode == 1
         assert REMEDY in done.stderr
         assert "Traceback" not in done.stdout + done.stderr
-    assert json.loads((job.root / "model/manifest.json").read_text())["model_kind"] == "lstm"
+    assert job.manifest["tasks"]["next_order"]["kind"] == "lstm"
