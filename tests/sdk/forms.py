@@ -27,6 +27,13 @@ TYPED = {
 RESOLVED = TYPED | {"max_depth": 3, "calendar": "off"}
 
 
+def hyperparameters(manifest: dict[str, Any]) -> dict[str, object]:
+    """Those of the manifest by the flat names they are given by."""
+    nested: dict[str, Any] = manifest["hyperparameters"]
+    trainer: dict[str, Any] = nested["trainer"]
+    return {**nested, **nested["columns"], **trainer, "trainer": trainer["name"]}
+
+
 def free_port() -> int:
     with socket.socket() as unbound:
         unbound.bind(("", 0))
@@ -47,7 +54,8 @@ def order_lines() -> str:
 
 def feature_rows(manifest: dict[str, Any]) -> list[list[object]]:
     """A feature vector a customer; what is not known stays empty."""
-    vector = [2 if name == "order_count" else "" for name in manifest["feature_names"]]
+    names = manifest["tasks"]["next_order"]["feature_names"]
+    vector = [2 if name == "order_count" else "" for name in names]
     return [[customer, DAYS[-1], *vector] for customer in CUSTOMERS]
 
 

@@ -36,6 +36,7 @@ from tests.sdk.forms import (
     feature_rows,
     forms,
     free_port,
+    hyperparameters,
     instances,
 )
 
@@ -86,7 +87,7 @@ def manifest(trained: Estimator) -> dict[str, Any]:
 
 
 def test_hyperparameters_of_every_python_type_reach_the_model(manifest: dict[str, Any]) -> None:
-    known = manifest["hyperparameters"]
+    known = hyperparameters(manifest)
     assert {name: known[name] for name in RESOLVED} == RESOLVED
 
 

@@ -14,7 +14,15 @@ from sagemaker.core.resources import HyperParameterTuningJob, TrainingJob
 from sagemaker.train import defaults
 
 from examples import with_boto3, with_sdk
-from tests.sdk.forms import AS_OF, RESOLVED, TYPED, check_transformed, forms, free_port
+from tests.sdk.forms import (
+    AS_OF,
+    RESOLVED,
+    TYPED,
+    check_transformed,
+    forms,
+    free_port,
+    hyperparameters,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -55,7 +63,7 @@ def model_data(trained: Path) -> str:
 
 def test_hyperparameters_of_every_python_type_reach_the_model(trained: Path) -> None:
     manifest = json.loads((trained / "artifacts/model/manifest.json").read_text())
-    known = manifest["hyperparameters"]
+    known = hyperparameters(manifest)
     assert {name: known[name] for name in RESOLVED} == RESOLVED
     assert (trained / "artifacts/output/data/report.html").is_file()
 
