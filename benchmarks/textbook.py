@@ -54,6 +54,7 @@ def _predict(bundle: Bundle, orders: pd.DataFrame) -> list[dict[str, object]]:
         np.full(len(last), today),
         days,
         rows["order_count"].to_numpy().astype(np.int64),
+        rows["CumulativeTotalPrice"].to_numpy().astype(float),
     )
     return bundle.forecast_features(customers, rows.to_numpy(np.float32)).records()
 

@@ -60,7 +60,7 @@ def _chosen(rows: list[Row]) -> list[Row]:
     rows = sorted(rows, key=lambda row: -min(len(row[1]), ENOUGH_ORDERS))
     return [
         row
-        for status in (Status.DUE, Status.ACTIVE, Status.OVERDUE, Status.LAPSED)
+        for status in Status
         for row in islice((row for row in rows if row[0]["status"] == status), OF_A_STATUS)
     ]
 

@@ -51,6 +51,8 @@ class Forecasts:
             "last_order_date": iso_dates(customers.last_day),
             "days_since_last_order": customers.elapsed.tolist(),
             "order_count": customers.order_count.tolist(),
+            "usual_amount": _or_null(customers.revenue / customers.order_count),
+            "revenue": _or_null(customers.revenue),
         }
         for task in self.tasks.values():
             columns |= task.columns()
@@ -73,6 +75,10 @@ class Forecasts:
             for values in columns.values()
         ]
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _or_null(amounts: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(amount) else amount for amount in amounts.round(2).tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +106,7 @@ class Bundle:
             np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
             histories.day[last].astype(np.int64),
             histories.order_count,
+            np.add.reduceat(histories.amount, histories.offsets[:-1]),
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
         return self.forecast_features(customers, matrix, horizons, interval_level)

@@ -71,7 +71,7 @@ def test_no_hyperparameters_are_all_defaults(job: Platform, content: str | None)
     if content is not None:
         job.config("hyperparameters", content)
     assert job.train() == 0
-    assert job.manifest.hyperparameters.horizons == (30, 60, 90)
+    assert job.manifest.hyperparameters.horizons == (7, 30, 60, 90)
 
 
 @pytest.mark.point(18)

@@ -15,6 +15,7 @@ from ordergap.contract.manifest import Manifest, TaskSection
 from ordergap.contract.orders import DataReport
 from ordergap.models.base import Model
 from ordergap.models.next_order import NextOrderHead
+from ordergap.models.population import Population
 from ordergap.survival.curve import Survival
 from pydantic import JsonValue
 
@@ -48,7 +49,7 @@ class Checksum(Model):
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     names = features.names(calendar=False)
-    head = NextOrderHead(Checksum(names), {"0.8": 0.85})
+    head = NextOrderHead(Checksum(names), {"0.8": 0.85}, Population({7: 0.05, 90: 0.3}))
     day = datetime.date(2011, 12, 1)
     manifest = Manifest(
         model_version="0123456789ab",

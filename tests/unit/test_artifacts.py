@@ -24,6 +24,7 @@ from ordergap.histories import Histories, day_of
 from ordergap.models.base import Snapshot
 from ordergap.models.naive import NaiveModel
 from ordergap.models.next_order import NextOrderHead
+from ordergap.models.population import Population
 
 from tests.trained import head, next_order
 
@@ -42,7 +43,7 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
     model = model or naive_model()
     written = directory / "first-written"
     NaiveModel.save(model, written)
-    next_order = NextOrderHead(model, {"0.8": 0.6})
+    next_order = NextOrderHead(model, {"0.8": 0.6}, Population({7: 0.05, 90: 0.3}))
     section = TaskSection(
         kind=next_order.kind,
         parameters=next_order.parameters,
@@ -200,6 +201,7 @@ def test_ready_feature_vectors_give_the_same_forecast(bundle: Bundle, histories:
         np.full(3, AS_OF),
         histories.day[last].astype(np.int64),
         histories.order_count,
+        np.array([histories.of(np.arange(3) == i).amount.sum() for i in range(3)]),
     )
     matrix = features.compute(histories, bundle.manifest.feature_names, last)
     ready = bundle.forecast_features(customers, matrix)
@@ -242,7 +244,7 @@ def test_every_file_that_the_manifest_lists_is_checked(saved: Path) -> None:
 @pytest.mark.parametrize("schema", [0, 1, "2", None])
 def test_a_manifest_of_another_schema_is_refused(saved: Path, schema: object) -> None:
     altered(saved, lambda content: content.update(schema_version=schema, from_the_future=1))
-    with pytest.raises(ModelMismatch, match=r"has schema .*, this version reads 2; train again"):
+    with pytest.raises(ModelMismatch, match=r"has schema .*, this version reads 3; train again"):
         Bundle.load(saved)
 
 

@@ -112,7 +112,7 @@ def test_the_help_of_train_names_every_hyperparameter_with_its_default(
     said = " ".join(capsys.readouterr().out.split())
     for name in NAMES:
         assert f"--{name} VALUE" in said
-    assert "days ahead for which a probability is given (default 30,60,90)" in said
+    assert "days ahead for which a probability is given (default 7,30,60,90)" in said
 
 
 def test_the_help_of_serve_names_the_environment(capsys: pytest.CaptureFixture[str]) -> None:

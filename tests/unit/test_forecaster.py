@@ -193,7 +193,8 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
     forecasts = model.predict(frame, **asked)
     assert {name: str(dtype) for name, dtype in forecasts.dtypes.items()} == {
         "customer_id": TEXT, "as_of": "datetime64[s]", "last_order_date": "datetime64[s]",
-        "days_since_last_order": "Int64", "order_count": "Int64", "order_gap_days": "Int64",
+        "days_since_last_order": "Int64", "order_count": "Int64", "usual_amount": "float64",
+        "revenue": "float64", "order_gap_days": "Int64",
         "next_order_date": "datetime64[s]", "next_order_date_low": "datetime64[s]",
         "next_order_date_high": "datetime64[s]", "interval_level": "float64",
         "typical_gap_days": "Int64", "buy_probability_7": "float64", "status": TEXT,
@@ -249,7 +250,7 @@ def test_options_in_every_form(
         (range(1, 4), [1, 2, 3]),
         (np.array([7, 30]), [7, 30]),
         ((n for n in (7, 30)), [7, 30]),
-        (None, [30, 60, 90]),
+        (None, [7, 30, 60, 90]),
     ],
 )
 def test_horizons_in_every_form(

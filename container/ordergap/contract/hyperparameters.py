@@ -70,7 +70,7 @@ class Hyperparameters(BaseModel):
     )
     horizons: Annotated[
         tuple[Horizon, ...], BeforeValidator(_words), AfterValidator(_rising), Field(min_length=1)
-    ] = Field((30, 60, 90), description="days ahead for which a probability is given")
+    ] = Field((7, 30, 60, 90), description="days ahead for which a probability is given")
     interval_level: IntervalLevel = Field(0.8, description="level of the central interval")
     max_horizon_days: int = Field(
         365, ge=1, le=3650, description="a forecast further ahead than this is null"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
 ID_COLUMNS = ("customer_id", "last_order_date")
 

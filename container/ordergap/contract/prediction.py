@@ -78,22 +78,35 @@ class ScoringRequest(BaseModel):
     """How often the interval should hold; as in training where it is left out."""
 
 
-class Status(StrEnum):
-    """Where a customer stands; the first that fits, in this sequence."""
+DUE_WITHIN, DUE_TIMES = 7, 2
+LAPSED_WITHIN, LAPSED_SHARE = 90, 1 / 3
+OVERDUE_SHARE = 0.8
+"""Days ahead, and multiples of the average customer's probability; share of gaps outwaited."""
 
+
+class Status(StrEnum):
+    """Where a customer stands; the first that fits, in this sequence.
+
+    See docs/decisions/survival.md#status-compares-with-the-average-customer.
+    """
+
+    DUE = "due"
     LAPSED = "lapsed"
     OVERDUE = "overdue"
-    DUE = "due"
+    NEW = "new"
     ACTIVE = "active"
 
     @property
     def meaning(self) -> str:
         """What it says of the customer."""
         return {
-            Status.LAPSED: "less than 10 % likely to order within 90 days",
-            Status.OVERDUE: "has waited longer than is usual for this customer",
-            Status.DUE: "expected within 7 days",
-            Status.ACTIVE: "not yet expected",
+            Status.DUE: "at least twice as likely as the average customer to order within 7 days, "
+            "or half as likely not to",
+            Status.LAPSED: "at most a third as likely as the average customer to order within "
+            "90 days",
+            Status.OVERDUE: "has waited longer than four in five such gaps last",
+            Status.NEW: "has ordered once, not long ago",
+            Status.ACTIVE: "within the usual gap",
         }[self]
 
 
@@ -109,6 +122,10 @@ class CustomerFields(BaseModel):
     """Days waited, from the last order to `as_of`."""
     order_count: Count
     """Orders until `as_of`; those of one day are one."""
+    usual_amount: float | None
+    """Mean amount of those orders, in the data's currency; null for feature vectors without it."""
+    revenue: float | None
+    """Sum of their amounts."""
 
 
 class NextOrderFields(BaseModel):
@@ -120,7 +137,9 @@ class NextOrderFields(BaseModel):
     order_gap_days: Count | None = Field(
         description="Median days from the last order to the next, given the days already waited."
     )
-    next_order_date: datetime.date | None = Field(description="The day after as many days.")
+    next_order_date: datetime.date | None = Field(
+        description="The day after as many days: the next order is as likely before as after it."
+    )
     next_order_date_low: datetime.date | None = Field(description="Where the interval begins.")
     next_order_date_high: datetime.date | None = Field(description="Where the interval ends.")
     interval_level: Probability = Field(description="How often the interval should hold.")

@@ -10,8 +10,10 @@ docs/decisions/evaluation.md#concordance-ranks-by-probability.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +149,49 @@ def coverage(check: tuple[Survival, Targets, float], level: float) -> float:
     what = outcomes(targets)
     low, high = (survival.quantile(q, waited) - waited for q in (tail, 1 - tail))
     return coverage_and_width(low, high, what.gap, what.follow_up, cap)[0]
+
+
+WEEKS = tuple(range(7, 57, 7))
+"""Ends of the weeks ahead, in days, for which it is forecast how many customers order."""
+
+
+class Week(NamedTuple):
+    """How many customers were foreseen to order in a week, and how many came."""
+
+    until: int
+    expected: float
+    variance: float
+    came: int
+
+
+def weeks(survival: Survival, targets: Targets) -> list[Week]:
+    """Each of `WEEKS` that the follow-up of all rows spans: next orders foreseen and come.
+
+    The days already waited are given. `variance` is that of the number by chance alone.
+    """
+    what, waited = outcomes(targets), targets.left_truncation
+    result: list[Week] = []
+    before = np.zeros(len(targets))
+    for until in WEEKS:
+        if until > what.follow_up.min(initial=np.inf) or not len(targets):
+            break
+        within = survival.probability_within(float(until), waited)
+        each, before = within - before, within
+        came = what.observed & (what.gap > until - 7) & (what.gap <= until)
+        result.append(
+            Week(until, float(each.sum()), float((each * (1 - each)).sum()), int(came.sum()))
+        )
+    return result
+
+
+def weekly_error(weeks: Sequence[Week]) -> float:
+    """The relative standard deviation of those who came from those foreseen, beyond chance.
+
+    The squared errors less the variance by chance, over the squared sums; 0 without a week.
+    """
+    foreseen = sum(week.expected**2 for week in weeks)
+    beyond = sum((week.came - week.expected) ** 2 - week.variance for week in weeks)
+    return math.sqrt(max(beyond, 0.0) / foreseen) if foreseen else 0.0
 
 
 def window_caps(cutoff: int, as_of: int) -> dict[EvaluationProtocol, float]:

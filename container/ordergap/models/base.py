@@ -62,12 +62,14 @@ class Snapshot:
 
     as_of, last_day  (n,) days since 1970-01-01; last_day <= as_of
     order_count      (n,) orders until as_of
+    revenue          (n,) sum of their amounts; NaN where unknown
     """
 
     customer_ids: Sequence[str]
     as_of: Days
     last_day: Days
     order_count: Days
+    revenue: NDArray[np.float64]
 
     @property
     def elapsed(self) -> Days:

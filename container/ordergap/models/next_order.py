@@ -19,7 +19,14 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.contract.manifest import TaskSection
-from ordergap.contract.prediction import Status
+from ordergap.contract.prediction import (
+    DUE_TIMES,
+    DUE_WITHIN,
+    LAPSED_SHARE,
+    LAPSED_WITHIN,
+    OVERDUE_SHARE,
+    Status,
+)
 from ordergap.errors import ModelMismatch
 from ordergap.histories import iso_dates
 from ordergap.models.base import (
@@ -32,11 +39,9 @@ from ordergap.models.base import (
     TaskForecast,
 )
 from ordergap.models.kinds import model_class
+from ordergap.models.population import Population
 from ordergap.survival.curve import Survival
 
-DUE_WITHIN = 7
-LAPSED_HORIZON = 90
-LAPSED_BELOW = 0.10
 _FAR = 1e6  # days; a quantile beyond it is as good as never
 _NEVER = np.iinfo(np.int64).max
 
@@ -88,10 +93,14 @@ class NextOrderHead(Head):
     """A survival model, and what its intervals have to be to hold.
 
     interval_levels  nominal level -> the curve's own central level that covers it on later data
+    population       what customers are compared with
     """
 
-    def __init__(self, model: Model, interval_levels: Mapping[str, float]) -> None:
+    def __init__(
+        self, model: Model, interval_levels: Mapping[str, float], population: Population
+    ) -> None:
         self.model, self.interval_levels = model, dict(interval_levels)
+        self.population = population
         self.feature_names = model.feature_names
 
     @property
@@ -107,6 +116,7 @@ class NextOrderHead(Head):
             **self.model.parameters,
             "days": self.model.days.tolist(),
             "interval_levels": levels,
+            "population": self.population.content(),
         }
 
     @override
@@ -118,7 +128,8 @@ class NextOrderHead(Head):
         earlier: Mapping[str, TaskForecast],
     ) -> NextOrderForecast:
         level = uncalibrated_level(self.interval_levels, options.interval_level)
-        return forecast(self.model.survival(features), customers, options, level)
+        survival = self.model.survival(features)
+        return forecast(survival, customers, options, level, self.population.average)
 
     @override
     def save(self, directory: Path) -> None:
@@ -132,6 +143,7 @@ class NextOrderHead(Head):
         try:
             model = kind.load(path, section.feature_names, section.parameters)
             levels = cast("dict[str, float]", section.parameters["interval_levels"])
+            population = Population.parse(section.parameters["population"])
         except KeyError as error:
             raise ModelMismatch(
                 f"the manifest beside {directory} lacks the model parameter {error}; train again"
@@ -141,7 +153,7 @@ class NextOrderHead(Head):
                 f"{path} reads {', '.join(model.feature_names)}, its manifest names other "
                 "features; copy the whole model again"
             )
-        return cls(model, levels)
+        return cls(model, levels, population)
 
     @classmethod
     @override
@@ -173,12 +185,17 @@ def _dates(last: Days, days: Days) -> list[str | None]:
 
 
 def forecast(
-    survival: Survival, customers: Snapshot, options: ForecastOptions, level: float
+    survival: Survival,
+    customers: Snapshot,
+    options: ForecastOptions,
+    level: float,
+    average: Mapping[int, float],
 ) -> NextOrderForecast:
     """Read date, interval, probabilities and status off the curves, given the days waited.
 
     survival  n curves, one for each customer, from the last order on
     level     the curve's own central level that has the coverage `options.interval_level`
+    average   days ahead -> the average customer's probability
 
     A gap is a whole number of days, and the days up to as_of have passed without an order: the
     earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
@@ -191,8 +208,8 @@ def forecast(
     (gap, typical), (low, _), (high, _) = np.where(
         days <= waited + options.max_horizon_days, days, -1
     )
-    ahead = np.array([*options.horizons, LAPSED_HORIZON])
-    *probabilities, within_lapsed = survival.probability_within(ahead[:, None], elapsed)
+    ahead = np.array([*options.horizons, DUE_WITHIN, LAPSED_WITHIN])
+    *probabilities, soon, later = survival.probability_within(ahead[:, None], elapsed)
     return NextOrderForecast(
         customers=customers,
         gap=gap,
@@ -200,7 +217,12 @@ def forecast(
         high=high,
         typical=typical,
         probability=dict(zip(options.horizons, probabilities, strict=True)),
-        status=_status(within_lapsed, elapsed > days[2, 1], days[0, 0] - elapsed),
+        status=_status(
+            (soon > 0) & (soon >= due_from(average[DUE_WITHIN])),
+            later <= LAPSED_SHARE * average[LAPSED_WITHIN],
+            survival.log_at(elapsed) < np.log(1 - OVERDUE_SHARE),
+            customers.order_count == 1,
+        ),
         interval_level=options.interval_level,
     )
 
@@ -212,10 +234,15 @@ def _whole_days(t: NDArray[np.float64], elapsed: Days) -> Days:
     return np.where(finite, np.maximum(whole, elapsed + 1), _NEVER)
 
 
-def _status(
-    within_lapsed: NDArray[np.float64], overdue: NDArray[np.bool_], days_left: Days
-) -> list[Status]:
-    waiting = np.where(overdue, 1, np.where(days_left <= DUE_WITHIN, 2, 3))
-    choice = np.where(within_lapsed < LAPSED_BELOW, 0, waiting)
-    words = [Status.LAPSED, Status.OVERDUE, Status.DUE, Status.ACTIVE]
-    return [words[i] for i in choice.tolist()]
+def due_from(average: float) -> float:
+    """The least probability of who is due, where the average customer's is so much.
+
+    Twice as likely to order; from an average of a third on, half as likely not to.
+    """
+    return min(DUE_TIMES * average, 1 - (1 - average) / DUE_TIMES)
+
+
+def _status(*fits: NDArray[np.bool_]) -> list[Status]:
+    """The first status that fits, in the enum's sequence; the last where none does."""
+    words = [*Status]
+    return [words[i] for i in np.select(fits, range(len(fits)), len(fits)).tolist()]

@@ -4,75 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, cast
 
 import numpy as np
 from typing_extensions import override
 
 from ordergap import features
-from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
 from ordergap.evaluation.baselines import BASELINES
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
     METRICS,
-    NOMINAL_LEVELS,
     GapEvaluation,
-    coverage,
     forecasts,
     outcomes,
     uncalibrated_levels,
+    weekly_error,
+    weeks,
     window_caps,
 )
 from ordergap.evaluation.leaks import refuse_too_good
-from ordergap.evaluation.metrics import evaluate
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
+from ordergap.models.population import Population, averages
 from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import TaskContents
 from ordergap.stopping import Stopped
-from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
+from ordergap.tasks.next_order_candidates import Candidate, Check, evaluation, horizons
 from ordergap.tasks.next_order_contents import contents
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
-
-
-class _Check(NamedTuple):
-    """The curves of one protocol's rows, what came, and the cap in days."""
-
-    survival: Survival
-    targets: Targets
-    cap: float
-
-
-class _Candidate(NamedTuple):
-    """A model that was validated."""
-
-    chosen: Mapping[str, float | bool]
-    fit: Fit
-    checks: Mapping[EvaluationProtocol, _Check]
-
-    @property
-    def head(self) -> NextOrderHead:
-        return cast("NextOrderHead", self.fit.head)
-
-    def brier(self) -> float:
-        """The sum of both protocols' Brier scores at 30 days."""
-        return sum(
-            evaluate(forecasts(*check[:2], 0.5, check.cap), outcomes(check.targets), check.cap)[
-                "brier_30"
-            ]
-            for check in self.checks.values()
-        )
 
 
 class NextOrder(Task):
@@ -107,7 +77,7 @@ class NextOrder(Task):
         else:
             best = self._best(learning, split, kept, outliers, calendars)
         evaluations = {
-            protocol: _evaluation(h, split, protocol, {MODEL: best, **candidates})
+            protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
         }
         comparisons = {
@@ -122,8 +92,8 @@ class NextOrder(Task):
         train: Targets,
         outliers: OutlierStudy,
         calendars: Sequence[bool],
-    ) -> _Candidate:
-        candidates: list[_Candidate] = []
+    ) -> Candidate:
+        candidates: list[Candidate] = []
         for calendar in calendars:
             try:
                 candidates.append(
@@ -132,7 +102,7 @@ class NextOrder(Task):
             except Stopped:
                 if not candidates:
                     raise
-        return min(candidates, key=_Candidate.brier) if len(candidates) > 1 else candidates[0]
+        return min(candidates, key=Candidate.brier) if len(candidates) > 1 else candidates[0]
 
     def _validated(
         self,
@@ -142,7 +112,7 @@ class NextOrder(Task):
         outliers: OutlierStudy,
         *,
         calendar: bool,
-    ) -> _Candidate:
+    ) -> Candidate:
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
         trainer = make_trainer(h, calendar=calendar)
@@ -153,12 +123,17 @@ class NextOrder(Task):
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)
         checks = {
-            protocol: _Check(fitted.model.survival(sample.features), targets, caps[protocol])
+            protocol: Check(fitted.model.survival(sample.features), targets, caps[protocol])
             for (protocol, targets), sample in zip(protocols.items(), samples, strict=True)
         }
-        head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]))
+        waits = checks[EvaluationProtocol.AT_CUTOFF]
+        population = Population(
+            averages(fitted.model, samples[0].features, waits.targets.left_truncation),
+            weekly_error(weeks(waits.survival, waits.targets)),
+        )
+        head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]), population)
         fit = Fit(head, outliers, fitted.drivers)
-        return _Candidate({"calendar": calendar, **fitted.chosen}, fit, checks)
+        return Candidate({"calendar": calendar, **fitted.chosen}, fit, checks)
 
     @override
     def fit(self, learning: Learning, validation: Validation) -> Fit:
@@ -171,7 +146,11 @@ class NextOrder(Task):
         request = self._request(learning, rows.sample(matrix, train), f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
-        head = NextOrderHead(fitted.model, _interval_levels(validation))
+        last = learning.histories.last_row
+        elapsed = (learning.as_of - learning.histories.day[last]).astype(float)
+        average = averages(fitted.model, matrix[last], elapsed)
+        population = Population(average, _weekly_error(validation))
+        head = NextOrderHead(fitted.model, _interval_levels(validation), population)
         return _stopped(learning, validation) or Fit(head, outliers, fitted.drivers)
 
     @staticmethod
@@ -195,7 +174,7 @@ class NextOrder(Task):
         caps: Mapping[EvaluationProtocol, float] | None = None,
     ) -> dict[EvaluationProtocol, Evaluation]:
         h, past = learning.hyperparameters, learning.histories
-        level, horizons = h.interval_level, _horizons(h)
+        level, ahead = h.interval_level, horizons(h)
         gaps = order_gaps(past, split.cutoff)
         baselines = {name: learn(past, gaps, split.cutoff) for name, learn in BASELINES.items()}
         own = uncalibrated_level(_interval_levels(validation), level)
@@ -206,14 +185,14 @@ class NextOrder(Task):
         for protocol, targets in rows.protocols(split).items():
             cap = caps[protocol]
             answers = {
-                name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, horizons)
+                name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, ahead)
                 for name, each in models.items()
             }
             for name, each in baselines.items():
                 curves = each.survival(split.whole, targets)
-                answers[name] = forecasts(curves, targets, level, cap, horizons)
+                answers[name] = forecasts(curves, targets, level, cap, ahead)
             owner = split.whole.customer[targets.row]
-            evaluation = GapEvaluation(
+            judged = GapEvaluation(
                 np.array(split.whole.customer_ids)[owner],
                 outcomes(targets),
                 cap,
@@ -221,8 +200,8 @@ class NextOrder(Task):
                 segments(split.whole, targets),
             )
             if protocol == EvaluationProtocol.AT_ORDER:
-                refuse_too_good(evaluation)
-            evaluations[protocol] = evaluation
+                refuse_too_good(judged)
+            evaluations[protocol] = judged
         return evaluations
 
     @override
@@ -242,40 +221,14 @@ class NextOrder(Task):
         )
 
 
-def _evaluation(
-    hyperparameters: Hyperparameters,
-    split: Split,
-    protocol: EvaluationProtocol,
-    candidates: Mapping[str, _Candidate],
-) -> GapEvaluation:
-    """The candidates' forecasts of one protocol of the validation, each at its own levels."""
-    answers = {}
-    for name, candidate in candidates.items():
-        check = candidate.checks[protocol]
-        own = uncalibrated_level(candidate.head.interval_levels, hyperparameters.interval_level)
-        answers[name] = forecasts(
-            check.survival, check.targets, own, check.cap, _horizons(hyperparameters)
-        )
-    model = candidates[MODEL]
-    check, levels = model.checks[protocol], model.head.interval_levels
-    return GapEvaluation(
-        split.whole.customer[check.targets.row],
-        outcomes(check.targets),
-        check.cap,
-        answers,
-        segments(split.whole, check.targets),
-        [(level, coverage(check, uncalibrated_level(levels, level))) for level in NOMINAL_LEVELS],
-    )
-
-
-def _horizons(hyperparameters: Hyperparameters) -> list[int]:
-    """The horizons that are forecast, and 30 days, by which models are compared."""
-    return sorted({*hyperparameters.horizons, 30})
-
-
 def _interval_levels(validation: Validation) -> dict[str, float]:
     fit = validation.fit
     return cast("NextOrderHead", fit.head).interval_levels if fit else {}
+
+
+def _weekly_error(validation: Validation) -> float:
+    fit = validation.fit
+    return cast("NextOrderHead", fit.head).population.weekly_error if fit else 0.0
 
 
 def _stopped(learning: Learning, validation: Validation) -> Fit | None:

@@ -154,7 +154,7 @@ def _due(forecast: NextOrderForecast) -> list[Columns | Table]:
             fixed(counts[status]),
             percent(counts[status] / len(forecast)),
         ]
-        for status in (Status.DUE, Status.ACTIVE, Status.OVERDUE, Status.LAPSED)
+        for status in Status
         if counts[status]
     ]
     head = ["Status", "Meaning", "Customers", "Share"]

@@ -81,6 +81,8 @@ def test_the_keys_of_the_table_are_strings_that_the_code_writes() -> None:
         last_order_date=day,
         days_since_last_order=0,
         order_count=3,
+        usual_amount=20.5,
+        revenue=61.5,
         order_gap_days=7,
         next_order_date=day + datetime.timedelta(7),
         next_order_date_low=day,

@@ -43,6 +43,8 @@ def prediction(customer="12474", **fields):
         "last_order_date": "2011-11-22",
         "days_since_last_order": 17,
         "order_count": 17,
+        "usual_amount": 383.02,
+        "revenue": 6511.27,
         "order_gap_days": 23,
         "next_order_date": "2011-12-15",
         "next_order_date_low": "2011-12-11",

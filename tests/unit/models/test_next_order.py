@@ -11,16 +11,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from ordergap.artifacts import Forecasts
 from ordergap.contract.prediction import CustomerFields, NextOrderFields, Status
 from ordergap.contract.tasks import ModelVersion, prediction_model
 from ordergap.histories import date_of, day_of
 from ordergap.models.base import ForecastOptions, Snapshot
-from ordergap.models.next_order import NextOrderForecast, forecast, uncalibrated_level
+from ordergap.models.naive import NaiveModel
+from ordergap.models.next_order import (
+    NextOrderForecast,
+    due_from,
+    forecast,
+    uncalibrated_level,
+)
+from ordergap.models.population import averages, expected
 from ordergap.survival.curve import Survival
+from scipy.stats import binom
 
 AS_OF = day_of(datetime.date(2011, 12, 9))
 MODEL = "0123456789ab"
+AVERAGE = {7: 0.05, 90: 0.3}
 LEVELS = {"0.5": 0.35, "0.8": 0.62, "0.9": 0.81}
 
 
@@ -32,7 +42,8 @@ def waiting(*elapsed: int) -> Snapshot:
     n = len(elapsed)
     as_of = np.full(n, AS_OF)
     names = [f"c{i}" for i in range(n)]
-    return Snapshot(names, as_of, as_of - np.array(elapsed, np.int64), np.arange(n) + 1)
+    last = as_of - np.array(elapsed, np.int64)
+    return Snapshot(names, as_of, last, np.arange(n) + 1, np.ones(n))
 
 
 def read_off(
@@ -43,7 +54,8 @@ def read_off(
     level: float = 0.8,
     max_horizon_days: int = 365,
 ) -> NextOrderForecast:
-    return forecast(survival, customers, ForecastOptions(horizons, 0.8, max_horizon_days), level)
+    options = ForecastOptions(horizons, 0.8, max_horizon_days)
+    return forecast(survival, customers, options, level, AVERAGE)
 
 
 def records(forecast: NextOrderForecast) -> list[dict[str, object]]:
@@ -145,8 +157,14 @@ def test_what_is_typical_does_not_depend_on_the_days_waited(
 def test_a_customer_is_answered_as_if_alone(case: tuple[Survival, Snapshot]) -> None:
     survival, customers = case
     for i, record in enumerate(records(read_off(survival, customers))):
-        columns = customers.as_of, customers.last_day, customers.order_count
-        alone = Snapshot([customers.customer_ids[i]], *(column[i : i + 1] for column in columns))
+        only = slice(i, i + 1)
+        alone = Snapshot(
+            customers.customer_ids[only],
+            customers.as_of[only],
+            customers.last_day[only],
+            customers.order_count[only],
+            customers.revenue[only],
+        )
         curve = Survival(survival.days, survival.log_s[i : i + 1])
         assert records(read_off(curve, alone)) == [record]
 
@@ -195,48 +213,108 @@ def test_a_curve_that_never_falls_has_no_dates_and_has_lapsed() -> None:
     assert p.status is Status.LAPSED
 
 
+def status(survival: Survival, elapsed: int = 5, orders: int = 4) -> Status:
+    as_of = np.array([AS_OF])
+    customer = Snapshot(["a"], as_of, as_of - elapsed, np.array([orders]), np.ones(1))
+    return read_off(survival, customer, horizons=(30,)).status[0]
+
+
+def constant(probability: float, days: int) -> Survival:
+    """A hazard with which an order comes within so many days with this probability."""
+    return hazards((50, -math.log1p(-probability) / days))
+
+
 @pytest.mark.parametrize(
-    ("probability", "status"), [(0.0999, Status.LAPSED), (0.1001, Status.ACTIVE)]
+    ("probability", "expected"), [(0.101, Status.DUE), (0.0999, Status.ACTIVE)]
 )
-def test_lapsed_is_a_probability_within_ninety_days_below_a_tenth(
-    probability: float, status: Status
+def test_due_is_twice_as_likely_within_seven_days_as_the_average_customer(
+    probability: float, expected: Status
 ) -> None:
-    assert one(hazards((50, -math.log1p(-probability) / 90)), elapsed=0).status is status
+    assert status(constant(probability, 7)) is expected
 
 
-@pytest.mark.parametrize(("wait", "status"), [(7, Status.DUE), (8, Status.ACTIVE)])
-def test_due_is_expected_within_seven_days(wait: int, status: Status) -> None:
-    assert one(hazards((50, math.log(2) / wait)), elapsed=0).status is status
-
-
-@pytest.mark.parametrize(("elapsed", "status"), [(23, Status.ACTIVE), (24, Status.OVERDUE)])
-def test_overdue_has_waited_past_the_interval_of_the_typical_gap(
-    elapsed: int, status: Status
+@pytest.mark.parametrize(
+    ("average", "least"), [(0, 0), (0.1, 0.2), (1 / 3, 2 / 3), (0.6, 0.8), (0.9, 0.95), (1, 1)]
+)
+def test_who_is_due_is_twice_as_likely_to_order_or_half_as_likely_not_to(
+    average: float, least: float
 ) -> None:
-    # Nine in ten gaps end by day 23; afterwards the hazard is lower, but not low.
-    survival = hazards((23, math.log(10) / 23), (100, 0.02))
-    assert one(survival, elapsed).status is status
+    assert due_from(average) == pytest.approx(least)
 
 
-def test_overdue_is_told_of_a_customer_who_is_due_as_well() -> None:
-    p = one(hazards((50, 0.2)), elapsed=30)
-    assert p.order_gap_days == 33
-    assert p.status is Status.OVERDUE
+@pytest.mark.parametrize(
+    ("probability", "expected"), [(0.0999, Status.LAPSED), (0.101, Status.ACTIVE)]
+)
+def test_lapsed_is_a_third_as_likely_within_ninety_days_as_the_average_customer(
+    probability: float, expected: Status
+) -> None:
+    assert status(constant(probability, 90)) is expected
 
 
-def test_lapsed_is_told_of_a_customer_who_is_overdue_as_well() -> None:
-    assert one(hazards((20, 0.2), (400, 0.001)), elapsed=60).status is Status.LAPSED
+@pytest.mark.parametrize(("elapsed", "expected"), [(22, Status.ACTIVE), (24, Status.OVERDUE)])
+def test_overdue_has_waited_longer_than_four_in_five_such_gaps(
+    elapsed: int, expected: Status
+) -> None:
+    survival = hazards((23, math.log(5) / 23), (100, 0.006))
+    assert status(survival, elapsed=elapsed) is (Status.DUE if elapsed < 23 else expected)
 
 
-def test_lapsed_looks_ninety_days_ahead_whatever_the_horizons_asked_for() -> None:
-    survival = hazards((50, 0.002))
-    status = read_off(survival, waiting(0), horizons=(7,)).status
-    assert status == [Status.ACTIVE]
+def test_new_has_ordered_once_and_is_none_of_the_others() -> None:
+    assert status(constant(0.05, 7), orders=1) is Status.NEW
+    assert status(constant(0.2, 7), orders=1) is Status.DUE
+    assert status(constant(0.05, 90), orders=1) is Status.LAPSED
+
+
+def test_the_first_status_that_fits_counts() -> None:
+    long_silent = hazards((20, 0.2), (400, 0.001))  # overdue as well
+    assert status(long_silent, elapsed=60) is Status.LAPSED
+    regular = hazards((50, 0.2))  # overdue, and twice as likely as the average
+    assert status(regular, elapsed=30) is Status.DUE
+
+
+def test_where_nobody_orders_nobody_is_due() -> None:
+    flat, customers = hazards((10, 0.0)), waiting(5)
+    options = ForecastOptions((30,), 0.8, 365)
+    assert forecast(flat, customers, options, 0.8, {7: 0, 90: 0}).status == [Status.LAPSED]
+
+
+def test_the_statuses_of_a_shop_are_those_of_its_average() -> None:
+    features = np.zeros((3, 1), np.float32)
+    means = averages(Steady(), features, np.array([0.0, 50, 100]))
+    assert means == {7: pytest.approx(1 - math.exp(-0.07)), 90: pytest.approx(1 - math.exp(-0.9))}
+
+
+class Steady(NaiveModel):
+    """A model whose customers all order at the same constant rate."""
+
+    def __init__(self) -> None:
+        """Nothing to learn."""
+
+    def survival(self, features: NDArray[np.float32]) -> Survival:
+        return Survival(np.array([100.0]), np.full((len(features), 1), -1.0))
+
+
+@given(st.lists(st.lists(st.floats(0, 0.3), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_expected_customers_add_up_and_an_interval_holds_the_mean(rows: list[list[float]]) -> None:
+    probability = np.array(rows).cumsum(axis=1).T
+    spans = expected(probability, 0.8, 0.1)
+    assert sum(span.mean for span in spans) == pytest.approx(probability[-1].sum())
+    assert all(0 <= span.low <= span.mean <= span.high for span in spans)
+
+
+def test_the_interval_of_expected_customers_is_the_binomials_where_nothing_else_errs() -> None:
+    (span,) = expected(np.full((1, 10_000), 0.1), 0.8, 0.0)
+    chance = binom(10_000, 0.1)
+    assert chance.cdf(span.high) - chance.cdf(span.low) == pytest.approx(0.8, abs=0.01)
+    (wide,) = expected(np.full((1, 10_000), 0.1), 0.8, 0.2)
+    assert wide.high - wide.mean == pytest.approx(1.2816 * 200, rel=0.02)
+    (money,) = expected(np.full((1, 10_000), 0.1), 0.8, 0.0, np.full(10_000, 5.0))
+    assert money == pytest.approx(tuple(5 * end for end in span))
 
 
 def test_customers_keep_their_sequence_and_may_come_twice() -> None:
     days = np.full(3, AS_OF)
-    customers = Snapshot(["b", "a", "b"], days, days - [9, 3, 9], np.array([4, 1, 4]))
+    customers = Snapshot(["b", "a", "b"], days, days - [9, 3, 9], np.array([4, 1, 4]), np.ones(3))
     survival = Survival(np.array([50.0]), np.full((3, 1), -1.0))
     answers = records(read_off(survival, customers))
     assert [record["customer_id"] for record in answers] == ["b", "a", "b"]
@@ -246,7 +324,7 @@ def test_customers_keep_their_sequence_and_may_come_twice() -> None:
 
 def test_every_customer_has_an_as_of_of_its_own() -> None:
     as_of = np.array([AS_OF, AS_OF - 100])
-    customers = Snapshot(["a", "b"], as_of, as_of - 5, np.array([1, 1]))
+    customers = Snapshot(["a", "b"], as_of, as_of - 5, np.array([1, 1]), np.ones(2))
     survival = Survival(np.array([50.0]), np.full((2, 1), -1.0))
     a, b = map(Prediction.model_validate, records(read_off(survival, customers)))
     assert a.next_order_date is not None

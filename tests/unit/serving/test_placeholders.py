@@ -47,7 +47,7 @@ def test_a_bad_line_is_answered_by_a_placeholder_in_its_place(
     assert second["customer_id"] == customer
     assert words in second["error"]
     assert second["next_order_date"] is second["status"] is None
-    assert second["buy_probability"] == {"30": None, "60": None, "90": None}
+    assert second["buy_probability"] == {"7": None, "30": None, "60": None, "90": None}
     (alone,) = rows_of(ask(bad, LINES))
     assert alone == second
 

@@ -21,6 +21,7 @@ from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
 
 _HEADER_BYTES = 1 << 16  # in which a header ends
+_REVENUE = "CumulativeTotalPrice"  # the feature that is the sum of the amounts
 _MAX_FEATURE = float(np.finfo(np.float32).max)  # beyond it the model reads infinity
 
 
@@ -105,6 +106,7 @@ def _vectors(body: bytes, context: DecodeContext) -> Vectors:
         del rows[0]
     context.check_size(records=len(rows))
     days = Days()
+    names = manifest.feature_names
     vectors: list[tuple[str, int, list[float]]] = []
     problems: dict[int, Problem] = {}
     for i, (line, row) in enumerate(rows):
@@ -116,19 +118,23 @@ def _vectors(body: bytes, context: DecodeContext) -> Vectors:
                 break
     if problems and not context.placeholders:
         raise InvalidRequest(list(problems.values()))
-    features = np.array([values for _, _, values in vectors], np.float32)
-    features = features.reshape(len(vectors), len(manifest.feature_names))
+    values = np.array([values for _, _, values in vectors], float).reshape(-1, len(names))
+    unknown = np.full(len(vectors), np.nan)
     customers = Snapshot(
         [customer for customer, _, _ in vectors],
         np.full(len(vectors), as_of),
         np.array([last for _, last, _ in vectors], np.int64),
-        features[:, manifest.feature_names.index("order_count")].astype(np.int64),
+        values[:, names.index("order_count")].astype(np.int64),
+        values[:, names.index(_REVENUE)] if _REVENUE in names else unknown,
     )
     placeholders = {
         i: placeholder(rows[i][1][0] or None, [problem]) for i, problem in problems.items()
     }
     return Vectors(
-        customers, features, context.options, placeholders if context.placeholders else None
+        customers,
+        values.astype(np.float32),
+        context.options,
+        placeholders if context.placeholders else None,
     )
 
 
