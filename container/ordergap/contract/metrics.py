@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 METRICS_SCHEMA_VERSION = 2
-MODEL, NAIVE = "model", "naive"
-"""What the model and the naive baseline are called among scores."""
+MODEL, NAIVE, BG_NBD = "model", "naive", "BG/NBD"
+"""What the model, the naive baseline and the strongest one are called among scores."""
 
 Value = float | None
 """A metric; null where no row could be judged by it."""
@@ -30,6 +30,14 @@ class EvaluationProtocol(StrEnum):
             "came after it",
             EvaluationProtocol.AT_ORDER: "forecasts at every order after that day, against what "
             "followed the order",
+        }[self]
+
+    @property
+    def moment(self) -> str:
+        """When such a forecast is made, at the end of a sentence."""
+        return {
+            EvaluationProtocol.AT_CUTOFF: "for every customer on one day",
+            EvaluationProtocol.AT_ORDER: "right after an order",
         }[self]
 
 

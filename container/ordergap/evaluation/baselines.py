@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from ordergap import features
+from ordergap.contract.metrics import BG_NBD
 from ordergap.evaluation.bg_nbd import BgNbd, fit
 from ordergap.histories import Histories
 from ordergap.models.curves import scaled_survival
@@ -161,7 +162,7 @@ BASELINES: dict[str, Callable[[Histories, Targets, int], Baseline]] = {
     "customer median gap": partial(_learn_own_gap, "gap_median"),
     "recency only": _learn_recency,
     "Kaplan-Meier": partial(_learn_own_gap, None),
-    "BG/NBD": _learn_bg_nbd,
+    BG_NBD: _learn_bg_nbd,
 }
 """Name -> what learns it from (histories, gaps of their orders as of a day, the day).
 

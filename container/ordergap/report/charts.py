@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from html import escape
 
 from ordergap.report.contents import Chart, Columns, Diagonal, Histogram, Ranked, Steps
-from ordergap.report.numbers import fixed, percent
+from ordergap.report.numbers import count_text, fixed, percent
 from ordergap.report.tables import thinned
 
 WIDTH, HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 30, 236
 _LETTER = 6.4  # px: a generous mean width of a character at the size of labels
+_BOLD = 1.2  # how much wider letters of a name are
+_NUMBER = 12  # px: room for a number above the highest bar
 _ROW = 40  # px: a name above its bar
 _CURVE_POINTS = 300
 Point = tuple[float, float]
@@ -78,12 +80,18 @@ def _columns(chart: Columns, name: str) -> str:
     """As many of the labels are written as have room."""
     values = chart.columns
     x = Scale(0, max(len(values), 1), _LEFT, _RIGHT)
-    wide = max((len(label) for label, _ in values), default=0) * _LETTER + 22
+    apart = 8 if chart.ends else 22  # such columns are days, whose letters are narrow
+    wide = max((len(label) for label, _ in values), default=0) * _LETTER + apart
     every = max(1, math.ceil(wide / (x(1) - x(0))))
     labels = [(x(k + 0.5), values[k][0]) for k in range(0, len(values), every)]
-    tips = [f"{label}: {_plain(value)}" for label, value in values]
+    tips = [f"{label}: {count_text(value)}" for label, value in values]
+    if chart.ends:
+        tips = [
+            f"{tip} ({count_text(low)} to {count_text(high)})"
+            for tip, (low, high) in zip(tips, chart.ends, strict=True)
+        ]
     bars = [(x(k), x(k + 1), value) for k, (_, value) in enumerate(values)]
-    return _bars(chart, name, bars, tips, labels)
+    return _bars(chart, name, bars, tips, labels, chart.ends)
 
 
 def _diagonal(chart: Diagonal, name: str) -> str:
@@ -136,9 +144,10 @@ def _ranked(chart: Ranked, name: str) -> str:
     for k, (term, meaning, value, text) in enumerate(finite):
         top, end = k * _ROW, max(x(max(value, 0)), 1.5)
         called = _short(term, width)
+        room = width - round(_BOLD * len(called)) - 2
         inside += (
             f'<text class="name" x="0" y="{top + 13}">{escape(called)}'
-            f'<tspan class="meaning" dx="6">{escape(_short(meaning, width - len(called) - 2))}'
+            f'<tspan class="meaning" dx="6">{escape(_short(meaning, room))}'
             "</tspan></text>"
             f'<rect class="bar" x="0" y="{top + 19}" width="{end:.1f}" height="11" rx="2"/>'
             f'<text class="value" x="{end + 6:.1f}" y="{top + 29}">{escape(text)}</text>'
@@ -153,15 +162,24 @@ def _bars(
     bars: Sequence[tuple[float, float, float]],
     tips: Sequence[str],
     across: Sequence[tuple[float, str]],
+    ends: Sequence[tuple[float, float]] = (),
 ) -> str:
-    marks = ticks(max((height for *_, height in bars), default=1))
-    y = Scale(0, marks[-1], _BOTTOM, _TOP)
+    heights = [*(height for *_, height in bars), *(high for _, high in ends)]
+    marks = ticks(max(heights, default=1))
+    y = Scale(0, marks[-1], _BOTTOM, _TOP + _NUMBER * bool(ends))
     drawn = "".join(
         f'<rect class="bar" x="{left:.1f}" y="{y(height):.1f}" '
         f'width="{(right - left) * 0.86:.2f}" height="{_BOTTOM - y(height):.1f}">'
         f"<title>{escape(tip)}</title></rect>"
         for (left, right, height), tip in zip(bars, tips, strict=True)
     )
+    for (left, right, height), (low, high) in zip(bars[: len(ends)], ends, strict=True):
+        middle = left + (right - left) * 0.43
+        drawn += (
+            f'<line class="ends" x1="{middle:.1f}" y1="{y(low):.1f}" x2="{middle:.1f}" '
+            f'y2="{y(high):.1f}"/><text class="value" x="{middle:.1f}" y="{y(high) - 6:.1f}" '
+            f'text-anchor="middle">{escape(_brief_count(height))}</text>'
+        )
     highest = max(zip(bars, tips, strict=True), key=lambda each: each[0][2], default=None)
     described = f"{len(bars)} bars. The highest is {highest[1]}." if highest else "No bars."
     axes = _axes(across, [(y(mark), _brief(mark)) for mark in marks], chart.x, chart.y)
@@ -231,6 +249,11 @@ def _brief(value: float) -> str:
         if value >= least:
             return f"{_plain(value / size)}\u00a0{unit}"
     return _plain(value)
+
+
+def _brief_count(value: float) -> str:
+    """An expected number of customers that leaves room for its neighbours: 2.3, 435, 12.3 k."""
+    return count_text(value) if value < 1e4 else _brief(float(f"{value:.3g}"))
 
 
 def _short(text: str, width: int) -> str:

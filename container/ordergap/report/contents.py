@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.contract.orders import DataReport
+from ordergap.models.population import Expected
 
 Metrics = dict[str, float]
 """Metric -> value, NaN where it could not be judged; and `rows` where known."""
@@ -36,12 +38,16 @@ class Steps:
 
 @dataclass(frozen=True)
 class Columns:
-    """(label, count) of columns side by side."""
+    """(label, count) of columns side by side.
+
+    ends  (low, high) of an interval around each; empty: without intervals
+    """
 
     title: str
-    columns: Sequence[tuple[str, int]]
+    columns: Sequence[tuple[str, float]]
     x: str
     y: str
+    ends: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,7 @@ Chart = Histogram | Steps | Columns | Diagonal | Ranked
 class Section:
     """A part of the report that a task adds: its charts side by side, then its tables.
 
-    absent   what stands there instead if no block has anything to show
-    closing  whether it follows what drives the forecast, and the outlier filter
+    absent  what stands there instead if no block has anything to show
     """
 
     name: str
@@ -101,7 +106,6 @@ class Section:
     blocks: Sequence[Chart | Table]
     introduction: str = ""
     absent: str = "Left out: there is nothing to show."
-    closing: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,52 @@ class TaskContents:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A ranked list of customers.
+
+    table      the first of them; without rows: nobody is on the list
+    absent     what stands in the table's place then
+    customers  how many are on the list
+    file_name  of the download
+    csv        the list, or its first `rows` rows, below the names of its columns
+    """
+
+    name: str
+    title: str
+    meaning: str
+    absent: str
+    table: Table
+    customers: int
+    file_name: str
+    csv: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The first page: how many customers order in the days ahead, and which of them matter.
+
+    from_day, until_day  the week ahead, both among its days
+    known                customers who are known
+    level                of every interval
+    ordering             customers whose next order falls in the week
+    amount               what they order for; None where the data have no amounts
+    weeks                the same customers, of this week and the next ones
+    """
+
+    from_day: datetime.date
+    until_day: datetime.date
+    known: int
+    level: float
+    ordering: Expected
+    amount: Expected | None
+    weeks: Columns
+    lists: Sequence[Listed]
+
+
+@dataclass(frozen=True)
 class Contents:
-    """Everything on the page; an empty part leaves its section out with a word on why.
+    """Everything in the report; an empty part leaves its section out with a word on why.
 
     title     such as "Model 4aee195b4aff" or "Backtest at 4 cutoffs"
     card      label -> text: kind of model, learnt from … until …, validated after, settings
@@ -156,6 +204,7 @@ class Contents:
     drivers   (feature, mean absolute SHAP value), largest first
     outliers  a sentence on the filter; then name ("with the filter", …) -> the first task's metrics
     caution   why the calibration may look better than it is
+    outlook   the page in front of all that; None: there is none
     """
 
     title: str
@@ -165,3 +214,4 @@ class Contents:
     drivers: Sequence[tuple[str, float]] = ()
     outliers: tuple[str, Mapping[str, Metrics]] | None = None
     caution: str = ""
+    outlook: Outlook | None = None

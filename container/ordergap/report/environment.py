@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from ordergap.report import tables
 from ordergap.report.charts import draw
-from ordergap.report.numbers import fixed, percent, upper
+from ordergap.report.numbers import count_text, days_from_to, fixed, percent, rough, upper
 from ordergap.report.verdict import verdict
 
 
@@ -26,6 +27,22 @@ def environment(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(fixed=fixed, percent=percent, upper_first=upper)
-    made.globals.update(draw=draw, tables=tables, verdict=verdict)
+    made.filters.update(
+        count_text=count_text,
+        csv_link=csv_link,
+        fixed=fixed,
+        percent=percent,
+        rough=rough,
+        upper_first=upper,
+    )
+    made.globals.update(days_from_to=days_from_to, draw=draw, tables=tables, verdict=verdict)
     return made
+
+
+def csv_link(text: str) -> str:
+    """The address of a download that the page itself holds.
+
+    Spreadsheet programs take a file without a byte order mark for another encoding than UTF-8.
+    """
+    mark = "" if text.isascii() else "\ufeff"
+    return f"data:text/csv;charset=utf-8,{quote(mark + text, safe=',:@')}"

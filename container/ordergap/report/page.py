@@ -10,7 +10,7 @@ from importlib import resources
 from ordergap.features.table import CALENDAR, TABULAR
 from ordergap.report.contents import Contents, Ranked, Section, TaskContents
 from ordergap.report.environment import environment
-from ordergap.report.numbers import fixed
+from ordergap.report.numbers import fixed, upper
 from ordergap.report.tables import figures
 
 MOST_DRIVERS = 20
@@ -46,10 +46,9 @@ def parts(contents: Contents) -> Iterator[Part]:
             title = f"{tasks[task].title} · {part.title}"
             yield replace(part, id=f"{task}-{part.id}", title=title) if len(tasks) > 1 else part
 
-    yield Part("data", "The data", "data", contents.data)
     for name, task in tasks.items():
         yield from named(name, _judged(task, contents.caution))
-        yield from named(name, (_added(each) for each in task.sections if not each.closing))
+        yield from named(name, map(_added, task.sections))
     yield Part(
         "drivers", "What drives the forecast", "drivers",
         _driver_chart(contents.drivers) if contents.drivers else None,
@@ -60,8 +59,7 @@ def parts(contents: Contents) -> Iterator[Part]:
         contents if contents.outliers else None,
         "Left out: the model was not compared with and without the filter.",
     )  # fmt: skip
-    for name, task in tasks.items():
-        yield from named(name, (_added(each) for each in task.sections if each.closing))
+    yield Part("data", "The data", "data", contents.data)
     yield Part("card", "Model card", "card", contents)
 
 
@@ -94,15 +92,18 @@ def _added(section: Section) -> Part:
 def _driver_chart(drivers: Sequence[tuple[str, float]]) -> tuple[Ranked, int]:
     """The features that move the forecast most, and how many there are besides."""
     title = "Mean absolute SHAP value, in the model's own units"
-    bars = [(name, _meaning(name), v, fixed(v, 3)) for name, v in drivers[:MOST_DRIVERS]]
-    return Ranked(title, bars, ("Feature", "Meaning", "Value")), len(drivers) - len(bars)
+    bars = [(*_in_words(name), v, fixed(v, 3)) for name, v in drivers[:MOST_DRIVERS]]
+    return Ranked(title, bars, ("Feature", "Name", "Value")), len(drivers) - len(bars)
 
 
-def _meaning(feature: str) -> str:
-    if entry := TABULAR.get(feature) or CALENDAR.get(feature):
-        return entry[0]
+def _in_words(feature: str) -> tuple[str, str]:
+    """What a feature is, and its name; the name alone where nothing else is known of it."""
+    if entry := TABULAR.get(feature):
+        return upper(entry[0]), feature
+    if entry := CALENDAR.get(feature):
+        return f"{upper(feature.replace('_', ' '))}, {entry[0]}", feature
     step = re.fullmatch(r"(gap|amount)_(\d+)", feature)
     if step is None:
-        return ""
+        return upper(feature), ""
     latest = "the latest" if step[2] == "1" else f"number {step[2]} counted back, 1 the latest"
-    return f"{step[1]}, {latest}"
+    return f"{upper(step[1])}, {latest}", feature

@@ -17,7 +17,7 @@ from ordergap.report.contents import (
     Ranked,
     Table,
 )
-from ordergap.report.numbers import NOTHING, fixed, percent, upper, written
+from ordergap.report.numbers import NOTHING, count_text, fixed, percent, upper, written
 
 _SOME = 13  # points of a curve that a table shows
 _ROWS = "rows"
@@ -129,7 +129,12 @@ def figures(chart: Chart | Table) -> Table:
     if isinstance(chart, Histogram):
         rows = [[f"{fixed(low)} to {fixed(high)}", fixed(n)] for low, high, n in chart.bars]
     elif isinstance(chart, Columns):
-        rows = [[label, fixed(count)] for label, count in chart.columns]
+        rows = [[label, count_text(value)] for label, value in chart.columns]
+        if chart.ends:
+            head += ["From", "To"]
+            rows = [
+                [*row, *map(count_text, ends)] for row, ends in zip(rows, chart.ends, strict=True)
+            ]
     elif isinstance(chart, Diagonal):
         counts = chart.rows or [0] * len(chart.points)
         rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric, Value
+from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric, Value
 from ordergap.report.numbers import fixed, upper, written
 
 NOT_JUDGED = "Not judged yet: there was too little later data."
@@ -15,9 +15,10 @@ Scores = Mapping[str, Mapping[str, Value]]
 
 
 def verdict(metrics: Mapping[str, Metric], scores: Mapping[EvaluationProtocol, Scores]) -> str:
-    """The model's first metric under each protocol, beside that of its best baseline.
+    """The model's first metric under each protocol, beside that of its rival.
 
-    Variants of the model, called "model, …", are no baselines.
+    The rival is a baseline that beats the model; else BG/NBD, the strongest; else the best there
+    is. Variants of the model, called "model, …", are no baselines.
     """
     clauses: list[str] = []
     key, metric = next(iter(metrics.items()), ("", None))
@@ -28,7 +29,7 @@ def verdict(metrics: Mapping[str, Metric], scores: Mapping[EvaluationProtocol, S
             if (value := each.get(key)) is not None and math.isfinite(value)
         }
         if metric and MODEL in values:
-            clauses.append(f"{_clause(metric, values, first=not clauses)} {protocol}")
+            clauses.append(f"{_clause(metric, values, first=not clauses)} {protocol.moment}")
     return f"{'; '.join(clauses)}." if clauses else NOT_JUDGED
 
 
@@ -37,6 +38,9 @@ def _clause(metric: Metric, values: Mapping[str, float], *, first: bool) -> str:
     value, sign = values[MODEL], -1 if metric.better == "higher" else 1
     rivals = {name: v for name, v in values.items() if name.split(",")[0] != MODEL}
     best = min(rivals, key=lambda name: sign * rivals[name], default=None)
+    better = best is not None and metric.better and sign * rivals[best] < sign * value
+    if BG_NBD in rivals and not better:
+        best = BG_NBD
     digits = _digits(metric, value, rivals[best] if best else math.nan)
     text = _short(metric, value, digits) + (" days" if metric.unit == "days" else "")
     if first:
@@ -44,7 +48,6 @@ def _clause(metric: Metric, values: Mapping[str, float], *, first: bool) -> str:
     if best is None:
         return text
     name = metric.naive or NAIVE if best == NAIVE else best
-    better = metric.better and sign * rivals[best] < sign * value
     rival = f"{name}: {_short(metric, rivals[best], digits)}"
     return f"{text} ({rival}{', which is better' if better else ''})"
 

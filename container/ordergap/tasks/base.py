@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
+from ordergap.artifacts import Forecasts
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetrics, TaskMetrics
@@ -16,7 +17,7 @@ from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
 from ordergap.models.base import Head, TaskForecast
 from ordergap.outliers import OutlierStudy
-from ordergap.report.contents import TaskContents
+from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopping, never
 
 
@@ -92,7 +93,8 @@ class Validation:
     chosen       for the fit on everything
     fit          what was validated, which has not learnt from the later days
     evaluations  protocol -> the model's forecasts beside those of naive
-    comparisons  protocol -> their metrics, the model's intervals, the differences
+    comparisons  protocol -> their metrics, the model's intervals, the differences; and the metrics
+                 of further baselines, without differences
     """
 
     chosen: Mapping[str, float | bool] = field(default_factory=dict)
@@ -163,6 +165,14 @@ class Task(ABC):
         evaluations  the single ones that were compared
         forecast     of every customer as of the last day; None in a backtest
         """
+
+    def outlook(self, forecasts: Forecasts, head: Head) -> Outlook | None:  # noqa: ARG002
+        """The page in front of a training job's report; None: this task has none.
+
+        forecasts  of every customer as of the last day, at the horizons of `training.report_data`
+        head       of this task, which made its part of them
+        """
+        return None
 
     def training_metrics(self, validation: Validation) -> TaskMetrics:
         """What goes into metrics.json."""

@@ -10,7 +10,8 @@ import numpy as np
 from typing_extensions import override
 
 from ordergap import features
-from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric
+from ordergap.artifacts import Forecasts
+from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
 from ordergap.evaluation.baselines import BASELINES
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
@@ -31,13 +32,15 @@ from ordergap.models.base import Head, TaskForecast
 from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
 from ordergap.models.population import Population, averages
 from ordergap.outliers import OutlierStudy
-from ordergap.report.contents import TaskContents
+from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopped
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_candidates import Candidate, Check, evaluation, horizons
 from ordergap.tasks.next_order_contents import contents
+from ordergap.tasks.next_order_outlook import outlook
+from ordergap.tasks.next_order_rival import rival_metrics
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 
@@ -83,6 +86,8 @@ class NextOrder(Task):
         comparisons = {
             protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
         }
+        for protocol, metrics in rival_metrics(h, split).items():
+            comparisons[protocol].metrics[BG_NBD] = metrics
         return Validation(best.chosen, best.fit, evaluations, comparisons)
 
     def _best(
@@ -219,6 +224,11 @@ class NextOrder(Task):
             cast("Mapping[EvaluationProtocol, Sequence[GapEvaluation]]", evaluations),
             cast("NextOrderForecast | None", forecast),
         )
+
+    @override
+    def outlook(self, forecasts: Forecasts, head: Head) -> Outlook:
+        forecast = cast("NextOrderForecast", forecasts.tasks[self.name])
+        return outlook(forecasts, forecast, cast("NextOrderHead", head).population.weekly_error)
 
 
 def _interval_levels(validation: Validation) -> dict[str, float]:

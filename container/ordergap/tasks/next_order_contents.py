@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.contract.prediction import Status
 from ordergap.evaluation.compare import Comparison
-from ordergap.evaluation.gaps import METRICS, GapEvaluation
+from ordergap.evaluation.gaps import METRICS, GapEvaluation, Week
 from ordergap.evaluation.metrics import calibration, event_within
-from ordergap.histories import Histories, date_of
+from ordergap.evaluation.segments import SilenceGroup
+from ordergap.histories import Histories
 from ordergap.models.next_order import NextOrderForecast
 from ordergap.report.contents import (
-    Columns,
     Diagonal,
     Histogram,
     Judged,
@@ -31,7 +30,6 @@ from ordergap.survival.targets import Targets, order_gaps
 HORIZON = 30
 _BARS = 24
 _CURVE_POINTS = 120
-_WEEKS = 16
 USE = (
     "planning contacts, campaigns and stock: when customers are likely to order next, and how sure "
     "that is"
@@ -86,12 +84,12 @@ def contents(
                 "The gaps that ended are only half the story: many have not ended yet. The curve "
                 "counts both (Kaplan-Meier).",
             ),
+            *_outcomes(evaluations.get(EvaluationProtocol.AT_CUTOFF, [])),
             Section(
-                "due",
-                "Who is due",
-                _due(forecast) if forecast else [],
+                "standing",
+                "Where the customers stand",
+                [_standing(forecast)] if forecast else [],
                 absent="Left out: no customers were forecast.",
-                closing=True,
             ),
         ],
         USE,
@@ -145,7 +143,98 @@ def open_curve(gaps: Targets) -> list[tuple[float, float]]:
     return [(0.0, 1.0), *zip(days[some].tolist(), survival[some].tolist(), strict=True)]
 
 
-def _due(forecast: NextOrderForecast) -> list[Columns | Table]:
+def _outcomes(evaluations: Sequence[GapEvaluation]) -> list[Section]:
+    """What came of what was read off the curves at the cutoffs, where that was looked at."""
+    sections = [
+        Section(
+            "weeks",
+            "Customers by week",
+            _weeks(evaluations),
+            "How many customers were expected to place their next order in a week, and how many "
+            "did. Each counts once, in the week of the next order.",
+        ),
+        Section(
+            "statuses",
+            "What became of each status",
+            _statuses(evaluations),
+            "Of the customers with a status at the cutoff, the share who ordered afterwards.",
+        ),
+        Section(
+            "silences",
+            "Long silences",
+            _silences([group for each in evaluations for group in each.silences]),
+            "Customers by orders so far and by how long they had waited, in multiples of their own "
+            "mean gap: the mean probability of an order, and the share who ordered.",
+        ),
+    ]
+    return [section for section in sections if section.blocks]
+
+
+def _weeks(evaluations: Sequence[GapEvaluation]) -> list[Table]:
+    """A column of expected and come for each cutoff."""
+    judged = [{week.until: week for week in each.weeks} for each in evaluations if each.weeks]
+    rows = [
+        [f"{until - 6} to {until}", *(text for weeks in judged for text in _week(weeks.get(until)))]
+        for until in sorted({until for weeks in judged for until in weeks})
+    ]
+    of = [f", cutoff {k}" for k in range(1, len(judged) + 1)] if len(judged) > 1 else [""]
+    head = ["Days ahead", *(f"{name}{each}" for each in of for name in ("Expected", "Came"))]
+    return [Table("Customers expected to order, and those who came", head, rows)] if rows else []
+
+
+def _week(week: Week | None) -> list[str]:
+    return [fixed(week and week.expected), fixed(week and week.came)]
+
+
+def _statuses(evaluations: Sequence[GapEvaluation]) -> list[Table]:
+    """All cutoffs together; a share is over those where it is known."""
+    outcomes = [each.by_status for each in evaluations if each.by_status]
+    if not outcomes:
+        return []
+    days = sorted({day for by in outcomes for each in by.values() for day in each.ordered})
+    rows = []
+    for status in dict.fromkeys(status for by in outcomes for status in by):
+        of_status = [by[status] for by in outcomes if status in by]
+        rows.append([upper(status), fixed(sum(each.customers for each in of_status))])
+        for day in days:
+            known = [
+                (each.customers, share)
+                for each in of_status
+                if (share := each.ordered.get(day)) is not None
+            ]
+            rows[-1].append(percent(_pooled(known)))
+    head = ["Status", "Customers", *(f"Ordered within {day} days" for day in days)]
+    return [Table("Who ordered, by status at the cutoff", head, rows)]
+
+
+def _silences(groups: Sequence[SilenceGroup]) -> list[Table]:
+    """The groups of all cutoffs together."""
+    alike: dict[tuple[str, str, int], list[SilenceGroup]] = {}
+    for group in groups:
+        alike.setdefault((group.orders, group.waited, group.days), []).append(group)
+    rows = [
+        [
+            upper(orders),
+            waited,
+            fixed(sum(each.customers for each in some)),
+            percent(_pooled([(each.customers, each.foreseen) for each in some])),
+            percent(_pooled([(each.customers, each.came) for each in some])),
+        ]
+        for (orders, waited, _), some in alike.items()
+    ]
+    days = " or ".join(str(day) for day in sorted({day for *_, day in alike}))
+    head = ["Orders", "Waited, times the own gap", "Customers", "Foreseen", "Came"]
+    title = f"Orders within {days} days, foreseen and come"
+    return [Table(title, head, rows, (0, 1))] if rows else []
+
+
+def _pooled(shares: Sequence[tuple[int, float]]) -> float:
+    """The share of all together, of (customers, share) of groups; NaN without a customer."""
+    customers = sum(count for count, _ in shares)
+    return sum(count * share for count, share in shares) / customers if customers else np.nan
+
+
+def _standing(forecast: NextOrderForecast) -> Table:
     counts = forecast.counts()
     rows = [
         [
@@ -158,16 +247,4 @@ def _due(forecast: NextOrderForecast) -> list[Columns | Table]:
         if counts[status]
     ]
     head = ["Status", "Meaning", "Customers", "Share"]
-    return [
-        Columns("Customers expected, by week", due_by_week(forecast), "ISO week", "customers"),
-        Table("Where the customers stand", head, rows, (0, 1)),
-    ]
-
-
-def due_by_week(forecast: NextOrderForecast) -> list[tuple[str, int]]:
-    """(ISO week, customers whose next order is expected in it), rising; the first few weeks."""
-    days = forecast.customers.last_day + forecast.gap
-    weeks = Counter(
-        "{}-W{:02}".format(*date_of(day).isocalendar()[:2]) for day in days[forecast.gap >= 0]
-    )
-    return sorted(weeks.items())[:_WEEKS]
+    return Table("Where the customers stand", head, rows, (0, 1))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ordergap.artifacts import Bundle
+from ordergap.contract.prediction import LAPSED_WITHIN
+from ordergap.evaluation.gaps import WEEKS
 from ordergap.histories import Histories, date_of
 from ordergap.report.contents import Contents
 from ordergap.report.numbers import described
 from ordergap.tasks.base import Fit, Split, Task, Validation
 from ordergap.training.console import CAUTION
+
+HORIZONS = (*WEEKS, LAPSED_WITHIN)
+"""Days ahead of the forecasts that a report is made from."""
 
 
 def contents(
@@ -22,7 +27,7 @@ def contents(
 ) -> Contents:
     """Everything on the report of a training job."""
     manifest = bundle.manifest
-    ahead = bundle.forecast(orders, int(orders.day.max()))
+    ahead = bundle.forecast(orders, int(orders.day.max()), HORIZONS)
     learnt_until = str(manifest.as_of)
     if manifest.metrics["stopped_early"]:
         learnt_until = f"{date_of(split.cutoff)}; stopped early: it has not learnt from the rest"
@@ -55,6 +60,10 @@ def contents(
         ),
         outliers=(next(iter(fits.values())).outliers.note, {}),
         caution=CAUTION,
+        outlook=next(
+            filter(None, (task.outlook(ahead, bundle.heads[name]) for name, task in tasks.items())),
+            None,
+        ),
     )
 
 

@@ -6,7 +6,9 @@ import pytest
 from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.contract.orders import DataReport, Rejection
 from ordergap.evaluation.gaps import METRICS
+from ordergap.models.population import Expected
 from ordergap.report import contents as c
+from ordergap.report.numbers import day_and_month
 
 NAN = math.nan
 AT_CUTOFF, AT_ORDER = EvaluationProtocol.AT_CUTOFF, EvaluationProtocol.AT_ORDER
@@ -125,6 +127,46 @@ def full() -> c.Contents:
             },
         ),
         caution="Coverage was tuned on these rows.",
+        outlook=outlook(),
+    )
+
+
+def outlook() -> c.Outlook:
+    first = datetime.date(2011, 12, 10)
+    means = [408 * 0.85**k for k in range(8)]
+    weeks = c.Columns(
+        "Customers by the week of their next order",
+        [(day_and_month(first + datetime.timedelta(7 * k)), mean) for k, mean in enumerate(means)],
+        "week from",
+        "customers",
+        [(0.8 * mean, 1.2 * mean) for mean in means],
+    )
+    names = [str(17850 - k) for k in range(15)]
+    contact = c.Listed(
+        "contact-first",
+        "Contact first",
+        "Customers who are due, by the expected amount.",
+        "Nobody is due.",
+        c.Table(
+            "Contact first",
+            ["Customer", "Last order, days ago", "Usual order", "Chance in 7 days", "Expected"],
+            [[name, "12", "1,234", "45\u00a0%", "555"] for name in names],
+        ),
+        469,
+        "contact-first.csv",
+        "customer_id,expected_amount\r\n17850,555\r\n",
+        469,
+    )
+    back = replace(contact, name="win-back", title="Win back", file_name="win-back.csv")
+    return c.Outlook(
+        first,
+        first + datetime.timedelta(6),
+        4_324,
+        0.8,
+        Expected(408.2, 321.3, 494.1),
+        Expected(202_345.1, 156_123.0, 248_456.0),
+        weeks,
+        [contact, back],
     )
 
 
@@ -157,7 +199,6 @@ def due() -> c.Section:
         "Who is due",
         [c.Columns("Customers expected, by week", weeks, "ISO week", "customers"), statuses],
         absent=ABSENT,
-        closing=True,
     )
 
 

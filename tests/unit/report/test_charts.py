@@ -50,6 +50,29 @@ def test_labels_of_columns_do_not_touch(count: int) -> None:
     assert all(len("2011-W01") * 3.2 <= x <= charts.WIDTH - len("2011-W01") * 3.2 for x in at)
 
 
+def test_intervals_stand_on_their_columns_below_the_number() -> None:
+    chart = Columns("t", [("10 Dec", 40.0), ("17 Dec", 2.34)], "x", "y", [(30, 60), (0, 5)])
+    svg = charts.draw(chart, "c")
+    first, second = bars(svg)
+    found = re.findall(r'class="ends" x1="(.*?)" y1="(.*?)" x2="(.*?)" y2="(.*?)"', svg)
+    ends = [tuple(map(float, each)) for each in found]
+    for bar, (x1, low, x2, high) in zip((first, second), ends, strict=True):
+        assert x1 == x2 == pytest.approx(bar["x"] + bar["width"] / 2, abs=0.1)
+        assert high < bar["y"] < low
+    per_customer = first["height"] / 40
+    assert ends[0][1] - ends[0][3] == pytest.approx(30 * per_customer, abs=0.2)
+    numbers = re.findall(r'class="value" x=".*?" y="(.*?)" text-anchor="middle">(.*?)<', svg)
+    assert [text for _, text in numbers] == ["40", "2.3"]
+    assert all(0 < float(y) < end[3] for (y, _), end in zip(numbers, ends, strict=True))
+    assert "17 Dec: 2.3 (0 to 5)" in svg
+
+
+def test_eight_weeks_have_a_label_each() -> None:
+    weeks = [(f"{day} Dec", 1.0) for day in range(10, 18)]
+    svg = charts.draw(Columns("t", weeks, "x", "y", [(0, 2)] * 8), "c")
+    assert re.findall(r">(\d+ Dec)</text>", svg) == [label for label, _ in weeks]
+
+
 def test_a_dot_on_the_diagonal_lies_on_it_and_its_area_grows_with_its_rows() -> None:
     svg = charts.draw(Diagonal("t", [(0.5, 0.5), (0.9, 0.9)], "x", "y", [100, 400]), "d")
     (ideal,) = re.findall(r'class="ideal" x1="(.*?)" y1="(.*?)" x2="(.*?)" y2="(.*?)"', svg)

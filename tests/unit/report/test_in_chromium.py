@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ordergap.report.contents import Contents
 from ordergap.report.page import render
+from playwright.sync_api import sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -18,6 +19,7 @@ CHROMIUM = next(
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium is installed")
 
 PHONE, DESK = 390, 1200
+A4 = (658, 986)  # px: what the margins leave of a sheet
 # A frame is as narrow as a phone, which a window need not be; the page's own policy stays in force.
 LOOK = """
 <!DOCTYPE html><body><iframe width="%d" height="900" srcdoc="%s"></iframe><pre></pre><script>
@@ -29,6 +31,8 @@ onload = () => {
     if (!each.closest(".scroll, svg") && right > root.clientWidth + 0.5)
       wide.push(each.outerHTML.slice(0, 120));
   }
+  for (const box of page.querySelectorAll(".scroll"))
+    if (box.scrollWidth > box.clientWidth + 1) wide.push(box.getAttribute("aria-label"));
   for (const chart of page.querySelectorAll("svg")) {
     const box = chart.getBoundingClientRect();
     const texts = [...chart.querySelectorAll("text")].map(t => [t, t.getBoundingClientRect()]);
@@ -109,6 +113,25 @@ def test_a_script_that_slipped_in_would_not_run(full: Contents, tmp_path: Path) 
     seen = look(tmp_path, page, DESK)
     assert seen.title == "Model 4aee195b4aff · Ordergap"
     assert any("Content Security Policy" in line for line in seen.console)
+
+
+def test_a_list_downloads_and_the_first_page_prints_on_one_sheet(
+    full: Contents, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(full), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": A4[0], "height": A4[1]})
+        page.goto(file.as_uri())
+        with page.expect_download() as download:
+            page.get_by_role("link", name="All 469 as CSV").first.click()
+        name, text = download.value.suggested_filename, download.value.path().read_text("utf-8")
+        page.emulate_media(media="print")
+        ends = page.evaluate("document.querySelector('#week').getBoundingClientRect().bottom")
+        browser.close()
+    assert (name, text) == ("contact-first.csv", "customer_id,expected_amount\n17850,555\n")
+    assert ends < A4[1]
 
 
 def test_a_long_word_does_not_widen_a_phone(full: Contents, tmp_path: Path) -> None:

@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.contract.orders import Rejection
 from ordergap.evaluation.gaps import METRICS
+from ordergap.models.population import Expected
 from ordergap.report import contents as c
 from ordergap.report.page import render
 from pydantic import BaseModel
 
 ALONE = {"meta", "br", "hr", "img", "input", "link"}
+LISTS = ("contact-first", "win-back")
 ONE_TASK = (
-    "data", "quality", "calibration", "segments", "gaps", "drivers", "outliers", "due", "card",
+    "quality", "calibration", "segments", "gaps", "due", "drivers", "outliers", "data", "card",
 )  # fmt: skip
 AT_CUTOFF, AT_ORDER = EvaluationProtocol.AT_CUTOFF, EvaluationProtocol.AT_ORDER
 HOSTILE = "<script>alert(1)</script><b title=\"x\" onload='y'>&"
@@ -77,7 +80,9 @@ def test_every_tag_is_closed_and_every_id_is_unique(page: Page) -> None:
 
 
 def test_the_links_lead_to_the_sections(page: Page) -> None:
-    assert page.values("href") == [f"#{name}" for name in sections(page)]
+    inside = [each for each in page.values("href") if not each.startswith("data:")]
+    assert {each[1:] for each in inside} <= set(page.values("id"))
+    assert {f"#{name}" for name in sections(page)} <= set(inside)
 
 
 def test_every_chart_has_a_title_and_a_description(page: Page) -> None:
@@ -116,9 +121,72 @@ def test_a_long_history_still_makes_a_small_page(full: c.Contents) -> None:
 
 def test_full_contents_fill_every_section(full: c.Contents) -> None:
     text = render(full)
-    assert sections(Page(text)) == [*ONE_TASK]
+    assert sections(Page(text)) == [*LISTS, *ONE_TASK]
     assert "Left out" not in text
-    assert text.count("<svg") == 9
+    assert text.count("<svg") == 10
+
+
+def test_the_first_page_says_the_week_in_plain_words(full: c.Contents) -> None:
+    page = render(full).replace("\u00a0", " ").split('id="week"')[1].split('id="model"')[0]
+    week = " ".join(re.sub("<[^>]+>", " ", page).split())
+    assert "The week ahead 10 to 16 December 2011" in week
+    assert "Customers expected to order 408 321 to 494 For about 202,000 156,000 to 248,000" in week
+    assert "Of 4,324 customers who have ordered before" in week
+    assert "in 80 of 100 weeks" in week
+    assert "The first 15 of 469. All 469 as CSV" in week
+    assert "too little data" not in week
+    jargon = "model|probabilit|calibrat|concordance|Brier|AUC|interval|curve|BG/NBD|survival|status"
+    assert not re.search(jargon, week)
+
+
+def test_the_first_page_holds_without_amounts_customers_or_a_past_to_check_by(
+    full: c.Contents, empty: c.Contents
+) -> None:
+    assert full.outlook
+    contact, back = full.outlook.lists
+    nobody = replace(contact, table=replace(contact.table, rows=[]), customers=0, rows=0)
+    many = replace(back, customers=12_345, rows=5_000)
+    bare = replace(full.outlook, amount=None, lists=[nobody, many])
+    text = Page(render(replace(empty, outlook=bare))).text
+    assert "For about" not in text[""]
+    assert "There was too little data to check" in text[""]
+    assert "Nobody is due." in text["contact-first"]
+    assert "CSV" not in text["contact-first"]
+    shown = " ".join(text["win-back"].split())
+    assert (
+        "The first 15 of 12,345. The first 5,000 as CSV (ordergap due writes all of them)" in shown
+    )
+
+
+def test_a_list_can_be_downloaded_from_the_page_itself(full: c.Contents) -> None:
+    assert full.outlook
+    contact, back = full.outlook.lists
+    umlaut = 'customer_id\r\nJörg, "der" #1?&%41<b>\'\r\n'
+    lists = [contact, replace(back, csv=umlaut)]
+    page = Page(render(replace(full, outlook=replace(full.outlook, lists=lists))))
+    links = [attrs for tag, attrs in page.tags if tag == "a" and "download" in attrs]
+    assert [each["download"] for each in links] == ["contact-first.csv", "win-back.csv"]
+    plain, marked = (
+        unquote((each["href"] or "").removeprefix("data:text/csv;charset=utf-8,")) for each in links
+    )
+    assert (plain, marked) == (contact.csv, f"\ufeff{umlaut}")
+    assert not any(re.search(r"[\s#\"<>]", each["href"] or "") for each in links)
+
+
+def test_a_report_without_an_outlook_is_the_second_page_alone(full: c.Contents) -> None:
+    page = Page(render(replace(full, outlook=None)))
+    assert sections(page) == [*ONE_TASK]
+    assert "week" not in page.values("id")
+    assert "#week" not in page.values("href")
+
+
+def test_what_drives_the_forecast_is_said_in_words(full: c.Contents) -> None:
+    drivers = [("orders_90d", 0.3), ("gap_2", 0.2), ("weekday", 0.1), ("days waited", 0.05)]
+    text = Page(render(replace(full, drivers=drivers))).text["drivers"]
+    assert "Orders in the last 90 daysorders_90d" in text
+    assert "Gap, number 2 counted back, 1 the latestgap_2" in text
+    assert "Weekday, 0 on Monday to 6weekday" in text
+    assert "Days waited" in text
 
 
 def test_empty_contents_leave_sections_out_with_a_word(empty: c.Contents) -> None:
@@ -148,26 +216,24 @@ def test_each_of_several_tasks_has_its_own_sections(two_tasks: c.Contents) -> No
     page = Page(render(two_tasks))
     of_tasks = [
         *("next_order-quality", "next_order-calibration", "next_order-segments"),
-        *("next_order-gaps", "amount-quality", "amount-calibration", "amount-segments"),
-        "amount-tenths",
+        *("next_order-gaps", "next_order-due"),
+        *("amount-quality", "amount-calibration", "amount-segments", "amount-tenths"),
     ]
-    assert sections(page) == [
-        "data", *of_tasks, "drivers", "outliers", "next_order-due", "card",
-    ]  # fmt: skip
+    assert sections(page) == [*LISTS, *of_tasks, "drivers", "outliers", "data", "card"]
     assert page.text["amount-quality"].split("\n")[0] == "Amount · How good it is"
     assert "Naive0.55" in page.text["amount-quality"]
     assert "Gini" not in page.text["next_order-quality"]
     assert "the best" in page.text["amount-tenths"]
-    assert (
-        "Next order: Forecast dates are off by 12.0 days on average (BG/NBD: 12.4)" in page.text[""]
-    )
-    assert "Amount: Gini 0.61 (naive: 0.55) at cutoff." in page.text[""]
+    head = page.text["win-back"]  # which comes before it
+    assert "Next order: Forecast dates are off by 12.0 days on average (BG/NBD: 12.4)" in head
+    assert "Amount: Gini 0.61 (naive: 0.55) for every customer on one day." in head
     assert "planning contacts; budgets" in page.text["card"]
 
 
 def hostile(value: Any) -> Any:
     """The same with every text replaced, but for the names by which figures are found."""
-    if isinstance(value, EvaluationProtocol) or value in ("model", *METRICS, "rows"):
+    names = ("model", *METRICS, "rows", *LISTS)
+    if isinstance(value, EvaluationProtocol | Expected) or value in names:
         return value
     if isinstance(value, str):
         return HOSTILE
@@ -184,7 +250,9 @@ def test_what_users_wrote_is_text(full: c.Contents) -> None:
     page, calm = Page(render(hostile(full))), Page(render(full))
     assert {tag for tag, _ in page.tags} == {tag for tag, _ in calm.tags}
     assert not page.values("onload")
-    assert sections(page) == [HOSTILE if name in {"gaps", "due"} else name for name in ONE_TASK]
+    assert sections(page) == [
+        *LISTS, *(HOSTILE if name in {"gaps", "due"} else name for name in ONE_TASK)
+    ]  # fmt: skip
     for section in ["", *sections(page)]:
         assert "alert(1)" in page.text[section], section
 
@@ -224,7 +292,7 @@ def test_the_best_of_a_column_is_bold_and_a_tie_twice(full: c.Contents) -> None:
     quality = text[text.index('id="quality"') : text.index('id="calibration"')]
     assert "<b>11.98</b>" in quality
     assert "<b>12.97</b>" not in quality
-    outliers = text[text.index('id="outliers"') : text.index('id="due"')]
+    outliers = text[text.index('id="outliers"') : text.index('id="data"')]
     assert outliers.count("<b>0.764</b>") == 2
     assert "<b>0.797</b>" in outliers
     assert "<b>0.796</b>" not in outliers
@@ -233,7 +301,7 @@ def test_the_best_of_a_column_is_bold_and_a_tie_twice(full: c.Contents) -> None:
 def test_a_difference_is_bold_where_its_interval_leaves_out_zero(full: c.Contents) -> None:
     text = render(full).replace("\u00a0", " ")
     assert "<b>+0.012 (+0.002 to +0.022)</b>" in text
-    assert '<td class="n">+0.009 (−0.001 to +0.019)</td>' in text
+    assert ">+0.009 (−0.001 to +0.019)</td>" in text
 
 
 def test_the_calibration_says_what_to_expect_of_it(full: c.Contents) -> None:

@@ -82,7 +82,7 @@ def test_what_is_printed_reconciles_and_is_stored(
         low, high = intervals["capped_mae"]
         assert low <= ours["capped_mae"] * 1.1
         assert high >= ours["capped_mae"] * 0.9
-        assert {*judged.scores} == {"naive", "model"}
+        assert {*judged.scores} == {"naive", "model", "BG/NBD"}
     assert {*stored["tasks"]["next_order"]["protocols"]} == {"at cutoff", "at order"}
 
 

@@ -1,0 +1,40 @@
+"""BG/NBD beside the model in a training job's validation.
+
+See docs/decisions/report.md#training-scores-bgnbd-without-an-interval.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.metrics import BG_NBD, EvaluationProtocol
+from ordergap.errors import AlgorithmError
+from ordergap.evaluation.baselines import BASELINES
+from ordergap.evaluation.compare import Metrics
+from ordergap.evaluation.gaps import forecasts, outcomes, window_caps
+from ordergap.evaluation.metrics import evaluate
+from ordergap.survival.targets import order_gaps
+from ordergap.tasks import next_order_rows as rows
+from ordergap.tasks.base import Split
+from ordergap.tasks.next_order_candidates import horizons
+
+log = logging.getLogger("ordergap")
+
+
+def rival_metrics(
+    hyperparameters: Hyperparameters, split: Split
+) -> dict[EvaluationProtocol, Metrics]:
+    """Protocol -> what BG/NBD scores on the rows that validate; empty where it has no fit."""
+    try:
+        learnt = BASELINES[BG_NBD](split.past, order_gaps(split.past, split.cutoff), split.cutoff)
+    except AlgorithmError as error:
+        log.warning("the baseline %s is left out: %s", BG_NBD, error)
+        return {}
+    caps, level = window_caps(split.cutoff, split.as_of), hyperparameters.interval_level
+    scores = {}
+    for protocol, targets in rows.protocols(split).items():
+        curves, cap = learnt.survival(split.whole, targets), caps[protocol]
+        predicted = forecasts(curves, targets, level, cap, horizons(hyperparameters))
+        scores[protocol] = evaluate(predicted, outcomes(targets), cap)
+    return scores
