@@ -353,7 +353,7 @@ def test_a_model_without_its_report_says_what_to_do(folder: Path, tmp_path: Path
 
 def test_metrics_stand_beside_those_of_the_naive_forecaster(model: Forecaster) -> None:
     scores = pd.DataFrame(model.metrics.tasks["next_order"].scores["at cutoff"])  # type: ignore[index]
-    assert list(scores.columns) == ["model", "naive"]
+    assert list(scores.columns) == ["model", "naive", "BG/NBD"]
     assert scores.loc[["capped_mae", "brier_30"]].gt(0).all(axis=None)
 
 

@@ -80,7 +80,7 @@ def test_it_says_what_model_this_is_and_how_good(manifest: Manifest) -> None:
     text = text_of(with_data(manifest, customers=4338, orders=18532))
     assert "18,532 orders of 4,338 customers, 2010-12-01 to 2011-12-01" in text
     assert "At cutoff, capped at 60 days" in text
-    assert "off by 12 days on average (a customer's own average gap: 20) at order" in text
+    assert "off by 12 days on average (a customer's own average gap: 20) right after" in text
     for error in (GOOD, WORSE):
         assert f"{error:.2f}" in text
     for word in (manifest.model_version, "xgboost", "checksum", "85 rounds, no calendar features"):
