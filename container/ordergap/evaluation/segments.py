@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +13,35 @@ from ordergap.histories import Histories
 from ordergap.survival.targets import Targets
 
 LAPSED_AFTER = 3  # times the customer's mean gap, or everybody's at a first order
+
+
+class StatusOutcome(NamedTuple):
+    """What became of the customers who had a status at a cutoff.
+
+    ordered  days -> share of them who ordered within; None where they were not followed so long
+    """
+
+    customers: int
+    ordered: Mapping[int, float | None]
+
+
+class SilenceGroup(NamedTuple):
+    """Customers alike in orders and waiting at a cutoff: what was foreseen for them, and came.
+
+    orders    how many so far, such as "2 to 4 orders"
+    waited    days waited over the own mean gap, such as "3 to 10"; of one-order customers over the
+              median gap of all
+    days      ahead, for which `foreseen` and `came` hold
+    foreseen  mean probability of an order within them
+    came      share who ordered
+    """
+
+    orders: str
+    waited: str
+    customers: int
+    days: int
+    foreseen: float
+    came: float
 
 
 def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.bool_]]:
