@@ -29,6 +29,7 @@ from ordergap.evaluation.metrics import (
     evaluate,
 )
 from ordergap.evaluation.segments import SilenceGroup, StatusOutcome
+from ordergap.models.population import Expected, sum_interval
 from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets
 
@@ -79,9 +80,10 @@ class GapEvaluation(Evaluation):
 
     Of the protocol "at cutoff" alone, by the model, and empty otherwise:
 
-    weeks      customers foreseen to order in each week ahead, and those who came
-    by_status  status -> what became of its customers, in the enum's sequence
-    silences   groups by orders so far and days waited; those without a customer are left out
+    weeks         customers foreseen to order in each week ahead, and those who came
+    weekly_error  relative standard deviation of their sums beyond chance, as the model has it
+    by_status     status -> what became of its customers, in the enum's sequence
+    silences      groups by orders so far and days waited; those without a customer are left out
     """
 
     customer: NDArray[np.str_] | NDArray[np.int64]
@@ -91,6 +93,7 @@ class GapEvaluation(Evaluation):
     segments: Mapping[str, NDArray[np.bool_]]
     coverage: Sequence[tuple[float, float]] = ()
     weeks: Sequence[Week] = ()
+    weekly_error: float = 0.0
     by_status: Mapping[str, StatusOutcome] = field(default_factory=dict)
     silences: Sequence[SilenceGroup] = ()
 
@@ -172,6 +175,15 @@ class Week(NamedTuple):
     expected: float
     variance: float
     came: int
+
+    def interval(self, error: float, level: float) -> Expected:
+        """The number foreseen, with its interval; `error` as `Population.weekly_error`."""
+        return sum_interval(self.expected, self.variance, level, error)
+
+    def held(self, error: float, level: float) -> bool:
+        """Whether the interval holds those who came."""
+        _, low, high = self.interval(error, level)
+        return low <= self.came <= high
 
 
 def weeks(survival: Survival, targets: Targets) -> list[Week]:
