@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ordergap.contract.orders import DataReport
 from ordergap.evaluation.compare import Metrics
 from ordergap.histories import Histories
 from ordergap.report.contents import Contents
+from ordergap.tasks.base import Findings
 from ordergap.tasks.registry import tasks
 from ordergap.training.report_data import settings_line
 
@@ -24,6 +26,7 @@ def contents(
     orders: Histories,
     folds: Sequence[Fold],
     comparisons: Comparisons,
+    findings: Mapping[str, Findings],
 ) -> Contents:
     """Everything on the report of a backtest."""
     return Contents(
@@ -36,14 +39,17 @@ def contents(
         },
         data=report,
         tasks={
-            name: task.contents(
-                orders,
-                comparisons[name],
-                {
-                    protocol: [fold.evaluations[name][protocol] for fold in folds]
-                    for protocol in comparisons[name]
-                },
-                None,
+            name: replace(
+                task.contents(
+                    orders,
+                    comparisons[name],
+                    {
+                        protocol: [fold.evaluations[name][protocol] for fold in folds]
+                        for protocol in comparisons[name]
+                    },
+                    None,
+                ),
+                findings=dict(line.split(": ", 1) for line in findings[name].verdict),
             )
             for name, task in tasks().items()
         },

@@ -106,7 +106,14 @@ class Backtest:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         page = render(
-            contents(self.hyperparameters, self.data, self.orders, self.folds, self.comparisons)
+            contents(
+                self.hyperparameters,
+                self.data,
+                self.orders,
+                self.folds,
+                self.comparisons,
+                self.findings,
+            )
         )
         content = json.dumps(self.content(), indent=2) + "\n"
         (directory / "backtest.json").write_text(content, "utf-8")

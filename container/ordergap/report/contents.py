@@ -134,6 +134,7 @@ class TaskContents:
     sections  of this task alone
     use       what its forecasts are for
     limits    name -> what they cannot know
+    findings  on what -> what was found, in words, above all else
     """
 
     title: str
@@ -142,6 +143,7 @@ class TaskContents:
     sections: Sequence[Section] = ()
     use: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scores(self) -> dict[EvaluationProtocol, Mapping[str, Metrics]]:

@@ -52,7 +52,7 @@ def parts(contents: Contents) -> Iterator[Part]:
     yield Part(
         "drivers", "What drives the forecast", "drivers",
         _driver_chart(contents.drivers) if contents.drivers else None,
-        "Left out: only models of trees say what each feature adds.",
+        "Left out: only training says it, and only of models of trees.",
     )  # fmt: skip
     yield Part(
         "outliers", "The outlier filter", "outliers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ordergap.contract.metrics import Metric, Value
+from ordergap.contract.metrics import MODEL, Metric, Value
 from ordergap.contract.orders import DataReport
 from ordergap.report.contents import (
     Chart,
@@ -23,6 +23,11 @@ _SOME = 13  # points of a curve that a table shows
 _ROWS = "rows"
 Values = Mapping[str, Value]
 """Metric -> value."""
+
+
+def variant(name: str) -> bool:
+    """Whether the name is that of a variant of the model, such as "model, no outlier filter"."""
+    return name.startswith(f"{MODEL},")
 
 
 def heading(metric: Metric) -> str:
@@ -65,9 +70,13 @@ def metrics_table(
 def quality_table(
     protocol: str, cap: Value, scores: Mapping[str, Values], metrics: Mapping[str, Metric]
 ) -> Table:
-    """The model above its baselines; `cap` in days, None or NaN where nothing is capped."""
+    """The model above its baselines; `cap` in days, None or NaN where nothing is capped.
+
+    Variants of the model, called "model, …", are left out: what they show is shown elsewhere.
+    """
     capped = "" if fixed(cap) == NOTHING else f", capped at {fixed(cap)} days"
-    return metrics_table(f"{upper(protocol)}{capped}", scores, metrics)
+    shown = {name: values for name, values in scores.items() if not variant(name)}
+    return metrics_table(f"{upper(protocol)}{capped}", shown, metrics)
 
 
 def segment_bars(
@@ -89,7 +98,8 @@ def differences_table(
     """Model less baseline with its interval, in bold where the interval leaves out 0."""
     shown = {key: metric for key, metric in metrics.items() if metric.better}
     rows, strong = [], set()
-    for number, (baseline, by_metric) in enumerate(differences.items()):
+    baselines = {name: each for name, each in differences.items() if not variant(name)}
+    for number, (baseline, by_metric) in enumerate(baselines.items()):
         rows.append([f"less {baseline}"])
         for column, (key, metric) in enumerate(shown.items(), 1):
             ends = by_metric.get(key, (math.nan,) * 3)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric, Value
 from ordergap.report.numbers import fixed, upper, written
+from ordergap.report.tables import variant
 
 NOT_JUDGED = "Not judged yet: there was too little later data."
 
@@ -36,7 +37,7 @@ def verdict(metrics: Mapping[str, Metric], scores: Mapping[EvaluationProtocol, S
 def _clause(metric: Metric, values: Mapping[str, float], *, first: bool) -> str:
     """Such as "12 days (a customer's own average gap: 13)", in the metric's sentence if first."""
     value, sign = values[MODEL], -1 if metric.better == "higher" else 1
-    rivals = {name: v for name, v in values.items() if name.split(",")[0] != MODEL}
+    rivals = {name: v for name, v in values.items() if name != MODEL and not variant(name)}
     best = min(rivals, key=lambda name: sign * rivals[name], default=None)
     better = best is not None and metric.better and sign * rivals[best] < sign * value
     if BG_NBD in rivals and not better:

@@ -11,7 +11,7 @@ from ordergap.contract.prediction import Status
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import METRICS, GapEvaluation, Week
 from ordergap.evaluation.metrics import calibration, event_within
-from ordergap.evaluation.segments import SilenceGroup
+from ordergap.evaluation.segments import STATUS_DAYS
 from ordergap.histories import Histories
 from ordergap.models.next_order import NextOrderForecast
 from ordergap.report.contents import (
@@ -23,9 +23,10 @@ from ordergap.report.contents import (
     Table,
     TaskContents,
 )
-from ordergap.report.numbers import fixed, percent, upper
+from ordergap.report.numbers import NOTHING, fixed, percent, upper
 from ordergap.survival.kaplan_meier import kaplan_meier
 from ordergap.survival.targets import Targets, order_gaps
+from ordergap.tasks.next_order_findings import pooled_silences, pooled_statuses
 
 HORIZON = 30
 _BARS = 24
@@ -68,6 +69,7 @@ def contents(
             for protocol, each in comparisons.items()
         },
         [
+            *_outcomes(evaluations.get(EvaluationProtocol.AT_CUTOFF, [])),
             Section(
                 "gaps",
                 "Between two orders",
@@ -84,7 +86,6 @@ def contents(
                 "The gaps that ended are only half the story: many have not ended yet. The curve "
                 "counts both (Kaplan-Meier).",
             ),
-            *_outcomes(evaluations.get(EvaluationProtocol.AT_CUTOFF, [])),
             Section(
                 "standing",
                 "Where the customers stand",
@@ -162,7 +163,7 @@ def _outcomes(evaluations: Sequence[GapEvaluation]) -> list[Section]:
         Section(
             "silences",
             "Long silences",
-            _silences([group for each in evaluations for group in each.silences]),
+            _silences(evaluations),
             "Customers by orders so far and by how long they had waited, in multiples of their own "
             "mean gap: the mean probability of an order, and the share who ordered.",
         ),
@@ -187,51 +188,31 @@ def _week(week: Week | None) -> list[str]:
 
 
 def _statuses(evaluations: Sequence[GapEvaluation]) -> list[Table]:
-    """All cutoffs together; a share is over those where it is known."""
-    outcomes = [each.by_status for each in evaluations if each.by_status]
-    if not outcomes:
-        return []
-    days = sorted({day for by in outcomes for each in by.values() for day in each.ordered})
-    rows = []
-    for status in dict.fromkeys(status for by in outcomes for status in by):
-        of_status = [by[status] for by in outcomes if status in by]
-        rows.append([upper(status), fixed(sum(each.customers for each in of_status))])
-        for day in days:
-            known = [
-                (each.customers, share)
-                for each in of_status
-                if (share := each.ordered.get(day)) is not None
-            ]
-            rows[-1].append(percent(_pooled(known)))
-    head = ["Status", "Customers", *(f"Ordered within {day} days" for day in days)]
-    return [Table("Who ordered, by status at the cutoff", head, rows)]
-
-
-def _silences(groups: Sequence[SilenceGroup]) -> list[Table]:
-    """The groups of all cutoffs together."""
-    alike: dict[tuple[str, str, int], list[SilenceGroup]] = {}
-    for group in groups:
-        alike.setdefault((group.orders, group.waited, group.days), []).append(group)
+    """All cutoffs together."""
     rows = [
         [
-            upper(orders),
-            waited,
-            fixed(sum(each.customers for each in some)),
-            percent(_pooled([(each.customers, each.foreseen) for each in some])),
-            percent(_pooled([(each.customers, each.came) for each in some])),
+            upper(status),
+            fixed(outcome.customers),
+            *(NOTHING if share is None else percent(share) for share in outcome.ordered.values()),
         ]
-        for (orders, waited, _), some in alike.items()
+        for status, outcome in pooled_statuses(evaluations).items()
     ]
-    days = " or ".join(str(day) for day in sorted({day for *_, day in alike}))
+    head = ["Status", "Customers", *(f"Ordered within {days} days" for days in STATUS_DAYS)]
+    return [Table("Who ordered, by status at the cutoff", head, rows)] if rows else []
+
+
+def _silences(evaluations: Sequence[GapEvaluation]) -> list[Table]:
+    """All cutoffs together."""
+    groups = pooled_silences(evaluations)
+    if not groups:
+        return []
+    rows = [
+        [upper(orders), waited, fixed(customers), percent(foreseen), percent(came)]
+        for orders, waited, customers, _, foreseen, came in groups
+    ]
     head = ["Orders", "Waited, times the own gap", "Customers", "Foreseen", "Came"]
-    title = f"Orders within {days} days, foreseen and come"
-    return [Table(title, head, rows, (0, 1))] if rows else []
-
-
-def _pooled(shares: Sequence[tuple[int, float]]) -> float:
-    """The share of all together, of (customers, share) of groups; NaN without a customer."""
-    customers = sum(count for count, _ in shares)
-    return sum(count * share for count, share in shares) / customers if customers else np.nan
+    title = f"Orders within {groups[0].days} days, foreseen and come"
+    return [Table(title, head, rows, (0, 1))]
 
 
 def _standing(forecast: NextOrderForecast) -> Table:

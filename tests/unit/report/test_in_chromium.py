@@ -7,8 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from ordergap.report.contents import Contents
 from ordergap.report.page import render
 from playwright.sync_api import sync_playwright
@@ -132,6 +134,23 @@ def test_a_list_downloads_and_the_first_page_prints_on_one_sheet(
         browser.close()
     assert (name, text) == ("contact-first.csv", "customer_id,expected_amount\n17850,555\n")
     assert ends < A4[1]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+def test_the_report_is_accessible(
+    width: int, scheme: Literal["dark", "light"], full: Contents, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(full), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        )
+        page.goto(file.as_uri())
+        seen = Axe().run(page)
+        browser.close()
+    assert seen.violations_count == 0, seen.generate_report()
 
 
 def test_a_long_word_does_not_widen_a_phone(full: Contents, tmp_path: Path) -> None:

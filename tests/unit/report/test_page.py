@@ -180,6 +180,26 @@ def test_a_report_without_an_outlook_is_the_second_page_alone(full: c.Contents) 
     assert "#week" not in page.values("href")
 
 
+def test_what_a_backtest_found_stands_above_all_else(full: c.Contents) -> None:
+    found = with_task(full, findings={"Dates": "off by 22.7 days", "Weak": "nothing stands out"})
+    head = render(replace(found, outlook=None)).split("<section")[0]
+    assert head.index("off by 22.7 days") < head.index("nothing stands out")
+
+
+def test_a_variant_of_the_model_is_no_row_beside_its_baselines(full: c.Contents) -> None:
+    (task,) = full.tasks.values()
+    judged = task.judged[AT_ORDER]
+    name = "model, no outlier filter"
+    both = replace(
+        judged,
+        metrics={**judged.metrics, name: judged.metrics["model"]},
+        differences={name: judged.differences["naive"], **judged.differences},
+    )
+    text = Page(render(with_task(full, judged={AT_ORDER: both}))).text["quality"]
+    assert "no outlier filter" not in text
+    assert "less naive" in text
+
+
 def test_what_drives_the_forecast_is_said_in_words(full: c.Contents) -> None:
     drivers = [("orders_90d", 0.3), ("gap_2", 0.2), ("weekday", 0.1), ("days waited", 0.05)]
     text = Page(render(replace(full, drivers=drivers))).text["drivers"]

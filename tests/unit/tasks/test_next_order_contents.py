@@ -62,8 +62,9 @@ def test_statuses_of_all_cutoffs_are_one_share() -> None:
     made = table(both["statuses"])
     assert made.head[2:] == [f"Ordered within {days} days" for days in (7, 30, 90)]
     assert [[text.replace("\u00a0", " ") for text in row] for row in made.rows] == [
-        ["Due", "400", "25 %", "65 %", "90 %"],
+        ["Due", "400", "25 %", "65 %", "–"],
         ["New", "5", "0 %", "20 %", "–"],
+        ["All", "405", "25 %", "64 %", "–"],
     ]
 
 
