@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ordergap.artifacts import Forecasts
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
 from ordergap.errors import UserError
+from ordergap.histories import iso_dates
+from ordergap.models.next_order import NextOrderForecast
 
 YEAR = 365
 _KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")
@@ -84,20 +90,31 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
 
 def _customers(forecasts: Forecasts, status: Status, days: int) -> list[Row]:
     """A row for each customer of that status, with the fields of either list."""
-    columns = cast("Mapping[str, Any]", forecasts.columns)
-    chances = columns["buy_probability"].get(str(days))
-    if chances is None:
-        asked = ", ".join(columns["buy_probability"])
+    customers = forecasts.customers
+    forecast = cast("NextOrderForecast", forecasts.tasks["next_order"])
+    if days not in forecast.probability:
+        asked = ", ".join(map(str, forecast.probability))
         raise UserError(
             f"the list needs the probability within {days} days, and the horizons are {asked}: "
             f"name {days} among the horizons"
         )
-    fields = (*_KNOWN, "typical_gap_days", "usual_amount", "revenue")
-    return [
-        {name: columns[name][i] for name in fields} | {f"buy_probability_{days}": chances[i]}
-        for i, each in enumerate(columns["status"])
-        if each == status
-    ]
+    some = np.flatnonzero([each == status for each in forecast.status])
+    revenue, count = customers.revenue[some], customers.order_count[some]
+    fields = {
+        "customer_id": [customers.customer_ids[i] for i in some.tolist()],
+        "last_order_date": iso_dates(customers.last_day[some]),
+        "days_since_last_order": customers.elapsed[some].tolist(),
+        "order_count": count.tolist(),
+        "typical_gap_days": [None if gap < 0 else gap for gap in forecast.typical[some].tolist()],
+        "usual_amount": _amounts(revenue / count),
+        "revenue": _amounts(revenue),
+        f"buy_probability_{days}": forecast.probability[days][some].round(6).tolist(),
+    }
+    return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
+
+
+def _amounts(amounts: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(amount) else amount for amount in amounts.round(2).tolist()]
 
 
 def _ranked(rows: Iterable[Row], columns: Sequence[str], chance: str) -> list[Row]:
