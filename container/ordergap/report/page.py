@@ -14,6 +14,7 @@ from ordergap.report.numbers import fixed, upper
 from ordergap.report.tables import figures
 
 MOST_DRIVERS = 20
+_CUSTOMERS = re.compile("<!-- customers -->.*?<!-- /customers -->", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ def render(contents: Contents) -> str:
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     template = environment().get_template("report.html")
     return template.render(contents=contents, parts=[*parts(contents)], style=style)
+
+
+def without_customers(page: str) -> str:
+    """A rendered page for whom the customers on its lists do not concern."""
+    return _CUSTOMERS.sub('<p class="absent">This list names customers: see report.html.</p>', page)
 
 
 def parts(contents: Contents) -> Iterator[Part]:

@@ -79,7 +79,7 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """The rows below the names of their columns; what is null is empty.
 
     A text that a spreadsheet would run as a formula, such as =1+1, gets a quotation mark (') in
-    front, which spreadsheets do not show.
+    front.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")

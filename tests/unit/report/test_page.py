@@ -12,7 +12,7 @@ from ordergap.contract.orders import Rejection
 from ordergap.evaluation.gaps import METRICS
 from ordergap.models.population import Expected
 from ordergap.report import contents as c
-from ordergap.report.page import render
+from ordergap.report.page import render, without_customers
 from pydantic import BaseModel
 
 ALONE = {"meta", "br", "hr", "img", "input", "link"}
@@ -171,6 +171,21 @@ def test_a_list_can_be_downloaded_from_the_page_itself(full: c.Contents) -> None
     )
     assert (plain, marked) == (contact.csv, f"\ufeff{umlaut}")
     assert not any(re.search(r"[\s#\"<>]", each["href"] or "") for each in links)
+
+
+def test_the_lists_can_be_left_out_of_a_page(full: c.Contents) -> None:
+    assert full.outlook
+    hostile = "<!-- /customers --> 17850"
+    listed = full.outlook.lists[0]
+    rows = [[hostile, *cells] for _, *cells in listed.table.rows]
+    named = replace(listed, csv=hostile, table=replace(listed.table, rows=rows))
+    page = render(replace(full, outlook=replace(full.outlook, lists=[named, named])))
+    assert "17850" in page
+    bare = without_customers(page)
+    assert "17850" not in bare
+    assert "data:" not in bare
+    assert sections(Page(bare)) == sections(Page(page))
+    assert without_customers(bare) == bare
 
 
 def test_a_report_without_an_outlook_is_the_second_page_alone(full: c.Contents) -> None:

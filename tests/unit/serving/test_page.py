@@ -169,11 +169,13 @@ def test_a_field_is_called_by_its_title_its_description_or_its_name() -> None:
 def test_a_model_without_a_report_has_no_link_to_one(bundle: Bundle, client: FlaskClient) -> None:
     assert client.get("/report").status_code == 404
     assert 'href="report"' not in client.get("/").text
-    model = Forecaster(bundle, b"<p>The report")
+    named = b"<!-- customers -->17850<!-- /customers -->"  # whom the server does not name to all
+    model = Forecaster(bundle, b"<p>The report" + named)
     beside = create_app(model, Settings(), lambda: bundle.manifest.as_of).test_client()
     assert 'href="report"' in beside.get("/").text
     answer = beside.get("/report")
-    assert answer.text == "<p>The report"
+    assert answer.text.startswith("<p>The report")
+    assert "17850" not in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "script-src" not in answer.headers["Content-Security-Policy"]
 

@@ -56,9 +56,11 @@ def add_to(app: Flask, model: Forecaster, settings: Settings) -> None:
 
 
 def _report(model: Forecaster) -> bytes | None:
-    """The report of the training, where the model has one."""
+    """The report of the training, where the model has one; without the customers on its lists."""
+    from ordergap.report.page import without_customers  # noqa: PLC0415
+
     try:
-        return model.report().encode()
+        return without_customers(model.report()).encode()
     except ModelNotFound:
         return None
 
