@@ -190,6 +190,19 @@ class Histories:
             attributes={name: values[kept] for name, values in self.attributes.items()},
         )
 
+    def pick(self, customers: NDArray[np.int64]) -> Histories:
+        """The orders of the customers at the positions `customers` (k,), in that sequence."""
+        counts = self.order_count[customers]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[customers] - offsets[:-1], counts)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
+        return Histories(
+            [self.customer_ids[i] for i in customers],
+            offsets,
+            **columns,
+            attributes={name: values[customers] for name, values in self.attributes.items()},
+        )
+
     def batches(self, size: int) -> Iterator[Histories]:
         """The same customers, at most `size` at a time, without a copy of their orders."""
         for start in range(0, len(self.customer_ids), size):

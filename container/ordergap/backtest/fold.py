@@ -11,14 +11,14 @@ import numpy as np
 from ordergap import features, ingest
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
-from ordergap.errors import AlgorithmError
+from ordergap.errors import AlgorithmError, NothingToLearn
 from ordergap.evaluation.compare import Evaluation
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Head
 from ordergap.outliers import no_outliers
 from ordergap.tasks.base import Split, Validation
 from ordergap.tasks.registry import tasks
-from ordergap.training.job import learning
+from ordergap.training.job import learning, refuse_nothing_to_learn
 from ordergap.training.split import later_split, temporal_split
 
 UNFILTERED = "model, no outlier filter"
@@ -47,13 +47,19 @@ def run_fold(
     """Learn from the rows of `source` until day `cutoff`, forecast, and follow up until `until`.
 
     The file is read as it stood at the cutoff: later cancellations of its orders are not known.
-    Raises AlgorithmError where a forecast knows what it cannot know honestly.
+    Raises AlgorithmError where a forecast knows what it cannot know honestly, and DataError where
+    there is nothing to learn from before the cutoff, or no order after it.
     """
     columns = hyperparameters.columns
     past = ingest.read(source, columns, as_of=date_of(cutoff)).histories
     if past.day.max() > cutoff:
         raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
-    split = later_split(past, ingest.read(source, columns, as_of=date_of(until)).histories)
+    refuse_nothing_to_learn(past)
+    known = ingest.read(source, columns, as_of=date_of(until)).histories
+    if known.day.max() <= past.day.max():
+        raise NothingToLearn(f"no order came in the {until - cutoff} days after it")
+    # The window is the same at every cutoff, whether its first and last day have orders or not.
+    split = replace(later_split(past, known), cutoff=cutoff, as_of=until)
     inner = temporal_split(past, hyperparameters.validation_fraction)
     before = learning(hyperparameters, inner.past, inner.cutoff)
     whole = learning(hyperparameters, past, cutoff)

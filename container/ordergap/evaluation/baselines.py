@@ -25,7 +25,7 @@ from ordergap.survival.targets import Targets, waits_at_cutoff
 
 Float = NDArray[np.float64]
 _POINTS = 150
-MEAN_GAP = "customer mean gap"
+MEAN_GAP, BG_NBD = "customer mean gap", "BG/NBD"
 _RECENT = 0.25  # of the past: how customers went on waiting then tells how they will now
 
 
@@ -161,7 +161,7 @@ BASELINES: dict[str, Callable[[Histories, Targets, int], Baseline]] = {
     "customer median gap": partial(_learn_own_gap, "gap_median"),
     "recency only": _learn_recency,
     "Kaplan-Meier": partial(_learn_own_gap, None),
-    "BG/NBD": _learn_bg_nbd,
+    BG_NBD: _learn_bg_nbd,
 }
 """Name -> what learns it from (histories, gaps of their orders as of a day, the day).
 

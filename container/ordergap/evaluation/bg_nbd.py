@@ -119,6 +119,6 @@ def fit(frequency: Float, recency: Float, age: Float, penalty: float = 0.01) -> 
     # Rounding may end the search a little early, where the slope is flat all the same.
     inside = np.abs(result.x) < _LOG_BOUND
     if not result.success and np.abs(result.jac[inside]).max(initial=0) > _FLAT:
-        raise AlgorithmError(f"BG/NBD found no maximum ({result.message}); leave this baseline out")
+        raise AlgorithmError(f"BG/NBD found no maximum ({result.message})")
     r, alpha, a, b = np.exp(result.x).tolist()
     return BgNbd(r, alpha * unit, a, b)

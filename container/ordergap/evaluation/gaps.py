@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ from ordergap.evaluation.metrics import (
     coverage_and_width,
     evaluate,
 )
+from ordergap.evaluation.segments import SilenceGroup, StatusOutcome
+from ordergap.models.population import Expected, sum_interval
 from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets
 
@@ -75,6 +77,13 @@ class GapEvaluation(Evaluation):
 
     forecasts  the model, as MODEL, and baselines -> their forecasts of the n rows
     coverage   (nominal level, share of gaps in the model's interval), rising; empty: not taken
+
+    Of the protocol "at cutoff" alone, by the model, and empty otherwise:
+
+    weeks         customers foreseen to order in each week ahead, and those who came
+    weekly_error  relative standard deviation of their sums beyond chance, as the model has it
+    by_status     status -> what became of its customers, in the enum's sequence
+    silences      groups by orders so far and days waited; those without a customer are left out
     """
 
     customer: NDArray[np.str_] | NDArray[np.int64]
@@ -83,6 +92,10 @@ class GapEvaluation(Evaluation):
     forecasts: Mapping[str, Predicted]
     segments: Mapping[str, NDArray[np.bool_]]
     coverage: Sequence[tuple[float, float]] = ()
+    weeks: Sequence[Week] = ()
+    weekly_error: float = 0.0
+    by_status: Mapping[str, StatusOutcome] = field(default_factory=dict)
+    silences: Sequence[SilenceGroup] = ()
 
     @property
     @override
@@ -162,6 +175,15 @@ class Week(NamedTuple):
     expected: float
     variance: float
     came: int
+
+    def interval(self, error: float, level: float) -> Expected:
+        """The number foreseen, with its interval; `error` as `Population.weekly_error`."""
+        return sum_interval(self.expected, self.variance, level, error)
+
+    def held(self, error: float, level: float) -> bool:
+        """Whether the interval holds those who came."""
+        _, low, high = self.interval(error, level)
+        return low <= self.came <= high
 
 
 def weeks(survival: Survival, targets: Targets) -> list[Week]:

@@ -217,12 +217,7 @@ def forecast(
         high=high,
         typical=typical,
         probability=dict(zip(options.horizons, probabilities, strict=True)),
-        status=_status(
-            (soon > 0) & (soon >= due_from(average[DUE_WITHIN])),
-            later <= LAPSED_SHARE * average[LAPSED_WITHIN],
-            survival.log_at(elapsed) < np.log(1 - OVERDUE_SHARE),
-            customers.order_count == 1,
-        ),
+        status=statuses(soon, later, survival.log_at(elapsed), customers.order_count, average),
         interval_level=options.interval_level,
     )
 
@@ -242,7 +237,24 @@ def due_from(average: float) -> float:
     return min(DUE_TIMES * average, 1 - (1 - average) / DUE_TIMES)
 
 
-def _status(*fits: NDArray[np.bool_]) -> list[Status]:
-    """The first status that fits, in the enum's sequence; the last where none does."""
+def statuses(
+    soon: NDArray[np.float64],
+    later: NDArray[np.float64],
+    log_waited: NDArray[np.float64],
+    order_count: Days,
+    average: Mapping[int, float],
+) -> list[Status]:
+    """The first status that fits each of n customers, in the enum's sequence, or the last.
+
+    soon, later  (n,) probabilities of an order within DUE_WITHIN and LAPSED_WITHIN days
+    log_waited   (n,) log probability of a wait as long as the customer's
+    average      days ahead -> the average customer's probability
+    """
+    fits = [
+        (soon > 0) & (soon >= due_from(average[DUE_WITHIN])),
+        later <= LAPSED_SHARE * average[LAPSED_WITHIN],
+        log_waited < np.log(1 - OVERDUE_SHARE),
+        order_count == 1,
+    ]
     words = [*Status]
     return [words[i] for i in np.select(fits, range(len(fits)), len(fits)).tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -69,10 +70,16 @@ def expected(
     each = np.diff(probability, axis=0, prepend=0.0)
     weight = np.ones(probability.shape[1]) if weight is None else weight
     mean = each @ weight
-    deviation = np.sqrt((each * (1 - each)) @ weight**2 + (error * mean) ** 2)
+    variance = (each * (1 - each)) @ weight**2
+    pairs = zip(mean.tolist(), variance.tolist(), strict=True)
+    return [sum_interval(*pair, level, error) for pair in pairs]
+
+
+def sum_interval(mean: float, variance: float, level: float, error: float) -> Expected:
+    """A sum over customers, whose `variance` is by chance, with an interval; see `expected`."""
+    deviation = math.sqrt(variance + (error * mean) ** 2)
     margin = NormalDist().inv_cdf((1 + level) / 2) * deviation
-    low = np.maximum(mean - margin, 0.0)
-    return [Expected(*span) for span in np.stack([mean, low, mean + margin], axis=1).tolist()]
+    return Expected(mean, max(mean - margin, 0.0), mean + margin)
 
 
 def averages(

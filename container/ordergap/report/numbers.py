@@ -63,3 +63,12 @@ def described(chosen: Mapping[str, float | bool]) -> str:
         if isinstance(value, bool)
     ]
     return ", ".join(parts) or "nothing"
+
+
+def plain(value: Value, decimals: int = 0, *, sign: bool = False) -> str:
+    """A number for a console, in ASCII; a hyphen where there is none.
+
+    >>> plain(12345.678, 1), plain(-0.004, 2, sign=True), plain(float("nan"))
+    ('12,345.7', '+0.00', '-')
+    """
+    return fixed(value, decimals, sign=sign).replace(_MINUS, "-").replace(NOTHING, "-")

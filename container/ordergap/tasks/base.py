@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
+
+from pydantic import JsonValue
 
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
@@ -106,6 +109,20 @@ class Validation:
         return {protocol: each.metrics for protocol, each in self.comparisons.items()}
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What a backtest says of a task beside its metrics.
+
+    tables   lines for people
+    content  protocol -> the same as JSON, by name
+    verdict  a few lines in plain words, of all that was judged
+    """
+
+    tables: Sequence[str] = ()
+    content: Mapping[EvaluationProtocol, Mapping[str, JsonValue]] = field(default_factory=dict)
+    verdict: Sequence[str] = ()
+
+
 class Task(ABC):
     """One question about a customer.
 
@@ -162,6 +179,19 @@ class Task(ABC):
         comparisons  of the validation, or of all cutoffs of a backtest
         evaluations  the single ones that were compared
         forecast     of every customer as of the last day; None in a backtest
+        """
+
+    @abstractmethod
+    def findings(
+        self,
+        cutoffs: Sequence[datetime.date],
+        comparisons: Mapping[EvaluationProtocol, Comparison],
+        evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
+        hyperparameters: Hyperparameters,
+    ) -> Findings:
+        """What a backtest says beside the metrics.
+
+        comparisons  over all cutoffs, of which `evaluations` has those of each
         """
 
     def training_metrics(self, validation: Validation) -> TaskMetrics:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
@@ -10,9 +12,11 @@ import numpy as np
 from typing_extensions import override
 
 from ordergap import features
+from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
-from ordergap.evaluation.baselines import BASELINES
+from ordergap.errors import AlgorithmError
+from ordergap.evaluation.baselines import BASELINES, Baseline
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
     METRICS,
@@ -35,11 +39,15 @@ from ordergap.report.contents import TaskContents
 from ordergap.stopping import Stopped
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks import next_order_rows as rows
-from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
+from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_candidates import Candidate, Check, evaluation, horizons
 from ordergap.tasks.next_order_contents import contents
+from ordergap.tasks.next_order_findings import findings
+from ordergap.tasks.next_order_groups import at_cutoff
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
+
+log = logging.getLogger("ordergap")
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
@@ -176,7 +184,12 @@ class NextOrder(Task):
         h, past = learning.hyperparameters, learning.histories
         level, ahead = h.interval_level, horizons(h)
         gaps = order_gaps(past, split.cutoff)
-        baselines = {name: learn(past, gaps, split.cutoff) for name, learn in BASELINES.items()}
+        baselines: dict[str, Baseline] = {}
+        for name, learn in BASELINES.items():
+            try:
+                baselines[name] = learn(past, gaps, split.cutoff)
+            except AlgorithmError as error:
+                log.warning("the baseline %s is left out: %s", name, error)
         own = uncalibrated_level(_interval_levels(validation), level)
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
         matrix = features.compute(split.whole, models[MODEL].feature_names)
@@ -184,20 +197,27 @@ class NextOrder(Task):
         caps = caps or window_caps(split.cutoff, split.as_of)
         for protocol, targets in rows.protocols(split).items():
             cap = caps[protocol]
+            curves = {name: each.survival(matrix[targets.row]) for name, each in models.items()}
             answers = {
-                name: forecasts(each.survival(matrix[targets.row]), targets, own, cap, ahead)
-                for name, each in models.items()
+                name: forecasts(each, targets, own, cap, ahead) for name, each in curves.items()
             }
             for name, each in baselines.items():
-                curves = each.survival(split.whole, targets)
-                answers[name] = forecasts(curves, targets, level, cap, ahead)
+                survival = each.survival(split.whole, targets)
+                answers[name] = forecasts(survival, targets, level, cap, ahead)
             owner = split.whole.customer[targets.row]
+            population = cast("NextOrderHead", heads[MODEL]).population
+            groups = (
+                at_cutoff(split, population, curves[MODEL], targets)
+                if protocol == EvaluationProtocol.AT_CUTOFF
+                else {}
+            )
             judged = GapEvaluation(
                 np.array(split.whole.customer_ids)[owner],
                 outcomes(targets),
                 cap,
                 answers,
                 segments(split.whole, targets),
+                **groups,
             )
             if protocol == EvaluationProtocol.AT_ORDER:
                 refuse_too_good(judged)
@@ -219,6 +239,17 @@ class NextOrder(Task):
             cast("Mapping[EvaluationProtocol, Sequence[GapEvaluation]]", evaluations),
             cast("NextOrderForecast | None", forecast),
         )
+
+    @override
+    def findings(
+        self,
+        cutoffs: Sequence[datetime.date],
+        comparisons: Mapping[EvaluationProtocol, Comparison],
+        evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
+        hyperparameters: Hyperparameters,
+    ) -> Findings:
+        judged = cast("Mapping[EvaluationProtocol, Sequence[GapEvaluation]]", evaluations)
+        return findings(cutoffs, comparisons, judged, hyperparameters.interval_level)
 
 
 def _interval_levels(validation: Validation) -> dict[str, float]:

@@ -20,6 +20,7 @@ from ordergap.models.next_order import NextOrderHead, uncalibrated_level
 from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets
 from ordergap.tasks.base import Fit, Split
+from ordergap.tasks.next_order_groups import at_cutoff
 
 
 class Check(NamedTuple):
@@ -75,6 +76,11 @@ def evaluation(
         answers,
         segments(split.whole, check.targets),
         [(level, coverage(check, uncalibrated_level(levels, level))) for level in NOMINAL_LEVELS],
+        **(
+            at_cutoff(split, model.head.population, check.survival, check.targets)
+            if protocol == EvaluationProtocol.AT_CUTOFF
+            else {}
+        ),
     )
 
 

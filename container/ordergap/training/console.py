@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isnan
 
 from ordergap.contract.metrics import MODEL
-from ordergap.report.numbers import described
+from ordergap.report.numbers import described, plain
 from ordergap.tasks.base import Task, Validation
 
 CAUTION = "Coverage was tuned on these rows and is optimistic; run backtest for an honest figure."
@@ -34,7 +34,7 @@ def scores_table(task: Task, validation: Validation) -> str:
     for protocol, models in validation.scores.items():
         lines.append(f"  {protocol}")
         for name, metrics in models.items():
-            numbers = "".join(f"{metrics[key]:{WIDTH}.3f}" for key in task.metrics)
+            numbers = "".join(f"{plain(metrics[key], 3):>{WIDTH}}" for key in task.metrics)
             lines.append(f"    {name:<22}{numbers}")
     lines += [
         f"  Chosen on validation: {described(validation.chosen)}.",

@@ -111,7 +111,7 @@ def fit(
             update={"columns": cleaned.columns}  # with the date format that was found out
         )
         orders = cleaned.histories
-        as_of = _last_day(orders)
+        as_of = last_day(orders)
     with step("Splitting in time"):
         execution.raise_if_stopped()
         split = _split(hosts, hyperparameters, orders, validation, job.content_types[1])
@@ -192,8 +192,23 @@ def learning(
     return Learning(hyperparameters, histories, as_of, outliers, execution or Execution())
 
 
-def _last_day(orders: Histories) -> int:
+def last_day(orders: Histories) -> int:
     """The day as of which everything is known; NothingToLearn where no gap is in the data."""
+    refuse_nothing_to_learn(orders)
+    first, last = int(orders.day.min()), int(orders.day.max())
+    if len(orders.customer_ids) < FEW_CUSTOMERS or last - first + 1 < FEW_DAYS:
+        log.warning(
+            "Few data: %s customers over %s days; forecasts are steadier from %s customers and "
+            "%s days on.",
+            *(f"{n:,}" for n in (len(orders.customer_ids), last - first + 1)),
+            FEW_CUSTOMERS,
+            FEW_DAYS,
+        )
+    return last
+
+
+def refuse_nothing_to_learn(orders: Histories) -> None:
+    """NothingToLearn where no gap is in the data."""
     first, last = int(orders.day.min()), int(orders.day.max())
     if first == last:
         raise NothingToLearn(
@@ -205,15 +220,6 @@ def _last_day(orders: Histories) -> int:
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
         )
-    if len(orders.customer_ids) < FEW_CUSTOMERS or last - first + 1 < FEW_DAYS:
-        log.warning(
-            "Few data: %s customers over %s days; forecasts are steadier from %s customers and "
-            "%s days on.",
-            *(f"{n:,}" for n in (len(orders.customer_ids), last - first + 1)),
-            FEW_CUSTOMERS,
-            FEW_DAYS,
-        )
-    return last
 
 
 def _identity(

@@ -1,3 +1,4 @@
+import datetime
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.errors import AlgorithmError
-from ordergap.evaluation.baselines import MEAN_GAP
+from ordergap.evaluation.baselines import BASELINES, MEAN_GAP
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import GapEvaluation
 from ordergap.evaluation.leaks import refuse_too_good
@@ -147,6 +148,9 @@ def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
     one, two = (json.loads((tmp_path / jobs / "backtest.json").read_text()) for jobs in ("1", "2"))
     assert one == two
     assert set(one["tasks"]["next_order"]) == {"at cutoff", "at order"}
+    at_cutoff = one["tasks"]["next_order"]["at cutoff"]["by_cutoff"]
+    assert [each["cutoff"] for each in at_cutoff] == one["cutoffs"]
+    assert one["verdict"]["next_order"] == said.splitlines()[-6:-1]
 
 
 def test_a_backtest_of_a_short_file_is_refused(
@@ -157,3 +161,121 @@ def test_a_backtest_of_a_short_file_is_refused(
     assert "too few for a backtest" in capsys.readouterr().err
     assert main(["backtest", "--file_path", str(file), "--cutofs", "3"]) == 1
     assert "cutofs is not a hyperparameter" in capsys.readouterr().err
+
+
+def transactions(path: Path, orders: list[tuple[str, int]]) -> Path:
+    """A file of (customer, day) pairs; days count from the first of 2024."""
+    first = datetime.date(2024, 1, 1)
+    rows = [f"{customer},{first + datetime.timedelta(day)},5" for customer, day in orders]
+    path.write_text("\n".join(["customer,date,amount", *rows]))
+    return path
+
+
+COLUMNS = [
+    "--customer_column", "customer", "--date_column", "date", "--amount_column", "amount",
+    "--num_round", "5",
+]  # fmt: skip
+ONE_ORDER_EACH = [(f"c{i}", 3 * i) for i in range(60)]
+LATE = [(f"c{i}", i) for i in range(100)] + [(f"c{i}", 140 + i % 50) for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [ONE_ORDER_EACH, [(f"c{i}", 0) for i in range(60)]],
+    ids=["one order each", "one day"],
+)
+def test_what_train_refuses_is_refused_in_the_same_words(
+    orders: list[tuple[str, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--file_path", str(transactions(tmp_path / "orders.csv", orders)), *COLUMNS]
+    said = []
+    for command in (["train", "--model_dir", str(tmp_path / "model")], ["backtest"]):
+        assert main([*command, *words]) == 1
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert said[0].startswith("UserError: ")
+
+
+def test_cutoffs_with_nothing_to_learn_from_are_left_out_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = transactions(tmp_path / "orders.csv", LATE)
+    words = ["backtest", "--file_path", str(file), *COLUMNS, "--output", str(tmp_path)]
+    for jobs in ("1", "2"):
+        assert main([*words, "--cutoffs", "3", "--jobs", jobs]) == 0
+        said = capsys.readouterr().out
+        found = re.findall("^cutoff (.*) left out: none of the (.*) customers", said, re.MULTILINE)
+        assert sorted(found) == [("2024-04-04", "95"), ("2024-04-28", "100")]
+        assert re.search("^left out: 2024-04-28: none of the 100", said, re.MULTILINE)
+    left_out = json.loads((tmp_path / "backtest.json").read_text())["left_out"]
+    assert [*left_out] == ["2024-04-04", "2024-04-28"]
+
+
+def test_a_backtest_without_a_cutoff_that_can_be_judged_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = transactions(tmp_path / "orders.csv", [("a", 0), ("a", 100), ("b", 0)])
+    assert main(["backtest", "--file_path", str(file), *COLUMNS]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("UserError: no cutoff can be judged: 2024-02-19, ")
+    assert said.count("all orders are of one day") == 1
+
+
+def test_days_without_an_order_are_followed(whole: Histories, tmp_path: Path) -> None:
+    first = int(whole.day.min())
+    quiet = whole.keep((whole.day <= first + 220) | (whole.day > first + 300))
+    fold = run_fold(parse(QUICK), write_csv(quiet, tmp_path / "o.csv"), first + 200, first + 290)
+    evaluation = gap_evaluations(fold)[EvaluationProtocol.AT_CUTOFF]
+    assert set(evaluation.outcomes.follow_up) == {90}
+    assert [week.came for week in evaluation.weeks[3:]] == [0] * 5
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        [("a", 10 * i) for i in range(30)],
+        [(f"c{i % 30}", i % 90) for i in range(300)] + [("late", 399)],
+        [(f"c{i % 30}", i * 7 % 60) for i in range(200)],
+    ],
+    ids=["one customer", "a late order", "60 days"],
+)
+def test_a_backtest_never_prints_nan(
+    orders: list[tuple[str, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = transactions(tmp_path / "orders.csv", orders)
+    assert main(["backtest", "--file_path", str(file), *COLUMNS, "--cutoffs", "2"]) == 0
+    said = capsys.readouterr().out
+    assert not re.search(r"\bnan\b", said, re.IGNORECASE)
+    assert "-: not judged" in said
+    assert said.splitlines()[-1].startswith("Weak: ")
+
+
+def test_a_baseline_that_cannot_be_fitted_is_left_out(
+    whole: Histories, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise AlgorithmError("no maximum")
+
+    monkeypatch.setitem(BASELINES, "BG/NBD", fails)
+    first = int(whole.day.min())
+    fold = run_fold(parse(QUICK), file, first + 200, first + 290)
+    for evaluation in gap_evaluations(fold).values():
+        assert "BG/NBD" not in evaluation.names
+        assert MEAN_GAP in evaluation.names
+
+
+def test_groups_of_a_cutoff_hold_every_customer_and_what_came(fold: Fold) -> None:
+    evaluations = gap_evaluations(fold)
+    at_order = evaluations[EvaluationProtocol.AT_ORDER]
+    assert [*at_order.weeks, *at_order.by_status, *at_order.silences] == []
+    each = evaluations[EvaluationProtocol.AT_CUTOFF]
+    customers, seen = len(each.customer), each.outcomes
+    assert sum(outcome.customers for outcome in each.by_status.values()) == customers
+    assert sum(group.customers for group in each.silences) == customers
+    came = np.count_nonzero(seen.observed & (seen.gap <= 90))
+    assert sum(g.came * g.customers for g in each.silences) == pytest.approx(came)
+    within = each.by_status.values()
+    assert sum((o.ordered[90] or 0) * o.customers for o in within) == pytest.approx(came)
+    foreseen = sum(g.foreseen * g.customers for g in each.silences) / customers
+    assert 0 < foreseen < 1
+    assert [week.until for week in each.weeks] == [*range(7, 57, 7)]

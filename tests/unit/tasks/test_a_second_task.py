@@ -30,7 +30,7 @@ from ordergap.models.base import Column, ForecastOptions, Head, Snapshot, TaskFo
 from ordergap.report.contents import Histogram, Judged, Section, TaskContents
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
-from ordergap.tasks.base import Fit, Learning, Split, Task, Validation
+from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from pydantic import BaseModel, Field, JsonValue
 from typing_extensions import override
 
@@ -163,6 +163,10 @@ class NextAmount(Task):
         return TaskContents(
             self.title, self.metrics, judged, [Section("amounts", "What they spend", [bars])]
         )
+
+    @override
+    def findings(self, *_: object) -> Findings:
+        return Findings()
 
 
 def _rows(histories: Histories, some: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:

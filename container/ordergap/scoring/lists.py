@@ -1,0 +1,118 @@
+"""The two lists that a shop works through: whom to contact first, and whom to win back.
+
+The same rows stand on the report, in its downloads and in what the command line writes. See
+docs/decisions/report.md#revenue-at-risk-takes-the-models-typical-gap.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from ordergap.artifacts import Forecasts
+from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
+from ordergap.errors import UserError
+
+YEAR = 365
+_KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+Row = dict[str, Any]
+"""Field -> JSON-ready value; fields as in a prediction, and what the list is ranked by."""
+
+
+def contact_columns(days: int = DUE_WITHIN) -> tuple[str, ...]:
+    """The fields of a row of `contact_first`, in sequence."""
+    return (*_KNOWN, "usual_amount", f"buy_probability_{days}", "expected_amount")
+
+
+WIN_BACK_COLUMNS = (
+    *_KNOWN,
+    "typical_gap_days",
+    "usual_amount",
+    "revenue",
+    f"buy_probability_{LAPSED_WITHIN}",
+    "yearly_revenue_at_risk",
+)
+"""The fields of a row of `win_back`, in sequence."""
+
+
+def contact_first(forecasts: Forecasts, days: int = DUE_WITHIN) -> list[Row]:
+    """The customers who are due, the largest expected amount first.
+
+    expected_amount  probability of an order within `days` days times usual amount; null where
+                     that is unknown, and then ranked below the others, by probability
+
+    Raises UserError where `days` is not among the horizons of the forecasts.
+    """
+    chance = f"buy_probability_{days}"
+    rows = _customers(forecasts, Status.DUE, days)
+    for row in rows:
+        row["expected_amount"] = _product(row[chance], row["usual_amount"])
+    return _ranked(rows, contact_columns(days), chance)
+
+
+def win_back(forecasts: Forecasts) -> list[Row]:
+    """The overdue customers with two orders or more, the most revenue at risk first.
+
+    yearly_revenue_at_risk  what a year of orders of the usual amount brings at the typical gap,
+                            which is the model's median gap, waiting left out; null where either is
+                            unknown, and then ranked below the others, by probability
+
+    Raises UserError where 90 days are not among the horizons of the forecasts.
+    """
+    rows = [r for r in _customers(forecasts, Status.OVERDUE, LAPSED_WITHIN) if r["order_count"] > 1]
+    for row in rows:
+        gap = row["typical_gap_days"]
+        row["yearly_revenue_at_risk"] = _product(YEAR / gap if gap else None, row["usual_amount"])
+    return _ranked(rows, WIN_BACK_COLUMNS, f"buy_probability_{LAPSED_WITHIN}")
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """The rows below the names of their columns; what is null is empty.
+
+    A text that a spreadsheet would run as a formula, such as =1+1, gets a quotation mark (') in
+    front, which spreadsheets do not show.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_inert(row[name]) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+def _customers(forecasts: Forecasts, status: Status, days: int) -> list[Row]:
+    """A row for each customer of that status, with the fields of either list."""
+    columns = cast("Mapping[str, Any]", forecasts.columns)
+    chances = columns["buy_probability"].get(str(days))
+    if chances is None:
+        asked = ", ".join(columns["buy_probability"])
+        raise UserError(
+            f"the list needs the probability within {days} days, and the horizons are {asked}: "
+            f"name {days} among the horizons"
+        )
+    fields = (*_KNOWN, "typical_gap_days", "usual_amount", "revenue")
+    return [
+        {name: columns[name][i] for name in fields} | {f"buy_probability_{days}": chances[i]}
+        for i, each in enumerate(columns["status"])
+        if each == status
+    ]
+
+
+def _ranked(rows: Iterable[Row], columns: Sequence[str], chance: str) -> list[Row]:
+    """By the last column, falling, then by chance; of equals the smaller customer_id first."""
+
+    def rank(row: Row) -> tuple[bool, float, float, str]:
+        value = row[columns[-1]]
+        return value is None, -(value or 0.0), -row[chance], row["customer_id"]
+
+    return [{name: row[name] for name in columns} for row in sorted(rows, key=rank)]
+
+
+def _product(factor: float | None, amount: float | None) -> float | None:
+    return None if factor is None or amount is None else round(factor * amount, 2)
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
