@@ -20,7 +20,9 @@ from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.trainers import TreeParameters
 from ordergap.errors import UserError
+from ordergap.models import recalibration
 from ordergap.models.base import Model
+from ordergap.models.recalibration import Recalibration
 from ordergap.models.xgboost import (
     AftModel,
     HazardModel,
@@ -33,7 +35,8 @@ from ordergap.survival.kaplan_meier import ratio_curve
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
 from ordergap.trainers.device import choose
 from ordergap.trainers.noise import noise_by_orders
-from ordergap.trainers.rounds import boost
+from ordergap.trainers.recalibration import recalibrate
+from ordergap.trainers.rounds import Loss, best_round, boost, shifted_log_loss
 from ordergap.trainers.vector_leaves import with_vector_leaves
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ class _Boosting(Trainer):
         validation: Rows | None,
         rounds: int | None,
         request: FitRequest,
+        second_loss: Loss | None = None,
     ) -> tuple[xgboost.Booster, float]:
         """A booster, cut back to its best round, and its validation loss (NaN without one).
 
@@ -103,11 +107,12 @@ class _Boosting(Trainer):
             rounds or self._parameters.num_round,
             patience,
             request,
+            second_loss,
         )
-        best = losses.index(min(losses)) + 1 if patience else booster.num_boosted_rounds()
+        best = best_round(losses) if patience else booster.num_boosted_rounds()
         booster = booster[:best]
         booster.set_param({"device": "cpu"})  # forecasts are made where the features are
-        return booster, min(losses, default=np.nan)
+        return booster, min((first for first, *_ in losses), default=np.nan)
 
     def _fitted(
         self, model: Model, booster: xgboost.Booster, rows: Rows, **chosen: float
@@ -157,12 +162,34 @@ class HazardTrainer(_Boosting):
             hazard_rows(validation[part], days) if validation else None,
             request.rounds,
             request,
+            shifted_log_loss(load_xgboost(), request.hosts),
         )
         model = json.loads(booster.save_raw("json"))
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
         vector = load_xgboost().Booster(model_file=bytearray(finished))
-        fitted = HazardModel(vector, self.feature_names, {"days": days.tolist()})
+        parameters: dict[str, JsonValue] = {
+            "days": days.tolist(),
+            "recalibration": self._recalibration(booster, rows, request).content(),
+        }
+        fitted = HazardModel(vector, self.feature_names, parameters)
         return self._fitted(fitted, booster, rows)
+
+    def _recalibration(
+        self, booster: xgboost.Booster, rows: Rows, request: FitRequest
+    ) -> Recalibration:
+        """Of the booster, on the rows it was fitted on."""
+        assert rows.label is not None and rows.weight is not None  # noqa: S101, PT018 - a hazard's
+        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
+        order_count, tenure = rows.matrix[:, columns].T.astype(float)
+        waited = recalibration.middles(request.days)[rows.matrix[:, -1].astype(int)]
+        return recalibrate(
+            (order_count, tenure, waited),
+            predict(booster, rows.matrix, "margin"),
+            rows.label,
+            rows.weight,
+            float(np.median(request.train.gap[request.train.observed])),
+            request.hosts,
+        )
 
 
 class RandomForestTrainer(HazardTrainer):

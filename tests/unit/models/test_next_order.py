@@ -69,6 +69,7 @@ def one(survival: Survival, elapsed: int, max_horizon_days: int = 365) -> Predic
 
 def hazards(*steps: tuple[float, float]) -> Survival:
     """One curve from (last day, hazard a day until then) pairs; the last hazard goes on."""
+    steps = (*steps, (1e5, steps[-1][1]))
     days = np.array([day for day, _ in steps], float)
     hazard = np.array([hazard for _, hazard in steps])
     return Survival(days, -(hazard * np.diff(days, prepend=0)).cumsum()[None])
@@ -291,7 +292,7 @@ class Steady(NaiveModel):
         """Nothing to learn."""
 
     def survival(self, features: NDArray[np.float32]) -> Survival:
-        return Survival(np.array([100.0]), np.full((len(features), 1), -1.0))
+        return Survival(np.array([1e4]), np.full((len(features), 1), -100.0))
 
 
 @given(st.lists(st.lists(st.floats(0, 0.3), min_size=3, max_size=3), min_size=1, max_size=5))
