@@ -161,6 +161,11 @@ class Histories:
         return np.diff(self.offsets)
 
     @property
+    def order_number(self) -> NDArray[np.int64]:
+        """(n,) orders of the customer until each order, itself included."""
+        return np.arange(len(self)) - np.repeat(self.offsets[:-1], self.order_count) + 1
+
+    @property
     def last_row(self) -> NDArray[np.int64]:
         """(c,) the row of each customer's last order; every customer must have one."""
         if np.any(self.order_count == 0):
