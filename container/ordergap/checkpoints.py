@@ -44,12 +44,12 @@ class State:
     """Where a fit stands.
 
     model   what was learnt so far, in the model's own form
-    losses  on the validation, one a step
+    losses  on the validation, one or several of each step
     counts  whatever else is counted
     """
 
     model: bytes
-    losses: list[float] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -133,61 +133,83 @@ class Forecaster:
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
         *,
+        status: str | Iterable[str] | None = None,
+        top: int | None = None,
+        by: str | None = None,
         quiet: bool = False,
+        **columns: Any,
     ) -> Any:
         """A frame with a row for each customer of `orders`, of the kind that came in.
 
-        orders          as in `fit`, with the columns that the model was fitted with; for a path the
-                        frame is polars'
+        orders          as in `fit`; for a path the frame is polars'
         as_of           the day at whose end the forecasts are made, such as "2011-12-09" or a date;
                         later order lines are left out. None: the last day of `orders`
         horizons        days ahead from 1 to 3650, each of which gives a column such as
                         `buy_probability_30`. None: those of the fit
         interval_level  how often the next order should lie from `next_order_date_low` to
                         `next_order_date_high`, from 0.01 to 0.99. None: as in the fit
+        status          only customers with one of these statuses, such as "due,overdue" or a list
+        top             only so many customers, the first by rank
+        by              what ranks: "probability", of an order within the shortest horizon, or
+                        "amount", that times the usual amount. None: the probability where `top` is
+                        given; else customers stand in the sequence of their ids
         quiet           whether to show neither progress nor warnings
+        columns         names of columns that are not those of the fit, such as
+                        ``customer_column="Email"``; "" takes one of the fit's away
 
         The columns are the fields of a prediction. Gaps are in days, probabilities from 0 to 1.
         Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
-        Raises DataError where `orders` cannot be read or have no order until `as_of`, and
-        InvalidRequest for options that are not as above.
+        Raises DataError where `orders` cannot be read or have no order until `as_of`,
+        InvalidRequest for options that are not as above, and InvalidHyperparameters for `columns`.
         """
         from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415
+        from ordergap.scoring.selection import Selection  # noqa: PLC0415
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
         options = _options(as_of, horizons, interval_level)
+        selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
-            forecasts = files.predict(self.bundle, orders, options)
+            forecasts = files.predict(self.bundle, orders, options, columns, selection)
         kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
         return to_frame(forecasts, kind)
 
     def predict_file(
         self,
         orders: Orders,
-        output: Path | str,
+        output: Path | str | BinaryIO,
         as_of: Day | None = None,
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
         *,
+        status: str | Iterable[str] | None = None,
+        top: int | None = None,
+        by: str | None = None,
         quiet: bool = False,
+        **columns: Any,
     ) -> None:
-        """As `predict`, into a file that ends in .csv or .jsonl; memory holds few forecasts.
+        """As `predict`, into a file; memory holds few forecasts, but for Parquet.
+
+        output  ends in .csv, .jsonl or .parquet; a binary stream gets CSV
 
         Raises UserError for another ending, besides what `predict` raises.
         """
         from ordergap.scoring import files  # noqa: PLC0415
+        from ordergap.scoring.selection import Selection  # noqa: PLC0415
 
         options = _options(as_of, horizons, interval_level)
+        selection = Selection.parse(status, top, by)
+        place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
-            files.predict_file(self.bundle, orders, Path(output), options)
+            files.predict_file(self.bundle, orders, place, options, columns, selection)
 
     def backtest(
         self, orders: Orders, cutoffs: int = 4, *, jobs: int = 1, quiet: bool = False
     ) -> Backtest:
         """Learn anew at several past days, and judge by what came after, beside baselines.
 
-        The models have the hyperparameters of this one; `print` the result for a table.
+        The models have the hyperparameters of this one; `print` the result for tables and, at the
+        end, a verdict of five lines.
 
         orders   as in `fit`
         cutoffs  how many past days, spread over the third quarter of the time span
@@ -195,8 +217,8 @@ class Forecaster:
                  call must stand under ``if __name__ == "__main__":``
         quiet    whether to show neither progress nor warnings
 
-        Raises DataError as `fit` does, NothingToLearn for less than 60 days, and UserError for
-        numbers below 1.
+        Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
+        can be judged, and UserError for numbers below 1.
         """
         hyperparameters = self.manifest.hyperparameters
         return backtest(hyperparameters, orders, cutoffs, jobs=jobs, quiet=quiet)

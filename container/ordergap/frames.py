@@ -8,7 +8,7 @@ See docs/decisions/data.md#frames-are-read-in-blocks-and-need-no-library-of-thei
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, cast
+from typing import IO, Any, Literal, Protocol, cast
 
 import numpy as np
 import polars as pl
@@ -151,3 +151,8 @@ def build(
         cells = column.to_numpy() if dtype is None else column.to_list()
         series[name] = pd.Series(cells, dtype=dtype)
     return pd.DataFrame(series)
+
+
+def write_parquet(frames: Sequence[pl.DataFrame], file: IO[bytes]) -> None:
+    """The rows of polars frames with equal columns, one frame after the other, as Parquet."""
+    pl.concat(frames).write_parquet(file)

@@ -161,6 +161,11 @@ class Histories:
         return np.diff(self.offsets)
 
     @property
+    def order_number(self) -> NDArray[np.int64]:
+        """(n,) orders of the customer until each order, itself included."""
+        return np.arange(len(self)) - np.repeat(self.offsets[:-1], self.order_count) + 1
+
+    @property
     def last_row(self) -> NDArray[np.int64]:
         """(c,) the row of each customer's last order; every customer must have one."""
         if np.any(self.order_count == 0):
@@ -188,6 +193,19 @@ class Histories:
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
             **columns,
             attributes={name: values[kept] for name, values in self.attributes.items()},
+        )
+
+    def pick(self, customers: NDArray[np.int64]) -> Histories:
+        """The orders of the customers at the positions `customers` (k,), in that sequence."""
+        counts = self.order_count[customers]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[customers] - offsets[:-1], counts)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
+        return Histories(
+            [self.customer_ids[i] for i in customers],
+            offsets,
+            **columns,
+            attributes={name: values[customers] for name, values in self.attributes.items()},
         )
 
     def batches(self, size: int) -> Iterator[Histories]:

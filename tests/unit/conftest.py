@@ -49,7 +49,7 @@ class Checksum(Model):
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     names = features.names(calendar=False)
-    head = NextOrderHead(Checksum(names), {"0.8": 0.85}, Population({7: 0.05, 90: 0.3}))
+    head = NextOrderHead(Checksum(names), {"1": {"0.8": 0.85}}, Population({7: 0.05, 90: 0.3}))
     day = datetime.date(2011, 12, 1)
     manifest = Manifest(
         model_version="0123456789ab",

@@ -43,7 +43,7 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
     model = model or naive_model()
     written = directory / "first-written"
     NaiveModel.save(model, written)
-    next_order = NextOrderHead(model, {"0.8": 0.6}, Population({7: 0.05, 90: 0.3}))
+    next_order = NextOrderHead(model, {"1": {"0.8": 0.6}}, Population({7: 0.05, 90: 0.3}))
     section = TaskSection(
         kind=next_order.kind,
         parameters=next_order.parameters,

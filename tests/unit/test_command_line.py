@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ordergap
+import polars as pl
 import pytest
 from ordergap import __version__
 from ordergap.artifacts import Bundle
@@ -83,7 +85,7 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
     assert main(words) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert "{train,serve,inference,predict,backtest}" in said.err
+    assert "{train,serve,inference,predict,due,backtest}" in said.err
 
 
 @pytest.mark.parametrize(
@@ -310,9 +312,91 @@ def test_predict_refuses_what_it_cannot_do_and_leaves_nothing(
 ) -> None:
     words = ["predict", "--file_path", str(shop), "--model_dir", str(model)]
     assert main([*words, "--output", "forecasts.xlsx"]) == 1
-    assert ".csv or .jsonl" in capsys.readouterr().err
+    assert ".csv, .jsonl or .parquet" in capsys.readouterr().err
     assert main([*words, "--as_of", "2010-01-01"]) == 1
     assert "270 after as of" in capsys.readouterr().err
     assert main(["predict", "--file_path", "nowhere.csv", "--model_dir", str(model)]) == 1
     assert capsys.readouterr().err.startswith("UserError: ")
     assert list(elsewhere.iterdir()) == []
+
+
+def test_on_stdout_are_rows_alone(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", "--file_path", str(shop), "--model_dir", str(model)]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main([*words, "--output", "-"]) == 0
+    said = capsys.readouterr()
+    assert said.out == (elsewhere / "predictions.csv").read_text()
+    assert "wrote 60 forecasts" in said.err
+    assert main([*words, "--output=-", "--as_of", "2010-01-01"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_who_reads_the_rows_may_stop_early(shop: Path, model: Path, tmp_path: Path) -> None:
+    script = (
+        "import os, sys; os.close(0); read, write = os.pipe(); os.dup2(write, 1); os.close(read)\n"
+        "from ordergap.cli.main import run; run()"
+    )
+    words = ["predict", "--file_path", str(shop), "--model_dir", str(model), "--output", "-"]
+    told = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 141
+    assert "Traceback" not in told.stderr
+    assert "BrokenPipe" not in told.stderr
+
+
+def test_predict_takes_the_options_of_the_file_and_of_the_forecasts(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = elsewhere / "other.csv"
+    other.write_text(shop.read_text().replace("CustomerID", "Client"))
+    words = ["predict", "--file_path", str(other), "--model_dir", str(model)]
+    assert main(words) == 1
+    assert "set customer_column to its name" in capsys.readouterr().err
+    words += ["--customer-column", "Client", "--horizons", "14,7", "--interval_level", "0.5"]
+    assert main([*words, "--status", "due, overdue, active", "--top", "5", "--by", "amount"]) == 0
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ranks = [float(row["buy_probability_7"]) * float(row["usual_amount"]) for row in rows]
+    assert 0 < len(rows) <= 5
+    assert ranks == sorted(ranks, reverse=True)
+    assert {row["interval_level"] for row in rows} == {"0.5"}
+    assert "buy_probability_14" in rows[0]
+    assert "buy_probability_30" not in rows[0]
+    assert main([*words, "--status", "soon"]) == 1
+    assert "status = 'soon': expected one or more of due" in capsys.readouterr().err
+    assert main([*words, "--interval_level", "80"]) == 1
+    assert "interval_level = '80'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["contact-first", "win-back"])
+def test_due_writes_a_list_in_every_form(
+    name: str, shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["due", "--file_path", str(shop), "--model_dir", str(model), "--list", name]
+    told = {}
+    for form in ("table", "csv", "json"):
+        assert main([*words, "--format", form]) == 0
+        said = capsys.readouterr()
+        told[form] = said.out
+        assert "customers on the list" in said.err
+    rows = json.loads(told["json"])
+    forecasts = ordergap.load(model).predict(shop, horizons=[7, 90], quiet=True)
+    status = "due" if name == "contact-first" else "overdue"
+    some = forecasts.filter((pl.col("status") == status) & (pl.col("order_count") > 1))
+    assert {row["customer_id"] for row in rows} == {*some["customer_id"]}
+    last = [[*row.values()][-1] for row in rows]
+    assert last == sorted(last, reverse=True)
+    cells = [list(row.values()) for row in csv.DictReader(told["csv"].splitlines())]
+    assert cells == [[str(value) for value in row.values()] for row in rows]
+    assert [line.split()[0] for line in told["table"].splitlines()] == [
+        "customer_id", *(row["customer_id"] for row in rows),
+    ]  # fmt: skip
+    top = ["--format", "json", "--top", "1", "--output", "new/list.json"]
+    assert main([*words, *top]) == 0
+    assert json.loads((elsewhere / "new/list.json").read_text()) == rows[:1]
+    assert capsys.readouterr().out == ""

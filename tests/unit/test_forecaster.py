@@ -208,16 +208,19 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
     assert shown.schema["buy_probability_7"] == pl.Float64
 
 
+@pytest.mark.parametrize("some", [{}, {"status": "due,overdue", "top": 7, "by": "amount"}])
 def test_predict_file_writes_what_predict_gives(
-    model: Forecaster, frame: pd.DataFrame, tmp_path: Path
+    some: dict[str, Any], model: Forecaster, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     asked: dict[str, Any] = {
-        "as_of": DAY, "horizons": [7, 200], "interval_level": 0.5, "quiet": True
+        "as_of": DAY, "horizons": [7, 200], "interval_level": 0.5, "quiet": True, **some
     }  # fmt: skip
     model.predict_file(frame, str(tmp_path / "new" / "out.jsonl"), **asked)
     expected = rows(model.predict(frame, **asked))
     assert written(tmp_path / "new" / "out.jsonl") == expected
-    with pytest.raises(UserError, match=r"out\.xlsx: its name must end in \.csv or \.jsonl"):
+    with pytest.raises(
+        UserError, match=r"out\.xlsx: its name must end in \.csv, \.jsonl or \.parquet"
+    ):
         model.predict_file(frame, tmp_path / "out.xlsx")
 
 
@@ -369,6 +372,7 @@ def test_a_backtest_is_that_of_the_command(
     for shown in (repr(backtest), str(backtest)):
         assert shown.startswith("2 cutoffs from 2024-")
         assert "Next order, at cutoff" in shown
+        assert shown.splitlines()[-5:] == [*backtest.findings["next_order"].verdict]
     metrics = pd.DataFrame(backtest.comparisons["next_order"]["at cutoff"].metrics)  # type: ignore[index]
     assert {"model", "BG/NBD", "customer mean gap"} <= {*metrics.columns}
 
@@ -472,12 +476,14 @@ def archive(folder: Path) -> None:
         packed.add(folder / "manifest.json", "manifest.json")
 
 
-def test_orders_without_the_columns_of_the_fit_can_be_renamed(
+def test_orders_without_the_columns_of_the_fit_can_say_so(
     model: Forecaster, frame: pd.DataFrame
 ) -> None:
     other = frame.rename(columns={"CustomerID": "customer_id"})
-    with pytest.raises(MissingColumn, match=r'"customer_id".*fitted with: rename yours'):
+    with pytest.raises(MissingColumn, match=r'"customer_id".*not set is as the model was fitted'):
         model.predict(other, quiet=True)
+    told = model.predict(other, customer_column="customer_id", quiet=True)
+    assert told.equals(model.predict(frame, quiet=True))
 
 
 def test_wrong_hyperparameters_are_all_named(orders: Path) -> None:

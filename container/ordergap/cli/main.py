@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "answer requests over HTTP",
     "inference": "the same as serve",
     "predict": "forecast every customer of a file of transactions",
+    "due": "list whom to contact first, or whom to win back",
     "backtest": "learn anew at several past days, judge by what came after, beside baselines",
 }
 _MODULES = {"inference": "serve"}

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Sequence
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ordergap.contract.hyperparameters import NAMES
 from ordergap.contract.manifest import MANIFEST
+from ordergap.contract.orders import Columns
 from ordergap.errors import ModelNotFound
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, available_cpus, limit_threads
 
+_SIGPIPE = 13  # which Windows does not have
 LOCAL_MODEL = "SageMaker_Training"
 
 
@@ -47,6 +54,27 @@ def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
     """The option that names the transactions."""
     what = "transactions: a file or a folder of files"
     made.add_argument("--file_path", type=Path, required=required, help=what)
+
+
+def add_as_of(made: argparse.ArgumentParser) -> None:
+    """The option that names the day as of which is forecast."""
+    what = "last day to know of, as 2011-12-09 (default: the file's last)"
+    made.add_argument("--as_of", type=date, help=what)
+
+
+def add_columns(made: argparse.ArgumentParser) -> None:
+    """The options of reading the transactions; what is left out is as the model was fitted."""
+    group = made.add_argument_group(
+        "how the file is read (default: as the file that the model was fitted with)"
+    )
+    for name, field in Columns.model_fields.items():
+        text = f"{field.description}".replace("%", "%%")
+        group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+
+
+def columns(parsed: argparse.Namespace) -> dict[str, str]:
+    """Those of the options of `add_columns` that were given."""
+    return {name: value for name, value in vars(parsed).items() if name in Columns.model_fields}
 
 
 def add_hyperparameters(made: argparse.ArgumentParser) -> None:
@@ -101,12 +129,35 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def several(text: str) -> list[str]:
+    """Words with commas between them."""
+    return [word.strip() for word in text.split(",")]
+
+
 def date(text: str) -> datetime.date:
     """A date such as 2011-12-09."""
     try:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2011-12-09") from error
+
+
+@contextmanager
+def rows_on_stdout() -> Iterator[BinaryIO]:
+    """Stdout for rows alone: what is logged goes to stderr.
+
+    Who reads the rows may stop early, as `head` does; then the command ends with the signal's code.
+    """
+    for handler in logging.getLogger("ordergap").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush again at the end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + _SIGPIPE)
 
 
 def use_all_processors(processes: int = 1) -> None:

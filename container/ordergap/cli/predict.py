@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ordergap.cli import options
 
+STDOUT = Path("-")
+
 
 def run(words: Sequence[str]) -> None:
     """Forecast every customer of a file of transactions."""
@@ -17,22 +19,60 @@ def run(words: Sequence[str]) -> None:
         "--file_path PATH [options]",
     )
     options.add_file_path(parser, required=True)
-    parser.add_argument(
-        "--as_of",
-        type=options.date,
-        help="last day to know of, as 2011-12-09 (default: the file's last)",
-    )
+    options.add_as_of(parser)
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("predictions.csv"),
-        help="what to write, ending in .csv or .jsonl (default predictions.csv)",
+        help="what to write, ending in .csv, .jsonl or .parquet, or - for CSV on stdout "
+        "(default predictions.csv)",
     )
+    parser.add_argument(
+        "--horizons",
+        type=options.several,
+        metavar="DAYS,DAYS",
+        help="days ahead for which a probability is given (default: the model's)",
+    )
+    parser.add_argument(
+        "--interval_level",
+        metavar="LEVEL",
+        help="how often the next order should lie in the interval, such as 0.8 (default: the "
+        "model's)",
+    )
+    parser.add_argument(
+        "--status",
+        metavar="WORD,WORD",
+        help="only customers with one of these statuses, such as due,overdue (default: all)",
+    )
+    parser.add_argument(
+        "--top", type=options.positive, metavar="N", help="only N customers, the first by rank"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("probability", "amount"),
+        help="rank by the probability of an order within the shortest horizon, or by that times "
+        "the usual amount (default: probability with --top; else in the sequence of ids)",
+    )
+    options.add_columns(parser)
     parsed = parser.parse_args(words)
     options.use_all_processors()
     from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
     from ordergap.scoring.files import form_of  # noqa: PLC0415
 
+    asked = {
+        "as_of": parsed.as_of,
+        "horizons": parsed.horizons,
+        "interval_level": parsed.interval_level,
+        "status": parsed.status,
+        "top": parsed.top,
+        "by": parsed.by,
+        **options.columns(parsed),
+    }
+    if parsed.output == STDOUT:
+        with options.rows_on_stdout() as stdout:
+            model = forecaster.load(options.find_model(parsed))
+            model.predict_file(parsed.file_path, stdout, **asked)
+        return
     form_of(parsed.output)  # which refuses, before a model is looked for
     model = forecaster.load(options.find_model(parsed))
-    model.predict_file(parsed.file_path, parsed.output, parsed.as_of)
+    model.predict_file(parsed.file_path, parsed.output, **asked)

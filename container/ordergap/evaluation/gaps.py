@@ -4,8 +4,7 @@ At the cutoff, every customer's days still to wait are forecast, given the days 
 the order, the gap that it opens is. One function serves both, since the days waited
 (`Targets.left_truncation`) are 0 at an order.
 
-See docs/decisions/survival.md#the-interval-level-is-calibrated-on-capped-gaps and
-docs/decisions/evaluation.md#concordance-ranks-by-probability.
+See docs/decisions/evaluation.md#concordance-ranks-by-probability.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from ordergap.evaluation.metrics import (
     Outcomes,
     Predicted,
     Rows,
-    coverage_and_width,
     evaluate,
 )
 from ordergap.evaluation.segments import SilenceGroup, StatusOutcome
@@ -33,7 +31,6 @@ from ordergap.models.population import Expected, sum_interval
 from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets
 
-NOMINAL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 CAP_SHARE_AT_ORDER = 0.64  # of the window: an order needs so much follow-up to be judged
 
 BOTH = (EvaluationProtocol.AT_CUTOFF, EvaluationProtocol.AT_ORDER)
@@ -112,20 +109,21 @@ class GapEvaluation(Evaluation):
 def forecasts(
     survival: Survival,
     targets: Targets,
-    level: float,
+    level: float | NDArray[np.float64],
     cap: float,
     horizons: Sequence[int] = (30,),
 ) -> Predicted:
     """The days still to wait that the curves foresee, given the days already waited.
 
-    level  the curves' own central level of the interval
+    level  the curves' own central level of the interval, one for all or (n,)
 
     Rows are ranked by the probability of an order within `cap` days: where many medians lie beyond
     any follow-up, they would rank by how the curves' tails are drawn.
     """
-    tail = (1 - level) / 2
+    tail = np.broadcast_to((1 - np.asarray(level)) / 2, len(targets))
     waited = targets.left_truncation
-    median, low, high = survival.quantile(np.c_[[0.5, tail, 1 - tail]], waited) - waited
+    levels = np.stack([np.full(len(targets), 0.5), tail, 1 - tail])
+    median, low, high = survival.quantile(levels, waited) - waited
     *probabilities, risk_score = survival.probability_within(np.c_[[*horizons, cap]], waited)
     return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)), risk_score)
 
@@ -134,34 +132,6 @@ def outcomes(targets: Targets) -> Outcomes:
     """What happened after the days already waited."""
     waited = targets.left_truncation
     return Outcomes(targets.gap - waited, targets.observed, targets.follow_up - waited)
-
-
-def uncalibrated_levels(checks: Sequence[tuple[Survival, Targets, float]]) -> dict[str, float]:
-    """Nominal level -> the curves' own central level whose capped interval covers so much.
-
-    checks  curves, outcomes and cap of each protocol; their coverages are averaged
-
-    The curves' own levels are searched on a fine grid, and each nominal level takes the narrowest
-    that covers it; a level that even the widest does not cover takes the widest. A check without
-    a row to judge is left out, and where none has one the nominal levels stand.
-    """
-    own = np.linspace(0.02, 0.98, 49)
-    covered = np.array([[coverage(check, level) for level in own] for check in checks])
-    judged = covered[~np.isnan(covered).any(axis=1)]
-    if len(judged) == 0:
-        return {str(nominal): nominal for nominal in NOMINAL_LEVELS}
-    narrowest = np.searchsorted(judged.mean(axis=0), NOMINAL_LEVELS)
-    inner = own[np.minimum(narrowest, len(own) - 1)]
-    return {str(n): round(float(i), 4) for n, i in zip(NOMINAL_LEVELS, inner, strict=True)}
-
-
-def coverage(check: tuple[Survival, Targets, float], level: float) -> float:
-    """How often the curves' own central `level` holds the gap, all capped; NaN: not judged."""
-    survival, targets, cap = check
-    waited, tail = targets.left_truncation, (1 - level) / 2
-    what = outcomes(targets)
-    low, high = (survival.quantile(q, waited) - waited for q in (tail, 1 - tail))
-    return coverage_and_width(low, high, what.gap, what.follow_up, cap)[0]
 
 
 WEEKS = tuple(range(7, 57, 7))

@@ -6,7 +6,6 @@ docs/decisions/survival.md#a-forecast-is-at-least-tomorrow.
 
 from __future__ import annotations
 
-import bisect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,12 +91,16 @@ class NextOrderForecast(TaskForecast):
 class NextOrderHead(Head):
     """A survival model, and what its intervals have to be to hold.
 
-    interval_levels  nominal level -> the curve's own central level that covers it on later data
+    interval_levels  least orders of a group -> nominal level -> the curve's own central level that
+                     covers it on later data
     population       what customers are compared with
     """
 
     def __init__(
-        self, model: Model, interval_levels: Mapping[str, float], population: Population
+        self,
+        model: Model,
+        interval_levels: Mapping[str, Mapping[str, float]],
+        population: Population,
     ) -> None:
         self.model, self.interval_levels = model, dict(interval_levels)
         self.population = population
@@ -127,7 +130,9 @@ class NextOrderHead(Head):
         options: ForecastOptions,
         earlier: Mapping[str, TaskForecast],
     ) -> NextOrderForecast:
-        level = uncalibrated_level(self.interval_levels, options.interval_level)
+        level = uncalibrated_level(
+            self.interval_levels, options.interval_level, customers.order_count
+        )
         survival = self.model.survival(features)
         return forecast(survival, customers, options, level, self.population.average)
 
@@ -142,7 +147,7 @@ class NextOrderHead(Head):
         path = directory / kind.file_name
         try:
             model = kind.load(path, section.feature_names, section.parameters)
-            levels = cast("dict[str, float]", section.parameters["interval_levels"])
+            levels = cast("dict[str, dict[str, float]]", section.parameters["interval_levels"])
             population = Population.parse(section.parameters["population"])
         except KeyError as error:
             raise ModelMismatch(
@@ -161,17 +166,26 @@ class NextOrderHead(Head):
         return (model_class(kind).file_name,)
 
 
-def uncalibrated_level(levels: Mapping[str, float], nominal: float) -> float:
-    """The curve's own level that goes with a nominal one, interpolated between those in `levels`.
+def uncalibrated_level(
+    levels: Mapping[str, Mapping[str, float]], nominal: float, order_count: Days
+) -> NDArray[np.float64]:
+    """(n,) the curves' own level that goes with a nominal one, for customers with so many orders.
 
-    >>> uncalibrated_level({"0.8": 0.6}, 0.9)
-    0.8
+    levels  least orders of a group -> nominal level -> own; those between are interpolated, and
+            where there is none the nominal level stands
+
+    >>> levels = {"1": {"0.8": 0.6}, "5": {"0.8": 0.7}}
+    >>> uncalibrated_level(levels, 0.9, np.array([1, 4, 9])).tolist()
+    [0.8, 0.8, 0.85]
     """
-    pairs = sorted((float(level), own) for level, own in levels.items())
-    pairs = [(0.0, 0.0), *pairs, (1.0, 1.0)]
-    right = bisect.bisect_left(pairs, (nominal,))
-    (x0, y0), (x1, y1) = pairs[right - 1], pairs[right]
-    return round(y0 + (y1 - y0) * (nominal - x0) / (x1 - x0), 4)
+    groups = sorted((int(least), own) for least, own in levels.items()) or [(1, {})]
+    of_groups = []
+    for _, own in groups:
+        pairs = sorted([(0.0, 0.0), (1.0, 1.0), *((float(n), each) for n, each in own.items())])
+        x, y = np.array(pairs).T
+        of_groups.append(round(float(np.interp(nominal, x, y)), 4))
+    group = np.searchsorted([least for least, _ in groups], order_count, side="right") - 1
+    return np.array(of_groups)[np.maximum(group, 0)]
 
 
 def _or_null(days: Days) -> list[int | None]:
@@ -188,13 +202,14 @@ def forecast(
     survival: Survival,
     customers: Snapshot,
     options: ForecastOptions,
-    level: float,
+    level: float | NDArray[np.float64],
     average: Mapping[int, float],
 ) -> NextOrderForecast:
     """Read date, interval, probabilities and status off the curves, given the days waited.
 
     survival  n curves, one for each customer, from the last order on
-    level     the curve's own central level that has the coverage `options.interval_level`
+    level     the curve's own central level that has the coverage `options.interval_level`, one for
+              all or (n,)
     average   days ahead -> the average customer's probability
 
     A gap is a whole number of days, and the days up to as_of have passed without an order: the
@@ -202,9 +217,9 @@ def forecast(
     """
     elapsed = customers.elapsed
     waited = np.array([elapsed, np.zeros_like(elapsed)])  # given the days waited, and typically
-    tail = (1 - level) / 2
-    levels = np.array([0.5, tail, 1 - tail])
-    days = _whole_days(survival.quantile(levels[:, None, None], waited), waited)
+    tail = np.broadcast_to((1 - np.asarray(level)) / 2, len(customers.customer_ids))
+    levels = np.stack([np.full(len(tail), 0.5), tail, 1 - tail])
+    days = _whole_days(survival.quantile(levels[:, None], waited), waited)
     (gap, typical), (low, _), (high, _) = np.where(
         days <= waited + options.max_horizon_days, days, -1
     )

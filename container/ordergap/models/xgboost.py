@@ -16,7 +16,9 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
+from ordergap.models import recalibration
 from ordergap.models.base import Model
+from ordergap.models.bg_nbd import Start
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
 from ordergap.settings import waiting_threads_sleep
 from ordergap.survival.curve import Survival
@@ -98,16 +100,33 @@ class BoosterModel(Model):
 class HazardModel(BoosterModel):
     """P(order in time bin j | none before): one target of the booster for each bin.
 
-    Bin j is the days in (days[j - 1], days[j]]. Source: Singer & Willett 1993, "It's about time:
-    using discrete-time survival analysis".
+    Bin j is the days in (days[j - 1], days[j]]. The trees add to the parameter "start", where there
+    is one, and "recalibration" corrects the sum.
+
+    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
     """
 
     kind: ClassVar[str] = "hazard"
+
+    def __init__(
+        self,
+        booster: xgboost.Booster,
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
+    ) -> None:
+        super().__init__(booster, feature_names, parameters)
+        self._recalibration = recalibration.Recalibration.parse(parameters["recalibration"])
+        self._start = Start.parse(parameters["start"]) if parameters["start"] else None
 
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
         margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
+        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
+        order_count, tenure = features[:, columns].T.astype(float)
+        if self._start:
+            margin += self._start(order_count, tenure, self.days)
+        margin += self._recalibration(order_count, tenure, recalibration.middles(self.days))
         return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
 
 

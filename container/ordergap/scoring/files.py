@@ -5,22 +5,31 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from ordergap import ingest
 from ordergap.artifacts import Bundle, Forecasts
-from ordergap.errors import MissingColumn, UserError
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.orders import Columns
+from ordergap.errors import InvalidHyperparameters, MissingColumn, UserError
+from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
 from ordergap.scoring.options import Options
+from ordergap.scoring.selection import EVERYBODY, Selection
+from ordergap.scoring.tables import to_frame
 
 BATCH = 8192  # customers forecast at once: beside the orders, memory holds no more than these
 PROGRESS = 50  # batches between two lines of progress
-_FORMS = {".csv": encoders.CSV, ".jsonl": encoders.JSON_LINES}
+PARQUET = "parquet"
+_FORMS = {".csv": encoders.CSV, ".jsonl": encoders.JSON_LINES, ".parquet": PARQUET}
 
 log = logging.getLogger("ordergap")
 
@@ -28,36 +37,63 @@ log = logging.getLogger("ordergap")
 def form_of(output: Path) -> str:
     """The form in which a file of this name is written; UserError where its ending is unknown."""
     if output.suffix.lower() not in _FORMS:
-        raise UserError(f"cannot write {output}: its name must end in {' or '.join(_FORMS)}")
+        *most, last = _FORMS
+        raise UserError(f"cannot write {output}: its name must end in {', '.join(most)} or {last}")
     return _FORMS[output.suffix.lower()]
 
 
-def predict(bundle: Bundle, orders: ingest.Orders, options: Options) -> Forecasts:
-    """The forecasts of every customer of `orders`, a path of transactions or a frame of them.
+def predict(
+    bundle: Bundle,
+    orders: ingest.Orders,
+    options: Options,
+    columns: Mapping[str, object] | None = None,
+    selection: Selection = EVERYBODY,
+) -> Forecasts:
+    """The forecasts of the customers of `orders`, a path of transactions or a frame of them.
+
+    columns    name of an option, such as "customer_column" -> value in place of the model's
+    selection  which of them; one that is ranked or of some statuses is forecast twice
 
     They are as of the last day of `orders` where `options` name none. Raises DataError where there
-    is no order until then.
+    is no order until then, and InvalidHyperparameters for wrong `columns`.
     """
-    histories, day = _read(bundle, orders, options.as_of)
-    return bundle.forecast(histories, day, options.horizons, options.interval_level)
+    histories, options = _read(bundle, orders, options, columns or {})
+    return _forecast(bundle, _selected(bundle, histories, options, selection), options)
 
 
-def _read(bundle: Bundle, orders: ingest.Orders, as_of: int | None) -> tuple[Histories, int]:
-    """The histories to forecast from, and the day as of which: the last one where `as_of` is None.
+def columns_of(bundle: Bundle, given: Mapping[str, object]) -> Columns:
+    """The columns that the model was fitted with, but for those given.
 
-    Raises DataError where there is no order until `as_of`.
+    An empty text takes away what the model has, such as its `amount_column`. Raises
+    InvalidHyperparameters.
     """
-    until = None if as_of is None else date_of(as_of)
+    unknown = [name for name in given if name not in Columns.model_fields]
+    if unknown:
+        allowed = ", ".join(Columns.model_fields)
+        raise InvalidHyperparameters(
+            [f"{name} is not a column option: give one of {allowed}" for name in unknown]
+        )
+    parsed = parse(given).columns
+    changed = {name: getattr(parsed, name) for name in given}
+    return bundle.manifest.hyperparameters.columns.model_copy(update=changed)
+
+
+def _read(
+    bundle: Bundle, orders: ingest.Orders, options: Options, columns: Mapping[str, object]
+) -> tuple[Histories, Options]:
+    """The histories to forecast from, and the options with the day as of which.
+
+    That is the last one where `options` name none. Raises DataError where there is no order until
+    then.
+    """
+    until = None if options.as_of is None else date_of(options.as_of)
     try:
-        cleaned = ingest.read(orders, bundle.manifest.hyperparameters.columns, as_of=until)
+        cleaned = ingest.read(orders, columns_of(bundle, columns), as_of=until)
     except MissingColumn as error:
-        raise MissingColumn(
-            f"{error}. The model reads the columns that it was fitted with: rename yours, or fit "
-            "again with these settings"
-        ) from error
+        raise MissingColumn(f"{error}. What is not set is as the model was fitted") from error
     log.info(ingest.describe(cleaned.report))
     histories = cleaned.histories
-    day = int(histories.day.max()) if as_of is None else as_of
+    day = int(histories.day.max()) if options.as_of is None else options.as_of
     if bundle.manifest.as_of > date_of(day):
         log.warning(
             "the model was trained on orders until %s, which is after as_of %s: these forecasts "
@@ -67,35 +103,79 @@ def _read(bundle: Bundle, orders: ingest.Orders, as_of: int | None) -> tuple[His
         )
     count = len(histories.customer_ids)
     log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))
-    return histories, day
+    return histories, replace(options, as_of=day)
+
+
+def _forecast(bundle: Bundle, histories: Histories, options: Options) -> Forecasts:
+    assert options.as_of is not None  # noqa: S101 - `_read` has set it
+    return bundle.forecast(histories, options.as_of, options.horizons, options.interval_level)
+
+
+def _batches(bundle: Bundle, histories: Histories, options: Options) -> Iterator[Forecasts]:
+    customers = len(histories.customer_ids)
+    for i, batch in enumerate(histories.batches(BATCH), 1):
+        yield _forecast(bundle, batch, options)
+        if i % PROGRESS == 0:
+            log.info("%s of %s customers", f"{i * BATCH:,}", f"{customers:,}")
+
+
+def _selected(
+    bundle: Bundle, histories: Histories, options: Options, selection: Selection
+) -> Histories:
+    if selection == EVERYBODY:
+        return histories
+    scores = [selection.score(each) for each in _batches(bundle, histories, options)]
+    return histories.pick(selection.chosen(np.concatenate(scores)))
 
 
 def predict_file(
-    bundle: Bundle, orders: ingest.Orders, output: Path, options: Options
+    bundle: Bundle,
+    orders: ingest.Orders,
+    output: Path | BinaryIO,
+    options: Options,
+    columns: Mapping[str, object] | None = None,
+    selection: Selection = EVERYBODY,
 ) -> Counter[str]:
     """As `predict`, into a file, a batch of customers at a time; how many are of each kind.
 
-    output  ends in .csv (with a header) or .jsonl; it appears there when it is complete
+    output     ends in .csv (with a header), .jsonl or .parquet; it appears there when it is
+               complete. A stream gets CSV
+    selection  who is written; one that is ranked or of some statuses is forecast twice
 
     Raises UserError for another ending, besides what `predict` raises.
     """
-    form = form_of(output)
-    histories, day = _read(bundle, orders, options.as_of)
-    customers = len(histories.customer_ids)
+    form = form_of(output) if isinstance(output, Path) else encoders.CSV
+    everybody, options = _read(bundle, orders, options, columns or {})
+    histories = _selected(bundle, everybody, options, selection)
     counts: Counter[str] = Counter()
-    with _appearing(output) as file:
-        for i, batch in enumerate(histories.batches(BATCH)):
-            forecasts = bundle.forecast(batch, day, options.horizons, options.interval_level)
-            first = form == encoders.CSV and i == 0
-            answer = Answer(forecasts)
-            file.write(encoders.encode(answer, encoders.CSV_WITH_HEADER if first else form))
+
+    def counted() -> Iterator[Forecasts]:
+        for forecasts in _batches(bundle, histories, options):
             for task in forecasts.tasks.values():
                 counts.update(task.counts())
-            if i % PROGRESS == PROGRESS - 1:
-                log.info("%s of %s customers", f"{(i + 1) * BATCH:,}", f"{customers:,}")
+            yield forecasts
+
+    nobody = _forecast(bundle, everybody.pick(np.empty(0, np.int64)), options)
+    with _appearing(output) if isinstance(output, Path) else nullcontext(output) as file:
+        _write(file, form, nobody, counted())
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
-    log.info("wrote %s forecasts to %s%s", f"{customers:,}", output, f": {kinds}" if kinds else "")
+    log.info(
+        "wrote %s forecasts to %s%s",
+        f"{len(histories.customer_ids):,}",
+        output if isinstance(output, Path) else "the output",
+        f": {kinds}" if kinds else "",
+    )
     return counts
+
+
+def _write(file: BinaryIO, form: str, nobody: Forecasts, batches: Iterator[Forecasts]) -> None:
+    """The batches in a form, of which there may be none; `nobody` has their fields."""
+    if form == PARQUET:
+        write_parquet([to_frame(each, "polars") for each in (nobody, *batches)], file)
+        return
+    if form == encoders.CSV:
+        file.write(encoders.encode(Answer(nobody), encoders.CSV_WITH_HEADER))
+    file.writelines(encoders.encode(Answer(each), form) for each in batches)
 
 
 @contextmanager

@@ -23,7 +23,10 @@ def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
     types: dict[str, type] = {}
     for field, values in forecasts.columns.items():
         if isinstance(values, Mapping):
-            columns |= {f"{field}_{name}": each for name, each in values.items()}
+            several = {f"{field}_{name}": each for name, each in values.items()}
+            columns |= several
+            if get_origin(annotation := fields[field].annotation) is dict:
+                types |= dict.fromkeys(several, _plain_type(get_args(annotation)[1]))
             continue
         types[field] = _plain_type(fields[field].annotation)
         is_date = types[field] is datetime.date

@@ -1,7 +1,9 @@
 """Survival curves of many customers on one day grid: what every model answers with.
 
 S(t) is the probability that a gap lasts longer than t days. Between the grid's days the hazard is
-constant, so log S is a line; beyond the last day the hazard of the curve's last third goes on.
+constant, so log S is a line; beyond the last day it falls as 1 / t.
+
+See docs/decisions/survival.md#beyond-the-grid-the-hazard-falls-as-1--t.
 """
 
 from __future__ import annotations
@@ -38,13 +40,17 @@ class Survival:
         return days, curve
 
     @cached_property
-    def _tail_hazard(self) -> Float:
-        """(n,) hazard a day beyond the grid: the mean over its last third of days."""
+    def _tail_exponent(self) -> Float:
+        """(n,) p of the tail: beyond the last day the hazard is p / t, and S(t) falls as t ** -p.
+
+        It goes on from the mean hazard of the last third of days, taken at their geometric middle.
+        """
         last = self.days[-1]
         start = min(np.searchsorted(self.days, last * 2 / 3), len(self.days) - 2)
         if start < 0:  # a single day
-            return np.asarray((0 - self.log_s[:, 0]) / last)  # a flat curve's is 0, never -0
-        return np.asarray((self.log_s[:, start] - self.log_s[:, -1]) / (last - self.days[start]))
+            return np.asarray(0 - self.log_s[:, 0])  # a flat curve's is 0, never -0
+        fall = self.log_s[:, start] - self.log_s[:, -1]
+        return np.asarray(fall * np.sqrt(self.days[start] * last) / (last - self.days[start]))
 
     def log_at(self, t: ArrayLike) -> Float:
         """Log S at `t` days: (n,) for one t or (n,) of them, (k, n) for (k, 1) or (k, n)."""
@@ -56,8 +62,8 @@ class Survival:
         start, left = knots[step], curve[row, step]
         slope = (curve[row, step + 1] - left) / (knots[step + 1] - start)
         inside = left + slope * (np.minimum(t, last) - start)
-        beyond = np.maximum(t - last, 0.0)
-        return np.asarray(inside - np.where(beyond > 0, self._tail_hazard * beyond, 0.0))
+        beyond = np.log(np.maximum(t, last) / last)
+        return np.asarray(inside - np.where(beyond > 0, self._tail_exponent * beyond, 0.0))
 
     def quantile(self, level: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
         """Days t since the last order by which the gap has ended with probability `level`.
@@ -71,10 +77,10 @@ class Survival:
         step = (self.log_s[:, :-1] > target[..., None]).sum(axis=-1)
         row = np.arange(len(self))
         start, left, last = knots[step], curve[row, step], curve[:, -1]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             share = (left - target) / (left - curve[row, step + 1])
             inside = start + share * (knots[step + 1] - start)
-            beyond = self.days[-1] + (last - target) / self._tail_hazard
+            beyond = self.days[-1] * np.exp((last - target) / self._tail_exponent)
         t = np.where(target >= last, inside, beyond)
         return np.asarray(np.maximum(t, elapsed))
 

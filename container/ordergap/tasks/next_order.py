@@ -24,11 +24,11 @@ from ordergap.evaluation.gaps import (
     GapEvaluation,
     forecasts,
     outcomes,
-    uncalibrated_levels,
     weekly_error,
     weeks,
     window_caps,
 )
+from ordergap.evaluation.interval_levels import Check, Levels, uncalibrated_levels
 from ordergap.evaluation.leaks import refuse_too_good
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
@@ -41,7 +41,7 @@ from ordergap.stopping import Stopped
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
-from ordergap.tasks.next_order_candidates import Candidate, Check, evaluation, horizons
+from ordergap.tasks.next_order_candidates import Candidate, evaluation, horizons
 from ordergap.tasks.next_order_contents import contents
 from ordergap.tasks.next_order_findings import findings
 from ordergap.tasks.next_order_groups import at_cutoff
@@ -136,7 +136,12 @@ class NextOrder(Task):
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)
         checks = {
-            protocol: Check(fitted.model.survival(sample.features), targets, caps[protocol])
+            protocol: Check(
+                fitted.model.survival(sample.features),
+                targets,
+                caps[protocol],
+                split.whole.order_number[targets.row],
+            )
             for (protocol, targets), sample in zip(protocols.items(), samples, strict=True)
         }
         waits = checks[EvaluationProtocol.AT_CUTOFF]
@@ -195,13 +200,14 @@ class NextOrder(Task):
                 baselines[name] = learn(past, gaps, split.cutoff)
             except AlgorithmError as error:
                 log.warning("the baseline %s is left out: %s", name, error)
-        own = uncalibrated_level(_interval_levels(validation), level)
+        levels, order_number = _interval_levels(validation), split.whole.order_number
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
         matrix = features.compute(split.whole, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
         caps = caps or window_caps(split.cutoff, split.as_of)
         for protocol, targets in rows.protocols(split).items():
             cap = caps[protocol]
+            own = uncalibrated_level(levels, level, order_number[targets.row])
             curves = {name: each.survival(matrix[targets.row]) for name, each in models.items()}
             answers = {
                 name: forecasts(each, targets, own, cap, ahead) for name, each in curves.items()
@@ -262,7 +268,7 @@ class NextOrder(Task):
         return findings(cutoffs, comparisons, judged, hyperparameters.interval_level)
 
 
-def _interval_levels(validation: Validation) -> dict[str, float]:
+def _interval_levels(validation: Validation) -> Levels:
     fit = validation.fit
     return cast("NextOrderHead", fit.head).interval_levels if fit else {}
 

@@ -8,27 +8,16 @@ from typing import NamedTuple, cast
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.gaps import (
-    NOMINAL_LEVELS,
     GapEvaluation,
-    coverage,
     forecasts,
     outcomes,
 )
+from ordergap.evaluation.interval_levels import NOMINAL_LEVELS, Check, coverage
 from ordergap.evaluation.metrics import evaluate
 from ordergap.evaluation.segments import segments
 from ordergap.models.next_order import NextOrderHead, uncalibrated_level
-from ordergap.survival.curve import Survival
-from ordergap.survival.targets import Targets
 from ordergap.tasks.base import Fit, Split
 from ordergap.tasks.next_order_groups import at_cutoff
-
-
-class Check(NamedTuple):
-    """The curves of one protocol's rows, what came, and the cap in days."""
-
-    survival: Survival
-    targets: Targets
-    cap: float
 
 
 class Candidate(NamedTuple):
@@ -46,9 +35,11 @@ class Candidate(NamedTuple):
     def brier(self) -> float:
         """The sum of both protocols' Brier scores at 30 days."""
         return sum(
-            evaluate(forecasts(*check[:2], 0.5, check.cap), outcomes(check.targets), check.cap)[
-                "brier_30"
-            ]
+            evaluate(
+                forecasts(check.survival, check.targets, 0.5, check.cap),
+                outcomes(check.targets),
+                check.cap,
+            )["brier_30"]
             for check in self.checks.values()
         )
 
@@ -63,7 +54,9 @@ def evaluation(
     answers = {}
     for name, candidate in candidates.items():
         check = candidate.checks[protocol]
-        own = uncalibrated_level(candidate.head.interval_levels, hyperparameters.interval_level)
+        own = uncalibrated_level(
+            candidate.head.interval_levels, hyperparameters.interval_level, check.order_count
+        )
         answers[name] = forecasts(
             check.survival, check.targets, own, check.cap, horizons(hyperparameters)
         )
@@ -75,7 +68,10 @@ def evaluation(
         check.cap,
         answers,
         segments(split.whole, check.targets),
-        [(level, coverage(check, uncalibrated_level(levels, level))) for level in NOMINAL_LEVELS],
+        [
+            (level, coverage(check, uncalibrated_level(levels, level, check.order_count)))
+            for level in NOMINAL_LEVELS
+        ],
         **(
             at_cutoff(split, model.head.population, check.survival, check.targets)
             if protocol == EvaluationProtocol.AT_CUTOFF

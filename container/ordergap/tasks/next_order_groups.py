@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ordergap import features
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
 from ordergap.evaluation.gaps import outcomes, weeks
 from ordergap.evaluation.segments import SILENCE_DAYS, by_status, silences
@@ -29,7 +28,7 @@ def at_cutoff(
     days = min(SILENCE_DAYS, split.as_of - split.cutoff)
     ahead = np.c_[[DUE_WITHIN, LAPSED_WITHIN, days]]
     soon, later, within = survival.probability_within(ahead, waited)
-    count = features.compute(split.whole, ("order_count",), targets.row)[:, 0].astype(np.int64)
+    count = split.whole.order_number[targets.row]
     status = statuses(soon, later, survival.log_at(waited), count, population.average)
     gaps = order_gaps(split.past, split.cutoff)
     typical = float(np.median(gaps.gap[gaps.observed]))

@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
 from ordergap.checkpoints import State
+from ordergap.hosts import Hosts
 from ordergap.trainers.base import FitRequest
 from ordergap.trainers.collective import collective
 
@@ -19,6 +24,10 @@ log = logging.getLogger("ordergap")
 _PROGRESS_EVERY = 100  # rounds, and at least after so many seconds:
 _PROGRESS_SECONDS = 10
 _STRIDE = 1_000_003  # between the seeds of two rounds
+_NEWTON_STEPS = 3
+_LEAST_CURVATURE = 1e-9
+Loss = Callable[[Any, Any], float]
+"""The loss of a booster on a DMatrix of rows."""
 
 
 def boost(
@@ -29,16 +38,18 @@ def boost(
     most: int,
     patience: int,
     request: FitRequest,
-) -> tuple[Any, list[float]]:
-    """A booster of at most so many rounds, and its validation losses, one a round.
+    second_loss: Loss | None = None,
+) -> tuple[Any, list[list[float]]]:
+    """A booster of at most so many rounds, and the validation losses of each round.
 
     It resumes from where an earlier run left it, and has the trees of an unbroken run.
 
     xgb                the package, which the caller may import
     parameters         for xgb.train, with "seed"
     train, validation  make the matrices, of this host's rows
-    patience           rounds without a better loss before it ends; 0: never
+    patience           rounds without a better loss of any kind before it ends; 0: never
     request            for hosts, stopping and checkpoint
+    second_loss        besides the objective's own
     """
     last = request.checkpoint.last
     booster = xgb.Booster(model_file=bytearray(last.model)) if last else None
@@ -50,13 +61,16 @@ def boost(
         if done:
             log.info("  resuming from round %d", done)
         with collective(xgb, request.hosts):
+            check = validation() if validation else None
+            further = (lambda model: second_loss(model, check)) if check and second_loss else None
+            seed = parameters["seed"]
             booster = xgb.train(
                 dict(parameters),
                 train(),
                 num_boost_round=most - done,
-                evals=[(validation(), "validation")] if validation else [],
+                evals=[(check, "validation")] if check else [],
                 xgb_model=booster,
-                callbacks=[_rounds(xgb, parameters["seed"], done, most, losses, patience, request)],
+                callbacks=[_rounds(xgb, seed, done, most, losses, patience, request, further)],
                 verbose_eval=False,
             )
         request.checkpoint.save(_standing(booster, losses))
@@ -64,13 +78,47 @@ def boost(
     return booster, losses
 
 
-def _standing(booster: Any, losses: list[float]) -> Callable[[], State]:
+def best_round(losses: list[list[float]]) -> int:
+    """The number of the round, from 1, where the last of the kinds of losses was at its least."""
+    return 1 + max(kind.index(min(kind)) for kind in zip(*losses, strict=True))
+
+
+def shifted_log_loss(xgb: Any, hosts: Hosts) -> Loss:
+    """The log loss after the one shift of all log odds that fits the rows of all hosts best.
+
+    It tells how well rows are told apart where the season moves the level.
+    """
+
+    def loss(booster: Any, rows: Any) -> float:
+        margin = booster.predict(rows, output_margin=True).astype(float)
+        label, weight = rows.get_label().astype(float), rows.get_weight().astype(float)
+
+        def total(*columns: NDArray[np.float64]) -> NDArray[np.float64]:
+            sums = np.array([(weight * column).sum() for column in columns])
+            if hosts.size == 1:
+                return sums
+            together: NDArray[np.float64] = xgb.collective.allreduce(sums, xgb.collective.Op.SUM)
+            return together
+
+        shift = 0.0
+        for _ in range(_NEWTON_STEPS):
+            p = expit(margin + shift)
+            gradient, curvature = total(label - p, p * (1 - p))
+            shift += gradient / max(curvature, _LEAST_CURVATURE)
+        margin += shift
+        lost, weights = total(np.logaddexp(0, margin) - label * margin, np.ones(len(margin)))
+        return float(lost / weights)
+
+    return loss
+
+
+def _standing(booster: Any, losses: list[list[float]]) -> Callable[[], State]:
     return lambda: State(bytes(booster.save_raw("ubj")), [*losses])
 
 
-def _out_of_patience(losses: list[float], patience: int) -> bool:
+def _out_of_patience(losses: list[list[float]], patience: int) -> bool:
     """Whether the last `patience` rounds were no better than the best before them."""
-    return bool(patience and losses) and len(losses) - losses.index(min(losses)) > patience
+    return bool(patience and losses) and len(losses) - best_round(losses) >= patience
 
 
 def _rounds(
@@ -78,9 +126,10 @@ def _rounds(
     seed: int,
     done: int,
     most: int,
-    losses: list[float],
+    losses: list[list[float]],
     patience: int,
     request: FitRequest,
+    further: Callable[[Any], float] | None,
 ) -> Any:
     """What happens around each round; `losses` grows by one, `done` of `most` rounds lie behind."""
     begun = shown = perf_counter()
@@ -100,7 +149,7 @@ def _rounds(
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             loss = ""
             for metric, values in evals_log.get("validation", {}).items():
-                losses.append(values[-1])
+                losses.append([values[-1], *([further(model)] if further else [])])
                 loss = f", validation {metric} {values[-1]:.5f}"
             nonlocal shown
             number, now = done + epoch + 1, perf_counter()

@@ -1,18 +1,14 @@
-"""Curves judged under both protocols, and interval levels that cover what they promise."""
+"""Curves judged under both protocols."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from ordergap.evaluation.gaps import (
     CAP_SHARE_AT_ORDER,
-    NOMINAL_LEVELS,
     forecasts,
     outcomes,
-    uncalibrated_levels,
     window_caps,
 )
 from ordergap.evaluation.metrics import Outcomes, Predicted, evaluate
@@ -50,20 +46,6 @@ def observed_gaps(
         np.full(n, follow_up),
         np.full(n, left_truncation),
     )
-
-
-def cover(survival: Survival, targets: Targets, level: float, cap: float) -> float:
-    """The share of rows followed to the cap whose capped gap is inside, counted one by one."""
-    held = []
-    for row in range(len(targets)):
-        left = targets.left_truncation[row]
-        if targets.follow_up[row] - left >= cap:
-            curve = Survival(survival.days, survival.log_s[row : row + 1])
-            low = curve.quantile((1 - level) / 2, left)[0] - left
-            high = curve.quantile((1 + level) / 2, left)[0] - left
-            gap = min(targets.gap[row] - left, cap)
-            held.append(min(low, cap) <= gap <= min(high, cap))
-    return float(np.mean(held)) if held else float("nan")
 
 
 def test_the_days_still_to_wait_are_judged() -> None:
@@ -110,65 +92,6 @@ def test_outcomes_count_from_the_beginning_of_observation() -> None:
     assert seen.gap.tolist() == [5, 40]
     assert seen.observed.tolist() == [True, False]
     assert seen.follow_up.tolist() == [40, 40]
-
-
-def test_curves_that_are_right_keep_the_nominal_levels() -> None:
-    gap = np.random.default_rng(2).exponential(40, 20_000)
-    check = exponential(len(gap), mean=40), observed_gaps(gap, follow_up=1000), 500.0
-    for nominal, inner in uncalibrated_levels([check]).items():
-        assert inner == pytest.approx(float(nominal), abs=0.03)
-
-
-def test_curves_that_are_too_sure_get_wider_levels_and_too_unsure_narrower() -> None:
-    gap = np.random.default_rng(3).lognormal(3, 0.3, 2_000)
-    unsure = exponential(len(gap), mean=gap.mean()), observed_gaps(gap, follow_up=1000), 500.0
-    assert all(inner < float(nominal) for nominal, inner in uncalibrated_levels([unsure]).items())
-    days = np.arange(1.0, 200)
-    steep = np.broadcast_to(-((days / 24) ** 8.0), (len(gap), len(days)))
-    sure = Survival(days, steep), unsure[1], 500.0
-    assert all(inner > float(nominal) for nominal, inner in uncalibrated_levels([sure]).items())
-
-
-@settings(max_examples=25)
-@given(
-    st.lists(st.integers(1, 90), min_size=1, max_size=20),
-    st.lists(st.integers(1, 90), min_size=1, max_size=20),
-)
-def test_each_level_is_the_narrowest_whose_coverage_averaged_over_the_checks_is_enough(
-    first: list[int], second: list[int]
-) -> None:
-    checks = [
-        (exponential(len(gap), 30), observed_gaps(np.array(gap, float), 70, entry), cap)
-        for gap, entry, cap in ((first, 0.0, 40.0), ([day + 10 for day in second], 10.0, 60.0))
-    ]
-    found = uncalibrated_levels(checks)
-    assert list(found) == [str(level) for level in NOMINAL_LEVELS]
-    for nominal in NOMINAL_LEVELS:
-        own = found[str(nominal)]
-
-        def covered(level: float) -> float:
-            return float(np.mean([cover(curves, gaps, level, cap) for curves, gaps, cap in checks]))
-
-        assert covered(own) >= nominal or own == 0.98
-        assert own == 0.02 or covered(round(own - 0.02, 4)) < nominal
-
-
-def test_levels_rise_with_the_nominal_and_stop_at_the_widest() -> None:
-    never_inside = exponential(9, mean=1000), observed_gaps(np.ones(9), follow_up=90), 60.0
-    assert set(uncalibrated_levels([never_inside]).values()) == {0.98}
-
-
-def test_a_check_without_a_row_to_judge_is_left_out() -> None:
-    gap = np.random.default_rng(4).exponential(10, 300)
-    enough = exponential(300, mean=40), observed_gaps(gap, follow_up=100), 60.0
-    too_short = exponential(300, mean=40), observed_gaps(gap, follow_up=50), 60.0
-    assert uncalibrated_levels([enough, too_short]) == uncalibrated_levels([enough])
-
-
-def test_where_nothing_can_be_judged_the_nominal_levels_stand() -> None:
-    too_short = exponential(2, mean=40), observed_gaps(np.array([5.0, 9.0]), follow_up=50), 60.0
-    expected = {str(level): level for level in NOMINAL_LEVELS}
-    assert uncalibrated_levels([too_short, too_short]) == expected
 
 
 def test_a_window_caps_waits_at_its_length_and_orders_earlier() -> None:

@@ -69,6 +69,7 @@ def one(survival: Survival, elapsed: int, max_horizon_days: int = 365) -> Predic
 
 def hazards(*steps: tuple[float, float]) -> Survival:
     """One curve from (last day, hazard a day until then) pairs; the last hazard goes on."""
+    steps = (*steps, (1e5, steps[-1][1]))
     days = np.array([day for day, _ in steps], float)
     hazard = np.array([hazard for _, hazard in steps])
     return Survival(days, -(hazard * np.diff(days, prepend=0)).cumsum()[None])
@@ -291,7 +292,7 @@ class Steady(NaiveModel):
         """Nothing to learn."""
 
     def survival(self, features: NDArray[np.float32]) -> Survival:
-        return Survival(np.array([100.0]), np.full((len(features), 1), -1.0))
+        return Survival(np.array([1e4]), np.full((len(features), 1), -100.0))
 
 
 @given(st.lists(st.lists(st.floats(0, 0.3), min_size=3, max_size=3), min_size=1, max_size=5))
@@ -338,16 +339,21 @@ def test_nobody_asked_about_is_nobody_answered() -> None:
     assert records(forecasts) == []
 
 
+def own_level(levels: dict[str, float], nominal: float) -> float:
+    (own,) = uncalibrated_level({"1": levels}, nominal, np.array([1]))
+    return float(own)
+
+
 @pytest.mark.parametrize(("nominal", "inner"), [(float(n), i) for n, i in LEVELS.items()])
 def test_a_calibrated_level_is_its_own(nominal: float, inner: float) -> None:
-    assert uncalibrated_level(LEVELS, nominal) == pytest.approx(inner)
+    assert own_level(LEVELS, nominal) == pytest.approx(inner)
 
 
 @pytest.mark.parametrize(
     ("nominal", "inner"), [(0.25, 0.175), (0.65, 0.485), (0.85, 0.715), (0.95, 0.905)]
 )
 def test_a_level_between_is_on_the_line_between(nominal: float, inner: float) -> None:
-    assert uncalibrated_level(LEVELS, nominal) == pytest.approx(inner)
+    assert own_level(LEVELS, nominal) == pytest.approx(inner)
 
 
 @given(
@@ -361,10 +367,25 @@ def test_uncalibrated_levels_rise_with_the_nominal_and_stay_levels(
     levels = {
         str(percent / 100): value for percent, value in zip(sorted(table), inner, strict=True)
     }
-    answers = [uncalibrated_level(levels, level) for level in nominal]
+    answers = [own_level(levels, level) for level in nominal]
     assert all(0 <= answer <= 1 for answer in answers)
     assert all(b >= a - 1e-12 for a, b in pairwise(answers))
 
 
 def test_without_calibration_a_level_is_itself() -> None:
-    assert uncalibrated_level({}, 0.8) == pytest.approx(0.8)
+    assert own_level({}, 0.8) == pytest.approx(0.8)
+    assert uncalibrated_level({}, 0.8, np.array([1, 7])).tolist() == [0.8, 0.8]
+
+
+def test_customers_have_the_level_of_their_group() -> None:
+    levels = {"1": {"0.8": 0.4}, "2": {"0.8": 0.5}, "5": {"0.8": 0.6}}
+    own = uncalibrated_level(levels, 0.8, np.array([1, 2, 4, 5, 99]))
+    assert own.tolist() == [0.4, 0.5, 0.5, 0.6, 0.6]
+    survival = Survival(np.array([1000.0]), np.full((2, 1), -10.0))
+    both = read_off(survival, waiting(0, 0), level=0.5)
+    mixed = forecast(
+        survival, waiting(0, 0), ForecastOptions((30,), 0.8, 365), np.array([0.5, 0.9]), AVERAGE
+    )
+    assert mixed.low[0] == both.low[0]
+    assert mixed.low[1] < both.low[1]
+    assert mixed.high[1] > both.high[1]

@@ -1,17 +1,24 @@
 """A file of forecasts appears complete or not at all, whatever the size of the batches."""
 
+import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
+import polars.selectors as cs
 import pytest
 from ordergap import ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.orders import Columns
-from ordergap.errors import DataError
+from ordergap.errors import DataError, InvalidHyperparameters, InvalidRequest
 from ordergap.histories import Histories
 from ordergap.scoring import files
 from ordergap.scoring.options import Options
+from ordergap.scoring.selection import Selection
+from ordergap.scoring.tables import to_frame
 
 AS_OF = 15_317  # 2011-12-09
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
@@ -33,6 +40,31 @@ def source(tmp_path: Path) -> Path:
     rows = (f"{i},85123A,2,2011-11-{1 + i % 28:02},2.5,c{i % 50}\n" for i in range(400))
     path.write_text(HEADER + "".join(rows))
     return path
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of any form, days as text."""
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path).with_columns(cs.date().cast(pl.String)).to_dicts()
+    return pl.read_csv(path).to_dicts()
+
+
+def test_picked_customers_keep_their_orders_in_the_sequence_asked_for() -> None:
+    owner = np.repeat(np.arange(4), [1, 3, 2, 1])
+    day = np.arange(7, dtype=np.int32)
+    names = np.array(["n", "s", "w", "e"])
+    whole = Histories.from_orders(
+        list("abcd"), owner, day, day.astype(float) + 0.5, attributes={"at": names}
+    )
+    some = whole.pick(np.array([2, 0, 1]))
+    assert some.customer_ids == ["c", "a", "b"]
+    assert some.day.tolist() == [4, 5, 0, 1, 2, 3]
+    assert some.amount.tolist() == [4.5, 5.5, 0.5, 1.5, 2.5, 3.5]
+    assert some.offsets.tolist() == [0, 2, 3, 6]
+    assert some.attributes["at"].tolist() == ["w", "n", "s"]
+    assert len(whole.pick(np.empty(0, np.int64))) == 0
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
@@ -59,7 +91,7 @@ def test_a_failure_half_way_leaves_the_file_of_before(
     forecast = Bundle.forecast
 
     def fails_later(self: Bundle, histories: Histories, *words: object) -> object:
-        if histories.customer_ids[0] > "c3":
+        if histories.customer_ids[:1] > ["c3"]:
             raise MemoryError
         return forecast(self, histories, *words)  # type: ignore[arg-type]
 
@@ -75,10 +107,121 @@ def test_the_file_is_read_with_the_columns_the_model_was_trained_with(
     source.write_text(source.read_text().replace("CustomerID", "client"))
     with pytest.raises(DataError, match="CustomerID"):
         files.predict_file(bundle, source, tmp_path / "out.csv", Options())
+    files.predict_file(
+        bundle, source, tmp_path / "given.csv", Options(), {"customer_column": "client"}
+    )
     columns = Columns(customer_column="client")
     renamed = bundle.manifest.hyperparameters.model_copy(update={"columns": columns})
     manifest = bundle.manifest.model_copy(update={"hyperparameters": renamed})
     files.predict_file(Bundle(manifest, bundle.heads), source, tmp_path / "out.csv", Options())
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "given.csv").read_bytes()
+
+
+def test_an_option_of_the_model_can_be_taken_away_and_a_wrong_one_is_named(bundle: Bundle) -> None:
+    columns = Columns(amount_column="Total", customer_column="Email")
+    fitted = bundle.manifest.hyperparameters.model_copy(update={"columns": columns})
+    model = Bundle(bundle.manifest.model_copy(update={"hyperparameters": fitted}), bundle.heads)
+    given = {"amount_column": "", "non_product_codes": "POST, X", "date_column": "Day"}
+    assert files.columns_of(model, given) == Columns(
+        customer_column="Email", date_column="Day", non_product_codes=("POST", "X")
+    )
+    assert files.columns_of(model, {}) == columns
+    with pytest.raises(InvalidHyperparameters, match="seed is not a column option: give one of"):
+        files.columns_of(model, {"seed": 3})
+
+
+def expected_sequence(
+    everybody: list[dict[str, Any]], statuses: set[str], by: str | None
+) -> list[str]:
+    """The ids, from the rows of everybody."""
+    some = [row for row in everybody if not statuses or row["status"] in statuses]
+    if by:
+        some.sort(  # stable: of equals the smaller id first
+            key=lambda row: (
+                -row["buy_probability"]["7"] * (row["usual_amount"] if by == "amount" else 1)
+            )
+        )
+    return [row["customer_id"] for row in some]
+
+
+@pytest.mark.parametrize("statuses", [set(), {"due"}, {"active", "overdue"}])
+@pytest.mark.parametrize("by", [None, "probability", "amount"])
+@pytest.mark.parametrize("top", [None, 5, 1000])
+def test_those_asked_for_are_written_in_their_sequence(
+    bundle: Bundle,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    statuses: set[str],
+    by: str | None,
+    top: int | None,
+) -> None:
+    monkeypatch.setattr(files, "BATCH", 7)
+    everybody = tmp_path / "all.jsonl"
+    files.predict_file(bundle, source, everybody, Options(AS_OF))
+    selection = Selection.parse(statuses or None, top, by)
+    counts = files.predict_file(
+        bundle, source, tmp_path / "out.jsonl", Options(AS_OF), selection=selection
+    )
+    told = rows(tmp_path / "out.jsonl")
+    ranked = by or ("probability" if top else None)
+    ids = expected_sequence(rows(everybody), statuses, ranked)[:top]
+    assert [row["customer_id"] for row in told] == ids
+    assert counts.total() == len(ids)
+    one_by_one = {row["customer_id"]: row for row in rows(everybody)}
+    assert all(row == one_by_one[row["customer_id"]] for row in told)
+    frame = to_frame(files.predict(bundle, source, Options(AS_OF), selection=selection), "polars")
+    assert frame["customer_id"].to_list() == ids
+
+
+def test_parquet_has_the_rows_of_the_other_forms_with_types(
+    bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "BATCH", 7)
+    for name in ("out.csv", "out.parquet"):
+        files.predict_file(bundle, source, tmp_path / name, Options(AS_OF))
+    assert rows(tmp_path / "out.parquet") == rows(tmp_path / "out.csv")
+    schema = pl.read_parquet_schema(tmp_path / "out.parquet")
+    assert schema["as_of"] == pl.Date
+    assert schema["buy_probability_7"] == pl.Float64
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
+def test_where_nobody_is_asked_for_there_are_columns_and_no_rows(
+    bundle: Bundle, source: Path, tmp_path: Path, name: str
+) -> None:
+    none = Selection(frozenset({"none of the words"}))
+    files.predict_file(bundle, source, tmp_path / name, Options(AS_OF), selection=none)
+    assert rows(tmp_path / name) == []
+    if name == "out.parquet":
+        files.predict_file(bundle, source, tmp_path / "all.parquet", Options(AS_OF))
+        schemas = [pl.read_parquet_schema(tmp_path / each) for each in (name, "all.parquet")]
+        assert schemas[0] == schemas[1]
+
+
+def test_a_stream_gets_csv(bundle: Bundle, source: Path, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    files.predict_file(bundle, source, stream, Options(AS_OF))
+    files.predict_file(bundle, source, tmp_path / "out.csv", Options(AS_OF))
+    assert stream.getvalue() == (tmp_path / "out.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"status": "du"}, "status = 'du': expected one or more of due, lapsed"),
+        ({"status": ["due", "x"]}, "status = "),
+        ({"status": ""}, "status = ''"),
+        ({"status": 3}, "status = 3"),
+        ({"top": 0}, "top = 0: expected a whole number, at least 1"),
+        ({"top": "3"}, "top = '3'"),
+        ({"by": "revenue"}, "by = 'revenue': expected probability or amount"),
+    ],
+)
+def test_a_wrong_selection_is_refused(wrong: dict[str, Any], words: str) -> None:
+    given = {"status": None, "top": None, "by": None} | wrong
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        Selection.parse(**given)
 
 
 def test_forecasts_of_a_file_are_those_of_the_server(

@@ -65,7 +65,7 @@ class Texts(HTMLParser):
 
 
 def page_of(manifest: Manifest, *, has_report: bool = True) -> str:
-    return render(manifest, has_report=has_report)[0].decode()
+    return render(manifest, Settings(), has_report=has_report)[0].decode()
 
 
 def text_of(manifest: Manifest) -> str:
@@ -115,7 +115,7 @@ def test_what_the_manifest_says_is_text(manifest: Manifest) -> None:
 
 
 def test_its_own_style_and_script_may_run_and_nothing_else(manifest: Manifest) -> None:
-    content, policy = render(manifest, has_report=True)
+    content, policy = render(manifest, Settings(), has_report=True)
     page = content.decode()
     allowed = dict(each.strip().split(" ", 1) for each in policy.split(";"))
     for tag, directive in (("style", "style-src"), ("script", "script-src")):
@@ -137,8 +137,9 @@ def test_the_models_own_level_is_chosen(manifest: Manifest) -> None:
 
 def script_data(manifest: Manifest) -> dict[str, Any]:
     """What the page's script reads."""
-    forms = [attributes for tag, attributes in Texts(page_of(manifest)).tags if tag == "form"]
-    content = json.loads(forms[0]["data-model"] or "")
+    tags = Texts(page_of(manifest)).tags
+    (text,) = [attributes["data-model"] for _, attributes in tags if "data-model" in attributes]
+    content = json.loads(text or "")
     assert isinstance(content, dict)
     return content
 
@@ -147,6 +148,19 @@ def script_data(manifest: Manifest) -> dict[str, Any]:
 def test_the_example_is_of_the_models_kind(manifest: Manifest, orders: int) -> None:
     data = script_data(with_data(manifest, orders=orders, revenue=20 * 37.0))
     assert data["amount"] == (37 if orders else 50)
+    assert 6 * data["gap"] < (manifest.as_of - manifest.first_day).days
+
+
+def test_the_page_names_the_columns_of_the_model_and_the_limit_of_the_server(
+    manifest: Manifest,
+) -> None:
+    columns = manifest.hyperparameters.columns.model_copy(update={"amount_column": "Total <€>"})
+    own = manifest.hyperparameters.model_copy(update={"columns": columns})
+    changed = manifest.model_copy(update={"hyperparameters": own})
+    page = render(changed, Settings(max_body_mb=7), has_report=False)[0].decode()
+    text = " ".join(" ".join(Texts(page).texts).split())
+    assert "a header that names CustomerID, InvoiceDate, Total <€>. At most 7 MiB" in text
+    assert "CustomerID, InvoiceDate, Quantity, UnitPrice." in text_of(manifest)
 
 
 def test_every_field_of_a_prediction_has_a_title(manifest: Manifest) -> None:

@@ -85,6 +85,33 @@ def test_a_list_of_records_and_feature_vectors_have_placeholders_too(
     assert bad["error"].startswith("has 2 columns")
 
 
+HEADER = "CustomerID,InvoiceNo,StockCode,InvoiceDate,Quantity,UnitPrice"
+CANCELLED = "bob,C1,85123A,2011-12-01,-1,2"
+
+
+def test_in_a_table_a_customer_without_an_order_has_one(ask: Ask) -> None:
+    ana, eve = (f"{name},2,85123A,2011-12-02,1,2" for name in ("ana", "eve"))
+    form = {
+        "content_type": "text/csv; on_bad_record=placeholder",
+        "Accept": "application/jsonlines",
+    }
+    first, second, third = rows_of(ask(f"{HEADER}\n{eve}\n{CANCELLED}\n{ana}", **form))
+    assert [row["customer_id"] for row in (first, second, third)] == ["eve", "bob", "ana"]
+    assert (first["error"], third["error"]) == (None, None)
+    assert "bob has no order" in second["error"]
+    assert second["status"] is None
+    (alone,) = rows_of(ask(f"{HEADER}\n{CANCELLED}", **form))
+    assert alone == second
+    refused = ask(f"{HEADER}\n{ana}\n{CANCELLED}", "text/csv")
+    assert refused.status_code == 400
+    assert "bob has no order" in refused.text
+
+
+def test_a_cell_that_cannot_be_read_refuses_a_table_all_the_same(ask: Ask) -> None:
+    body = f"{HEADER}\nana,2,85123A,soon,1,2"
+    assert ask(body, "text/csv; on_bad_record=placeholder").status_code == 400
+
+
 def test_what_is_wrong_with_the_request_as_a_whole_refuses_it_all_the_same(ask: Ask) -> None:
     form = "application/json; on_bad_record=placeholder"
     body = {"instances": [json.loads(GOOD)], "interval_level": 7}

@@ -4,7 +4,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.errors import AlgorithmError
 from ordergap.evaluation import baselines
-from ordergap.evaluation.bg_nbd import fit
+from ordergap.models.bg_nbd import fit
 from ordergap.tasks.next_order_rival import rival_metrics
 from ordergap.training.split import temporal_split
 

@@ -50,13 +50,24 @@ def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int
     cleaned = from_bytes(body, "text/csv", columns, strict=True, as_of=as_of)
     customers = cleaned.seen
     context.check_size(records=len(customers))
-    histories = _in_sequence(cleaned.histories, customers)
-    if empty := np.flatnonzero(histories.order_count == 0)[:LIMIT].tolist():
-        reason = "has no order: all lines are cancelled or not products"
-        raise InvalidRequest([
-            Problem(f"customer {customers[i]} {reason}", i, columns.customer_column) for i in empty
-        ])  # fmt: skip
-    return Orders(histories, np.full(len(customers), context.as_of), context.options)
+    present = set(cleaned.histories.customer_ids)
+    empty = [i for i, customer in enumerate(customers) if customer not in present]
+    reason = "has no order: all lines are cancelled, free or not products"
+    problems = [
+        Problem(f"customer {customers[i]} {reason}", i, columns.customer_column) for i in empty
+    ]
+    if problems and not context.placeholders:
+        raise InvalidRequest(problems[:LIMIT])
+    histories = _in_sequence(cleaned.histories, [each for each in customers if each in present])
+    placeholders = {
+        i: placeholder(customers[i], [problem]) for i, problem in zip(empty, problems, strict=True)
+    }
+    return Orders(
+        histories,
+        np.full(len(present), context.as_of),
+        context.options,
+        placeholders if context.placeholders else None,
+    )
 
 
 def _ragged_rows(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
@@ -81,7 +92,7 @@ def _ragged_rows(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
 
 
 def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
-    """The histories of `customers`, in that sequence; one without orders has an empty segment."""
+    """The histories in the sequence of `customers`, who all have orders."""
     position = {customer: i for i, customer in enumerate(customers)}
     owner = np.array([position[customer] for customer in histories.customer_ids], np.int64)
     return Histories.from_orders(

@@ -94,7 +94,7 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
             "/": {
                 "get": _get(
                     "page",
-                    "A page with a form for one customer's orders.",
+                    "A page that draws a customer's forecast and ranks the customers of a file.",
                     {"text/html": _TEXT},
                 )
             },

@@ -1,4 +1,4 @@
-// The form: sends a request to /invocations and shows the forecast or the problems.
+// One customer: sends a request to /invocations and shows the forecast or the problems.
 const byId = id => document.getElementById(id);
 const form = byId("form"), model = JSON.parse(form.dataset.model);
 lastDay = Math.max(lastDay, model.maxHorizon);
@@ -51,11 +51,11 @@ const parse = text => {
   return { request: { instances: [record], horizons, interval_level } };
 };
 
-const send = async request => {
+const send = async (body, contentType) => {
   const response = await fetch("invocations", {
     method: "POST",
-    headers: { "Content-Type": "application/json; on_bad_record=error", Accept: "application/json" },
-    body: JSON.stringify(request),
+    headers: { "Content-Type": contentType, Accept: "application/json" },
+    body,
   });
   const content = await response.json().catch(() => {
     throw new Error(`The answer is not JSON (status ${response.status}).`);
@@ -64,11 +64,12 @@ const send = async request => {
   return content.predictions;
 };
 
-const showProblems = (title, problems) => {
+const showProblems = (place, title, problems) => {
   const items = problems.map(({ message, hint }) =>
     element("li", {}, message, ...(hint ? [element("span", { class: "hint" }, hint)] : [])));
-  byId("problems").replaceChildren(element("p", {}, title), element("ul", {}, ...items));
+  byId(place).replaceChildren(element("p", {}, title), element("ul", {}, ...items));
 };
+const problemsOf = error => error.refusal.problems ?? [error.refusal];
 
 const showNothing = words => {
   redraw = () => {};
@@ -81,10 +82,10 @@ const showError = (error, lines) => {
   showNothing("There is no forecast.");
   if (!error.refusal) {
     const title = error instanceof SyntaxError ? "This is not JSON." : "The server did not answer.";
-    return showProblems(title, [{ message: error.message }]);
+    return showProblems("problems", title, [{ message: error.message }]);
   }
   let first = null;
-  const problems = (error.refusal.problems || [error.refusal]).map(problem => {
+  const problems = problemsOf(error).map(problem => {
     const order = /^orders\[(\d+)\]\.?/.exec(problem.field || "");
     let message = problem.message.replace(/^record \d+: /, lines ? "" : "$&");
     if (lines && order) {
@@ -94,7 +95,7 @@ const showError = (error, lines) => {
     }
     return { message, hint: problem.hint };
   });
-  showProblems("Please correct:", problems);
+  showProblems("problems", "Please correct:", problems);
   const wrong = (error.refusal.field || "").endsWith("as_of") ? byId("as-of") : orders;
   wrong.setAttribute("aria-invalid", "true");
   if (first !== null) {
@@ -104,14 +105,54 @@ const showError = (error, lines) => {
   }
 };
 
-const summary = prediction => {
+// What is wrong with asking about a day, or nothing.
+const dayWarning = date => {
+  const day = dayNumber(date), from = dayNumber(model.firstDay), until = dayNumber(model.asOf);
+  if (day < from)
+    return `${longDate(day)} is before the model's data, which begin on ${longDate(from)}. ` +
+      "It knows what came after: forecasts look better here than they are.";
+  if (day < until)
+    return `The model has learnt from orders until ${longDate(until)}, so it knows what came after ` +
+      `${longDate(day)}: forecasts look better here than they are.`;
+  if (day > until + model.warnAfter)
+    return `${longDate(day)} is ${day - until} days after the model's data, which end ` +
+      `on ${longDate(until)}. Statuses compare with the shop's average customer of that day, who may have ` +
+      "changed: train a new model.";
+};
+const warnings = date => [dayWarning(date)].filter(Boolean)
+  .map(words => element("p", { class: "warning" }, words));
+
+// The shortest horizon within which an order is more likely than not, else the longest.
+const headline = (prediction, horizons) => {
+  const horizon = horizons.find(day => prediction.buy_probability[day] >= 0.5) ?? horizons.at(-1);
+  return `${percent(prediction.buy_probability[horizon])} likely to order within ${count(horizon, "day")}`;
+};
+
+const capital = word => word[0].toUpperCase() + word.slice(1);
+const statusWords = prediction => {
+  const waited = count(prediction.days_since_last_order, "day"), points = curve(prediction);
+  const beside = day => `${percent(probabilityAt(points, day))} within ${day} days, where this shop's ` +
+    `average customer has ${percent(model.average[day])}`;
+  const usual = prediction.typical_gap_days;
+  return {
+    due: `among those most likely to order this week: ${beside(7)}.`,
+    lapsed: `less likely to come back than most: ${beside(90)}.`,
+    overdue: `has waited ${waited}, longer than four in five such gaps last.`,
+    new: `has ordered once and waited ${waited} since; what is usual for this customer is not known yet.`,
+    active: `has waited ${waited}${usual === null ? "" : `; the usual gap is ${count(usual, "day")}`}. ` +
+      "The next order may come any day: the chances say how soon.",
+  }[prediction.status] ?? model.statuses[prediction.status];
+};
+
+const summary = (prediction, horizons) => {
   const { next_order_date: next, next_order_date_low: low, next_order_date_high: high } = prediction;
-  const level = percent(prediction.interval_level);
-  const date = next ? `Next order expected on ${longDate(dayNumber(next))}`
-    : `No order expected within ${model.maxHorizon} days`;
+  const date = next ? `The next order is as likely before as after ${longDate(dayNumber(next))}`
+    : `An order within ${model.maxHorizon} days is less likely than not`;
   const until = high ? `and ${longDate(dayNumber(high))}` : "and some day beyond";
-  const between = low ? `, with ${level} between ${longDate(dayNumber(low))} ${until}` : "";
-  return `${date}${between}. Status ${prediction.status}: ${model.statuses[prediction.status]}.`;
+  const between = low
+    ? `, with ${percent(prediction.interval_level)} between ${longDate(dayNumber(low))} ${until}` : "";
+  return `${headline(prediction, horizons)}. ${date}${between}. ` +
+    `${capital(prediction.status)}: ${statusWords(prediction)}`;
 };
 
 const interval = prediction => {
@@ -122,9 +163,20 @@ const interval = prediction => {
   return level + (high ? `${from} to ${longDate(dayNumber(high))}` : `from ${from}, open`);
 };
 
+// The chance of an order at each horizon: a figure, a bar, and the average customer's where known.
+const chances = (prediction, horizons) => element("dl", { class: "chances" }, ...horizons.map(day => {
+  const share = prediction.buy_probability[day], average = model.average[day];
+  const bar = element("span", { class: "chance" });
+  bar.style.setProperty("--share", share);
+  return element("div", {}, element("dt", {}, `Within ${count(day, "day")}`),
+    element("dd", {}, percent(share)),
+    element("dd", { class: "hint" }, bar, `by ${shortDate(dayNumber(prediction.as_of) + day)}`),
+    ...(average === undefined ? [] : [element("dd", { class: "hint" }, `shop's average ${percent(average)}`)]));
+}));
+
 // Fields that the page has elsewhere; every other one is listed, whatever it means.
 const ELSEWHERE = new Set(["customer_id", "as_of", "days_since_last_order", "next_order_date",
-  "next_order_date_low", "next_order_date_high", "interval_level", "typical_gap_days",
+  "next_order_date_low", "next_order_date_high", "interval_level", "order_gap_days", "typical_gap_days",
   "buy_probability", "status", "error"]);
 const readable = value => {
   if (value === null) return "\u2013";
@@ -162,46 +214,50 @@ const command = request => {
     element("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, words));
 };
 
-const showCustomer = (predictions, request, at) => {
+const showCustomer = (predictions, request, at, isExample) => {
   const prediction = predictions[at], { status, next_order_date: next } = prediction;
   const orders = request.instances[at].orders.map(order => ({ ...order, amount: Number(order.amount) }));
   const waited = prediction.days_since_last_order, typical = prediction.typical_gap_days;
-  const figures = [
-    ...request.horizons.map(day => [`Within ${count(day, "day")}`, percent(prediction.buy_probability[day])]),
+  const fields = [
     ["Last order", waited ? `${count(waited, "day")} ago` : "that day"],
     ["Usual gap", typical === null ? `over ${model.maxHorizon} days` : count(typical, "day")],
+    ...otherFields(prediction),
   ];
-  const figure = element("figure", {});
+  const words = summary(prediction, request.horizons), figure = element("figure", {});
   redraw = () => {
     const width = Math.max(280, Math.floor(figure.clientWidth));
-    figure.replaceChildren(chart(prediction, orders, width, summary(prediction)));
+    figure.replaceChildren(chart(prediction, orders, width, words));
   };
   const choice = element("select", { id: "customer" },
     ...predictions.map((each, k) => element("option", { value: k }, each.customer_id)));
   choice.value = String(at);
   choice.addEventListener("change", () => {
-    showCustomer(predictions, request, Number(choice.value));
+    showCustomer(predictions, request, Number(choice.value), isExample);
     byId("customer").focus();
   });
   const label = element("label", { for: "customer" }, `Customer, of ${predictions.length}`);
   byId("answer").replaceChildren(
+    ...(isExample ? [element("p", { class: "example" }, "An example, made up: six orders, about " +
+      `${count(model.gap, "day")} apart. Enter those of a customer of yours.`)] : []),
+    ...warnings(prediction.as_of),
     ...(predictions.length > 1 ? [element("div", { class: "customer" }, label, choice)] : []),
-    element("p", { class: "expected" }, "Next order"),
-    element("p", { class: "date" }, next ? longDate(dayNumber(next)) : `Not within ${model.maxHorizon} days`),
-    element("p", { class: "span" }, interval(prediction)),
+    element("p", { class: "headline" }, headline(prediction, request.horizons)),
     element("p", { class: "span" },
-      element("span", { class: `status ${status}` }, status[0].toUpperCase() + status.slice(1)),
-      `: ${model.statuses[status]}`),
-    definitions("key", figures), figure, definitions("card", otherFields(prediction)),
-    table(prediction), command(request),
+      element("span", { class: `status ${status}` }, capital(status)), `: ${statusWords(prediction)}`),
+    chances(prediction, request.horizons),
+    element("p", { class: "span" }, ...(next
+      ? ["As likely before as after ", element("b", { class: "date" }, longDate(dayNumber(next)))]
+      : [`An order within ${model.maxHorizon} days is less likely than not`]), `. ${interval(prediction)}.`),
+    figure, definitions("card", fields), table(prediction), command(request),
   );
   redraw();
-  byId("announcement").textContent = summary(prediction);
+  byId("announcement").textContent = words;
 };
 
+let asked = 0;  // only the answer to the latest question is shown
 form.addEventListener("submit", async event => {
   event.preventDefault();
-  if (form.getAttribute("aria-busy") === "true") return;
+  const question = ++asked, isExample = byId("orders").value === exampleOrders;
   byId("problems").replaceChildren();
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   for (const each of [form, byId("answer")]) each.setAttribute("aria-busy", "true");
@@ -216,30 +272,38 @@ form.addEventListener("submit", async event => {
     // The curve is the probability at many more horizons.
     const horizons = Array.isArray(request.horizons)
       ? [...new Set([...curveDays, ...request.horizons])] : request.horizons;
-    const predictions = await send({ ...request, horizons });
-    if (predictions.length) showCustomer(predictions, request, 0);
+    const predictions =
+      await send(JSON.stringify({ ...request, horizons }), "application/json; on_bad_record=error");
+    if (question !== asked) return;
+    if (predictions.length) showCustomer(predictions, request, 0, isExample);
     else showNothing("The request has no customers.");
   } catch (error) {
-    showError(error, lines);
+    if (question === asked) showError(error, lines);
   } finally {
-    for (const each of [form, byId("answer")]) each.setAttribute("aria-busy", "false");
+    if (question === asked)
+      for (const each of [form, byId("answer")]) each.setAttribute("aria-busy", "false");
   }
 });
 
-const today = Math.floor(Date.now() / DAY);
-byId("example").addEventListener("click", () => {
-  let day = today - Math.round(0.4 * model.gap);
-  const lines = [[1, 1.1], [0.8, 0.7], [1.2, 1.3], [0.9, 0.9], [1.1, 1.2], [1, 0.8]].map(([gap, factor]) => {
+// The day that is asked about at first: today, or the model's last day where today is far from it.
+const today = Math.floor(Date.now() / DAY), lastKnown = dayNumber(model.asOf);
+const firstAsked = today >= lastKnown && today <= lastKnown + model.warnAfter ? today : lastKnown;
+const exampleOrders = (() => {
+  let day = firstAsked - Math.round(0.4 * model.gap);
+  return [[1, 1.1], [0.8, 0.7], [1.2, 1.3], [0.9, 0.9], [1.1, 1.2], [1, 0.8]].map(([gap, factor]) => {
     const amount = Math.max(Math.round(100 * factor * model.amount) / 100, 0.01);
     const line = `${isoDate(day)}, ${amount}`;
     day -= Math.max(1, Math.round(gap * model.gap));
     return line;
-  });
-  byId("orders").value = lines.reverse().join("\n");
-  byId("as-of").value = isoDate(today);
+  }).reverse().join("\n");
+})();
+const showExample = () => {
+  byId("orders").value = exampleOrders;
+  byId("as-of").value = isoDate(firstAsked);
   form.requestSubmit();
-});
-byId("as-of").value = isoDate(today);
+};
+byId("example").addEventListener("click", showExample);
+showExample();
 
 let answerWidth = 0;
 new ResizeObserver(([entry]) => {

@@ -1,7 +1,7 @@
-"""The page at /: which model this is, how good it is, and a form for a forecast, in one HTML file.
+"""The page at /: a customer's forecast, a file's customers ranked, and how good the model is.
 
-It loads nothing else. Its script sends /invocations what the form has and draws the answer; script
-and style may run because the Content-Security-Policy has their digests.
+It is one HTML file and loads nothing else. Its script sends /invocations what its forms have and
+shows the answer; script and style may run because the Content-Security-Policy has their digests.
 
 See docs/decisions/serving.md#the-page-uses-the-public-interface.
 """
@@ -17,18 +17,22 @@ from pydantic import BaseModel, ValidationError
 
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.contract.prediction import Status
+from ordergap.contract.prediction import LAPSED_WITHIN, Status
 from ordergap.contract.tasks import prediction_model
+from ordergap.models.population import Population
 from ordergap.report.environment import environment
 from ordergap.report.numbers import described, upper
+from ordergap.settings import Settings
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+SCRIPTS = ("chart.js", "page.js", "list.js")
+EXAMPLE_GAPS = 8  # at least as many fit into the model's data, so that six orders lie inside
 
 
-def render(manifest: Manifest, *, has_report: bool) -> tuple[bytes, str]:
+def render(manifest: Manifest, settings: Settings, *, has_report: bool) -> tuple[bytes, str]:
     """The page and its Content-Security-Policy."""
     style = _asset("ordergap.report", "style.css") + _asset(__package__, "page.css")
-    script = _asset(__package__, "chart.js") + _asset(__package__, "page.js")
+    script = "".join(_asset(__package__, name) for name in SCRIPTS)
     metrics = _metrics(manifest)
     own_level = manifest.hyperparameters.interval_level
     page = (
@@ -38,7 +42,9 @@ def render(manifest: Manifest, *, has_report: bool) -> tuple[bytes, str]:
             manifest=manifest,
             style=Markup(style),  # noqa: S704 - a file of this package
             script=Markup(script),  # noqa: S704 - a file of this package
-            script_data=_script_data(manifest),
+            script_data=_script_data(manifest, settings),
+            columns=_columns(manifest),
+            limit=settings.max_body >> 20,
             levels=sorted({*LEVELS, own_level}),
             own_level=own_level,
             metrics=metrics,
@@ -65,19 +71,39 @@ def field_titles(prediction: type[BaseModel]) -> dict[str, str]:
     }
 
 
-def _script_data(manifest: Manifest) -> dict[str, object]:
-    """What the script needs to know of the model."""
-    settings, data = manifest.hyperparameters, manifest.data
+def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
+    """What the script needs to know of the model and of the server."""
+    asked, data = manifest.hyperparameters, manifest.data
     days = (manifest.as_of - manifest.first_day).days + 1
+    gap = days * data.customers / data.orders if data.orders else 30
+    population = Population.parse(manifest.tasks["next_order"].parameters["population"])
     return {
-        "horizons": settings.horizons,
-        "maxHorizon": settings.max_horizon_days,
+        "firstDay": str(manifest.first_day),
+        "asOf": str(manifest.as_of),
+        "warnAfter": LAPSED_WITHIN,
+        "horizons": asked.horizons,
+        "maxHorizon": asked.max_horizon_days,
+        "average": population.average,
+        "weeklyError": population.weekly_error,
         "statuses": {status: status.meaning for status in Status},
         "titles": field_titles(prediction_model(manifest.tasks)),
         # The example: the days between orders, were they spread evenly, and the mean amount.
-        "gap": max(1, round(days * data.customers / data.orders)) if data.orders else 30,
+        "gap": max(1, round(min(gap, days / EXAMPLE_GAPS))),
         "amount": round(data.revenue / data.orders) if data.orders else 50,
+        "customerColumn": asked.columns.customer_column,
+        "dateColumn": asked.columns.date_column,
+        "dateFormat": asked.columns.date_format,
+        "maxBody": settings.max_body,
     }
+
+
+def _columns(manifest: Manifest) -> list[str]:
+    """The names that the header of a file of order lines must have."""
+    columns = manifest.hyperparameters.columns
+    value = [columns.amount_column] if columns.amount_column else [
+        columns.quantity_column, columns.price_column,
+    ]  # fmt: skip
+    return [columns.customer_column, columns.date_column, *value]
 
 
 def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str, str]]:

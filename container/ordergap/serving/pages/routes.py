@@ -27,7 +27,7 @@ def add_to(app: Flask, model: Forecaster, settings: Settings) -> None:
     def page() -> tuple[bytes, str]:
         from ordergap.serving.pages.page import render  # noqa: PLC0415
 
-        return render(model.manifest, has_report=_report(model) is not None)
+        return render(model.manifest, settings, has_report=_report(model) is not None)
 
     @cache
     def document() -> bytes:
