@@ -153,10 +153,8 @@ def test_the_first_page_holds_without_amounts_customers_or_a_past_to_check_by(
     assert "Nobody is due." in text["contact-first"]
     assert "CSV" not in text["contact-first"]
     shown = " ".join(text["win-back"].split())
-    assert (
-        "The first 15 of 12,345. The first 5,000 as CSV (ordergap due --list win-back --top 12345 writes all)"
-        in shown
-    )
+    assert "The first 15 of 12,345. The first 5,000 as CSV" in shown
+    assert "(ordergap due --list win-back --top 12345 writes all)" in shown
 
 
 def test_a_list_can_be_downloaded_from_the_page_itself(full: c.Contents) -> None:
