@@ -69,12 +69,13 @@ class HazardTrainer(Boosting):
             start = None
             if request.chosen and request.chosen.get(FROM_BG_NBD):
                 start = self._half_of_bg_nbd(data, request)
-            return self._finished(self._grown(data, None, start, request), start, data, request)
+            booster = self._grown(data, None, start, request)
+            return self._finished(booster, start, data, request)
         check = hazard_rows(validation[part], days)
         booster, start = self._grown(data, check, None, request), None
         half = None if request.stopping() else self._half_of_bg_nbd(data, request)
         if half:
-            again = self._grown(data, check, half, request.part("from BG/NBD"))
+            again = self._grown(data, check, half, request)
             if self._is_better(again, half, booster, check, request):
                 booster, start = again, half
         return self._finished(booster, start, data, request)
@@ -115,6 +116,7 @@ class HazardTrainer(Boosting):
         """The trees, which add to the `start` if there is one."""
         objective: dict[str, object] = {"objective": "binary:logistic", "eval_metric": "logloss"}
         if start:
+            request = request.part(FROM_BG_NBD)  # no checkpoint of trees with another start fits
             objective["base_score"] = 0.5  # log odds of 0: the start has the level
         booster, _ = self.boost(
             objective,
