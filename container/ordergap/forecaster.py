@@ -132,6 +132,7 @@ class Forecaster:
         as_of: Day | None = None,
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
         *,
         quiet: bool = False,
     ) -> Any:
@@ -145,18 +146,20 @@ class Forecaster:
                         `buy_probability_30`. None: those of the fit
         interval_level  how often the next order should lie from `next_order_date_low` to
                         `next_order_date_high`, from 0.01 to 0.99. None: as in the fit
+        explain         how many reasons of each forecast to give, at most, from 0 to 10: a column
+                        `reasons` of JSON, the strongest first. 0: no such column
         quiet           whether to show neither progress nor warnings
 
         The columns are the fields of a prediction. Gaps are in days, probabilities from 0 to 1.
         Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
         Raises DataError where `orders` cannot be read or have no order until `as_of`, and
-        InvalidRequest for options that are not as above.
+        InvalidRequest for options that are not as above, or for `explain` of a model without trees.
         """
         from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level)
+        options = _options(as_of, horizons, interval_level, explain)
         with progress(quiet=quiet):
             forecasts = files.predict(self.bundle, orders, options)
         kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
@@ -169,6 +172,7 @@ class Forecaster:
         as_of: Day | None = None,
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
         *,
         quiet: bool = False,
     ) -> None:
@@ -178,7 +182,7 @@ class Forecaster:
         """
         from ordergap.scoring import files  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level)
+        options = _options(as_of, horizons, interval_level, explain)
         with progress(quiet=quiet):
             files.predict_file(self.bundle, orders, Path(output), options)
 
@@ -264,10 +268,17 @@ class Report(str):
         return f'<iframe srcdoc="{html.escape(self)}" style="{style}"></iframe>'
 
 
-def _options(as_of: object, horizons: object, interval_level: object) -> Options:
+def _options(as_of: object, horizons: object, interval_level: object, explain: object) -> Options:
     """The options, checked as the server checks them; of a moment the day counts."""
     if isinstance(as_of, datetime.datetime | np.datetime64):  # and pandas' Timestamp
         as_of = str(as_of)[:10]
     if isinstance(horizons, Iterable) and not isinstance(horizons, str):
         horizons = list(horizons)
-    return Options.parse({"as_of": as_of, "horizons": horizons, "interval_level": interval_level})
+    return Options.parse(
+        {
+            "as_of": as_of,
+            "horizons": horizons,
+            "interval_level": interval_level,
+            "explain": explain,
+        }
+    )

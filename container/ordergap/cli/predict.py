@@ -28,6 +28,13 @@ def run(words: Sequence[str]) -> None:
         default=Path("predictions.csv"),
         help="what to write, ending in .csv or .jsonl (default predictions.csv)",
     )
+    parser.add_argument(
+        "--explain",
+        type=int,
+        default=0,
+        metavar="N",
+        help="give up to so many reasons of each forecast, 0 to 10, in a column of JSON",
+    )
     parsed = parser.parse_args(words)
     options.use_all_processors()
     from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
@@ -35,4 +42,4 @@ def run(words: Sequence[str]) -> None:
 
     form_of(parsed.output)  # which refuses, before a model is looked for
     model = forecaster.load(options.find_model(parsed))
-    model.predict_file(parsed.file_path, parsed.output, parsed.as_of)
+    model.predict_file(parsed.file_path, parsed.output, parsed.as_of, explain=parsed.explain)

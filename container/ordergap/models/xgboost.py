@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
 from ordergap.models import recalibration
-from ordergap.models.base import Model
+from ordergap.models.base import Days, Model
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
 from ordergap.settings import waiting_threads_sleep
 from ordergap.survival.curve import Survival
@@ -75,6 +76,18 @@ class BoosterModel(Model):
         return self._parameters
 
     @override
+    def contributions(
+        self, features: NDArray[np.float32], elapsed: Days, horizon: int
+    ) -> NDArray[np.float64]:
+        """SHAP values of the gap that the trees foresee, negative: a shorter one is sooner.
+
+        Neither days waited nor horizon change them.
+        """
+        shares = -shap_values(self.booster, features)
+        shares[:, -1] = 0.0  # the constant's place becomes that of the days waited
+        return shares
+
+    @override
     def save(self, path: Path) -> None:
         self.booster.save_model(path)
 
@@ -83,8 +96,12 @@ class BoosterModel(Model):
     def load(
         cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
     ) -> Self:
+        return cls(cls._booster(path, feature_names), feature_names, parameters)
+
+    @staticmethod
+    def _booster(path: Path, feature_names: tuple[str, ...]) -> xgboost.Booster:
         try:
-            booster = _XGBOOST.Booster(model_file=path)
+            booster: xgboost.Booster = _XGBOOST.Booster(model_file=path)
         except _XGBOOST.core.XGBoostError as error:
             raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
         booster.set_param({"nthread": 1})
@@ -93,36 +110,107 @@ class BoosterModel(Model):
                 f"{path} reads {booster.num_features()} columns, its manifest describes "
                 f"{len(feature_names)}; copy the whole model again"
             )
-        return cls(booster, feature_names, parameters)
+        return booster
 
 
 class HazardModel(BoosterModel):
     """P(order in time bin j | none before): one target of the booster for each bin.
 
     Bin j is the days in (days[j - 1], days[j]]. The parameter "recalibration" corrects the trees'
-    log odds. Source: Singer & Willett 1993, "It's about time: using discrete-time survival
-    analysis".
+    log odds; "mean_log_bin" is the mean logarithm of a bin's days over the rows learnt from.
+    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
+
+    scalar  the trees as they were fitted, which read the bin as their last column, in XGBoost's
+            format; read only where contributions are asked for
+
+    See docs/decisions/trainers.md#the-trees-as-fitted-are-kept-for-explanations.
     """
 
     kind: ClassVar[str] = "hazard"
+    side_files: ClassVar[tuple[str, ...]] = ("scalar.ubj",)
 
     def __init__(
         self,
         booster: xgboost.Booster,
         feature_names: tuple[str, ...],
         parameters: Mapping[str, JsonValue],
+        scalar: bytes,
     ) -> None:
         super().__init__(booster, feature_names, parameters)
         self._recalibration = recalibration.Recalibration.parse(parameters["recalibration"])
+        self._mean_log_bin = cast("float", parameters["mean_log_bin"])
+        self._scalar = scalar
 
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
+        margin = self.log_odds(features)
+        return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
+
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n, m) log odds of an order in each bin, given that none came before."""
         margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
+        return margin + self._correction(features)
+
+    def _correction(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
         order_count, tenure = features[:, columns].T.astype(float)
-        margin += self._recalibration(order_count, tenure, recalibration.middles(self.days))
-        return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
+        return self._recalibration(order_count, tenure, recalibration.middles(self.days))
+
+    @override
+    def contributions(
+        self, features: NDArray[np.float32], elapsed: Days, horizon: int
+    ) -> NDArray[np.float64]:
+        """SHAP values of the logarithm of the window's odds of an order, by the day.
+
+        The window's odds are those of its bins, each times the part of the bin in it. A bin's SHAP
+        values weigh as its share of them, and how long the bins are belongs to the days waited.
+        """
+        ones = Survival(self.days, -np.tri(len(self.days)).T)  # curve j has the hazard 1 in bin j
+        part = ones.log_at(elapsed[:, None]) - ones.log_at(elapsed[:, None] + horizon)
+        log_odds = self.log_odds(features)
+        with np.errstate(divide="ignore"):
+            odds = np.log(part) + log_odds
+        whole = np.logaddexp.reduce(odds, axis=1)
+        weight = np.exp(odds - whole[:, None])
+        customer, bins = np.nonzero(part)
+        shares = np.zeros((len(features), features.shape[1] + 1))
+        of_bins = self.shares(features[customer], bins)[:, :-1]
+        np.add.at(shares, customer, of_bins * weight[customer, bins][:, None])
+        by_bins = whole - (weight * log_odds).sum(axis=1)  # how many, and how long
+        shares[:, -1] += by_bins - np.log(horizon) + self._mean_log_bin
+        return shares
+
+    def shares(
+        self, features: NDArray[np.float32], bins: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """SHAP values of the log odds of n customers in one bin each: rows sum to `log_odds`.
+
+        (n, F + 2) of the features, of the days waited (the bin, and the recalibration by it), and
+        what is alike for all.
+        """
+        shares = shap_values(self._fitted, np.column_stack([features, bins.astype(np.float32)]))
+        shares[:, -2] += self._correction(features)[np.arange(len(bins)), bins]
+        return shares
+
+    @cached_property
+    def _fitted(self) -> xgboost.Booster:
+        fitted: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(self._scalar))
+        return fitted
+
+    @override
+    def save(self, path: Path) -> None:
+        super().save(path)
+        path.with_name(self.side_files[0]).write_bytes(self._scalar)
+
+    @classmethod
+    @override
+    def load(
+        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+    ) -> Self:
+        booster = cls._booster(path, feature_names)
+        scalar = path.with_name(cls.side_files[0]).read_bytes()
+        return cls(booster, feature_names, parameters, scalar)
 
 
 class AftModel(BoosterModel):
@@ -171,3 +259,13 @@ def predict(
     """(n,) the booster's answer to an (n, c) matrix; `kind` "margin" for before the link."""
     answer = booster.inplace_predict(matrix, predict_type=kind, validate_features=False)
     return np.asarray(answer, float)
+
+
+def shap_values(booster: xgboost.Booster, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n, c + 1) by how much each column of an (n, c) matrix moves the margin, and the constant.
+
+    Source: Lundberg et al. 2020, "From local explanations to global understanding with explainable
+    AI for trees".
+    """
+    shares = booster.predict(_XGBOOST.DMatrix(matrix), pred_contribs=True)
+    return np.asarray(shares, float).reshape(len(matrix), matrix.shape[1] + 1)

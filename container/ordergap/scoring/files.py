@@ -39,7 +39,9 @@ def predict(bundle: Bundle, orders: ingest.Orders, options: Options) -> Forecast
     is no order until then.
     """
     histories, day = _read(bundle, orders, options.as_of)
-    return bundle.forecast(histories, day, options.horizons, options.interval_level)
+    return bundle.forecast(
+        histories, day, options.horizons, options.interval_level, options.explain or 0
+    )
 
 
 def _read(bundle: Bundle, orders: ingest.Orders, as_of: int | None) -> tuple[Histories, int]:
@@ -85,7 +87,9 @@ def predict_file(
     counts: Counter[str] = Counter()
     with _appearing(output) as file:
         for i, batch in enumerate(histories.batches(BATCH)):
-            forecasts = bundle.forecast(batch, day, options.horizons, options.interval_level)
+            forecasts = bundle.forecast(
+                batch, day, options.horizons, options.interval_level, options.explain or 0
+            )
             first = form == encoders.CSV and i == 0
             answer = Answer(forecasts)
             file.write(encoders.encode(answer, encoders.CSV_WITH_HEADER if first else form))

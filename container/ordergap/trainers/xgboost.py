@@ -30,6 +30,7 @@ from ordergap.models.xgboost import (
     load_xgboost,
     point_gap,
     predict,
+    shap_values,
 )
 from ordergap.survival.kaplan_meier import ratio_curve
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
@@ -122,13 +123,9 @@ class _Boosting(Trainer):
         return Fitted(model, chosen, self._drivers(booster, rows))
 
     def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
-        """Feature -> mean absolute SHAP value, of some rows spread over all.
-
-        Source: Lundberg et al. 2020, "From local explanations to global understanding with
-        explainable AI for trees".
-        """
+        """Feature -> mean absolute SHAP value, of some rows spread over all."""
         some = rows.matrix[:: max(1, len(rows.matrix) // _EXPLAINED)]
-        shares = booster.predict(load_xgboost().DMatrix(some), pred_contribs=True)
+        shares = shap_values(booster, some)
         names = (*self.feature_names, DAYS_WAITED)
         means = np.abs(shares[:, :-1]).mean(axis=0)  # the last is the constant
         return {name: float(mean) for name, mean in zip(names, means, strict=False)}
@@ -170,8 +167,10 @@ class HazardTrainer(_Boosting):
         parameters: dict[str, JsonValue] = {
             "days": days.tolist(),
             "recalibration": self._recalibration(booster, rows, request).content(),
+            "mean_log_bin": _mean_log_bin(rows, request),
         }
-        fitted = HazardModel(vector, self.feature_names, parameters)
+        scalar = bytes(booster.save_raw("ubj"))
+        fitted = HazardModel(vector, self.feature_names, parameters, scalar)
         return self._fitted(fitted, booster, rows)
 
     def _recalibration(
@@ -279,6 +278,14 @@ def hazard_rows(sample: Sample, days: Float) -> Rows:
     exposure = np.minimum(sample.gap[owner], days[bins]) - start
     weight = np.where(ended, 1.0, exposure / (days - starts)[bins])
     return Rows(matrix, ended.astype(float), weight)
+
+
+def _mean_log_bin(rows: Rows, request: FitRequest) -> float:
+    """Mean logarithm of the days of the bins of the rows of all hosts."""
+    assert rows.weight is not None  # noqa: S101 - a hazard's
+    log_days = np.log(np.diff(request.days, prepend=0.0))[rows.matrix[:, -1].astype(int)]
+    total, weight = request.hosts.sum(np.array([rows.weight @ log_days, rows.weight.sum()]))
+    return float(total / weight)
 
 
 def _aft_objective(scale: float) -> dict[str, object]:
