@@ -123,12 +123,9 @@ class Bundle:
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
-        options = ForecastOptions(
-            horizons or settings.horizons,
-            settings.interval_level if interval_level is None else interval_level,
-            settings.max_horizon_days,
-            explain,
-        )
+        level = settings.interval_level if interval_level is None else interval_level
+        most = settings.max_horizon_days
+        options = ForecastOptions(horizons or settings.horizons, level, most, explain)
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():
