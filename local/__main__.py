@@ -10,7 +10,7 @@ from pathlib import Path
 
 USAGE = """usage: python -m local {run,due,tour,cdnow} [options]; COMMAND --help lists its options
   run    the whole AWS pipeline, in an emulated AWS on this machine
-  due    the customers due in a week, from the index of a table
+  due    lists of customers from the indexes of a table
   tour   train, predict and serve, without AWS
   cdnow  write cdnow.csv, 70,000 real orders to try things on"""
 
@@ -26,28 +26,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def due(arguments: Sequence[str]) -> int:
-    """Print the customers due in a week."""
-    import boto3  # noqa: PLC0415
+    """Print a list of customers; see `local.due`."""
+    from local.due import main  # noqa: PLC0415
 
-    from local import due as index  # noqa: PLC0415
-    from local import show  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(
-        prog="python -m local due",
-        description="The customers who are due in a week and not lapsed, the earliest first.",
-    )
-    parser.add_argument("week", help="an ISO week such as 2011-W50")
-    parser.add_argument("--table", required=True, help="table of the forecasts")
-    parser.add_argument("--market", default="default", help="(default %(default)s)")
-    parser.add_argument("--buckets", type=int, default=index.BUCKETS, help="(default %(default)s)")
-    parser.add_argument("--endpoint-url", help="of the AWS that `run --keep` started")
-    options = parser.parse_args(arguments)
-    dynamodb = boto3.client("dynamodb", endpoint_url=options.endpoint_url)
-    items = index.due(dynamodb, options.table, options.market, options.week, options.buckets)
-    console = show.console()
-    console.print(show.customers(items))
-    console.print(f"{len(items):,} customers of {options.market} are due in {options.week}.")
-    return 0
+    return main(arguments)
 
 
 def tour(arguments: Sequence[str]) -> int:

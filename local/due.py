@@ -1,64 +1,105 @@
-"""The customers due in a week, from the index `by_week` of the table."""
+"""The command `due`: lists of customers, from the indexes of the table."""
 
 from __future__ import annotations
 
+import argparse
 import datetime
+import heapq
 import itertools
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+import boto3
 
-INDEX = "by_week"
-BUCKETS = 8
-"""The template's default of WeekBuckets, the keys over which a week's customers are spread."""
-LOOK_AHEAD_WEEKS = 54  # forecasts end a year ahead
+from local import show
+from local.lists import (
+    BUCKETS,
+    BY_PROBABILITY,
+    BY_RISK,
+    LARGEST_PAGE,
+    Forecasts,
+    Row,
+    chance,
+    contact_first,
+    horizons,
+)
 
-Item = dict[str, "AttributeValueTypeDef"]
+LISTS = {
+    "most-likely": "who has not lapsed, by the probability of an order",
+    "contact-first": "the same, by that probability times the usual amount",
+    "win-back": "overdue customers with two orders or more, by yearly revenue at risk",
+    "dates": "who has not lapsed and whose date is in --week; the next order is as likely before "
+    "as after it",
+}
 
 
-def week_of(day: datetime.date) -> str:
-    """The ISO week of a day.
-
-    >>> week_of(datetime.date(2011, 12, 12))
-    '2011-W50'
-    """
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
-
-
-def due(
-    dynamodb: DynamoDBClient, table: str, market: str, week: str, buckets: int = BUCKETS
-) -> list[Item]:
-    """The customers of the market who are due in the week and not lapsed, the earliest first."""
-
-    def query(bucket: int) -> list[Item]:
-        pages = dynamodb.get_paginator("query").paginate(
-            TableName=table,
-            IndexName=INDEX,
-            KeyConditionExpression="week_bucket = :key",
-            ExpressionAttributeValues={":key": {"S": f"{market}#{week}#{bucket}"}},
+def main(arguments: Sequence[str]) -> int:
+    """Print a list; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local due",
+        description="Lists of customers, from the indexes of the table.",
+        epilog="Lists: " + "; ".join(f"{name}: {meaning}" for name, meaning in LISTS.items()),
+    )
+    parser.add_argument(
+        "--list", choices=LISTS, default="most-likely", help="(default %(default)s)"
+    )
+    parser.add_argument("--top", type=_positive, default=20, help="rows (default %(default)s)")
+    parser.add_argument(
+        "--within", type=int, metavar="DAYS",
+        help="horizon of the probability (default: the shortest; --list win-back: the longest); "
+        "to sort by another than the shortest, the whole market is read",
+    )  # fmt: skip
+    parser.add_argument("--week", help="an ISO week such as 2011-W50, for --list dates")
+    parser.add_argument(
+        "--since", type=datetime.date.fromisoformat, metavar="DAY",
+        help="leave out forecasts of an earlier day that were not renewed",
+    )  # fmt: skip
+    parser.add_argument("--table", required=True, help="table of the forecasts")
+    parser.add_argument("--market", default="default", help="(default %(default)s)")
+    parser.add_argument("--buckets", type=int, default=BUCKETS, help="(default %(default)s)")
+    parser.add_argument("--endpoint-url", help="of the AWS that `run --keep` started")
+    options = parser.parse_args(arguments)
+    if (options.list == "dates") != (options.week is not None):
+        parser.error("--list dates and --week, such as 2011-W50, go together")
+    dynamodb = boto3.client("dynamodb", endpoint_url=options.endpoint_url)
+    forecasts = Forecasts(dynamodb, options.table, options.market, options.since)
+    rows: Iterator[Row]
+    if options.list == "dates":
+        rows = iter(forecasts.dated(options.week, options.buckets))
+    elif options.list == "win-back":
+        rows = forecasts.ranked(BY_RISK, options.top)
+    else:
+        one_page = options.list == "most-likely" and options.within is None
+        page = options.top if one_page else LARGEST_PAGE
+        rows = forecasts.ranked(BY_PROBABILITY, page)
+    console = show.console()
+    first = next(rows, None)
+    if first is None:
+        console.print(f"No customer of {options.market} is in this list.", markup=False)
+        return 0
+    ahead = horizons(first)
+    usual = ahead[-1 if options.list == "win-back" else 0]
+    days = usual if options.within is None else options.within
+    if days not in ahead:
+        parser.error(f"--within must be one of {', '.join(map(str, ahead))}, the horizons forecast")
+    rows = itertools.chain([first], rows)
+    if options.list == "contact-first":
+        chosen = contact_first(rows, days, options.top)
+    elif options.list == "most-likely" and days != ahead[0]:
+        chosen = heapq.nlargest(options.top, rows, key=lambda row: chance(row, days))
+    else:
+        chosen = list(itertools.islice(rows, options.top))
+    console.print(show.customers(chosen, options.list, days))
+    console.print(f"{len(chosen):,} customers of {options.market}.", markup=False)
+    newest = max(row["as_of"] for row in chosen)
+    if older := sum(row["as_of"] < newest for row in chosen):
+        console.print(
+            f"{older:,} of them are forecasts of an earlier day that were not renewed; "
+            f"--since {newest} leaves them out."
         )
-        return [item for page in pages for item in page["Items"]]
-
-    with ThreadPoolExecutor(4) as threads:
-        items = itertools.chain.from_iterable(threads.map(query, range(buckets)))
-        waiting = [item for item in items if item["status"]["S"] != "lapsed"]
-    return sorted(waiting, key=_earliest)
+    return 0
 
 
-def due_next(
-    dynamodb: DynamoDBClient, table: str, market: str, since: datetime.date
-) -> Iterator[Item]:
-    """The customers due in the week of the day `since` and later, the earliest first."""
-    for week in range(LOOK_AHEAD_WEEKS):
-        day = since + datetime.timedelta(weeks=week)
-        yield from due(dynamodb, table, market, week_of(day))
-
-
-def _earliest(item: Item) -> tuple[str, ...]:
-    names = ("next_order_date", "next_order_date_high", "customer_id")
-    return tuple(item.get(name, {"S": "~"})["S"] for name in names)
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return int(text)

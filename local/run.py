@@ -19,19 +19,30 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import polars as pl
+from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import Columns
 from ordergap.errors import OrdergapError
 from rich.console import Console
 
 from lambdas.announce.messages import reason
-from local import cdnow, embedded, show, source
+from lambdas.store_predictions.items import Unstorable, prediction
+from lambdas.store_predictions.lines import lines
+from local import cdnow, embedded, outlook, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
-from local.due import INDEX, due_next, week_of
+from local.lists import (
+    BY_PROBABILITY,
+    BY_RISK,
+    Forecasts,
+    Row,
+    contact_first,
+    horizons,
+    week_of,
+)
 from local.options import columns, execution_input, parser
 from local.runners import IMAGE, ROOT, Docker, Process, Runner, has_image
 from local.storage import split_uri
@@ -134,7 +145,7 @@ class Run:
         console.print(f"\n{market['counts']['sentence']}", markup=False)
 
     def show(self, console: Console) -> None:
-        """Print the metrics, the customers due next, and the path of the report."""
+        """Print the metrics, what to expect, whom to contact, and the path of the report."""
         verdict = json.loads(self._read("verdict.json"))
         self.as_of = datetime.date.fromisoformat(json.loads(self._read("_SUCCESS"))["as_of"])
         console.print(f"Model {verdict['model_version']}: {verdict['reason']}", markup=False)
@@ -143,30 +154,51 @@ class Run:
         for table in show.metrics(TrainingMetrics.model_validate_json(body)):
             console.print()
             console.print(table)
-        items = islice(self._due_next(), 10)
-        console.print(f"\nNext customers after {self.as_of}, from DynamoDB's index {INDEX}:")
-        console.print(show.customers(items))
-        report = self._report(verdict["artifact"])
+        report, error = self._report(verdict["artifact"])
+        if rows := self._predictions():
+            self._show_lists(rows, error, console)
         console.print(f"\nReport: {report}")
 
-    def _due_next(self) -> Iterator[Any]:
-        aws = self.deployment.aws
-        return due_next(aws.dynamodb, self.deployment.table, self.market, self.as_of)
+    def _show_lists(self, rows: list[Row], error: float, console: Console) -> None:
+        console.print(f"\n{outlook.sentence(rows, error)}", markup=False)
+        ahead = horizons(rows[0])
+        console.print("\nContact first:")
+        console.print(show.customers(contact_first(rows, ahead[0], 10), "contact-first", ahead[0]))
+        deployment = self.deployment
+        forecasts = Forecasts(deployment.aws.dynamodb, deployment.table, self.market)
+        overdue = list(islice(forecasts.ranked(BY_RISK, page=5), 5))
+        if overdue:
+            console.print(f"\nWin back, from DynamoDB's index {BY_RISK}:")
+            console.print(show.customers(overdue, "win-back", ahead[-1]))
+
+    def _predictions(self) -> list[Row]:
+        """The forecasts of all customers, as they were stored."""
+        aws, bucket = self.deployment.aws, self.deployment.bucket
+        folder = f"runs/{self.name}/{self.market}/predictions/"
+        pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+        keys = [each["Key"].removeprefix(folder) for page in pages for each in page["Contents"]]
+        rows: list[Row] = []
+        for key in keys:
+            for line in lines([self._read(f"predictions/{key}")]):
+                with contextlib.suppress(Unstorable):  # the table has rejected it, too
+                    rows.append(prediction(line.text, self.as_of).model_dump(mode="json"))
+        return rows
 
     def _read(self, name: str) -> bytes:
         key = f"runs/{self.name}/{self.market}/{name}"
         content = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
         return content["Body"].read()
 
-    def _report(self, artifact: str) -> Path:
-        """Extract report.html from the model's archive; returns its path."""
+    def _report(self, artifact: str) -> tuple[Path, float]:
+        """Extract report.html from the model's archive; its path, and the `weekly_error`."""
         bucket, key = split_uri(artifact)
         with tempfile.TemporaryFile() as archive:
             self.deployment.aws.s3.download_fileobj(bucket, key, archive)
             archive.seek(0)
             with tarfile.open(fileobj=archive) as tar:
                 tar.extract("report.html", self.output, filter="data")
-        return self.output / "report.html"
+                manifest = cast("IO[bytes]", tar.extractfile(MANIFEST)).read()
+        return self.output / "report.html", outlook.weekly_error(manifest)
 
 
 def _runner(options: argparse.Namespace) -> Runner:
@@ -240,22 +272,25 @@ def _keep_logs(folder: Path, output: Path) -> None:
 
 def _keep(run: Run, console: Console) -> None:
     aws, deployment = run.deployment.aws, run.deployment
-    week = week_of(run.as_of + datetime.timedelta(days=1))
     exports = {**CREDENTIALS, "AWS_ENDPOINT_URL": aws.endpoint}
     console.print("\nThe AWS keeps running until Ctrl-C. In another shell:\n")
     for name, value in exports.items():
         console.print(f"export {name}={value}", markup=False, soft_wrap=True)
-    values = json.dumps({":w": {"S": f"{run.market}#{week}#0"}})
+    values = json.dumps({":m": {"S": run.market}})
     query = (
-        f"aws dynamodb query --table-name {deployment.table} --index-name {INDEX} "
-        f"--key-condition-expression 'week_bucket = :w' --expression-attribute-values '{values}'"
+        f"aws dynamodb query --table-name {deployment.table} --index-name {BY_PROBABILITY} "
+        "--no-scan-index-forward --max-items 10 "
+        f"--key-condition-expression 'market = :m' --expression-attribute-values '{values}'"
     )
+    week = week_of(run.as_of + datetime.timedelta(days=1))
     place = f"--endpoint-url {aws.endpoint} --table {deployment.table} --market {run.market}"
     for line in (
         f"aws s3 ls --recursive s3://{deployment.bucket}/runs/",
         f"aws stepfunctions list-executions --state-machine-arn {deployment.pipeline}",
         query,
-        f"python -m local due {week} {place}  # all buckets of that week",
+        f"python -m local due {place}  # the most likely to order",
+        f"python -m local due --list win-back {place}  # overdue regulars",
+        f"python -m local due --list dates --week {week} {place}  # all buckets of that week",
     ):
         console.print(line, markup=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):

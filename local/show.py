@@ -1,21 +1,21 @@
-"""What a run prints: its states as they pass, the metrics and the next customers."""
+"""What a run prints: its states as they pass, the metrics and lists of customers."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ordergap.contract.metrics import MODEL, TrainingMetrics
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
+
+from local.lists import Row, chance, worth
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
-
-    from local.due import Item
 
 
 def console() -> Console:
@@ -89,23 +89,61 @@ def metrics(metrics: TrainingMetrics) -> Iterable[Table]:
             yield table
 
 
-def customers(items: Iterable[Item]) -> Table:
-    """A table with a row for each item."""
+LISTS = {
+    "most-likely": ["customer", "last order", "usual order", "chance", "status", "as of"],
+    "contact-first": [
+        "customer", "usual order", "chance", "chance × usual order", "next order", "status", "as of"
+    ],
+    "win-back": [
+        "customer", "usual gap", "waited", "usual order", "chance", "at risk a year", "as of"
+    ],
+    "dates": [
+        "customer", "last order", "next order", "from", "to", "chance", "status", "as of"
+    ],
+}  # fmt: skip
+"""The lists of customers, and the columns of each."""
+
+
+def customers(rows: Iterable[Row], name: str, days: int) -> Table:
+    """A list as a table, a prediction in each row; the chance is that of an order within `days`."""
     table = Table(box=None, padding=(0, 2))
-    columns = {
-        "customer_id": "customer",
-        "last_order_date": "last order",
-        "next_order_date": "next order",
-        "next_order_date_high": "at the latest",
-        "status": "status",
-    }
-    for heading in columns.values():
-        table.add_column(heading, no_wrap=True)
-    table.add_column("within 30 days", justify="right", no_wrap=True)
-    for item in items:
-        chance = item["buy_probability"]["M"].get("30", {}).get("N")
-        table.add_row(
-            *(item.get(name, {}).get("S", "") for name in columns),
-            f"{float(chance):.0%}" if chance else "",
-        )
+    shown = [_COLUMNS[column] for column in LISTS[name]]
+    for heading, justify, _ in shown:
+        table.add_column(heading.format(days=days), justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell(row, days) for _, _, cell in shown))
     return table
+
+
+def _text(name: str) -> Callable[[Row, int], str]:
+    return lambda row, _: str(row.get(name) or "")
+
+
+def _number(name: str, form: str) -> Callable[[Row, int], str]:
+    return lambda row, _: "" if row.get(name) is None else format(row[name], form)
+
+
+_COLUMNS: dict[str, tuple[str, JustifyMethod, Callable[[Row, int], str]]] = {
+    "customer": ("customer", "left", _text("customer_id")),
+    "last order": ("last order", "left", _text("last_order_date")),
+    "next order": ("next order, as\nlikely before\nas after", "left", _text("next_order_date")),
+    "from": ("interval\nfrom", "left", _text("next_order_date_low")),
+    "to": ("\nto", "left", _text("next_order_date_high")),
+    "usual gap": ("usual gap,\ndays", "right", _number("typical_gap_days", ".0f")),
+    "waited": ("waited,\ndays", "right", _number("days_since_last_order", ".0f")),
+    "usual order": ("usual order", "right", _number("usual_amount", ",.2f")),
+    "chance": ("chance within\n{days} days", "right", lambda row, days: f"{chance(row, days):.0%}"),
+    "chance × usual order": (
+        "chance ×\nusual order",
+        "right",
+        lambda row, days: f"{worth(row, days):,.2f}",
+    ),
+    "at risk a year": (
+        "revenue at risk\na year",
+        "right",
+        _number("yearly_revenue_at_risk", ",.2f"),
+    ),
+    "status": ("status", "left", _text("status")),
+    "as of": ("as of", "left", _text("as_of")),
+}
+"""Name -> heading, side, and the cell of a row."""

@@ -6,7 +6,6 @@ python -m local tour orders.csv --date_column Day   your own file; options as fo
 
 from __future__ import annotations
 
-import csv
 import datetime
 import http.client
 import json
@@ -17,8 +16,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from local import cdnow
+import polars as pl
+from ordergap.contract.manifest import MANIFEST
+
+from local import cdnow, outlook, show
+from local.lists import contact_first, horizons
 from local.ports import free_port
 from local.runners import ROOT
 
@@ -26,6 +30,7 @@ RUN = Path("run")
 MODEL = RUN / "model"
 PREDICTIONS = RUN / "predictions.csv"
 START_SECONDS = 60
+_PROBABILITY = "buy_probability_"
 
 
 def main(arguments: list[str]) -> None:
@@ -41,8 +46,7 @@ def main(arguments: list[str]) -> None:
         options = [*columns, *options]
     _ordergap("train", "--file_path", file, "--model_dir", MODEL, *options)
     _ordergap("predict", "--file_path", file, "--model_dir", MODEL, "--output", PREDICTIONS)
-    with PREDICTIONS.open(encoding="utf-8", newline="") as output:
-        forecasts = list(csv.DictReader(output))
+    forecasts = _read(PREDICTIONS)
     _request_forecast(datetime.date.fromisoformat(forecasts[0]["as_of"]))
     _print_next(forecasts)
 
@@ -102,11 +106,24 @@ def _request(port: int, method: str, path: str, body: str | None = None) -> tupl
         connection.close()
 
 
-def _print_next(forecasts: list[dict[str, str]]) -> None:
-    """The ten customers whose next order is expected first."""
-    waiting = [row for row in forecasts if row["next_order_date"] and row["status"] != "lapsed"]
-    waiting.sort(key=lambda row: (row["next_order_date"], row["next_order_date_high"]))
-    print(f"\nNext customers, of {len(forecasts):,} (all are in {PREDICTIONS}):")
-    names = ("customer_id", "last_order_date", "next_order_date", "next_order_date_high", "status")
-    for row in [dict(zip(names, names, strict=True)), *waiting[:10]]:
-        print("  " + "".join(f"{row[name]:22}" for name in names).rstrip())
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The rows of predictions in CSV, as they would be in JSON."""
+    types = {"customer_id": pl.String}
+    rows = pl.read_csv(path, schema_overrides=types, infer_schema_length=None).to_dicts()
+    for row in rows:
+        row["buy_probability"] = {
+            name.removeprefix(_PROBABILITY): row[name]
+            for name in row
+            if name.startswith(_PROBABILITY)
+        }
+    return rows
+
+
+def _print_next(forecasts: list[dict[str, Any]]) -> None:
+    """How many customers order in the next days, and the ten to contact first."""
+    error = outlook.weekly_error((MODEL / MANIFEST).read_bytes())
+    print(f"\n{outlook.sentence(forecasts, error)}")
+    print(f"\nContact first, of {len(forecasts):,} customers (all are in {PREDICTIONS}):")
+    days = horizons(forecasts[0])[0]
+    top = contact_first(forecasts, days, 10)
+    show.console().print(show.customers(top, "contact-first", days))

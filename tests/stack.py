@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from cfnlint.decode.cfn_yaml import load
 from pydantic import BaseModel
@@ -21,3 +21,10 @@ def input_of(function: str) -> type[BaseModel]:
     handle = importlib.import_module(f"lambdas.{function}.handler").handle
     model: type[BaseModel] = next(iter(get_type_hints(handle.__wrapped__).values()))
     return model
+
+
+def create_table(dynamodb: Any, name: str) -> None:
+    """Create the table of forecasts as the template describes it."""
+    properties = RESOURCES["Predictions"]["Properties"]
+    copied = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    dynamodb.create_table(TableName=name, **{key: properties[key] for key in copied})

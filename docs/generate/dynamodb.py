@@ -22,20 +22,33 @@ _ADDED = {
     "expires_at": "when DynamoDB deletes the item, in seconds since 1970",
     "next_order_week": "the ISO week of `next_order_date`",
     "week_bucket": "the partition key of the index `by_week`: `MARKET#WEEK#BUCKET`",
+    "soon_probability": "`buy_probability` of the shortest horizon; sorts `by_probability`",
+    "yearly_revenue_at_risk": "`usual_amount` × 365 / `typical_gap_days`; sorts `by_risk`",
 }
 _TYPES = {"S": "text", "N": "number", "M": "map"}
 _STAMP = Stamp("nightly-2011-12-09", "uk", datetime.date(2011, 12, 9), 1331251200, 8)
 
 
 def attributes() -> str:
-    """Every attribute of an item, its type, and whether an item may lack it."""
-    whole, least = _item(_example()), _item(_without_optional())
+    """Every attribute of an item, its type, and on what it depends whether an item has it."""
+    example = _example() | {"status": "overdue"}
+    whole = _item(example)
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("`status` is not `lapsed`", {"status": "lapsed"}),
+        ("`status` is `overdue`", {"status": "active"}),
+        ("`order_count` is 2 or more", {"order_count": 1}),
+        *((f"`{name}` is known", {name: None}) for name in _nullable()),
+    ]
+    lacking = [(condition, whole.keys() - _item(example | change)) for condition, change in changes]
     meanings = {name: meaning for name, _, _, meaning in described(_PREDICTION)} | _ADDED
     rows = []
     for name, value in whole.items():
         (letter,) = value
-        there = "always" if name in least else "where there is a forecast date"
-        there = "where the typical gap is known" if name == "typical_gap_days" else there
+        needs = [condition for condition, missing in lacking if name in missing]
+        if "`status` is `overdue`" in needs:
+            needs.remove("`status` is not `lapsed`")  # goes without saying
+        there = f"where {', '.join(needs)}" if needs else "always"
+        there = there.replace(f"`{name}` is known", "known")
         rows.append((f"`{name}`", f"{letter}, {_TYPES[letter]}", there, meanings[name]))
     return table(("attribute", "type", "present", "meaning"), rows)
 
@@ -69,10 +82,9 @@ def _item(prediction: dict[str, Any]) -> dict[str, Any]:
     return dict(item(_PREDICTION.model_validate(prediction), _STAMP, "part-00000.jsonl.out#17"))
 
 
-def _without_optional() -> dict[str, Any]:
+def _nullable() -> list[str]:
     schema = _PREDICTION.model_json_schema()["properties"]
-    nullable = {name for name, kind in schema.items() if {"type": "null"} in kind.get("anyOf", [])}
-    return _example() | dict.fromkeys(nullable)
+    return [name for name, kind in schema.items() if {"type": "null"} in kind.get("anyOf", [])]
 
 
 def _template() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a line of predictions to an item of the table.
 
-See docs/decisions/infrastructure.md#a-customer-has-an-item-for-each-market.
+See docs/decisions/infrastructure.md#a-customer-has-an-item-for-each-market and
+docs/decisions/infrastructure.md#a-market-is-one-partition-key-of-the-ranking-indexes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ordergap.contract.prediction import CustomerFields
+from ordergap.contract.prediction import CustomerFields, Status
 from ordergap.contract.tasks import TASKS, WEEK_FIELD, prediction_model
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     Item = dict[str, AttributeValueTypeDef]
 
 _LONGEST_KEY = 2048  # bytes of a partition key
+_REGULAR = 2  # orders from which on a customer is known to come back
+_LARGEST = 1e100  # DynamoDB's numbers end at 1e126
 
 
 class Unstorable(ValueError):
@@ -79,6 +82,12 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
     next_order_week, such as 2011-W50, and week_bucket are the keys of the index `by_week`. A week's
     customers are spread over `week_buckets` buckets by a checksum of their ids, so that no single
     partition takes a whole week's writes. A customer without a next date is not in the index.
+
+    soon_probability, of an order within the shortest horizon, sorts the index `by_probability`,
+    in which is who has not lapsed. yearly_revenue_at_risk sorts `by_risk`, in which are overdue
+    customers with two orders or more.
+
+    Raises Unstorable where a number is not one that DynamoDB knows.
     """
     values = {
         **dict(prediction),
@@ -92,6 +101,16 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
         bucket = zlib.crc32(prediction.customer_id.encode()) % stamp.week_buckets
         values["next_order_week"] = f"{year}-W{week:02}"
         values["week_bucket"] = f"{stamp.market}#{values['next_order_week']}#{bucket}"
+    if (probability := values.get("buy_probability")) and values.get("status") != Status.LAPSED:
+        values["soon_probability"] = probability[min(probability, key=int)]
+    gap = values.get("typical_gap_days")
+    if (
+        values.get("status") == Status.OVERDUE
+        and prediction.order_count >= _REGULAR
+        and gap
+        and prediction.usual_amount is not None
+    ):
+        values["yearly_revenue_at_risk"] = round(prediction.usual_amount * 365 / gap, 2)
     return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 
@@ -107,4 +126,6 @@ def _attribute(value: Any) -> AttributeValueTypeDef:
 
 def _digits(number: float) -> str:
     """All digits of a number; DynamoDB knows nothing as near to 0 as 1e-130."""
+    if not abs(number) < _LARGEST:  # nor NaN
+        raise Unstorable(f"the table cannot hold the number {number}")
     return "0" if 0 < abs(number) < 1e-100 else repr(number)

@@ -94,6 +94,7 @@ class _Pending:
         number = self._progress.ledger.lines + len(self._entries) + 1
         try:
             forecast = prediction(line.text, self._stamp.as_of)
+            new_item = item(forecast, self._stamp, f"{self._object}#{number}")
         except Unstorable as error:
             self._entries.append(_Entry(line, None, str(error)))
             return
@@ -102,7 +103,6 @@ class _Pending:
             self._entries.append(_Entry(line, None, False))
             return
         self._customers.add(customer)
-        new_item = item(forecast, self._stamp, f"{self._object}#{number}")
         self._entries.append(_Entry(line, customer, self._pool.submit(self._table.put, new_item)))
 
     def count_oldest(self) -> None:

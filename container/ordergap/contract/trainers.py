@@ -62,7 +62,7 @@ class XGBoostParameters(TreeParameters):
     """Gradient boosted trees."""
 
     fits: ClassVar[Mapping[str, str]] = {
-        "hazard": "ordergap.trainers.xgboost:HazardTrainer",
+        "hazard": "ordergap.trainers.hazard:HazardTrainer",
         "aft": "ordergap.trainers.xgboost:AftTrainer",
         "squared-error": "ordergap.trainers.xgboost:SquaredErrorTrainer",
     }
@@ -118,7 +118,7 @@ class LstmParameters(TrainerParameters):
 class RandomForestParameters(TreeParameters):
     """Trees grown side by side, in one round: fewer and deeper ones than boosting wants."""
 
-    fits: ClassVar[Mapping[str, str]] = {"": "ordergap.trainers.xgboost:RandomForestTrainer"}
+    fits: ClassVar[Mapping[str, str]] = {"": "ordergap.trainers.hazard:RandomForestTrainer"}
 
     name: Literal["random-forest"] = "random-forest"
     num_round: int = Field(100, ge=1, le=100_000, description="trees")

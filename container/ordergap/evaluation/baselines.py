@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from ordergap import features
-from ordergap.evaluation.bg_nbd import BgNbd, fit
 from ordergap.histories import Histories
+from ordergap.models.bg_nbd import BgNbd, fit
 from ordergap.models.curves import scaled_survival
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import median_gap, ratio_curve

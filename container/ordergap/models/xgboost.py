@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
-from ordergap.models import recalibration
+from ordergap.models import contributions, recalibration
 from ordergap.models.base import Days, Model
+from ordergap.models.bg_nbd import Start
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
 from ordergap.settings import waiting_threads_sleep
 from ordergap.survival.curve import Survival
@@ -116,12 +117,14 @@ class BoosterModel(Model):
 class HazardModel(BoosterModel):
     """P(order in time bin j | none before): one target of the booster for each bin.
 
-    Bin j is the days in (days[j - 1], days[j]]. The parameter "recalibration" corrects the trees'
-    log odds; "mean_log_bin" is the mean logarithm of a bin's days over the rows learnt from.
-    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
+    Bin j is the days in (days[j - 1], days[j]]. The trees add to the parameter "start", where there
+    is one, and "recalibration" corrects the sum. What contributions are compared with: "at_risk",
+    the share of each bin in the rows learnt from, and "start_mean", the start of the mean gap.
 
     scalar  the trees as they were fitted, which read the bin as their last column, in XGBoost's
             format; read only where contributions are asked for
+
+    Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
 
     See docs/decisions/trainers.md#the-trees-as-fitted-are-kept-for-explanations.
     """
@@ -138,7 +141,9 @@ class HazardModel(BoosterModel):
     ) -> None:
         super().__init__(booster, feature_names, parameters)
         self._recalibration = recalibration.Recalibration.parse(parameters["recalibration"])
-        self._mean_log_bin = cast("float", parameters["mean_log_bin"])
+        self._start = Start.parse(parameters["start"]) if parameters["start"] else None
+        self._at_risk = floats(parameters, "at_risk")
+        self._start_mean = floats(parameters, "start_mean") if self._start else None
         self._scalar = scalar
 
     @override
@@ -150,12 +155,15 @@ class HazardModel(BoosterModel):
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n, m) log odds of an order in each bin, given that none came before."""
         margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
-        return margin + self._correction(features)
+        order_count, tenure = self._orders(features)
+        if self._start:
+            margin += self._start(order_count, tenure, self.days)
+        return margin + self._recalibration(order_count, tenure, recalibration.middles(self.days))
 
-    def _correction(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _orders(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+        """Order count and tenure (n,)."""
         columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
-        order_count, tenure = features[:, columns].T.astype(float)
-        return self._recalibration(order_count, tenure, recalibration.middles(self.days))
+        return tuple(features[:, columns].T.astype(float))
 
     @override
     def contributions(
@@ -163,22 +171,16 @@ class HazardModel(BoosterModel):
     ) -> NDArray[np.float64]:
         """SHAP values of the logarithm of the window's odds of an order, by the day.
 
-        The window's odds are those of its bins, each times the part of the bin in it. A bin's SHAP
-        values weigh as its share of them, and how long the bins are belongs to the days waited.
+        Those of a bin weigh as its share of the odds, and how long bins are belongs to the waiting.
         """
-        ones = Survival(self.days, -np.tri(len(self.days)).T)  # curve j has the hazard 1 in bin j
-        part = ones.log_at(elapsed[:, None]) - ones.log_at(elapsed[:, None] + horizon)
         log_odds = self.log_odds(features)
-        with np.errstate(divide="ignore"):
-            odds = np.log(part) + log_odds
-        whole = np.logaddexp.reduce(odds, axis=1)
-        weight = np.exp(odds - whole[:, None])
-        customer, bins = np.nonzero(part)
+        weight, total = contributions.window(self.days, log_odds, elapsed, horizon)
+        customer, bins = np.nonzero(weight)
         shares = np.zeros((len(features), features.shape[1] + 1))
         of_bins = self.shares(features[customer], bins)[:, :-1]
         np.add.at(shares, customer, of_bins * weight[customer, bins][:, None])
-        by_bins = whole - (weight * log_odds).sum(axis=1)  # how many, and how long
-        shares[:, -1] += by_bins - np.log(horizon) + self._mean_log_bin
+        mean_log_bin = self._at_risk @ np.log(np.diff(self.days, prepend=0.0))
+        shares[:, -1] += total - (weight * log_odds).sum(axis=1) + mean_log_bin
         return shares
 
     def shares(
@@ -187,10 +189,17 @@ class HazardModel(BoosterModel):
         """SHAP values of the log odds of n customers in one bin each: rows sum to `log_odds`.
 
         (n, F + 2) of the features, of the days waited (the bin, and the recalibration by it), and
-        what is alike for all.
+        what is alike for all. What the start says of a customer belongs to the orders so far.
         """
         shares = shap_values(self._fitted, np.column_stack([features, bins.astype(np.float32)]))
-        shares[:, -2] += self._correction(features)[np.arange(len(bins)), bins]
+        order_count, tenure = self._orders(features)
+        correction = self._recalibration(order_count, tenure, recalibration.middles(self.days))
+        shares[:, -2] += correction[np.arange(len(bins)), bins]
+        if self._start and self._start_mean is not None:
+            start = self._start(order_count, tenure, self.days)
+            parts = contributions.of_customer_and_bin(start, bins, self._start_mean, self._at_risk)
+            columns = [self.feature_names.index("order_count"), -2, -1]
+            shares[:, columns] += np.column_stack(parts)
         return shares
 
     @cached_property

@@ -6,9 +6,8 @@ docs/decisions/trainers.md#the-hazard-trainer-keeps-its-simple-defaults.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +19,9 @@ from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.trainers import TreeParameters
 from ordergap.errors import UserError
-from ordergap.models import recalibration
 from ordergap.models.base import Model
-from ordergap.models.recalibration import Recalibration
 from ordergap.models.xgboost import (
     AftModel,
-    HazardModel,
     SquaredErrorModel,
     load_xgboost,
     point_gap,
@@ -36,9 +32,7 @@ from ordergap.survival.kaplan_meier import ratio_curve
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
 from ordergap.trainers.device import choose
 from ordergap.trainers.noise import noise_by_orders
-from ordergap.trainers.recalibration import recalibrate
-from ordergap.trainers.rounds import Loss, best_round, boost, shifted_log_loss
-from ordergap.trainers.vector_leaves import with_vector_leaves
+from ordergap.trainers.rounds import Loss, best_round, boost
 
 if TYPE_CHECKING:
     import xgboost
@@ -51,13 +45,14 @@ _AFT_USUAL_SCALE = 1.1  # where nothing is searched
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What the booster is given: matrix (n, c), label (n,), weight (n,), and limits for AFT."""
+    """What the booster is given: matrix (n, c), label, weight, limits for AFT, base margin (n,)."""
 
     matrix: NDArray[np.float32]
     label: Float | None = None
     weight: Float | None = None
     lower: Float | None = None
     upper: Float | None = None
+    base: Float | None = None
 
     def dmatrix(self) -> xgboost.DMatrix:
         """The rows as XGBoost wants them."""
@@ -67,11 +62,12 @@ class Rows:
             weight=self.weight,
             label_lower_bound=self.lower,
             label_upper_bound=self.upper,
+            base_margin=self.base,
         )
         return matrix
 
 
-class _Boosting(Trainer):
+class Boosting(Trainer):
     """What the objectives share: the trees' parameters, early stopping and progress."""
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
@@ -82,7 +78,7 @@ class _Boosting(Trainer):
         cuda = load_xgboost().build_info()["USE_CUDA"]
         self._device = choose(hyperparameters.device, "XGBoost", built_for_cuda=cuda)
 
-    def _boost(
+    def boost(
         self,
         objective: Mapping[str, object],
         train: Rows,
@@ -115,9 +111,7 @@ class _Boosting(Trainer):
         booster.set_param({"device": "cpu"})  # forecasts are made where the features are
         return booster, min((first for first, *_ in losses), default=np.nan)
 
-    def _fitted(
-        self, model: Model, booster: xgboost.Booster, rows: Rows, **chosen: float
-    ) -> Fitted:
+    def fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **chosen: float) -> Fitted:
         """The model made of the booster, with what the fit on `rows` chose."""
         chosen = {"rounds": booster.num_boosted_rounds(), **chosen}
         return Fitted(model, chosen, self._drivers(booster, rows))
@@ -146,65 +140,7 @@ class _Boosting(Trainer):
         }
 
 
-class HazardTrainer(_Boosting):
-    """Discrete-time hazard: a logistic regression of trees on order x time-bin rows."""
-
-    @override
-    def fit(self, request: FitRequest) -> Fitted:
-        part, days, validation = request.hosts.part, request.days, request.validation
-        rows = hazard_rows(request.train[part], days)
-        booster, _ = self._boost(
-            {"objective": "binary:logistic", "eval_metric": "logloss"},
-            rows,
-            hazard_rows(validation[part], days) if validation else None,
-            request.rounds,
-            request,
-            shifted_log_loss(load_xgboost(), request.hosts),
-        )
-        model = json.loads(booster.save_raw("json"))
-        finished = json.dumps(with_vector_leaves(model, len(days))).encode()
-        vector = load_xgboost().Booster(model_file=bytearray(finished))
-        parameters: dict[str, JsonValue] = {
-            "days": days.tolist(),
-            "recalibration": self._recalibration(booster, rows, request).content(),
-            "mean_log_bin": _mean_log_bin(rows, request),
-        }
-        scalar = bytes(booster.save_raw("ubj"))
-        fitted = HazardModel(vector, self.feature_names, parameters, scalar)
-        return self._fitted(fitted, booster, rows)
-
-    def _recalibration(
-        self, booster: xgboost.Booster, rows: Rows, request: FitRequest
-    ) -> Recalibration:
-        """Of the booster, on the rows it was fitted on."""
-        assert rows.label is not None and rows.weight is not None  # noqa: S101, PT018 - a hazard's
-        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
-        order_count, tenure = rows.matrix[:, columns].T.astype(float)
-        waited = recalibration.middles(request.days)[rows.matrix[:, -1].astype(int)]
-        return recalibrate(
-            (order_count, tenure, waited),
-            predict(booster, rows.matrix, "margin"),
-            rows.label,
-            rows.weight,
-            float(np.median(request.train.gap[request.train.observed])),
-            request.hosts,
-        )
-
-
-class RandomForestTrainer(HazardTrainer):
-    """The same hazard by one round of `num_round` trees grown side by side."""
-
-    @override
-    def _tree_parameters(self) -> dict[str, object]:
-        trees = self._parameters.num_round
-        return super()._tree_parameters() | {"eta": 1, "num_parallel_tree": trees}
-
-    @override
-    def fit(self, request: FitRequest) -> Fitted:
-        return super().fit(replace(request, validation=None, chosen={"rounds": 1}))
-
-
-class AftTrainer(_Boosting):
+class AftTrainer(Boosting):
     """Accelerated failure time: a row an order, censored rows as lower bounds."""
 
     @override
@@ -222,7 +158,7 @@ class AftTrainer(_Boosting):
             if fits and request.stopping():
                 break
             of_scale = request.part(f"scale {scale:g}")
-            fits[scale] = self._boost(_aft_objective(scale), rows, check, request.rounds, of_scale)
+            fits[scale] = self.boost(_aft_objective(scale), rows, check, request.rounds, of_scale)
         scale = min(fits, key=lambda scale: fits[scale][1])
         booster = fits[scale][0]
         whole = _without_left_truncation(request.train)
@@ -230,17 +166,17 @@ class AftTrainer(_Boosting):
         order_count = whole.features[:, self.feature_names.index("order_count")]
         noise = noise_by_orders(whole, location, order_count, scale)
         model = AftModel(booster, self.feature_names, {"days": request.days.tolist(), **noise})
-        return self._fitted(model, booster, rows, scale=scale)
+        return self.fitted(model, booster, rows, scale=scale)
 
 
-class SquaredErrorTrainer(_Boosting):
+class SquaredErrorTrainer(Boosting):
     """The textbook way: least squares on the gaps that ended."""
 
     @override
     def fit(self, request: FitRequest) -> Fitted:
         part, train, validation = request.hosts.part, request.train, request.validation
         rows = _observed_rows(train[part])
-        booster, _ = self._boost(
+        booster, _ = self.boost(
             {"objective": "reg:squarederror"},
             rows,
             _observed_rows(validation[part]) if validation else None,
@@ -255,37 +191,7 @@ class SquaredErrorTrainer(_Boosting):
             "ratio_log_s": log_s.tolist(),
         }
         model = SquaredErrorModel(booster, self.feature_names, parameters)
-        return self._fitted(model, booster, rows)
-
-
-def hazard_rows(sample: Sample, days: Float) -> Rows:
-    """A row for each time bin in which a gap was at risk of ending, labelled whether it ended.
-
-    The matrix is the features and the bin's number. A bin that was observed only in part without
-    an order weighs as much as was observed.
-    """
-    starts = np.concatenate([[0.0], days[:-1]])
-    first = np.searchsorted(days, sample.left_truncation, side="right")
-    last = np.minimum(np.searchsorted(days, sample.gap, side="left"), len(days) - 1)
-    count = np.where(sample.gap > sample.left_truncation, np.maximum(last - first + 1, 0), 0)
-    owner = np.repeat(np.arange(len(sample)), count)
-    bins = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    matrix = np.empty((len(owner), sample.features.shape[1] + 1), np.float32)
-    matrix[:, :-1] = sample.features[owner]
-    matrix[:, -1] = bins
-    ended = sample.observed[owner] & (bins == last[owner])
-    start = np.maximum(sample.left_truncation[owner], starts[bins])
-    exposure = np.minimum(sample.gap[owner], days[bins]) - start
-    weight = np.where(ended, 1.0, exposure / (days - starts)[bins])
-    return Rows(matrix, ended.astype(float), weight)
-
-
-def _mean_log_bin(rows: Rows, request: FitRequest) -> float:
-    """Mean logarithm of the days of the bins of the rows of all hosts."""
-    assert rows.weight is not None  # noqa: S101 - a hazard's
-    log_days = np.log(np.diff(request.days, prepend=0.0))[rows.matrix[:, -1].astype(int)]
-    total, weight = request.hosts.sum(np.array([rows.weight @ log_days, rows.weight.sum()]))
-    return float(total / weight)
+        return self.fitted(model, booster, rows)
 
 
 def _aft_objective(scale: float) -> dict[str, object]:

@@ -257,7 +257,10 @@ class Shop:
         return predicted
 
 
-OWN = {"market", "run_id", "next_order_week", "week_bucket", "expires_at", "scored_line"}
+OWN = {
+    "market", "run_id", "next_order_week", "week_bucket", "expires_at", "scored_line",
+    "soon_probability", "yearly_revenue_at_risk",
+}  # fmt: skip
 
 
 def _fields(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def test_a_kept_aws_can_be_used_and_ctrl_c_removes_everything(zips: None, tmp_pa
             text=True,
             check=True,
         )
-        assert "customers of uk are due in" in due.stdout
+        assert "20 customers of uk." in due.stdout
+        assert "customers are expected to order" in text
+        assert "Contact first:" in text
         assert "60 customers extracted = 60 scored = 60 written" in text
         assert (output / "report.html").is_file()
         assert processes_mentioning(temporary)

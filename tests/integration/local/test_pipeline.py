@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from local.due import due, due_next, week_of
+from local.lists import BY_PROBABILITY, BY_RISK, Forecasts, week_of
 from tests.integration.local.conftest import AS_OF, Pipeline
 from tests.shop import refill_shop, shop
 
@@ -30,31 +30,35 @@ def test_two_markets_are_stored_with_the_forecasts_of_predict(pipeline: Pipeline
     assert uk.stored().keys() & france.stored().keys(), "the same ids in both, kept apart"
 
 
-def test_the_index_holds_the_customers_due_in_a_week(pipeline: Pipeline):
+def test_the_indexes_hold_the_lists_that_follow_from_the_forecasts(pipeline: Pipeline):
     market = pipeline.open_shop(shop(120, seed=3))
     ended = pipeline.run(market)
     assert ended.status == "SUCCEEDED", ended.causes
     predicted = market.predicted(ended)
     week = week_of(AS_OF + datetime.timedelta(days=7))
-    expected = {
+    dated = {
         customer
         for customer, record in predicted.items()
         if record["next_order_date"]
         and record["status"] != "lapsed"
         and week_of(datetime.date.fromisoformat(record["next_order_date"])) == week
     }
-    table, dynamodb = pipeline.deployment.table, pipeline.aws.dynamodb
-    items = due(dynamodb, table, market.name, week)
-    assert {item["customer_id"]["S"] for item in items} == expected
-    assert len(expected) > 1
-    following = [
-        item["next_order_date"]["S"] for item in due_next(dynamodb, table, market.name, AS_OF)
-    ]
-    assert following == sorted(
-        record["next_order_date"]
-        for record in predicted.values()
-        if record["next_order_date"] and record["status"] != "lapsed"
-    )
+    forecasts = Forecasts(pipeline.aws.dynamodb, pipeline.deployment.table, market.name)
+    assert {row["customer_id"] for row in forecasts.dated(week)} == dated
+    assert len(dated) > 1
+    likely = [row["buy_probability"]["7"] for row in forecasts.ranked(BY_PROBABILITY, page=50)]
+    waiting = [record for record in predicted.values() if record["status"] != "lapsed"]
+    assert likely == sorted((r["buy_probability"]["7"] for r in waiting), reverse=True)
+    assert len(likely) > 50
+    risk = {
+        customer: round(record["usual_amount"] * 365 / record["typical_gap_days"], 2)
+        for customer, record in predicted.items()
+        if record["status"] == "overdue" and record["order_count"] > 1
+    }
+    rows = {r["customer_id"]: r["yearly_revenue_at_risk"] for r in forecasts.ranked(BY_RISK)}
+    assert rows == risk
+    assert [*rows.values()] == sorted(risk.values(), reverse=True)
+    assert len(rows) > 1
 
 
 def test_a_file_that_arrives_starts_the_pipeline(pipeline: Pipeline):

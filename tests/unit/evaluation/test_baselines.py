@@ -9,8 +9,8 @@ import pytest
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.evaluation.baselines import BASELINES, Baseline, BuyTillYouDie, OwnGap, RecencyOnly
-from ordergap.evaluation.bg_nbd import fit
 from ordergap.histories import Histories
+from ordergap.models.bg_nbd import fit
 from ordergap.models.naive import FEATURES
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import kaplan_meier

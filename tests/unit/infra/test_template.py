@@ -73,7 +73,7 @@ def test_every_log_expires() -> None:
     )
 
 
-def test_the_keys_of_the_table_are_strings_that_the_code_writes() -> None:
+def test_the_keys_of_the_table_are_attributes_that_the_code_writes() -> None:
     day = datetime.date(2011, 12, 9)
     prediction = prediction_model(TASKS)(
         customer_id="17850",
@@ -90,25 +90,46 @@ def test_the_keys_of_the_table_are_strings_that_the_code_writes() -> None:
         interval_level=0.8,
         typical_gap_days=7,
         buy_probability={"30": 0.5},
-        status=Status.DUE,
+        status=Status.OVERDUE,
         model_version="1",
     )
     item = items.item(prediction, items.Stamp("night", "uk", day, 1_700_000_000, 8), "0")
     table = RESOURCES["Predictions"]["Properties"]
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "by_week"
-    assert index["Projection"] == {"ProjectionType": "ALL"}
-    for schema, keys in (
-        (table["KeySchema"], ["customer_id", "market"]),
-        (index["KeySchema"], ["week_bucket", "next_order_date"]),
-    ):
-        assert [each["AttributeName"] for each in schema] == keys
-        assert [each["KeyType"] for each in schema] == ["HASH", "RANGE"]
+    indexes = {each["IndexName"]: each for each in table["GlobalSecondaryIndexes"]}
+    assert {name: _keys(index) for name, index in indexes.items()} == {
+        "by_week": ["week_bucket", "next_order_date"],
+        "by_probability": ["market", "soon_probability"],
+        "by_risk": ["market", "yearly_revenue_at_risk"],
+    }
+    assert _keys(table) == ["customer_id", "market"]
+    assert all(each["Projection"] == {"ProjectionType": "ALL"} for each in indexes.values())
     for each in table["AttributeDefinitions"]:
-        assert item[each["AttributeName"]].keys() == {each["AttributeType"]} == {"S"}
+        assert item[each["AttributeName"]].keys() == {each["AttributeType"]}
     stale = table["TimeToLiveSpecification"]
     assert stale == {"AttributeName": "expires_at", "Enabled": True}
     assert item["expires_at"].keys() == {"N"}
+
+
+def _keys(place: dict[str, Any]) -> list[str]:
+    """The partition key and the sort key of a table or an index."""
+    assert [each["KeyType"] for each in place["KeySchema"]] == ["HASH", "RANGE"]
+    return [each["AttributeName"] for each in place["KeySchema"]]
+
+
+def test_throttled_writes_of_the_table_and_of_each_index_count_for_the_alarm_and_are_shown() -> (
+    None
+):
+    table = RESOURCES["Predictions"]["Properties"]
+    indexes = {each["IndexName"] for each in table["GlobalSecondaryIndexes"]}
+    total, *metrics = RESOURCES["TableThrottled"]["Properties"]["Metrics"]
+    assert total["Expression"] == "SUM(METRICS())"
+    dimensions = [each["MetricStat"]["Metric"]["Dimensions"] for each in metrics]
+    assert all(each[0]["Name"] == "TableName" for each in dimensions)
+    assert {each[1]["Value"] for each in dimensions if len(each) > 1} == indexes
+    assert len(dimensions) == len(indexes) + 1
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for index in indexes:
+        assert body.count(f'"{index}"') == 2
 
 
 def test_the_table_can_be_recovered() -> None:

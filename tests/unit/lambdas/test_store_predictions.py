@@ -6,7 +6,7 @@ import random
 import threading
 from decimal import Decimal
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, cycle, pairwise
 from typing import Any
 
 import boto3
@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordergap.contract.prediction import Status
 from ordergap.contract.tasks import TASKS, prediction_model
 
 from lambdas.shared import clients
@@ -23,6 +24,7 @@ from lambdas.shared.ledger import Ledger
 from lambdas.store_predictions import storing, writing
 from lambdas.store_predictions.handler import Settings, StorePredictions, handle, store_object
 from lambdas.store_predictions.lines import LONGEST, Line, lines
+from tests.stack import create_table
 
 BUCKET, TABLE = "ordergap-123456789012", "predictions"
 PREFIX = "runs/night-7/uk"
@@ -165,26 +167,7 @@ def dynamodb(aws, monkeypatch):
     monkeypatch.setenv("ORDERGAP_TABLE", TABLE)
     writing.connect.cache_clear()
     client = writing.connect(8)
-    texts = ("customer_id", "market", "week_bucket", "next_order_date")
-    client.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in texts],
-        KeySchema=[
-            {"AttributeName": "customer_id", "KeyType": "HASH"},
-            {"AttributeName": "market", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_week",
-                "KeySchema": [
-                    {"AttributeName": "week_bucket", "KeyType": "HASH"},
-                    {"AttributeName": "next_order_date", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    create_table(client, TABLE)
     yield client
     writing.connect.cache_clear()
 
@@ -210,6 +193,7 @@ def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynam
         "scored_line": "part-00000.jsonl.out#1",
         "next_order_week": "2011-W50",
         "week_bucket": bucket,
+        "soon_probability": expected["buy_probability"]["30"],
         "expires_at": NOW + 90 * DAY,
     }
     assert set(prediction_model(TASKS).model_fields) <= item.keys()
@@ -244,6 +228,64 @@ def test_the_buckets_of_a_week_hold_the_customers_due_in_it(dynamodb):
     assert all(by_bucket.values())
     assert items()["later"]["next_order_week"] == "2011-W52"
     assert {"next_order_date", "next_order_week", "week_bucket"}.isdisjoint(items()["never"])
+
+
+def ranking(dynamodb, index, market="uk"):
+    """The customers in an index from the highest on, by queries of a few items each."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=TABLE,
+        IndexName=index,
+        KeyConditionExpression="market = :m",
+        ExpressionAttributeValues={":m": {"S": market}},
+        ScanIndexForward=False,
+        PaginationConfig={"PageSize": 7},
+    )
+    return [item["customer_id"]["S"] for page in pages for item in page["Items"]]
+
+
+def test_by_probability_has_who_has_not_lapsed_by_the_shortest_horizon(dynamodb):
+    chance = random.Random(3)
+    soon = {f"c{n}": chance.random() for n in range(40)} | {"tiny": 1e-9, "sure": 1.0, "no": 0.0}
+    records = [
+        prediction(c, buy_probability={"30": chance.random(), "7": p, "100": 1.0}, status=status)
+        for (c, p), status in zip(soon.items(), cycle([Status.DUE, Status.NEW]), strict=False)
+    ]
+    records.append(prediction("gone", status="lapsed"))
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*records))
+    run(clients.s3(), dynamodb)
+    assert ranking(dynamodb, "by_probability") == sorted(soon, key=soon.__getitem__, reverse=True)
+    assert ranking(dynamodb, "by_probability", "de") == []
+
+
+def test_by_risk_has_overdue_customers_with_two_orders_by_their_revenue_a_year(dynamodb):
+    late = partial(prediction, status="overdue", order_count=2)
+    risk = {"often": (10, 5), "dear": (1000, 200), "seldom": (10, 50), "refunded": (-1, 5)}
+    records = [late(c, usual_amount=a, typical_gap_days=g) for c, (a, g) in risk.items()]
+    records += [
+        late("once", order_count=1),
+        late("no usual gap", typical_gap_days=None),
+        late("no length", typical_gap_days=0),
+        late("no amount", usual_amount=None),
+        *(late(status, status=status) for status in Status if status != "overdue"),
+    ]
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*records))
+    assert counts(run(clients.s3(), dynamodb)) == (12, 12, 0, 0)
+    assert ranking(dynamodb, "by_risk") == ["dear", "often", "seldom", "refunded"]
+    assert items()["seldom"]["yearly_revenue_at_risk"] == 73
+
+
+def test_a_newer_forecast_moves_a_customer_in_the_rankings_and_out_of_them(dynamodb):
+    s3 = clients.s3()
+    before = [prediction(c, status="overdue", buy_probability={"7": 0.5}) for c in ("a", "b")]
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*before))
+    run(s3, dynamodb)
+    newer = {"run_id": "night-8", "prefix": "runs/night-8/uk", "as_of": "2011-12-10"}
+    newer["key"] = KEY.replace("night-7", "night-8")
+    after = prediction("a", as_of="2011-12-10", status="active", buy_probability={"7": 0.1})
+    s3.put_object(Bucket=BUCKET, Key=newer["key"], Body=jsonl(after))
+    run(s3, dynamodb, **newer)
+    assert ranking(dynamodb, "by_probability") == ["b", "a"], "b is of the older run, and stays"
+    assert ranking(dynamodb, "by_risk") == ["b"]
 
 
 def test_an_older_as_of_never_overwrites_a_newer_one(dynamodb):
@@ -332,6 +374,9 @@ def test_the_function_returns_counts_and_a_retry_does_nothing(dynamodb, event, c
         (prediction(interval_level=float("inf")), "interval_level: Input should be"),
         (prediction(buy_probability={"": 0.5}), "buy_probability"),
         (prediction(order_count=10**40), "order_count: Input should be less"),
+        (prediction(usual_amount=float("nan")), "the table cannot hold the number nan"),
+        (prediction(revenue=-1e200), "the table cannot hold the number -1e+200"),
+        (prediction(usual_amount=1e99, typical_gap_days=1, status="overdue"), "cannot hold"),
         (b'{"customer_id": "' + b"x" * LONGEST + b'"}', "longer than 262,144 bytes"),
     ],
 )

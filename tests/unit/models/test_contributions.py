@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ordergap import features
 from ordergap.contract.hyperparameters import parse
 from ordergap.histories import Histories
+from ordergap.models.bg_nbd import BgNbd, Start
+from ordergap.models.contributions import of_customer_and_bin
 from ordergap.models.recalibration import Recalibration, middles
 from ordergap.models.xgboost import BoosterModel, HazardModel, SquaredErrorModel, predict
 from ordergap.survival.targets import order_gaps
@@ -29,13 +31,20 @@ from tests.shop import shop
 Float = NDArray[np.float64]
 DAYS = np.array([5.0, 12.0, 30.0, 60.0])
 NAMES = ("order_count", "tenure", "amount")
+START = Start(BgNbd(0.8, 30.0, 0.9, 2.5), -1.3)
 NONE = np.zeros(14)
 SOME = np.random.default_rng(3).normal(size=14) / 5
-MEAN_LOG_BIN = 2.0
+AT_RISK = np.array([0.5, 0.3, 0.15, 0.05])
+MEAN_LOG_BIN = float(AT_RISK @ np.log([5.0, 7.0, 18.0, 30.0]))
 
 
 def hazard(
-    seed: int, depth: int = 3, coefficients: Float = NONE, trees: int = 4, forest: int = 1
+    seed: int,
+    depth: int = 3,
+    coefficients: Float = NONE,
+    trees: int = 4,
+    forest: int = 1,
+    start: Start | None = None,
 ) -> tuple[HazardModel, xgboost.Booster, NDArray[np.float32]]:
     """A small model, its trees as fitted, and customers with orders, tenure and amount."""
     random = np.random.default_rng(seed)
@@ -65,7 +74,9 @@ def hazard(
         {
             "days": DAYS.tolist(),
             "recalibration": Recalibration(20.0, coefficients).content(),
-            "mean_log_bin": MEAN_LOG_BIN,
+            "start": start.content() if start else None,
+            "start_mean": [-1.0, -0.8, -0.9, -1.2] if start else None,
+            "at_risk": AT_RISK.tolist(),
         },
         bytes(booster.save_raw("ubj")),
     )
@@ -127,10 +138,12 @@ def test_contributions_in_a_bin_are_shapley_values_and_the_recalibration(
 
 @pytest.mark.parametrize(("trees", "forest"), [(30, 1), (1, 30)])
 @pytest.mark.parametrize("coefficients", [NONE, SOME])
+@pytest.mark.parametrize("start", [None, START])
 def test_contributions_in_a_bin_add_up_to_its_log_odds(
-    trees: int, forest: int, coefficients: Float
+    trees: int, forest: int, coefficients: Float, start: Start | None
 ) -> None:
-    model, _, customers = hazard(1, 4, coefficients, trees, forest)
+    model, _, customers = hazard(1, 4, coefficients, trees, forest, start)
+    customers = customers[~np.isnan(customers).any(axis=1)]
     for j in range(len(DAYS)):
         shares = model.shares(customers, np.full(len(customers), j))
         np.testing.assert_allclose(
@@ -157,6 +170,22 @@ def test_contributions_in_a_window_add_up_to_the_log_of_its_mean_odds_by_the_day
     np.testing.assert_allclose(
         shares.sum(axis=1) + constant, np.log(daily) + MEAN_LOG_BIN, rtol=0, atol=2e-5
     )
+
+
+def test_of_customer_and_bin_are_shapley_values_against_the_mean_of_all() -> None:
+    """With every other customer and bin as background, one at a time."""
+    random = np.random.default_rng(5)
+    values, at_risk = random.normal(size=(7, 4)), AT_RISK
+    i, j = 3, 2
+    customer = bin_ = whole = 0.0
+    for other, weight in itertools.product(range(7), enumerate(at_risk)):
+        k, share = weight
+        share /= 7
+        customer += share * (values[i, k] - values[other, k] + values[i, j] - values[other, j]) / 2
+        bin_ += share * (values[other, j] - values[other, k] + values[i, j] - values[i, k]) / 2
+        whole += share * values[other, k]
+    found = of_customer_and_bin(values[[i]], np.array([j]), values.mean(axis=0), at_risk)
+    np.testing.assert_allclose(np.array(found)[:, 0], [customer, bin_, whole])
 
 
 def test_beyond_the_grid_the_days_waited_speak_ever_more_against_an_order() -> None:

@@ -6,8 +6,8 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.trainers.base import Sample, time_grid
+from ordergap.trainers.hazard import hazard_rows
 from ordergap.trainers.vector_leaves import with_vector_leaves
-from ordergap.trainers.xgboost import hazard_rows
 
 DAYS = np.array([5.0, 10.0, 20.0])
 

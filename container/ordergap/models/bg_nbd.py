@@ -12,16 +12,17 @@ Pareto/NBD model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln, digamma, expit, gammaln
+from pydantic import JsonValue
 
 from ordergap.errors import AlgorithmError
 
 Float = NDArray[np.float64]
 _LOG_BOUND = 8.0  # r = e ** 8: rates within 2 % of one another; beyond it digits of gammaln cancel
+_LEAST = 1e-7  # probability whose log odds are taken
 _FLAT = 1e-4  # log-likelihood of a customer per unit of a log parameter
 
 
@@ -36,6 +37,8 @@ class BgNbd:
 
     def log_likelihood(self, frequency: Float, recency: Float, age: Float) -> Float:
         """(n,) log-likelihood of each customer (equation 6)."""
+        from scipy.special import betaln, gammaln  # noqa: PLC0415 - slow to import; servers do without
+
         orders = self.r + frequency
         return np.asarray(
             gammaln(orders)
@@ -58,8 +61,22 @@ class BgNbd:
         wait = np.log1p(days / (self.alpha + age[:, None])) * -(self.r + frequency[:, None])
         return np.asarray(np.logaddexp(wait, gone) - np.logaddexp(0, gone))
 
+    def log_odds(self, order_count: Float, tenure: Float, days: Float) -> Float:
+        """(n, m) log odds, at an order, of the next in each time bin if in none before.
+
+        order_count  (n,) orders so far, that one included
+        tenure       (n,) days from the first of them to it
+        days         (m,) ends of the bins
+        """
+        log_s = self.log_survival(order_count - 1, tenure, tenure, days)
+        within = -np.expm1(np.diff(log_s, axis=1, prepend=0.0))
+        within = np.clip(within, _LEAST, 1 - _LEAST)
+        return np.asarray(np.log(within / (1 - within)))
+
     def gradient(self, frequency: Float, recency: Float, age: Float) -> Float:
         """(4, n) derivatives of `log_likelihood` by r, alpha, a and b."""
+        from scipy.special import digamma, expit  # noqa: PLC0415
+
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
         gone = expit(self._log_odds_gone(frequency, recency, age))
         rate = (1 - gone) / (alpha + age) + gone / (alpha + recency)
@@ -85,6 +102,36 @@ class BgNbd:
         return np.where(frequency > 0, odds, -np.inf)
 
 
+@dataclass(frozen=True)
+class Start:
+    """Log odds that trees begin from: halfway from one level for all to what BG/NBD says.
+
+    See docs/decisions/trainers.md#trees-may-begin-from-half-of-bgnbd.
+    """
+
+    model: BgNbd
+    level: float
+
+    def __call__(self, order_count: Float, tenure: Float, days: Float) -> Float:
+        """(n, m) as of `BgNbd.log_odds`; the level where the tenure is unknown."""
+        known = ~np.isnan(tenure)
+        log_odds = np.full((len(tenure), len(days)), self.level)
+        log_odds[known] += self.model.log_odds(order_count[known], tenure[known], days)
+        log_odds[known] /= 2
+        return log_odds
+
+    def content(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return {**vars(self.model), "level": self.level}
+
+    @classmethod
+    def parse(cls, content: JsonValue) -> Self:
+        """What `content` wrote; KeyError where it is another thing."""
+        fields = cast("dict[str, float]", content)
+        parameters = (float(fields[name]) for name in ("r", "alpha", "a", "b"))
+        return cls(BgNbd(*parameters), float(fields["level"]))
+
+
 def fit(frequency: Float, recency: Float, age: Float, penalty: float = 0.01) -> BgNbd:
     """The parameters that maximise the sum of `log_likelihood` - penalty * sum of squared logs.
 
@@ -98,6 +145,8 @@ def fit(frequency: Float, recency: Float, age: Float, penalty: float = 0.01) -> 
     ordered = (frequency >= 0) & (recency >= 0) & (recency <= age)
     if not len(ordered) or not ordered.all():
         raise ValueError("give customers, each with frequency >= 0 and 0 <= recency <= age")
+    from scipy.optimize import minimize  # noqa: PLC0415
+
     unit = float(age.mean()) or 1.0
     customers = frequency, recency / unit, age / unit
 

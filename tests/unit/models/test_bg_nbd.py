@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from ordergap import ingest
 from ordergap.contract.orders import Columns
-from ordergap.evaluation.bg_nbd import BgNbd, fit
+from ordergap.models.bg_nbd import BgNbd, fit
 from scipy import stats
 
 Customers = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
