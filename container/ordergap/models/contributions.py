@@ -31,15 +31,17 @@ def window(days: Float, log_odds: Float, elapsed: Days, horizon: int) -> tuple[F
     return np.exp(odds - whole[:, None]), whole - np.log(horizon)
 
 
-def of_customer_and_bin(
+def of_customer_and_waiting(
     values: Float, bins: NDArray[np.integer], mean: Float, at_risk: Float
 ) -> tuple[Float, Float, Float]:
-    """Shapley values of the two in `values` (n, m) at `bins` (n,), and the constant: (n,) each.
+    """What of `values` (n, m) at `bins` (n,) is of the customer, of the waiting and of all: (n,).
+
+    The customer's is what holds in the first bin, right after an order, beside the mean of all
+    customers; how it changes from there on is the waiting's, beside the mean of all bins.
 
     mean     (m,) of the values of all customers
     at_risk  (m,) share of each bin in a mean over bins
     """
-    both = values[np.arange(len(bins)), bins]
-    own, of_bin, whole = values @ at_risk, mean[bins], mean @ at_risk
-    customer = (own - whole + both - of_bin) / 2
-    return customer, both - whole - customer, np.full(len(bins), whole)
+    at_order, now, whole = values[:, 0], values[np.arange(len(bins)), bins], mean @ at_risk
+    changed = now - at_order - (whole - mean[0])
+    return at_order - mean[0], changed, np.full(len(bins), whole)

@@ -189,7 +189,7 @@ class HazardModel(BoosterModel):
         """SHAP values of the log odds of n customers in one bin each: rows sum to `log_odds`.
 
         (n, F + 2) of the features, of the days waited (the bin, and the recalibration by it), and
-        what is alike for all. What the start says of a customer belongs to the orders so far.
+        what is alike for all. What the start says at an order belongs to the orders so far.
         """
         shares = shap_values(self._fitted, np.column_stack([features, bins.astype(np.float32)]))
         order_count, tenure = self._orders(features)
@@ -197,7 +197,9 @@ class HazardModel(BoosterModel):
         shares[:, -2] += correction[np.arange(len(bins)), bins]
         if self._start and self._start_mean is not None:
             start = self._start(order_count, tenure, self.days)
-            parts = contributions.of_customer_and_bin(start, bins, self._start_mean, self._at_risk)
+            parts = contributions.of_customer_and_waiting(
+                start, bins, self._start_mean, self._at_risk
+            )
             columns = [self.feature_names.index("order_count"), -2, -1]
             shares[:, columns] += np.column_stack(parts)
         return shares

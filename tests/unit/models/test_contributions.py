@@ -17,7 +17,7 @@ from ordergap import features
 from ordergap.contract.hyperparameters import parse
 from ordergap.histories import Histories
 from ordergap.models.bg_nbd import BgNbd, Start
-from ordergap.models.contributions import of_customer_and_bin
+from ordergap.models.contributions import of_customer_and_waiting
 from ordergap.models.recalibration import Recalibration, middles
 from ordergap.models.xgboost import BoosterModel, HazardModel, SquaredErrorModel, predict
 from ordergap.survival.targets import order_gaps
@@ -172,20 +172,22 @@ def test_contributions_in_a_window_add_up_to_the_log_of_its_mean_odds_by_the_day
     )
 
 
-def test_of_customer_and_bin_are_shapley_values_against_the_mean_of_all() -> None:
-    """With every other customer and bin as background, one at a time."""
-    random = np.random.default_rng(5)
-    values, at_risk = random.normal(size=(7, 4)), AT_RISK
-    i, j = 3, 2
-    customer = bin_ = whole = 0.0
-    for other, weight in itertools.product(range(7), enumerate(at_risk)):
-        k, share = weight
-        share /= 7
-        customer += share * (values[i, k] - values[other, k] + values[i, j] - values[other, j]) / 2
-        bin_ += share * (values[other, j] - values[other, k] + values[i, j] - values[i, k]) / 2
-        whole += share * values[other, k]
-    found = of_customer_and_bin(values[[i]], np.array([j]), values.mean(axis=0), at_risk)
-    np.testing.assert_allclose(np.array(found)[:, 0], [customer, bin_, whole])
+def test_a_start_is_of_the_customer_at_an_order_and_of_the_waiting_from_there_on() -> None:
+    values = np.random.default_rng(5).normal(size=(7, 4))
+    found = np.array(
+        [
+            of_customer_and_waiting(values, np.full(7, j), values.mean(axis=0), AT_RISK)
+            for j in range(4)
+        ]
+    )  # (4 bins, 3 parts, 7 customers)
+    np.testing.assert_allclose(found.sum(axis=1), values.T)
+    customer, waiting, constant = found.transpose(1, 0, 2)
+    assert (np.ptp(customer, axis=0) == 0).all()  # whatever the bin
+    np.testing.assert_allclose(customer[0] - customer[0, 0], values[:, 0] - values[0, 0])
+    assert np.ptp(constant) == 0
+    # each is beside a mean: that of customers, and that of rows at risk
+    np.testing.assert_allclose(customer.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(AT_RISK @ waiting.mean(axis=1), 0, atol=1e-12)
 
 
 def test_beyond_the_grid_the_days_waited_speak_ever_more_against_an_order() -> None:
