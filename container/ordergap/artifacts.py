@@ -94,11 +94,13 @@ class Bundle:
         as_of: NDArray[np.int64] | int,
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
     ) -> Forecasts:
         """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
         as_of  a day for all or one for each customer; every customer has an order, none after it
         horizons, interval_level  in place of those the model was trained with
+        explain  how many reasons of a forecast are given, at most
         """
         last = histories.last_row
         customers = Snapshot(
@@ -109,7 +111,7 @@ class Bundle:
             np.add.reduceat(histories.amount, histories.offsets[:-1]),
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(customers, matrix, horizons, interval_level)
+        return self.forecast_features(customers, matrix, horizons, interval_level, explain)
 
     def forecast_features(
         self,
@@ -117,14 +119,13 @@ class Bundle:
         matrix: NDArray[np.float32],
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
-        options = ForecastOptions(
-            horizons or settings.horizons,
-            settings.interval_level if interval_level is None else interval_level,
-            settings.max_horizon_days,
-        )
+        level = settings.interval_level if interval_level is None else interval_level
+        most = settings.max_horizon_days
+        options = ForecastOptions(horizons or settings.horizons, level, most, explain)
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():

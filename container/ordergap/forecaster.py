@@ -132,6 +132,7 @@ class Forecaster:
         as_of: Day | None = None,
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
         *,
         status: str | Iterable[str] | None = None,
         top: int | None = None,
@@ -153,6 +154,8 @@ class Forecaster:
         by              what ranks: "probability", of an order within the shortest horizon, or
                         "amount", that times the usual amount. None: the probability where `top` is
                         given; else customers stand in the sequence of their ids
+        explain         how many reasons of each forecast to give, at most, from 0 to 10: a column
+                        `reasons` of JSON, the strongest first. 0: no such column
         quiet           whether to show neither progress nor warnings
         columns         names of columns that are not those of the fit, such as
                         ``customer_column="Email"``; "" takes one of the fit's away
@@ -160,14 +163,15 @@ class Forecaster:
         The columns are the fields of a prediction. Gaps are in days, probabilities from 0 to 1.
         Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
         Raises DataError where `orders` cannot be read or have no order until `as_of`,
-        InvalidRequest for options that are not as above, and InvalidHyperparameters for `columns`.
+        InvalidRequest for options that are not as above, or for `explain` of a model without trees,
+        and InvalidHyperparameters for `columns`.
         """
         from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415
         from ordergap.scoring.selection import Selection  # noqa: PLC0415
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level)
+        options = _options(as_of, horizons, interval_level, explain)
         selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
             forecasts = files.predict(self.bundle, orders, options, columns, selection)
@@ -181,6 +185,7 @@ class Forecaster:
         as_of: Day | None = None,
         horizons: Iterable[int] | None = None,
         interval_level: float | None = None,
+        explain: int = 0,
         *,
         status: str | Iterable[str] | None = None,
         top: int | None = None,
@@ -197,7 +202,7 @@ class Forecaster:
         from ordergap.scoring import files  # noqa: PLC0415
         from ordergap.scoring.selection import Selection  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level)
+        options = _options(as_of, horizons, interval_level, explain)
         selection = Selection.parse(status, top, by)
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
@@ -286,10 +291,17 @@ class Report(str):
         return f'<iframe srcdoc="{html.escape(self)}" style="{style}"></iframe>'
 
 
-def _options(as_of: object, horizons: object, interval_level: object) -> Options:
+def _options(as_of: object, horizons: object, interval_level: object, explain: object) -> Options:
     """The options, checked as the server checks them; of a moment the day counts."""
     if isinstance(as_of, datetime.datetime | np.datetime64):  # and pandas' Timestamp
         as_of = str(as_of)[:10]
     if isinstance(horizons, Iterable) and not isinstance(horizons, str):
         horizons = list(horizons)
-    return Options.parse({"as_of": as_of, "horizons": horizons, "interval_level": interval_level})
+    return Options.parse(
+        {
+            "as_of": as_of,
+            "horizons": horizons,
+            "interval_level": interval_level,
+            "explain": explain,
+        }
+    )

@@ -186,6 +186,12 @@ class Settings(Environment):
         alias="ORDERGAP_MAX_ORDERS",
         description="orders, or order lines, in a request; more get 413",
     )
+    max_explained: int = Field(
+        1000,
+        ge=1,
+        alias="ORDERGAP_MAX_EXPLAINED",
+        description="customers in a request that asks for reasons; more get 413",
+    )
     on_bad_record: Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)] = Field(
         "error",
         alias="ORDERGAP_ON_BAD_RECORD",

@@ -6,6 +6,7 @@ from ordergap.contract.manifest import Manifest, TaskSection
 from ordergap.contract.metrics import ProtocolMetrics, TaskMetrics, TrainingMetrics
 from ordergap.contract.orders import Rejection
 from ordergap.features.table import CALENDAR, SEQUENCE, TABULAR
+from ordergap.features.words import WORDS
 from pydantic import BaseModel
 
 from docs.generate import table
@@ -19,14 +20,14 @@ def rejections() -> str:
 
 
 def features() -> str:
-    """Every feature and its meaning."""
+    """Every feature, its meaning and which reasons it is part of."""
     rows = [
-        (f"`{name}`", meaning)
+        (f"`{name}`", meaning, WORDS[name].group)
         for group in (TABULAR, CALENDAR)
         for name, (meaning, _) in group.items()
     ]
-    rows += [(f"`{name}_1`, `{name}_2`, …", meaning) for name, (meaning, _) in SEQUENCE.items()]
-    return table(("feature", "meaning"), rows)
+    rows += [(f"`{name}_1`, `{name}_2`, …", meaning, "") for name, (meaning, _) in SEQUENCE.items()]
+    return table(("feature", "meaning", "reason"), rows)
 
 
 def manifest() -> str:

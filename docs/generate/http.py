@@ -8,7 +8,13 @@ from typing import Any
 
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.manifest import Manifest, TaskSection
-from ordergap.contract.prediction import Order, ScoringRecord, ScoringRequest, Status
+from ordergap.contract.prediction import (
+    Order,
+    Reason,
+    ScoringRecord,
+    ScoringRequest,
+    Status,
+)
 from ordergap.contract.tasks import TASKS, prediction_model
 from ordergap.errors import InvalidRequest, OrdergapError
 from ordergap.features.table import TABULAR
@@ -62,6 +68,14 @@ def prediction() -> str:
     return table(("field", "type", "meaning"), [
         (f"`{name}`", kind, meaning)
         for name, kind, _, meaning in described(prediction_model(TASKS), "serialization")
+    ])  # fmt: skip
+
+
+def reason() -> str:
+    """The fields of a reason."""
+    return table(("field", "type", "meaning"), [
+        (f"`{name}`", kind, meaning)
+        for name, kind, _, meaning in described(Reason, "serialization")
     ])  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import NAMES, parse
-from ordergap.errors import InvalidHyperparameters
+from ordergap.errors import InvalidHyperparameters, InvalidRequest
 from ordergap.evaluation.gaps import outcomes
 from ordergap.evaluation.metrics import brier, event_within
 from ordergap.histories import Histories
@@ -65,6 +65,21 @@ def file(whole: Histories, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(file: Path, folder: Path, settings: dict[str, object]) -> Bundle:
     train(parse(SMALL | settings), file, folder)
     return Bundle.load(folder)
+
+
+@every_trainer
+def test_gives_reasons_or_says_that_it_has_none(
+    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+) -> None:
+    bundle, day = made(file, tmp_path, settings), int(whole.day.max())
+    if settings["trainer"] in {"lstm", "naive"}:
+        with pytest.raises(InvalidRequest, match="leave explain out, or train with"):
+            bundle.forecast(whole, day, explain=3)
+        return
+    records = bundle.forecast(whole, day, explain=3).records()
+    reasons = [record.pop("reasons") for record in records]
+    assert all(isinstance(each, list) and 1 <= len(each) <= 3 for each in reasons)
+    assert bundle.forecast(whole, day).records() == records
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -36,6 +36,12 @@ class Checksum(Model):
         mean = 10 + 50 * np.abs(np.sin(values @ np.arange(1, values.shape[1] + 1) * 0.001))
         return Survival(self.days, -self.days / mean[:, None])
 
+    def contributions(
+        self, features: NDArray[np.float32], elapsed: NDArray[np.int64], horizon: int
+    ) -> NDArray[np.float64]:
+        values = np.column_stack([np.nan_to_num(features.astype(float), nan=-1.0), elapsed])
+        return np.asarray(np.arctan(values) * horizon)
+
     def save(self, path: Path) -> None:
         raise NotImplementedError
 

@@ -33,6 +33,7 @@ from ordergap.errors import (
     UserError,
 )
 from ordergap.forecaster import Forecaster
+from ordergap.models.xgboost import HazardModel
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
 
@@ -265,6 +266,49 @@ def test_horizons_in_every_form(
     ]
 
 
+def test_reasons_are_asked_for_alike_everywhere(
+    model: Forecaster, folder: Path, frame: pd.DataFrame, orders: Path, tmp_path: Path
+) -> None:
+    frames = [model.predict(each, explain=3, quiet=True) for each in (frame, pl.from_pandas(frame))]
+    expected = [json.loads(text) for text in frames[0]["reasons"]]
+    assert [json.loads(text) for text in frames[1]["reasons"]] == expected
+    assert {len(reasons) for reasons in expected} <= {1, 2, 3}
+    assert {"days_since_last_order"} < {each["feature"] for some in expected for each in some}
+    words = ["predict", "--file_path", str(orders), "--model_dir", str(folder), "--explain", "3"]
+    for name in ("out.jsonl", "out.csv"):
+        assert main([*words, "--output", str(tmp_path / name)]) == 0
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reasons"] for line in lines] == expected
+    column = pd.read_csv(tmp_path / "out.csv")["reasons"]
+    assert [json.loads(text) for text in column] == expected
+
+
+def test_reasons_that_nobody_asks_for_cost_nothing(
+    model: Forecaster, folder: Path, orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, explained = (tmp_path / name for name in ("plain.csv", "explained.csv"))
+    with monkeypatch.context() as patch:
+        patch.setattr(HazardModel, "shares", lambda *_: pytest.fail("work that nobody asked for"))
+        patch.setattr(HazardModel, "_fitted", property(lambda _: pytest.fail("a second model")))
+        ordergap.load(folder).predict_file(orders, plain, quiet=True)
+    model.predict_file(orders, explained, explain=3, quiet=True)
+    forecasts = pd.read_csv(explained)
+    pd.testing.assert_frame_equal(pd.read_csv(plain), forecasts.drop(columns="reasons"))
+
+
+def test_a_model_without_trees_gives_no_reasons(orders: Path, tmp_path: Path) -> None:
+    naive = ordergap.fit(orders, trainer="naive", quiet=True)
+    with pytest.raises(InvalidRequest, match=r"kind naive cannot give .* train with trainer = xgb"):
+        naive.predict(orders, explain=1, quiet=True)
+    with pytest.raises(InvalidRequest, match="kind naive cannot give"):
+        naive.predict_file(orders, tmp_path / "out.csv", explain=1, quiet=True)
+    assert not [*tmp_path.iterdir()]
+    body = {"customer_id": "a", "orders": [{"date": "2024-01-01", "amount": 1}], "explain": 1}
+    client = create_app(naive, Settings(), lambda: DAY).test_client()
+    answer = client.post("/invocations", json=body)
+    assert (answer.status_code, answer.get_json()["error"]["field"]) == (400, "explain")
+
+
 @pytest.fixture(scope="module")
 def client(model: Forecaster) -> FlaskClient:
     return create_app(model, Settings(), lambda: DAY).test_client()
@@ -284,6 +328,9 @@ def client(model: Forecaster) -> FlaskClient:
         {"horizons": "7,30"},
         {"interval_level": 80},
         {"interval_level": "high"},
+        {"explain": 11},
+        {"explain": True},
+        {"explain": "all"},
         {"as_of": "soon", "horizons": ["x"], "interval_level": 0},
     ],
 )

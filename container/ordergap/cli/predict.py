@@ -53,6 +53,13 @@ def run(words: Sequence[str]) -> None:
         help="rank by the probability of an order within the shortest horizon, or by that times "
         "the usual amount (default: probability with --top; else in the sequence of ids)",
     )
+    parser.add_argument(
+        "--explain",
+        type=int,
+        default=0,
+        metavar="N",
+        help="give up to so many reasons of each forecast, 0 to 10, in a column of JSON",
+    )
     options.add_columns(parser)
     parsed = parser.parse_args(words)
     options.use_all_processors()
@@ -66,6 +73,7 @@ def run(words: Sequence[str]) -> None:
         "status": parsed.status,
         "top": parsed.top,
         "by": parsed.by,
+        "explain": parsed.explain,
         **options.columns(parsed),
     }
     if parsed.output == STDOUT:

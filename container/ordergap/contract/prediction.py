@@ -26,6 +26,13 @@ def _identifier(value: object) -> object:
     return value
 
 
+def _how_many(value: object) -> object:
+    """True would be read as 1."""
+    if isinstance(value, bool):
+        raise ValueError("must say how many reasons are wanted, such as 3")  # noqa: TRY004
+    return value
+
+
 CustomerId = Annotated[str, Field(min_length=1), BeforeValidator(_identifier)]
 Date = Annotated[
     datetime.date,
@@ -33,6 +40,7 @@ Date = Annotated[
     Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1)),
 ]
 Horizon = Annotated[int, Field(ge=1, le=3650)]
+Explain = Annotated[int, Field(ge=0, le=10), BeforeValidator(_how_many)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -76,6 +84,8 @@ class ScoringRequest(BaseModel):
     """Days ahead for which probabilities are given; those of training where they are left out."""
     interval_level: IntervalLevel | None = None
     """How often the interval should hold; as in training where it is left out."""
+    explain: Explain | None = None
+    """How many reasons of each forecast are given, at most; none where it is left out."""
 
 
 DUE_WITHIN, DUE_TIMES = 7, 2
@@ -150,3 +160,25 @@ class NextOrderFields(BaseModel):
         description="Days ahead -> probability of an order within so many days after as_of."
     )
     status: Status = Field(description="Where the customer stands.")
+
+
+class Reason(BaseModel):
+    """What moves the forecast of one customer: features that say nearly the same, as one."""
+
+    feature: str
+    """The feature that contributes most, or `days_since_last_order`."""
+    value: float | None
+    """Its value, as known at the last order; null where it is unknown."""
+    text: str
+    """The same in words."""
+    weight: float
+    """Above 0: makes an order within the shortest horizon more likely; below 0: less likely."""
+
+
+class NextOrderExplanation(BaseModel):
+    """Why a forecast of the next order is as it is; only where `explain` asks for it."""
+
+    reasons: list[Reason] = Field(
+        default_factory=list,
+        description="The strongest reasons first, as many as `explain` asks for; else left out.",
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from ordergap.contract.prediction import CustomerFields, NextOrderFields
+from ordergap.contract.prediction import CustomerFields, NextOrderExplanation, NextOrderFields
 
 WEEK_FIELD = "next_order_date"
 """The date by whose week the table of predictions is indexed."""
@@ -24,14 +24,16 @@ WEEK_FIELD = "next_order_date"
 class TaskEntry:
     """What the name of a task stands for.
 
-    fields  what it adds to a prediction
-    head    "module:Class" that is carried in the artefact and forecasts
-    task    "module:Class" that learns, evaluates and reports
+    fields       what it adds to a prediction
+    head         "module:Class" that is carried in the artefact and forecasts
+    task         "module:Class" that learns, evaluates and reports
+    explanation  what it adds besides where explanations are asked for; None: it has none
     """
 
     fields: type[BaseModel]
     head: str
     task: str
+    explanation: type[BaseModel] | None = None
 
 
 TASKS: dict[str, TaskEntry] = {
@@ -39,6 +41,7 @@ TASKS: dict[str, TaskEntry] = {
         NextOrderFields,
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
+        NextOrderExplanation,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""
@@ -50,9 +53,14 @@ class ModelVersion(BaseModel):
     model_version: str
 
 
-def prediction_model(tasks: Iterable[str]) -> type[CustomerFields]:
-    """The fields of a prediction of a model that has these tasks, in the order of the wire."""
-    return _prediction_model(tuple(TASKS[name].fields for name in tasks))
+def prediction_model(tasks: Iterable[str], *, explained: bool = False) -> type[CustomerFields]:
+    """The fields of a prediction of a model that has these tasks, in the order of the wire.
+
+    explained  with those that are there only where explanations are asked for
+    """
+    entries = [TASKS[name] for name in tasks]
+    parts = [(each.fields, each.explanation if explained else None) for each in entries]
+    return _prediction_model(tuple(part for pair in parts for part in pair if part))
 
 
 @cache

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ordergap.contract.manifest import TaskSection
+from ordergap.errors import InvalidRequest, Problem
 from ordergap.survival.curve import Survival
 
 Days = NDArray[np.int64]
@@ -26,11 +27,14 @@ class Model(ABC):
 
     feature_names  the columns of the matrix it reads, in order
     days           (m,) the time grid of its curves
-    parameters     what `load` needs besides the file; JSON
+    parameters     what `load` needs besides the files; JSON
+    file_name      of the model
+    side_files     what `save` writes beside it, and `load` reads there
     """
 
     kind: ClassVar[str]
     file_name: ClassVar[str]
+    side_files: ClassVar[tuple[str, ...]] = ()
 
     feature_names: tuple[str, ...]
     days: NDArray[np.float64]
@@ -43,6 +47,24 @@ class Model(ABC):
     @abstractmethod
     def survival(self, features: NDArray[np.float32]) -> Survival:
         """The n curves, from the last order on, of an (n, len(feature_names)) matrix."""
+
+    def contributions(
+        self,
+        features: NDArray[np.float32],  # noqa: ARG002
+        elapsed: Days,  # noqa: ARG002
+        horizon: int,  # noqa: ARG002
+    ) -> NDArray[np.float64]:
+        """How much each feature, and last the days waited, speaks for an order: (n, F + 1).
+
+        features  (n, F)
+        elapsed   (n,) days waited
+        horizon   the days after them in which an order may come
+
+        What speaks against it is below 0. Raises InvalidRequest where a model has no such parts.
+        """
+        message = f"a model of the kind {self.kind} cannot give the reasons of its forecasts"
+        hint = "leave explain out, or train with trainer = xgboost or random-forest"
+        raise InvalidRequest([Problem(message, field="explain", hint=hint)])
 
     @abstractmethod
     def save(self, path: Path) -> None:
@@ -84,11 +106,13 @@ class ForecastOptions:
     horizons          days ahead
     interval_level    the level that intervals are said to have
     max_horizon_days  a forecast more than so many days after as_of is null
+    explain           how many reasons of a forecast are given, at most
     """
 
     horizons: Sequence[int]
     interval_level: float
     max_horizon_days: int
+    explain: int = 0
 
 
 class TaskForecast(ABC):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, cast
 
@@ -39,10 +39,12 @@ from ordergap.models.base import (
 )
 from ordergap.models.kinds import model_class
 from ordergap.models.population import Population
+from ordergap.models.reasons import reasons
 from ordergap.survival.curve import Survival
 
 _FAR = 1e6  # days; a quantile beyond it is as good as never
 _NEVER = np.iinfo(np.int64).max
+_BATCH = 8192  # customers that are explained at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,7 @@ class NextOrderForecast(TaskForecast):
     probability: dict[int, NDArray[np.float64]]
     status: list[Status]
     interval_level: float
+    reasons: list[list[dict[str, object]]] | None = None
 
     def __len__(self) -> int:
         """The number of forecasts, n."""
@@ -65,6 +68,7 @@ class NextOrderForecast(TaskForecast):
     @override
     def columns(self) -> dict[str, Column]:
         last = self.customers.last_day
+        asked: dict[str, Column] = {} if self.reasons is None else {"reasons": self.reasons}
         return {
             "order_gap_days": _or_null(self.gap),
             "next_order_date": _dates(last, self.gap),
@@ -76,6 +80,7 @@ class NextOrderForecast(TaskForecast):
                 str(horizon): np.round(p, 6).tolist() for horizon, p in self.probability.items()
             },
             "status": self.status,
+            **asked,
         }
 
     @override
@@ -134,7 +139,23 @@ class NextOrderHead(Head):
             self.interval_levels, options.interval_level, customers.order_count
         )
         survival = self.model.survival(features)
-        return forecast(survival, customers, options, level, self.population.average)
+        answer = forecast(survival, customers, options, level, self.population.average)
+        if options.explain:
+            answer = replace(answer, reasons=self._reasons(customers, features, options))
+        return answer
+
+    def _reasons(
+        self, customers: Snapshot, features: NDArray[np.float32], options: ForecastOptions
+    ) -> list[list[dict[str, object]]]:
+        """Why an order within the shortest horizon is likely or not."""
+        horizon = min(options.horizons)
+        answers: list[list[dict[str, object]]] = []
+        for start in range(0, len(features), _BATCH):
+            some = slice(start, start + _BATCH)
+            own, elapsed = features[some], customers.elapsed[some]
+            shares = self.model.contributions(own, elapsed, horizon)
+            answers += reasons(self.feature_names, own, elapsed, shares, options.explain)
+        return answers
 
     @override
     def save(self, directory: Path) -> None:
@@ -163,7 +184,8 @@ class NextOrderHead(Head):
     @classmethod
     @override
     def file_names(cls, kind: str) -> tuple[str, ...]:
-        return (model_class(kind).file_name,)
+        model = model_class(kind)
+        return (model.file_name, *model.side_files)
 
 
 def uncalibrated_level(

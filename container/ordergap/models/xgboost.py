@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,8 +17,8 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
-from ordergap.models import recalibration
-from ordergap.models.base import Model
+from ordergap.models import contributions, recalibration
+from ordergap.models.base import Days, Model
 from ordergap.models.bg_nbd import Start
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
 from ordergap.settings import waiting_threads_sleep
@@ -76,6 +77,18 @@ class BoosterModel(Model):
         return self._parameters
 
     @override
+    def contributions(
+        self, features: NDArray[np.float32], elapsed: Days, horizon: int
+    ) -> NDArray[np.float64]:
+        """SHAP values of the gap that the trees foresee, negative: a shorter one is sooner.
+
+        Neither days waited nor horizon change them.
+        """
+        shares = -shap_values(self.booster, features)
+        shares[:, -1] = 0.0  # the constant's place becomes that of the days waited
+        return shares
+
+    @override
     def save(self, path: Path) -> None:
         self.booster.save_model(path)
 
@@ -84,8 +97,12 @@ class BoosterModel(Model):
     def load(
         cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
     ) -> Self:
+        return cls(cls._booster(path, feature_names), feature_names, parameters)
+
+    @staticmethod
+    def _booster(path: Path, feature_names: tuple[str, ...]) -> xgboost.Booster:
         try:
-            booster = _XGBOOST.Booster(model_file=path)
+            booster: xgboost.Booster = _XGBOOST.Booster(model_file=path)
         except _XGBOOST.core.XGBoostError as error:
             raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
         booster.set_param({"nthread": 1})
@@ -94,40 +111,117 @@ class BoosterModel(Model):
                 f"{path} reads {booster.num_features()} columns, its manifest describes "
                 f"{len(feature_names)}; copy the whole model again"
             )
-        return cls(booster, feature_names, parameters)
+        return booster
 
 
 class HazardModel(BoosterModel):
     """P(order in time bin j | none before): one target of the booster for each bin.
 
     Bin j is the days in (days[j - 1], days[j]]. The trees add to the parameter "start", where there
-    is one, and "recalibration" corrects the sum.
+    is one, and "recalibration" corrects the sum. What contributions are compared with: "at_risk",
+    the share of each bin in the rows learnt from, and "start_mean", the start of the mean gap.
+
+    scalar  the trees as they were fitted, which read the bin as their last column, in XGBoost's
+            format; read only where contributions are asked for
 
     Source: Singer & Willett 1993, "It's about time: using discrete-time survival analysis".
+
+    See docs/decisions/trainers.md#the-trees-as-fitted-are-kept-for-explanations.
     """
 
     kind: ClassVar[str] = "hazard"
+    side_files: ClassVar[tuple[str, ...]] = ("scalar.ubj",)
 
     def __init__(
         self,
         booster: xgboost.Booster,
         feature_names: tuple[str, ...],
         parameters: Mapping[str, JsonValue],
+        scalar: bytes,
     ) -> None:
         super().__init__(booster, feature_names, parameters)
         self._recalibration = recalibration.Recalibration.parse(parameters["recalibration"])
         self._start = Start.parse(parameters["start"]) if parameters["start"] else None
+        self._at_risk = floats(parameters, "at_risk")
+        self._start_mean = floats(parameters, "start_mean") if self._start else None
+        self._scalar = scalar
 
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
+        margin = self.log_odds(features)
+        return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
+
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n, m) log odds of an order in each bin, given that none came before."""
         margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
-        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
-        order_count, tenure = features[:, columns].T.astype(float)
+        order_count, tenure = self._orders(features)
         if self._start:
             margin += self._start(order_count, tenure, self.days)
-        margin += self._recalibration(order_count, tenure, recalibration.middles(self.days))
-        return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
+        return margin + self._recalibration(order_count, tenure, recalibration.middles(self.days))
+
+    def _orders(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+        """Order count and tenure (n,)."""
+        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
+        return tuple(features[:, columns].T.astype(float))
+
+    @override
+    def contributions(
+        self, features: NDArray[np.float32], elapsed: Days, horizon: int
+    ) -> NDArray[np.float64]:
+        """SHAP values of the logarithm of the window's odds of an order, by the day.
+
+        Those of a bin weigh as its share of the odds, and how long bins are belongs to the waiting.
+        """
+        log_odds = self.log_odds(features)
+        weight, total = contributions.window(self.days, log_odds, elapsed, horizon)
+        customer, bins = np.nonzero(weight)
+        shares = np.zeros((len(features), features.shape[1] + 1))
+        of_bins = self.shares(features[customer], bins)[:, :-1]
+        np.add.at(shares, customer, of_bins * weight[customer, bins][:, None])
+        mean_log_bin = self._at_risk @ np.log(np.diff(self.days, prepend=0.0))
+        shares[:, -1] += total - (weight * log_odds).sum(axis=1) + mean_log_bin
+        return shares
+
+    def shares(
+        self, features: NDArray[np.float32], bins: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """SHAP values of the log odds of n customers in one bin each: rows sum to `log_odds`.
+
+        (n, F + 2) of the features, of the days waited (the bin, and the recalibration by it), and
+        what is alike for all. What the start says at an order belongs to the orders so far.
+        """
+        shares = shap_values(self._fitted, np.column_stack([features, bins.astype(np.float32)]))
+        order_count, tenure = self._orders(features)
+        correction = self._recalibration(order_count, tenure, recalibration.middles(self.days))
+        shares[:, -2] += correction[np.arange(len(bins)), bins]
+        if self._start and self._start_mean is not None:
+            start = self._start(order_count, tenure, self.days)
+            parts = contributions.of_customer_and_waiting(
+                start, bins, self._start_mean, self._at_risk
+            )
+            columns = [self.feature_names.index("order_count"), -2, -1]
+            shares[:, columns] += np.column_stack(parts)
+        return shares
+
+    @cached_property
+    def _fitted(self) -> xgboost.Booster:
+        fitted: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(self._scalar))
+        return fitted
+
+    @override
+    def save(self, path: Path) -> None:
+        super().save(path)
+        path.with_name(self.side_files[0]).write_bytes(self._scalar)
+
+    @classmethod
+    @override
+    def load(
+        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+    ) -> Self:
+        booster = cls._booster(path, feature_names)
+        scalar = path.with_name(cls.side_files[0]).read_bytes()
+        return cls(booster, feature_names, parameters, scalar)
 
 
 class AftModel(BoosterModel):
@@ -176,3 +270,13 @@ def predict(
     """(n,) the booster's answer to an (n, c) matrix; `kind` "margin" for before the link."""
     answer = booster.inplace_predict(matrix, predict_type=kind, validate_features=False)
     return np.asarray(answer, float)
+
+
+def shap_values(booster: xgboost.Booster, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n, c + 1) by how much each column of an (n, c) matrix moves the margin, and the constant.
+
+    Source: Lundberg et al. 2020, "From local explanations to global understanding with explainable
+    AI for trees".
+    """
+    shares = booster.predict(_XGBOOST.DMatrix(matrix), pred_contribs=True)
+    return np.asarray(shares, float).reshape(len(matrix), matrix.shape[1] + 1)

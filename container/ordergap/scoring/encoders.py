@@ -33,17 +33,25 @@ def json_lines(answer: Answer) -> bytes:
 
 
 def csv(answer: Answer) -> bytes:
-    """A prediction a row; the probability within 30 days is the column `buy_probability_30`."""
+    """A prediction a row; the probability within 30 days is the column `buy_probability_30`.
+
+    A list, such as the reasons, is one cell of JSON.
+    """
     rows = io.StringIO()
     text_rows.writer(rows, lineterminator="\n").writerows(
         [
-            value
+            as_text(value) if isinstance(value, list) else value
             for field in record.values()
             for value in (field.values() if isinstance(field, dict) else (field,))
         ]
         for record in answer.records()
     )
     return rows.getvalue().encode()
+
+
+def as_text(value: object) -> str:
+    """JSON for a cell of a table."""
+    return orjson.dumps(value).decode()
 
 
 def csv_with_header(answer: Answer) -> bytes:

@@ -108,7 +108,9 @@ def _read(
 
 def _forecast(bundle: Bundle, histories: Histories, options: Options) -> Forecasts:
     assert options.as_of is not None  # noqa: S101 - `_read` has set it
-    return bundle.forecast(histories, options.as_of, options.horizons, options.interval_level)
+    return bundle.forecast(
+        histories, options.as_of, options.horizons, options.interval_level, options.explain or 0
+    )
 
 
 def _batches(bundle: Bundle, histories: Histories, options: Options) -> Iterator[Forecasts]:
@@ -124,7 +126,8 @@ def _selected(
 ) -> Histories:
     if selection == EVERYBODY:
         return histories
-    scores = [selection.score(each) for each in _batches(bundle, histories, options)]
+    plain = replace(options, explain=None)  # reasons cost far more than forecasts
+    scores = [selection.score(each) for each in _batches(bundle, histories, plain)]
     return histories.pick(selection.chosen(np.concatenate(scores)))
 
 

@@ -27,6 +27,7 @@ class Options:
     as_of: int | None = None
     horizons: tuple[int, ...] | None = None
     interval_level: float | None = None
+    explain: int | None = None
 
     @classmethod
     def parse(cls, fields: Mapping[str, object]) -> Self:
@@ -47,6 +48,7 @@ class Options:
             None if request.as_of is None else day_of(request.as_of),
             None if request.horizons is None else tuple(sorted(set(request.horizons))),
             request.interval_level,
+            request.explain,
         )
 
     def merged(self, other: Options) -> Options:

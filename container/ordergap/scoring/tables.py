@@ -12,13 +12,17 @@ import numpy as np
 from ordergap.artifacts import Forecasts
 from ordergap.contract.tasks import prediction_model
 from ordergap.frames import Kind, build
+from ordergap.scoring.encoders import as_text
 
 _PLAIN = {str, int, float, bool, datetime.date}
 
 
 def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
-    """The forecasts as a frame; a field that is an object is a column for each of its names."""
-    fields = prediction_model(forecasts.tasks).model_fields
+    """The forecasts as a frame; a field that is an object is a column for each of its names.
+
+    A field that is a list, such as the reasons, is JSON text, as in CSV.
+    """
+    fields = prediction_model(forecasts.tasks, explained=True).model_fields
     columns: dict[str, Any] = {}
     types: dict[str, type] = {}
     for field, values in forecasts.columns.items():
@@ -28,6 +32,8 @@ def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
             if get_origin(annotation := fields[field].annotation) is dict:
                 types |= dict.fromkeys(several, _plain_type(get_args(annotation)[1]))
             continue
+        if get_origin(fields[field].annotation) is list:
+            values = [as_text(value) for value in values]  # noqa: PLW2901
         types[field] = _plain_type(fields[field].annotation)
         is_date = types[field] is datetime.date
         columns[field] = np.array(values, "datetime64[D]") if is_date else values

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import AlgorithmError
@@ -106,6 +107,12 @@ class HazardTrainer(Boosting):
             return None
         return start(*self._features(data.sample), days)[data.owner, data.bins]
 
+    def _mean(self, start: bg_nbd.Start, data: HazardRows, request: FitRequest) -> JsonValue:
+        """(m,) the start's log odds, of the mean gap of all hosts."""
+        sums = start(*self._features(data.sample), request.days).sum(axis=0)
+        *total, count = request.hosts.sum(np.append(sums, len(data.sample))).tolist()
+        return [each / count for each in total]
+
     def _grown(
         self,
         data: HazardRows,
@@ -174,6 +181,7 @@ class HazardTrainer(Boosting):
             float(np.median(request.train.gap[request.train.observed])),
             request.hosts,
         )
+        at_risk = request.hosts.sum(np.bincount(data.bins, data.weight, len(days)))
         model = json.loads(booster.save_raw("json"))
         finished = json.dumps(with_vector_leaves(model, len(days))).encode()
         fitted = HazardModel(
@@ -182,8 +190,11 @@ class HazardTrainer(Boosting):
             {
                 "days": days.tolist(),
                 "start": start.content() if start else None,
+                "start_mean": self._mean(start, data, request) if start else None,
                 "recalibration": correction.content(),
+                "at_risk": (at_risk / at_risk.sum()).tolist(),
             },
+            bytes(booster.save_raw("ubj")),
         )
         return self.fitted(
             fitted, booster, data.rows(None), **({FROM_BG_NBD: 1.0} if start else {})

@@ -26,6 +26,7 @@ from ordergap.models.xgboost import (
     load_xgboost,
     point_gap,
     predict,
+    shap_values,
 )
 from ordergap.survival.kaplan_meier import ratio_curve
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
@@ -116,13 +117,9 @@ class Boosting(Trainer):
         return Fitted(model, chosen, self._drivers(booster, rows))
 
     def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
-        """Feature -> mean absolute SHAP value, of some rows spread over all.
-
-        Source: Lundberg et al. 2020, "From local explanations to global understanding with
-        explainable AI for trees".
-        """
+        """Feature -> mean absolute SHAP value, of some rows spread over all."""
         some = rows.matrix[:: max(1, len(rows.matrix) // _EXPLAINED)]
-        shares = booster.predict(load_xgboost().DMatrix(some), pred_contribs=True)
+        shares = shap_values(booster, some)
         names = (*self.feature_names, DAYS_WAITED)
         means = np.abs(shares[:, :-1]).mean(axis=0)  # the last is the constant
         return {name: float(mean) for name, mean in zip(names, means, strict=False)}

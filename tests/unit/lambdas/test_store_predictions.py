@@ -199,6 +199,16 @@ def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynam
     assert set(prediction_model(TASKS).model_fields) <= item.keys()
 
 
+def test_reasons_are_accepted_and_not_stored(dynamodb):
+    reason = {"feature": "order_count", "value": 17, "text": "17 orders so far", "weight": 0.4}
+    line = prediction() | {"reasons": [reason]}
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(line))
+    assert counts(run(clients.s3(), dynamodb)) == (1, 1, 0, 0)
+    item = items()["12474"]
+    assert item["order_count"] == 17
+    assert "reasons" not in item
+
+
 def test_the_buckets_of_a_week_hold_the_customers_due_in_it(dynamodb):
     due = [prediction(f"c{n}", next_order_date=f"2011-12-{12 + n % 7}") for n in range(40)]
     later = prediction("later", next_order_date="2012-01-01")

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap import features
 from ordergap.artifacts import Bundle
+from ordergap.contract.prediction import Reason
 from ordergap.contract.tasks import prediction_model
 from ordergap.forecaster import Forecaster
 from ordergap.histories import date_of, day_of
@@ -292,3 +293,52 @@ def test_without_accept_the_answer_has_the_requests_own_form(ask: Ask, bundle: B
         (vectors(bundle, batch), "text/csv"),
     ]:
         assert ask(body, f"{name}; as_of=2011-12-30").headers["Content-Type"] == name
+
+
+def test_reasons_are_said_alike_in_every_form(ask: Ask, bundle: Bundle) -> None:
+    batch = made_up(20)
+    expected = predictions(ask({"instances": batch, "explain": 3}))
+    fields = list(prediction_model(["next_order"], explained=True).model_fields)
+    for record in expected:
+        assert list(record) == fields
+        assert [list(reason) for reason in record["reasons"]] == [[*Reason.model_fields]] * 3
+    with_header = ask({"instances": batch, "explain": 3}, Accept="text/csv; header=present").text
+    rows = list(csv.DictReader(io.StringIO(with_header)))
+    assert [json.loads(row["reasons"]) for row in rows] == [r["reasons"] for r in expected]
+    assert predictions(ask(batch, "application/json; explain=3")) == expected
+    assert predictions(ask(batch[0] | {"explain": 3})) == expected[:1]
+    for body, form in [
+        (lines(batch), "application/jsonlines"),
+        (vectors(bundle, batch), "text/csv"),
+        (order_lines(batch), "text/csv"),
+    ]:
+        answer = ask(body, f"{form}; explain=3", Accept="application/json")
+        assert predictions(answer) == expected
+
+
+@pytest.mark.parametrize("form", encoders.ENCODERS)
+def test_without_a_wish_for_reasons_an_answer_has_none(ask: Ask, form: str) -> None:
+    batch = made_up(5)
+    plain = ask({"instances": batch}, Accept=form)
+    assert "reasons" not in plain.text
+    assert ask({"instances": batch, "explain": 0}, Accept=form).data == plain.data
+    assert ask(batch, "application/json; explain=0", Accept=form).data == plain.data
+
+
+def test_a_placeholder_has_no_reasons(ask: Ask) -> None:
+    answer = ask([{"orders": 5}, *made_up(1)], "application/json; explain=2; "
+                 "on_bad_record=placeholder")  # fmt: skip
+    bad, good = predictions(answer)
+    assert list(bad) == list(good)
+    assert (bad["reasons"], len(good["reasons"])) == (None, 2)
+
+
+def test_reasons_are_of_the_shortest_horizon(ask: Ask) -> None:
+    batch = made_up(5)
+
+    def weights(*horizons: int) -> list[list[float]]:
+        asked = {"instances": batch, "explain": 3, "horizons": horizons}
+        answered = predictions(ask(asked))
+        return [[reason["weight"] for reason in each["reasons"]] for each in answered]
+
+    assert weights(90, 7) == weights(7) != weights(90)

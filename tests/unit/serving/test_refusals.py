@@ -52,6 +52,11 @@ REFUSALS = [
         400, None, "interval_level", "= 80: ",
     ),
     ({"instances": [ANA], "as_of": "soon"}, "application/json", 400, None, "as_of", "'soon'"),
+    ({"instances": [ANA], "explain": 11}, "application/json", 400, None, "explain", "= 11: "),
+    ({"instances": [ANA], "explain": -1}, "application/json", 400, None, "explain", "= -1: "),
+    ({"instances": [ANA], "explain": True}, "application/json", 400, None, "explain", "how many"),
+    ([ANA | {"explain": 3}], "application/json", 400, 0, "explain", "not a field of a record"),
+    ([ANA], "application/json; explain=yes", 400, None, "explain", "'yes'"),
     ([with_order(date="1/12/2011")], "application/json", 400, 0, "orders[1].date", "1/12/2011"),
     ([with_order(amount=0)], "application/json", 400, 0, "orders[1].amount", "greater than 0"),
     ([with_order(amount=-5)], "application/json", 400, 0, "orders[1].amount", "= -5: "),
@@ -152,6 +157,28 @@ def test_more_records_or_orders_than_the_settings_allow_are_413(bundle: Bundle) 
         assert (code, "ORDERGAP_MAX_RECORDS" in hint) == (413, True)
     code, hint = status([ANA | {"orders": [GOOD] * 4}], "application/json")
     assert (code, "ORDERGAP_MAX_ORDERS" in hint) == (413, True)
+
+
+@pytest.mark.point(59)
+def test_reasons_are_given_for_so_many_records_as_the_settings_allow(bundle: Bundle) -> None:
+    app = application.create_app(
+        Forecaster(bundle), Settings(max_explained=2), lambda: bundle.manifest.as_of
+    )
+    client = app.test_client()
+    for body, form in [
+        (json.dumps([ANA] * 3), "application/json"),
+        ("\n".join([json.dumps(ANA)] * 3), LINES),
+        ("\n".join([vector(bundle)] * 3), "text/csv"),
+        ("\n".join([HEADER, *(f"{i},A,2,2011-12-01,5,{i}" for i in range(3))]), "text/csv"),
+    ]:
+        assert client.post("/invocations", data=body, content_type=form).status_code == 200
+        refused = client.post("/invocations", data=body, content_type=f"{form}; explain=1")
+        error = refused.get_json()["error"]
+        assert (refused.status_code, error["type"], error["field"]) == (413, "TooLarge", "explain")
+        assert "reasons of 3 records, the limit is 2" in error["message"]
+        assert "ORDERGAP_MAX_EXPLAINED" in error["hint"]
+    two = client.post("/invocations", json={"instances": [ANA] * 2, "explain": 1})
+    assert two.status_code == 200
 
 
 @pytest.mark.point(59)

@@ -95,7 +95,8 @@ def fit(
 def made(fitted: Fitted, folder: Path) -> tuple[bytes, dict[str, float], dict[str, float]]:
     path = folder / fitted.model.file_name
     fitted.model.save(path)
-    return path.read_bytes(), fitted.chosen, fitted.drivers
+    names = (path.name, *fitted.model.side_files)
+    return b"".join((folder / name).read_bytes() for name in names), fitted.chosen, fitted.drivers
 
 
 @every_kind

@@ -14,7 +14,13 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from ordergap.contract.manifest import Manifest
-from ordergap.errors import InvalidRequest, NotAcceptable, Problem, UnsupportedMediaType
+from ordergap.errors import (
+    InvalidRequest,
+    NotAcceptable,
+    Problem,
+    TooLarge,
+    UnsupportedMediaType,
+)
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
 from ordergap.scoring.problems import shorten
 from ordergap.serving.formats import csv_requests, json_requests
@@ -61,7 +67,19 @@ def decode(
     body = _as_utf8(body, parameters.get("charset", "utf-8"))
     if not body.strip():
         raise InvalidRequest([Problem("the body is empty: send at least one customer")])
-    return decoder(body, context)
+    question = decoder(body, context)
+    if question.options.explain and len(question) > context.settings.max_explained:
+        raise TooLarge([_too_many_to_explain(len(question), context.settings.max_explained)])
+    return question
+
+
+def _too_many_to_explain(records: int, limit: int) -> Problem:
+    return Problem(
+        f"the request asks for the reasons of {records} records, the limit is {limit}",
+        field="explain",
+        hint="send fewer per request, leave explain out, or raise ORDERGAP_MAX_EXPLAINED of the "
+        "server",
+    )
 
 
 def check(settings: Settings) -> None:

@@ -24,6 +24,9 @@ _ON_BAD_RECORD_CHOICES = get_args(Settings.model_fields[ON_BAD_RECORD].annotatio
 _SPELLINGS = {
     "asof": "as_of",
     "asofdate": "as_of",
+    "explain": "explain",
+    "explanation": "explain",
+    "explanations": "explain",
     "horizon": "horizons",
     "horizons": "horizons",
     "intervallevel": "interval_level",

@@ -54,11 +54,19 @@ def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     options = question.options
     if isinstance(question, Orders):
         forecasts = model.bundle.forecast(
-            question.histories, question.as_of, options.horizons, options.interval_level
+            question.histories,
+            question.as_of,
+            options.horizons,
+            options.interval_level,
+            options.explain or 0,
         )
     else:
         forecasts = model.bundle.forecast_features(
-            question.customers, question.features, options.horizons, options.interval_level
+            question.customers,
+            question.features,
+            options.horizons,
+            options.interval_level,
+            options.explain or 0,
         )
     return Answer(forecasts, question.placeholders)
 

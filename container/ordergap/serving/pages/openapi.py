@@ -53,8 +53,9 @@ _MEANINGS = {
 
 def describe(manifest: Manifest, settings: Settings) -> bytes:
     """The document for the model and the settings of this server."""
+    prediction = prediction_model(manifest.tasks, explained=True)
     _, schemas = models_json_schema(
-        [(ScoringRequest, "validation"), (prediction_model(manifest.tasks), "serialization")],
+        [(ScoringRequest, "validation"), (prediction, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
     document = {
