@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import html
 import json
 import os
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.progress import progress
+from ordergap.report.notebook import Report
 from ordergap.scoring.options import Options
 
 if TYPE_CHECKING:
@@ -276,19 +276,6 @@ class Forecaster:
             f"{m.hyperparameters.trainer.name}, learnt from {m.data.orders:,} orders of "
             f"{m.first_day} to {m.as_of}>"
         )
-
-
-class Report(str):
-    """A page of HTML, which a notebook shows as such."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<report of {len(self):,} characters>"
-
-    def _repr_html_(self) -> str:
-        style = "border: 0; width: 100%; height: 40em"
-        return f'<iframe srcdoc="{html.escape(self)}" style="{style}"></iframe>'
 
 
 def _options(as_of: object, horizons: object, interval_level: object, explain: object) -> Options:
