@@ -51,6 +51,10 @@ class SilenceGroup(NamedTuple):
     foreseen: float
     came: float
 
+    def __str__(self) -> str:
+        """Such as "2 to 4 orders, waited 3 to 10 gaps"."""
+        return f"{self.orders}, waited {self.waited} gap{'' if self.waited == 'up to 1' else 's'}"
+
 
 def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.bool_]]:
     """Segment -> (n,) which rows of `targets` belong to it, by what was known when it was asked."""

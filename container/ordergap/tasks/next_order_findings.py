@@ -158,8 +158,8 @@ def _silences_table(groups: Sequence[SilenceGroup]) -> Iterator[str]:
 def _guard(off: Sequence[tuple[datetime.date, SilenceGroup]]) -> Iterator[str]:
     for cutoff, group in off:
         yield (
-            f"off: {group.orders}, waited {group.waited} gaps, at {cutoff}: {group.foreseen:.3f} "
-            f"foreseen, {group.came:.3f} of {group.customers:,} customers came"
+            f"off: {group}, at {cutoff}: {group.foreseen:.3f} foreseen, {group.came:.3f} of "
+            f"{group.customers:,} customers came"
         )
     if off:
         yield (

@@ -166,7 +166,7 @@ def _weaknesses(
     if off:
         worst = max(off, key=lambda group: abs(group.foreseen - group.came))
         yield (
-            f"customers with {worst.orders} who waited {worst.waited} gaps: "
+            f"customers of the group {worst}: "
             f"{worst.foreseen:.0%} foreseen, {worst.came:.0%} came: rank them, but do not rely on "
             "their probabilities"
         )
