@@ -2,8 +2,8 @@
 
 python -m docs.picture      two minutes, most of them training
 
-Two customers of each status: the first by number of those with at least six orders, or with the
-most orders where there are none such.
+Two customers of each status but new: the first by number of those with at least six orders, or
+with the most orders where there are none such.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def _chosen(rows: list[Row]) -> list[Row]:
     return [
         row
         for status in Status
+        if status != Status.NEW  # who has one order has no history to draw
         for row in islice((row for row in rows if row[0]["status"] == status), OF_A_STATUS)
     ]
 
