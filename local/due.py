@@ -25,7 +25,7 @@ from local.lists import (
 
 LISTS = {
     "most-likely": "who has not lapsed, by the probability of an order",
-    "contact-first": "the same, by that probability times the usual amount",
+    "contact-first": "who is due, by that probability times the usual amount",
     "win-back": "overdue customers with two orders or more, by yearly revenue at risk",
     "dates": "who has not lapsed and whose date is in --week; the next order is as likely before "
     "as after it",
@@ -88,6 +88,9 @@ def main(arguments: Sequence[str]) -> int:
         chosen = heapq.nlargest(options.top, rows, key=lambda row: chance(row, days))
     else:
         chosen = list(itertools.islice(rows, options.top))
+    if not chosen:
+        console.print(f"No customer of {options.market} is in this list.", markup=False)
+        return 0
     console.print(show.customers(chosen, options.list, days))
     console.print(f"{len(chosen):,} customers of {options.market}.", markup=False)
     newest = max(row["as_of"] for row in chosen)

@@ -109,6 +109,6 @@ def worth(row: Row, days: int) -> float:
 
 
 def contact_first(rows: Iterable[Row], days: int, top: int) -> list[Row]:
-    """Of those who have not lapsed, the `top` rows of the highest worth, the highest first."""
-    waiting = (row for row in rows if row["status"] != Status.LAPSED)
-    return heapq.nlargest(top, waiting, key=lambda row: worth(row, days))
+    """Of those who are due, the `top` rows of the highest worth, the highest first."""
+    due = (row for row in rows if row["status"] == Status.DUE)
+    return heapq.nlargest(top, due, key=lambda row: worth(row, days))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from ordergap.models.population import Expected, Population, expected
+from ordergap.models.population import Population, expected
 
 from local.lists import Row, chance, horizons
 
@@ -29,13 +29,9 @@ def sentence(rows: Sequence[Row], error: float) -> str:
     amount = [row["usual_amount"] for row in rows]
     value = ""
     if None not in amount:
-        [total] = expected(probability, level, error, np.array(amount))
-        value = f", for about {total.mean:,.0f} ({_interval(total)})"
+        total = float(probability[0] @ np.array(amount))
+        value = f", for about {total:,.0f} at the usual order of each"
     return (
         f"In the {days} days after {rows[0]['as_of']}, {orders.mean:,.0f} customers are expected "
-        f"to order ({_interval(orders)}){value}. In brackets: {level:.0%} intervals."
+        f"to order ({level:.0%} interval: {orders.low:,.0f} to {orders.high:,.0f}){value}."
     )
-
-
-def _interval(expected: Expected) -> str:
-    return f"{expected.low:,.0f} to {expected.high:,.0f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import os
 from collections.abc import Iterable
@@ -17,8 +18,7 @@ from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.progress import progress
-from ordergap.report.notebook import Report
-from ordergap.scoring.options import Options
+from ordergap.scoring.options import given
 
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
@@ -171,7 +171,7 @@ class Forecaster:
         from ordergap.scoring.selection import Selection  # noqa: PLC0415
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level, explain)
+        options = given(as_of, horizons, interval_level, explain)
         selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
             forecasts = files.predict(self.bundle, orders, options, columns, selection)
@@ -202,7 +202,7 @@ class Forecaster:
         from ordergap.scoring import files  # noqa: PLC0415
         from ordergap.scoring.selection import Selection  # noqa: PLC0415
 
-        options = _options(as_of, horizons, interval_level, explain)
+        options = given(as_of, horizons, interval_level, explain)
         selection = Selection.parse(status, top, by)
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
@@ -278,17 +278,14 @@ class Forecaster:
         )
 
 
-def _options(as_of: object, horizons: object, interval_level: object, explain: object) -> Options:
-    """The options, checked as the server checks them; of a moment the day counts."""
-    if isinstance(as_of, datetime.datetime | np.datetime64):  # and pandas' Timestamp
-        as_of = str(as_of)[:10]
-    if isinstance(horizons, Iterable) and not isinstance(horizons, str):
-        horizons = list(horizons)
-    return Options.parse(
-        {
-            "as_of": as_of,
-            "horizons": horizons,
-            "interval_level": interval_level,
-            "explain": explain,
-        }
-    )
+class Report(str):
+    """A page of HTML, which a notebook shows as such."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<report of {len(self):,} characters>"
+
+    def _repr_html_(self) -> str:
+        style = "border: 0; width: 100%; height: 40em"
+        return f'<iframe srcdoc="{html.escape(self)}" style="{style}"></iframe>'

@@ -115,8 +115,8 @@ class Status(StrEnum):
             Status.LAPSED: "at most a third as likely as the average customer to order within "
             "90 days",
             Status.OVERDUE: "has waited longer than four in five such gaps last",
-            Status.NEW: "has ordered once, not long ago",
-            Status.ACTIVE: "within the usual gap",
+            Status.NEW: "has ordered once, and is none of the above",
+            Status.ACTIVE: "has ordered more than once, and is none of the above",
         }[self]
 
 

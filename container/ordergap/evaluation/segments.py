@@ -14,7 +14,7 @@ from ordergap.evaluation.metrics import Outcomes, event_within
 from ordergap.histories import Histories
 from ordergap.survival.targets import Targets
 
-LAPSED_AFTER = 3  # times the customer's mean gap, or everybody's at a first order
+LONG_WAIT = 3  # times the customer's mean gap, or everybody's at a first order
 ORDERS = ("one order", "2 to 4 orders", "5 orders or more")
 STATUS_DAYS = (7, 30, 90)
 SILENCE_DAYS = 90
@@ -65,7 +65,7 @@ def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.boo
     usual = np.where(repeated, mean_gap, mean_gap[repeated].mean() if repeated.any() else np.inf)
     return {
         **_by_orders(count),
-        "lapsed": targets.left_truncation > LAPSED_AFTER * usual,
+        "waited over 3 gaps": targets.left_truncation > LONG_WAIT * usual,
         "top tenth by revenue": revenue >= np.quantile(revenue, 0.9),
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _ONE_ORDER = "only one order so far, so no gap yet"
+_NO_AMOUNTS = "amounts not known"
 _VAST = 1e12  # from here on numbers are written with an exponent
 
 
@@ -68,7 +69,9 @@ DAYS_WAITED = "days_since_last_order"
 WORDS: dict[str, Words] = {
     DAYS_WAITED: Words("waiting", _with("", "day", " since the last order")),
     "order_count": Words("orders", _with("", "order", " so far")),
-    "tenure": Words("orders", _with("", "day", " from the first order to the last")),
+    "tenure": Words(
+        "orders", _with("", "day", " from the first order to the last"), "first order not known"
+    ),
     "gap_last": Words("gaps", _with("", "day", " between the last two orders"), _ONE_ORDER),
     "gap_lag_2": Words(
         "gaps", _with("", "day", " for the gap before the last"), "fewer than three orders so far"
@@ -77,7 +80,7 @@ WORDS: dict[str, Words] = {
         "gaps", _with("", "day", " for the third last gap"), "fewer than four orders so far"
     ),
     "RollingAvgGap": Words("gaps", _with("", "day", " between orders on average"), _ONE_ORDER),
-    "gap_median": Words("gaps", _with("typically ", "day", " between orders"), _ONE_ORDER),
+    "gap_median": Words("gaps", _with("a median of ", "day", " between orders"), _ONE_ORDER),
     "gap_std": Words("gaps", _with("gaps that vary by ", "day"), "fewer than three orders so far"),
     "gap_min": Words("gaps", _with("", "day", " between orders at the shortest"), _ONE_ORDER),
     "gap_max": Words("gaps", _with("", "day", " between orders at the longest"), _ONE_ORDER),
@@ -85,13 +88,15 @@ WORDS: dict[str, Words] = {
     "gap_log_mean": Words("gaps", _typical, _ONE_ORDER),
     **{
         f"orders_{days}d": Words(
-            "recent orders", _with("", "order", f" in the {days} days up to the last order")
+            "recent orders",
+            _with("", "order", f" in the {days} days up to the last order"),
+            "recent orders not known",
         )
         for days in (14, 30, 60, 90)
     },
-    "CumulativeTotalPrice": Words("amounts", _with("", after=" spent so far")),
-    "amount": Words("amounts", _with("a last order of ")),
-    "amount_mean": Words("amounts", _with("", after=" per order on average")),
+    "CumulativeTotalPrice": Words("amounts", _with("", after=" spent so far"), _NO_AMOUNTS),
+    "amount": Words("amounts", _with("a last order of "), _NO_AMOUNTS),
+    "amount_mean": Words("amounts", _with("", after=" per order on average"), _NO_AMOUNTS),
     "items": Words("items", _with("", "item", " in the last order"), "items not known"),
     "items_mean": Words("items", _with("", "item", " per order on average"), "items not known"),
     "item_price": Words(

@@ -44,33 +44,25 @@ class Population:
 
 
 class Expected(NamedTuple):
-    """How many customers order, or for how much, in a span of days; with an interval."""
+    """How many customers order in a span of days, with an interval."""
 
     mean: float
     low: float
     high: float
 
 
-def expected(
-    probability: NDArray[np.float64],
-    level: float,
-    error: float,
-    weight: NDArray[np.float64] | None = None,
-) -> list[Expected]:
+def expected(probability: NDArray[np.float64], level: float, error: float) -> list[Expected]:
     """The customers whose next order falls between the ends of k spans of days, span by span.
 
     probability  (k, n) of an order until the end of each span, rising along k
     level        how often the interval should hold
     error        relative standard deviation of the sums, beyond chance: `Population.weekly_error`
-    weight       (n,) what a customer counts for, such as the usual amount; 1 where left out
 
     A customer counts once, in the span of the next order. Customers are independent of one another,
     but for the `error` that all have in common.
     """
     each = np.diff(probability, axis=0, prepend=0.0)
-    weight = np.ones(probability.shape[1]) if weight is None else weight
-    mean = each @ weight
-    variance = (each * (1 - each)) @ weight**2
+    mean, variance = each.sum(axis=1), (each * (1 - each)).sum(axis=1)
     pairs = zip(mean.tolist(), variance.tolist(), strict=True)
     return [sum_interval(*pair, level, error) for pair in pairs]
 

@@ -181,7 +181,7 @@ class Outlook:
     known                customers who are known
     level                of every interval
     ordering             customers whose next order falls in the week
-    amount               what they order for; None where the data have no amounts
+    amount               of one usual order of each; None where the data have no amounts
     weeks                the same customers, of this week and the next ones
     """
 
@@ -190,7 +190,7 @@ class Outlook:
     known: int
     level: float
     ordering: Expected
-    amount: Expected | None
+    amount: float | None
     weeks: Columns
     lists: Sequence[Listed]
 

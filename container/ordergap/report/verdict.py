@@ -9,6 +9,7 @@ from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, 
 from ordergap.report.numbers import fixed, upper, written
 from ordergap.report.tables import variant
 
+_PLAIN = 2.0  # from so much on, whole figures say enough
 NOT_JUDGED = "Not judged yet: there was too little later data."
 
 Scores = Mapping[str, Mapping[str, Value]]
@@ -59,5 +60,6 @@ def _short(metric: Metric, value: float, digits: int) -> str:
 
 def _digits(metric: Metric, *values: float) -> int:
     """The fewest with which the values differ: whole days are plain, but must not hide who wins."""
-    several = (k for k in range(metric.digits) if len({fixed(v, k) for v in values}) > 1)
+    least = 0 if min(values, default=0) >= _PLAIN else 1
+    several = (k for k in range(least, metric.digits) if len({fixed(v, k) for v in values}) > 1)
     return next(several, metric.digits)

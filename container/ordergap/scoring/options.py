@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 from pydantic import ValidationError
 
 from ordergap.contract.prediction import ScoringRequest
@@ -65,3 +67,22 @@ class Options:
         ]:
             raise InvalidRequest(problems)
         return Options(**{name: next(iter(each), None) for name, each in values.items()})
+
+
+def given(as_of: object, horizons: object, interval_level: object, explain: object) -> Options:
+    """Options of the Python interface, checked as the server checks them.
+
+    Of a moment the day counts. Raises InvalidRequest.
+    """
+    if isinstance(as_of, datetime.datetime | np.datetime64):  # and pandas' Timestamp
+        as_of = str(as_of)[:10]
+    if isinstance(horizons, Iterable) and not isinstance(horizons, str):
+        horizons = list(horizons)
+    return Options.parse(
+        {
+            "as_of": as_of,
+            "horizons": horizons,
+            "interval_level": interval_level,
+            "explain": explain,
+        }
+    )

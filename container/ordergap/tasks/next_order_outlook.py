@@ -45,7 +45,7 @@ def outlook(forecasts: Forecasts, forecast: NextOrderForecast, weekly_error: flo
     usual = customers.revenue / customers.order_count
     with_amounts = bool(np.any(usual != 1))  # a file without amounts has 1 everywhere
     weeks = expected(within, level, weekly_error)
-    amount = expected(within[:1], level, weekly_error, usual)[0] if with_amounts else None
+    amount = float(within[0] @ usual) if with_amounts else None
     as_of = int(customers.as_of[0])
     return Outlook(
         from_day=date_of(as_of + 1),

@@ -44,6 +44,7 @@ _RANKING = _Figure(
     -1,
     "there are no two customers of whom it is known who ordered first",
 )
+_HARDLY_RANKS = 0.55  # of pairs; a coin is right in half
 SLACK = 0.1  # of weekly intervals that may miss beyond their level, before sums are not held
 LOW, HIGH = 0.05, 0.08  # of an interval's level: how far below and above it a group may be covered
 
@@ -151,6 +152,11 @@ def _weaknesses(
     customers = max(len(each.customer) for each in judged)
     if customers < LEAST_CUSTOMERS:
         yield f"{customers} customers at most are few, and every figure is rough: give more orders"
+    if (ranking := comparison.metrics[MODEL]["concordance"]) < _HARDLY_RANKS:
+        yield (
+            f"ranking is hardly better than chance ({ranking:.0%} of pairs): give a longer period, "
+            "and check that the customer column tells customers apart"
+        )
     behind = [
         word
         for word, figure in (("dates", _DATES), ("ranking", _RANKING))

@@ -117,4 +117,4 @@ def test_customers_with_one_order_alone_have_segments() -> None:
     histories = Histories.from_orders(list("abcde"), owner, day, np.ones(5))
     found = segments(histories, waits_at_cutoff(histories, 40, 60))
     assert found["one order"].all()
-    assert not found["lapsed"].any()
+    assert not found["waited over 3 gaps"].any()

@@ -164,7 +164,7 @@ def outlook() -> c.Outlook:
         4_324,
         0.8,
         Expected(408.2, 321.3, 494.1),
-        Expected(202_345.1, 156_123.0, 248_456.0),
+        202_345.1,
         weeks,
         [contact, back],
     )

@@ -130,7 +130,7 @@ def test_the_first_page_says_the_week_in_plain_words(full: c.Contents) -> None:
     page = render(full).replace("\u00a0", " ").split('id="week"')[1].split('id="model"')[0]
     week = " ".join(re.sub("<[^>]+>", " ", page).split())
     assert "The week ahead 10 to 16 December 2011" in week
-    assert "Customers expected to order 408 321 to 494 For about 202,000 156,000 to 248,000" in week
+    assert "Customers expected to order 408 321 to 494 For about 202,000 at the usual" in week
     assert "Of 4,324 customers who have ordered before" in week
     assert "in 80 of 100 weeks" in week
     assert "The first 15 of 469. All 469 as CSV" in week

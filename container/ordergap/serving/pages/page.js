@@ -183,6 +183,7 @@ const readable = value => {
   if (typeof value === "number") return value.toLocaleString("en-GB", { maximumFractionDigits: 3 });
   if (/^\d{4}-\d\d-\d\d$/.test(value)) return longDate(dayNumber(value));
   if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map(each => each.text ?? readable(each)).join("; ");
   return Object.entries(value).map(([key, each]) => `${key}: ${readable(each)}`).join(", ");
 };
 const otherFields = prediction => Object.entries(prediction)
