@@ -30,6 +30,7 @@ log = logging.getLogger("ordergap")
 
 FROM_BG_NBD = "from BG/NBD"
 _BEYOND_NOISE = -2.0  # standard errors by which the validation loss must be lower
+_HALF = 0.5  # rows: the least that count for or against an order where none does
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,8 @@ class HazardTrainer(Boosting):
         ended, weights = request.hosts.sum(
             np.array([(data.weight * data.label).sum(), data.weight.sum()])
         )
-        return bg_nbd.Start(model, math.log(ended / (weights - ended)))
+        level = math.log(max(ended, _HALF) / max(weights - ended, _HALF))
+        return bg_nbd.Start(model, level)
 
     def _features(self, sample: Sample) -> tuple[Float, Float]:
         """Order count and tenure (n,)."""

@@ -136,3 +136,14 @@ def test_the_shifted_loss_is_the_least_over_all_shifts() -> None:
     found = shifted_log_loss(xgboost, ALONE)(booster, rows)
     assert found == pytest.approx(minimize_scalar(loss).fun, rel=1e-4)
     assert found < loss(0.0)
+
+
+def test_where_every_gap_has_ended_there_is_still_a_level(request_: FitRequest) -> None:
+    some = request_.train[request_.train.observed]
+    request = replace(request_, train=some, validation=some, days=np.array([1e4, 2e4]))
+    data = hazard.hazard_rows(some, request.days)
+    assert data.label.all()
+    everyone = replace(request, train=request_.train)  # whose last orders BG/NBD is fitted on
+    start = trainer()._half_of_bg_nbd(data, everyone)
+    assert start is not None
+    assert start.level == pytest.approx(np.log(len(some) / 0.5))
