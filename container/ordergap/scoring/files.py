@@ -17,6 +17,7 @@ from ordergap import ingest
 from ordergap.artifacts import Bundle, Forecasts
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.orders import Columns
+from ordergap.contract.prediction import LAPSED_WITHIN
 from ordergap.errors import InvalidHyperparameters, MissingColumn, UserError
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
@@ -100,6 +101,13 @@ def _read(
             "look better than forecasts of the future can",
             bundle.manifest.as_of,
             date_of(day),
+        )
+    elif (age := (date_of(day) - bundle.manifest.as_of).days) > LAPSED_WITHIN:
+        log.warning(
+            "as_of %s is %s days after the last order that the model learnt from: statuses compare "
+            "with the average customer of that day; train again on newer orders",
+            date_of(day),
+            f"{age:,}",
         )
     count = len(histories.customer_ids)
     log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))

@@ -108,8 +108,9 @@ def _win_back(forecasts: Forecasts, *, with_amounts: bool) -> Listed:
     return _listed(
         "win-back",
         "Win back",
-        f"Customers with two orders or more who have waited unusually long, {by}.",
-        "Nobody with two orders or more has waited unusually long.",
+        "Customers with two orders or more who have waited unusually long and may still come back, "
+        f"{by}.",
+        "Nobody with two orders or more is late and likely enough to come back.",
         rows, WIN_BACK_COLUMNS, shown, with_amounts=with_amounts,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from ordergap import ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, InvalidHyperparameters, InvalidRequest
-from ordergap.histories import Histories
+from ordergap.histories import Histories, day_of
 from ordergap.scoring import files
 from ordergap.scoring.options import Options
 from ordergap.scoring.selection import Selection
@@ -232,3 +232,12 @@ def test_forecasts_of_a_file_are_those_of_the_server(
     expected = bundle.forecast(cleaned.histories, AS_OF).records()
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert told == json.loads(json.dumps(expected))
+
+
+@pytest.mark.parametrize(("days", "warned"), [(90, False), (91, True)])
+def test_a_day_long_after_the_models_data_is_warned_of(
+    bundle: Bundle, source: Path, caplog: pytest.LogCaptureFixture, *, days: int, warned: bool
+) -> None:
+    last = day_of(bundle.manifest.as_of)
+    files.predict(bundle, source, Options(last + days))
+    assert ("train again on newer orders" in caplog.text) == warned
