@@ -191,11 +191,11 @@ def test_hosts_without_data_and_late_ones_take_part_and_naive_is_that_of_one_hos
     assert made.manifest.data.notes == ("a host had no data files",)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("kind", "killed"), [("hazard", SECOND), ("hazard", FIRST), ("lstm", SECOND)]
 )
-def test_where_a_host_is_killed_the_other_fails_and_names_it(
+def test_where_a_host_is_killed_the_other_fails_soon_and_names_it(
     kind: str, killed: str, hosts: Hosts
 ) -> None:
     kept = hosts.checkpoints()
@@ -204,8 +204,9 @@ def test_where_a_host_is_killed_the_other_fails_and_names_it(
     hosts.until(lambda: any(kept.glob("checkpoint-*2")))  # some steps are done
     hosts.running[killed].kill()
     (other,) = set(hosts.names) - {killed}
-    # Mostly at once; XGBoost waits for a host for up to 180 s.
-    assert hosts.running[other].wait(240) == 1
+    begun = time.monotonic()
+    assert hosts.running[other].wait(60) == 1
+    assert time.monotonic() - begun < 40
     failure = hosts[other].failure
     assert failure
     assert failure.startswith(f"PlatformError: host {killed} was lost")
