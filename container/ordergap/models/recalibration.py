@@ -10,7 +10,7 @@ See docs/decisions/trainers.md#long-waits-are-recalibrated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -26,7 +26,7 @@ _OWN = (0.0, 1.0, 2.0, 3.0)
 _TYPICAL = (0.0, 1.0, 1.5)
 """Logarithms of days waited / gap at which the lines bend; below the first there is none."""
 _LONGEST = 4.0  # beyond it the correction stays as it is
-FEATURES = ("order_count", "tenure")
+_FEATURES = ("order_count", "tenure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,12 @@ class Recalibration:
         """What `content` wrote; KeyError where it is another thing."""
         fields = cast("Mapping[str, Any]", content)
         return cls(float(fields["typical"]), np.array(fields["coefficients"], float))
+
+
+def orders(names: Sequence[str], features: NDArray[np.float32]) -> tuple[Float, Float]:
+    """Order count and tenure (n,) of an (n, F) matrix of the features `names`."""
+    order_count, tenure = features[:, [names.index(name) for name in _FEATURES]].T.astype(float)
+    return order_count, tenure
 
 
 def terms(order_count: Float, tenure: Float, waited: Float, typical: float) -> list[Float]:

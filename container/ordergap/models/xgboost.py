@@ -155,15 +155,10 @@ class HazardModel(BoosterModel):
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n, m) log odds of an order in each bin, given that none came before."""
         margin = predict(self.booster, features, "margin").reshape(-1, len(self.days))
-        order_count, tenure = self._orders(features)
+        order_count, tenure = recalibration.orders(self.feature_names, features)
         if self._start:
             margin += self._start(order_count, tenure, self.days)
         return margin + self._recalibration(order_count, tenure, recalibration.middles(self.days))
-
-    def _orders(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
-        """Order count and tenure (n,)."""
-        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
-        return tuple(features[:, columns].T.astype(float))
 
     @override
     def contributions(
@@ -192,7 +187,7 @@ class HazardModel(BoosterModel):
         what is alike for all. What the start says at an order belongs to the orders so far.
         """
         shares = shap_values(self._fitted, np.column_stack([features, bins.astype(np.float32)]))
-        order_count, tenure = self._orders(features)
+        order_count, tenure = recalibration.orders(self.feature_names, features)
         correction = self._recalibration(order_count, tenure, recalibration.middles(self.days))
         shares[:, -2] += correction[np.arange(len(bins)), bins]
         if self._start and self._start_mean is not None:

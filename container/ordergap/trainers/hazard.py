@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import AlgorithmError
+from ordergap.hosts import Hosts
 from ordergap.models import bg_nbd, recalibration
 from ordergap.models.xgboost import HazardModel, load_xgboost, predict
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample
@@ -42,6 +43,7 @@ class HazardRows:
     matrix  (r, F + 1) its features, and the bin's number
     label   (r,) whether the gap ended in the bin
     weight  (r,) share of the bin that was observed, if the gap did not end there
+    base    (r,) log odds that the trees add to; None: one level for all
     """
 
     sample: Sample
@@ -49,15 +51,22 @@ class HazardRows:
     matrix: NDArray[np.float32]
     label: Float
     weight: Float
+    base: Float | None = None
 
     @property
     def bins(self) -> NDArray[np.int64]:
         """(r,) the bins' numbers."""
         return self.matrix[:, -1].astype(np.int64)
 
-    def rows(self, base: Float | None) -> Rows:
-        """As the booster is given them, with the log odds (r,) that its trees add to."""
-        return Rows(self.matrix, self.label, self.weight, base=base)
+    @property
+    def rows(self) -> Rows:
+        """As the booster is given them."""
+        return Rows(self.matrix, self.label, self.weight, base=self.base)
+
+    def log_odds(self, booster: Any) -> Float:
+        """(r,) of the trees and what they add to."""
+        trees = predict(booster, self.matrix, "margin")
+        return trees if self.base is None else trees + self.base
 
 
 class HazardTrainer(Boosting):
@@ -67,25 +76,26 @@ class HazardTrainer(Boosting):
     def fit(self, request: FitRequest) -> Fitted:
         part, days, validation = request.hosts.part, request.days, request.validation
         data = hazard_rows(request.train[part], days)
+        start = None
         if request.chosen or not validation:
-            start = None
             if request.chosen and request.chosen.get(FROM_BG_NBD):
                 start = self._half_of_bg_nbd(data, request)
-            booster = self._grown(data, None, start, request)
-            return self._finished(booster, start, data, request)
+                data = self._from(start, data, days)
+            return self._finished(self._grown(data, None, request), start, data, request)
         check = hazard_rows(validation[part], days)
-        booster, start = self._grown(data, check, None, request), None
+        booster = self._grown(data, check, request)
         half = None if request.stopping() else self._half_of_bg_nbd(data, request)
         if half:
-            again = self._grown(data, check, half, request)
-            if self._is_better(again, half, booster, check, request):
-                booster, start = again, half
+            begun, later = (self._from(half, each, days) for each in (data, check))
+            again = self._grown(begun, later, request)
+            if _is_better(later, again, check, booster, request.hosts):
+                booster, start, data = again, half, begun
         return self._finished(booster, start, data, request)
 
     def _half_of_bg_nbd(self, data: HazardRows, request: FitRequest) -> bg_nbd.Start | None:
         """Fitted on all customers' last orders; None where BG/NBD finds no maximum."""
         last = ~request.train.observed
-        order_count, tenure = self._features(request.train[last])
+        order_count, tenure = self._orders(request.train[last])
         try:
             model = bg_nbd.fit(order_count - 1, tenure, tenure + request.train.gap[last])
         except AlgorithmError as error:
@@ -97,87 +107,47 @@ class HazardTrainer(Boosting):
         level = math.log(max(ended, _HALF) / max(weights - ended, _HALF))
         return bg_nbd.Start(model, level)
 
-    def _features(self, sample: Sample) -> tuple[Float, Float]:
-        """Order count and tenure (n,)."""
-        columns = [self.feature_names.index(name) for name in recalibration.FEATURES]
-        order_count, tenure = sample.features[:, columns].T.astype(float)
-        return order_count, tenure
+    def _orders(self, sample: Sample) -> tuple[Float, Float]:
+        return recalibration.orders(self.feature_names, sample.features)
 
-    def _begun(self, data: HazardRows, start: bg_nbd.Start | None, days: Float) -> Float | None:
-        """(rows,) the log odds that the trees add to."""
+    def _from(self, start: bg_nbd.Start | None, data: HazardRows, days: Float) -> HazardRows:
+        """The rows whose trees add to the `start`, if there is one."""
         if start is None:
-            return None
-        return start(*self._features(data.sample), days)[data.owner, data.bins]
+            return data
+        log_odds = start(*self._orders(data.sample), days)
+        return replace(data, base=log_odds[data.owner, data.bins])
 
     def _mean(self, start: bg_nbd.Start, data: HazardRows, request: FitRequest) -> JsonValue:
         """(m,) the start's log odds, of the mean gap of all hosts."""
-        sums = start(*self._features(data.sample), request.days).sum(axis=0)
+        sums = start(*self._orders(data.sample), request.days).sum(axis=0)
         *total, count = request.hosts.sum(np.append(sums, len(data.sample))).tolist()
         return [each / count for each in total]
 
-    def _grown(
-        self,
-        data: HazardRows,
-        check: HazardRows | None,
-        start: bg_nbd.Start | None,
-        request: FitRequest,
-    ) -> Any:
-        """The trees, which add to the `start` if there is one."""
+    def _grown(self, data: HazardRows, check: HazardRows | None, request: FitRequest) -> Any:
+        """The trees, which add to what the rows begin from."""
         objective: dict[str, object] = {"objective": "binary:logistic", "eval_metric": "logloss"}
-        if start:
+        if data.base is not None:
             request = request.part(FROM_BG_NBD)  # no checkpoint of trees with another start fits
             objective["base_score"] = 0.5  # log odds of 0: the start has the level
         booster, _ = self.boost(
             objective,
-            data.rows(self._begun(data, start, request.days)),
-            check.rows(self._begun(check, start, request.days)) if check else None,
+            data.rows,
+            check.rows if check else None,
             request.rounds,
             request,
             shifted_log_loss(load_xgboost(), request.hosts),
         )
         return booster
 
-    def _log_odds(
-        self, booster: Any, start: bg_nbd.Start | None, data: HazardRows, days: Float
-    ) -> Float:
-        """(rows,) of the trees and what they add to."""
-        begun = self._begun(data, start, days)
-        trees = predict(booster, data.matrix, "margin")
-        return trees if begun is None else trees + begun
-
-    def _is_better(
-        self, again: Any, start: bg_nbd.Start, booster: Any, check: HazardRows, request: FitRequest
-    ) -> bool:
-        """Whether the validation's log loss is lower with the start, gap by gap, beyond noise."""
-        label, weight = check.label, check.weight
-
-        def losses(grown: Any, from_: bg_nbd.Start | None) -> Float:
-            log_odds = self._log_odds(grown, from_, check, request.days)
-            of_rows = weight * (np.logaddexp(0, log_odds) - label * log_odds)
-            return np.bincount(check.owner, of_rows, len(check.sample)).astype(float)
-
-        more = losses(again, start) - losses(booster, None)
-        total, squares, count = request.hosts.sum(
-            np.array([more.sum(), (more**2).sum(), float(len(more))])
-        )
-        deviation = math.sqrt(max(squares - total**2 / count, 0.0))
-        better = total < _BEYOND_NOISE * deviation
-        log.info(
-            "  trees that begin from half of BG/NBD: validation loss %+.2f standard errors, %s",
-            total / deviation if deviation else 0.0,
-            "taken" if better else "not taken",
-        )
-        return bool(better)
-
     def _finished(
         self, booster: Any, start: bg_nbd.Start | None, data: HazardRows, request: FitRequest
     ) -> Fitted:
         """The model: vector leaves, and the recalibration on the rows that were learnt from."""
         days = request.days
-        order_count, tenure = (column[data.owner] for column in self._features(data.sample))
+        order_count, tenure = (column[data.owner] for column in self._orders(data.sample))
         correction = recalibrate(
             (order_count, tenure, recalibration.middles(days)[data.bins]),
-            self._log_odds(booster, start, data, days),
+            data.log_odds(booster),
             data.label,
             data.weight,
             float(np.median(request.train.gap[request.train.observed])),
@@ -198,9 +168,32 @@ class HazardTrainer(Boosting):
             },
             bytes(booster.save_raw("ubj")),
         )
-        return self.fitted(
-            fitted, booster, data.rows(None), **({FROM_BG_NBD: 1.0} if start else {})
-        )
+        return self.fitted(fitted, booster, data.rows, **({FROM_BG_NBD: 1.0} if start else {}))
+
+
+def _is_better(
+    begun: HazardRows, again: Any, check: HazardRows, booster: Any, hosts: Hosts
+) -> bool:
+    """Whether the log loss of trees with a start, `again`, is lower, gap by gap, beyond noise.
+
+    begun  the validation's rows with the start, as `check` without
+    """
+
+    def losses(rows: HazardRows, grown: Any) -> Float:
+        log_odds = rows.log_odds(grown)
+        of_rows = rows.weight * (np.logaddexp(0, log_odds) - rows.label * log_odds)
+        return np.bincount(rows.owner, of_rows, len(rows.sample)).astype(float)
+
+    more = losses(begun, again) - losses(check, booster)
+    total, squares, count = hosts.sum(np.array([more.sum(), (more**2).sum(), float(len(more))]))
+    deviation = math.sqrt(max(squares - total**2 / count, 0.0))
+    better = total < _BEYOND_NOISE * deviation
+    log.info(
+        "  trees that begin from half of BG/NBD: validation loss %+.2f standard errors, %s",
+        total / deviation if deviation else 0.0,
+        "taken" if better else "not taken",
+    )
+    return bool(better)
 
 
 class RandomForestTrainer(HazardTrainer):

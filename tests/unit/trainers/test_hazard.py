@@ -98,9 +98,9 @@ def test_the_better_of_the_two_is_judged_gap_by_gap(request_: FitRequest) -> Non
     blind.features[:, 0], blind.features[:, 1] = 3, 60
     made, request = trainer(), replace(request_, train=blind, validation=blind)
     rows = hazard.hazard_rows(blind, request.days)
-    booster = made._grown(rows, None, None, replace(request, chosen={"rounds": 1}))
-    wrong = Start(BgNbd(50.0, 1.0, 0.1, 9.0), 4.0)
-    assert not made._is_better(booster, wrong, booster, rows, request)
+    booster = made._grown(rows, None, replace(request, chosen={"rounds": 1}))
+    wrong = made._from(Start(BgNbd(50.0, 1.0, 0.1, 9.0), 4.0), rows, request.days)
+    assert not hazard._is_better(wrong, booster, rows, booster, request.hosts)
 
 
 def test_without_a_fit_of_bg_nbd_the_trees_begin_from_one_level(
