@@ -6,8 +6,9 @@ had opened by then. `targets` of later questions count rows of whichever histori
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,12 +18,15 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.metrics import BG_NBD
+from ordergap.errors import AlgorithmError
 from ordergap.histories import Histories
 from ordergap.models.bg_nbd import BgNbd, fit
 from ordergap.models.curves import scaled_survival
 from ordergap.survival.curve import Survival
 from ordergap.survival.kaplan_meier import median_gap, ratio_curve
 from ordergap.survival.targets import Targets, waits_at_cutoff
+
+log = logging.getLogger("ordergap")
 
 Float = NDArray[np.float64]
 _POINTS = 150
@@ -168,3 +172,14 @@ BASELINES: dict[str, Callable[[Histories, Targets, int], Baseline]] = {
 
 At least one gap must have ended.
 """
+
+
+def learnt(names: Iterable[str], past: Histories, gaps: Targets, as_of: int) -> dict[str, Baseline]:
+    """Those of BASELINES that are named; one that finds no fit is left out with a warning."""
+    baselines: dict[str, Baseline] = {}
+    for name in names:
+        try:
+            baselines[name] = BASELINES[name](past, gaps, as_of)
+        except AlgorithmError as error:
+            log.warning("the baseline %s is left out: %s", name, error)
+    return baselines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple, Self, cast
@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN
 from ordergap.models.base import Model
+from ordergap.survival.curve import Survival
 
 _BATCH = 65_536  # customers whose curves are held at once
 
@@ -74,17 +75,23 @@ def sum_interval(mean: float, variance: float, level: float, error: float) -> Ex
     return Expected(mean, max(mean - margin, 0.0), mean + margin)
 
 
-def averages(
+def averages(parts: Iterable[tuple[Survival, NDArray[np.floating]]]) -> dict[int, float]:
+    """Days ahead -> mean probability of the customers of all parts: curves, and days waited."""
+    ahead = np.array([DUE_WITHIN, LAPSED_WITHIN])
+    total, count = np.zeros(len(ahead)), 0
+    for curves, elapsed in parts:
+        total += curves.probability_within(ahead[:, None], elapsed).sum(axis=1)
+        count += len(curves)
+    return dict(zip(ahead.tolist(), (total / count).tolist(), strict=True))
+
+
+def in_parts(
     model: Model, features: NDArray[np.float32], elapsed: NDArray[np.floating]
-) -> dict[int, float]:
-    """Days ahead -> mean probability of n customers who have waited `elapsed` (n,) days.
+) -> Iterator[tuple[Survival, NDArray[np.floating]]]:
+    """The curves of n customers, with their days waited, so many at once as memory holds well.
 
     features  (n, F) of each customer's last order
     """
-    ahead = np.array([DUE_WITHIN, LAPSED_WITHIN])
-    total = np.zeros(len(ahead))
     for start in range(0, len(features), _BATCH):
         some = slice(start, start + _BATCH)
-        curves = model.survival(features[some])
-        total += curves.probability_within(ahead[:, None], elapsed[some]).sum(axis=1)
-    return dict(zip(ahead.tolist(), (total / len(features)).tolist(), strict=True))
+        yield model.survival(features[some]), elapsed[some]

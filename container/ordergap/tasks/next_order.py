@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
@@ -16,8 +15,7 @@ from ordergap.artifacts import Forecasts
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
-from ordergap.errors import AlgorithmError
-from ordergap.evaluation.baselines import BASELINES, Baseline
+from ordergap.evaluation.baselines import BASELINES, learnt
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
     METRICS,
@@ -28,13 +26,13 @@ from ordergap.evaluation.gaps import (
     weeks,
     window_caps,
 )
-from ordergap.evaluation.interval_levels import Check, Levels, uncalibrated_levels
+from ordergap.evaluation.interval_levels import Check, uncalibrated_levels
 from ordergap.evaluation.leaks import refuse_too_good
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
-from ordergap.models.population import Population, averages
+from ordergap.models.population import Population, averages, in_parts
 from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopped
@@ -44,13 +42,11 @@ from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_candidates import Candidate, evaluation, horizons
 from ordergap.tasks.next_order_contents import contents
 from ordergap.tasks.next_order_findings import findings
-from ordergap.tasks.next_order_groups import at_cutoff
+from ordergap.tasks.next_order_groups import groups
 from ordergap.tasks.next_order_outlook import outlook
 from ordergap.tasks.next_order_rival import rival_metrics
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
-
-log = logging.getLogger("ordergap")
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
@@ -146,7 +142,7 @@ class NextOrder(Task):
         }
         waits = checks[EvaluationProtocol.AT_CUTOFF]
         population = Population(
-            averages(fitted.model, samples[0].features, waits.targets.left_truncation),
+            averages([(waits.survival, waits.targets.left_truncation)]),
             weekly_error(weeks(waits.survival, waits.targets)),
         )
         head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]), population)
@@ -166,9 +162,11 @@ class NextOrder(Task):
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         last = learning.histories.last_row
         elapsed = (learning.as_of - learning.histories.day[last]).astype(float)
-        average = averages(fitted.model, matrix[last], elapsed)
-        population = Population(average, _weekly_error(validation))
-        head = NextOrderHead(fitted.model, _interval_levels(validation), population)
+        average = averages(in_parts(fitted.model, matrix[last], elapsed))
+        validated = _validated_head(validation)
+        error = validated.population.weekly_error if validated else 0.0
+        levels = validated.interval_levels if validated else {}
+        head = NextOrderHead(fitted.model, levels, Population(average, error))
         return _stopped(learning, validation) or Fit(head, outliers, fitted.drivers)
 
     @staticmethod
@@ -194,13 +192,9 @@ class NextOrder(Task):
         h, past = learning.hyperparameters, learning.histories
         level, ahead = h.interval_level, horizons(h)
         gaps = order_gaps(past, split.cutoff)
-        baselines: dict[str, Baseline] = {}
-        for name, learn in BASELINES.items():
-            try:
-                baselines[name] = learn(past, gaps, split.cutoff)
-            except AlgorithmError as error:
-                log.warning("the baseline %s is left out: %s", name, error)
-        levels, order_number = _interval_levels(validation), split.whole.order_number
+        baselines = learnt(BASELINES, past, gaps, split.cutoff)
+        validated, order_number = _validated_head(validation), split.whole.order_number
+        levels = validated.interval_levels if validated else {}
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
         matrix = features.compute(split.whole, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
@@ -217,18 +211,13 @@ class NextOrder(Task):
                 answers[name] = forecasts(survival, targets, level, cap, ahead)
             owner = split.whole.customer[targets.row]
             population = cast("NextOrderHead", heads[MODEL]).population
-            groups = (
-                at_cutoff(split, population, curves[MODEL], targets)
-                if protocol == EvaluationProtocol.AT_CUTOFF
-                else {}
-            )
             judged = GapEvaluation(
                 np.array(split.whole.customer_ids)[owner],
                 outcomes(targets),
                 cap,
                 answers,
                 segments(split.whole, targets),
-                **groups,
+                **groups(protocol, split, population, curves[MODEL], targets),
             )
             if protocol == EvaluationProtocol.AT_ORDER:
                 refuse_too_good(judged)
@@ -268,14 +257,8 @@ class NextOrder(Task):
         return findings(cutoffs, comparisons, judged, hyperparameters.interval_level)
 
 
-def _interval_levels(validation: Validation) -> Levels:
-    fit = validation.fit
-    return cast("NextOrderHead", fit.head).interval_levels if fit else {}
-
-
-def _weekly_error(validation: Validation) -> float:
-    fit = validation.fit
-    return cast("NextOrderHead", fit.head).population.weekly_error if fit else 0.0
+def _validated_head(validation: Validation) -> NextOrderHead | None:
+    return cast("NextOrderHead", validation.fit.head) if validation.fit else None
 
 
 def _stopped(learning: Learning, validation: Validation) -> Fit | None:

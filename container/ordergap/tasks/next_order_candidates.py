@@ -17,7 +17,7 @@ from ordergap.evaluation.metrics import evaluate
 from ordergap.evaluation.segments import segments
 from ordergap.models.next_order import NextOrderHead, uncalibrated_level
 from ordergap.tasks.base import Fit, Split
-from ordergap.tasks.next_order_groups import at_cutoff
+from ordergap.tasks.next_order_groups import groups
 
 
 class Candidate(NamedTuple):
@@ -72,11 +72,7 @@ def evaluation(
             (level, coverage(check, uncalibrated_level(levels, level, check.order_count)))
             for level in NOMINAL_LEVELS
         ],
-        **(
-            at_cutoff(split, model.head.population, check.survival, check.targets)
-            if protocol == EvaluationProtocol.AT_CUTOFF
-            else {}
-        ),
+        **groups(protocol, split, model.head.population, check.survival, check.targets),
     )
 
 

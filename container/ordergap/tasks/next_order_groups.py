@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
 from ordergap.evaluation.gaps import outcomes, weeks
 from ordergap.evaluation.segments import SILENCE_DAYS, by_status, silences
@@ -16,14 +17,20 @@ from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks.base import Split
 
 
-def at_cutoff(
-    split: Split, population: Population, survival: Survival, targets: Targets
+def groups(
+    protocol: EvaluationProtocol,
+    split: Split,
+    population: Population,
+    survival: Survival,
+    targets: Targets,
 ) -> dict[str, Any]:
-    """Those fields of a GapEvaluation that only the protocol "at cutoff" has.
+    """Those fields of a GapEvaluation that only the protocol "at cutoff" has; none of the other.
 
     population  with which statuses compare, as the model has it
     survival    the n curves of `targets`, the waits at the cutoff
     """
+    if protocol != EvaluationProtocol.AT_CUTOFF:
+        return {}
     what, waited = outcomes(targets), targets.left_truncation
     days = min(SILENCE_DAYS, split.as_of - split.cutoff)
     ahead = np.c_[[DUE_WITHIN, LAPSED_WITHIN, days]]

@@ -5,12 +5,9 @@ See docs/decisions/report.md#training-scores-bgnbd-without-an-interval.
 
 from __future__ import annotations
 
-import logging
-
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import BG_NBD, EvaluationProtocol
-from ordergap.errors import AlgorithmError
-from ordergap.evaluation.baselines import BASELINES
+from ordergap.evaluation.baselines import learnt
 from ordergap.evaluation.compare import Metrics
 from ordergap.evaluation.gaps import forecasts, outcomes, window_caps
 from ordergap.evaluation.metrics import evaluate
@@ -19,22 +16,19 @@ from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Split
 from ordergap.tasks.next_order_candidates import horizons
 
-log = logging.getLogger("ordergap")
-
 
 def rival_metrics(
     hyperparameters: Hyperparameters, split: Split
 ) -> dict[EvaluationProtocol, Metrics]:
     """Protocol -> what BG/NBD scores on the rows that validate; empty where it has no fit."""
-    try:
-        learnt = BASELINES[BG_NBD](split.past, order_gaps(split.past, split.cutoff), split.cutoff)
-    except AlgorithmError as error:
-        log.warning("the baseline %s is left out: %s", BG_NBD, error)
+    gaps = order_gaps(split.past, split.cutoff)
+    rival = learnt([BG_NBD], split.past, gaps, split.cutoff).get(BG_NBD)
+    if rival is None:
         return {}
     caps, level = window_caps(split.cutoff, split.as_of), hyperparameters.interval_level
     scores = {}
     for protocol, targets in rows.protocols(split).items():
-        curves, cap = learnt.survival(split.whole, targets), caps[protocol]
+        curves, cap = rival.survival(split.whole, targets), caps[protocol]
         predicted = forecasts(curves, targets, level, cap, horizons(hyperparameters))
         scores[protocol] = evaluate(predicted, outcomes(targets), cap)
     return scores

@@ -24,7 +24,7 @@ from ordergap.models.next_order import (
     forecast,
     uncalibrated_level,
 )
-from ordergap.models.population import averages, expected
+from ordergap.models.population import averages, expected, in_parts
 from ordergap.survival.curve import Survival
 from scipy.stats import binom
 
@@ -281,7 +281,7 @@ def test_where_nobody_orders_nobody_is_due() -> None:
 
 def test_the_statuses_of_a_shop_are_those_of_its_average() -> None:
     features = np.zeros((3, 1), np.float32)
-    means = averages(Steady(), features, np.array([0.0, 50, 100]))
+    means = averages(in_parts(Steady(), features, np.array([0.0, 50, 100])))
     assert means == {7: pytest.approx(1 - math.exp(-0.07)), 90: pytest.approx(1 - math.exp(-0.9))}
 
 
