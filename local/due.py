@@ -20,6 +20,7 @@ from local.lists import (
     Row,
     chance,
     contact_first,
+    due,
     horizons,
 )
 
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
         one_page = options.list == "most-likely" and options.within is None
         page = options.top if one_page else LARGEST_PAGE
         rows = forecasts.ranked(BY_PROBABILITY, page)
+    if options.list == "contact-first":
+        rows = due(rows)
     console = show.console()
     first = next(rows, None)
     if first is None:
@@ -88,9 +91,6 @@ def main(arguments: Sequence[str]) -> int:
         chosen = heapq.nlargest(options.top, rows, key=lambda row: chance(row, days))
     else:
         chosen = list(itertools.islice(rows, options.top))
-    if not chosen:
-        console.print(f"No customer of {options.market} is in this list.", markup=False)
-        return 0
     console.print(show.customers(chosen, options.list, days))
     console.print(f"{len(chosen):,} customers of {options.market}.", markup=False)
     newest = max(row["as_of"] for row in chosen)

@@ -108,7 +108,11 @@ def worth(row: Row, days: int) -> float:
     return chance(row, days) * (row.get("usual_amount") or 0.0)
 
 
+def due(rows: Iterable[Row]) -> Iterator[Row]:
+    """Those who are due."""
+    return (row for row in rows if row["status"] == Status.DUE)
+
+
 def contact_first(rows: Iterable[Row], days: int, top: int) -> list[Row]:
     """Of those who are due, the `top` rows of the highest worth, the highest first."""
-    due = (row for row in rows if row["status"] == Status.DUE)
-    return heapq.nlargest(top, due, key=lambda row: worth(row, days))
+    return heapq.nlargest(top, due(rows), key=lambda row: worth(row, days))

@@ -51,8 +51,8 @@ class Forecasts:
             "last_order_date": iso_dates(customers.last_day),
             "days_since_last_order": customers.elapsed.tolist(),
             "order_count": customers.order_count.tolist(),
-            "usual_amount": _or_null(customers.revenue / customers.order_count),
-            "revenue": _or_null(customers.revenue),
+            "usual_amount": amounts_or_null(customers.revenue / customers.order_count),
+            "revenue": amounts_or_null(customers.revenue),
         }
         for task in self.tasks.values():
             columns |= task.columns()
@@ -77,7 +77,8 @@ class Forecasts:
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def _or_null(amounts: NDArray[np.float64]) -> list[float | None]:
+def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:
+    """With two decimals, JSON-ready; null where unknown."""
     return [None if np.isnan(amount) else amount for amount in amounts.round(2).tolist()]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ordergap.contract.prediction import CustomerFields, Status
+from ordergap.contract.prediction import CustomerFields, Status, yearly_revenue_at_risk
 from ordergap.contract.tasks import TASKS, WEEK_FIELD, prediction_model
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -103,14 +103,10 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
         values["week_bucket"] = f"{stamp.market}#{values['next_order_week']}#{bucket}"
     if (probability := values.get("buy_probability")) and values.get("status") != Status.LAPSED:
         values["soon_probability"] = probability[min(probability, key=int)]
-    gap = values.get("typical_gap_days")
-    if (
-        values.get("status") == Status.OVERDUE
-        and prediction.order_count >= _REGULAR
-        and gap
-        and prediction.usual_amount is not None
-    ):
-        values["yearly_revenue_at_risk"] = round(prediction.usual_amount * 365 / gap, 2)
+    if values.get("status") == Status.OVERDUE and prediction.order_count >= _REGULAR:
+        values["yearly_revenue_at_risk"] = yearly_revenue_at_risk(
+            prediction.usual_amount, values.get("typical_gap_days")
+        )
     return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 

@@ -120,6 +120,18 @@ class Status(StrEnum):
         }[self]
 
 
+def yearly_revenue_at_risk(
+    usual_amount: float | None, typical_gap_days: float | None
+) -> float | None:
+    """What a year of orders adds up to, at the usual amount and the model's typical gap.
+
+    Of who is overdue and has ordered twice or more. None where either is unknown.
+    """
+    if usual_amount is None or not typical_gap_days:
+        return None
+    return round(usual_amount * 365 / typical_gap_days, 2)
+
+
 class CustomerFields(BaseModel):
     """What every prediction says of its customer, as known at the end of `as_of`."""
 

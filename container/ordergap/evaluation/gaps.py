@@ -28,7 +28,7 @@ from ordergap.evaluation.metrics import (
 )
 from ordergap.evaluation.segments import SilenceGroup, StatusOutcome
 from ordergap.models.population import Expected, sum_interval
-from ordergap.survival.curve import Survival
+from ordergap.survival.curve import Survival, central_levels
 from ordergap.survival.targets import Targets
 
 CAP_SHARE_AT_ORDER = 0.64  # of the window: an order needs so much follow-up to be judged
@@ -120,10 +120,8 @@ def forecasts(
     Rows are ranked by the probability of an order within `cap` days: where many medians lie beyond
     any follow-up, they would rank by how the curves' tails are drawn.
     """
-    tail = np.broadcast_to((1 - np.asarray(level)) / 2, len(targets))
     waited = targets.left_truncation
-    levels = np.stack([np.full(len(targets), 0.5), tail, 1 - tail])
-    median, low, high = survival.quantile(levels, waited) - waited
+    median, low, high = survival.quantile(central_levels(level, len(targets)), waited) - waited
     *probabilities, risk_score = survival.probability_within(np.c_[[*horizons, cap]], waited)
     return Predicted(median, low, high, dict(zip(horizons, probabilities, strict=True)), risk_score)
 
@@ -161,14 +159,13 @@ def weeks(survival: Survival, targets: Targets) -> list[Week]:
 
     The days already waited are given. `variance` is that of the number by chance alone.
     """
+    if not len(targets):
+        return []
     what, waited = outcomes(targets), targets.left_truncation
+    ends = [until for until in WEEKS if until <= what.follow_up.min()]
+    within = survival.probability_within(np.reshape(ends, (-1, 1)), waited)
     result: list[Week] = []
-    before = np.zeros(len(targets))
-    for until in WEEKS:
-        if until > what.follow_up.min(initial=np.inf) or not len(targets):
-            break
-        within = survival.probability_within(float(until), waited)
-        each, before = within - before, within
+    for until, each in zip(ends, np.diff(within, axis=0, prepend=0.0), strict=True):
         came = what.observed & (what.gap > until - 7) & (what.gap <= until)
         result.append(
             Week(until, float(each.sum()), float((each * (1 - each)).sum()), int(came.sum()))

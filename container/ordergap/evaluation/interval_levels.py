@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ordergap.evaluation.gaps import outcomes
 from ordergap.evaluation.metrics import coverage_and_width
+from ordergap.evaluation.segments import ORDERS
 from ordergap.survival.curve import Survival
 from ordergap.survival.targets import Targets
 
 NOMINAL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-GROUPS = (1, 2, 5)
+GROUPS = (*ORDERS.values(),)
 """The least orders so far of each group of customers that has levels of its own."""
 _ENOUGH = 50  # rows, for a group to have a level of its own
 _WINDOWS = 2  # a level is to hold over so many times the window that it was checked on

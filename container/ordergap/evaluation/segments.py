@@ -15,7 +15,8 @@ from ordergap.histories import Histories
 from ordergap.survival.targets import Targets
 
 LONG_WAIT = 3  # times the customer's mean gap, or everybody's at a first order
-ORDERS = ("one order", "2 to 4 orders", "5 orders or more")
+ORDERS = {"one order": 1, "2 to 4 orders": 2, "5 orders or more": 5}
+"""Group of customers -> its least orders so far."""
 STATUS_DAYS = (7, 30, 90)
 SILENCE_DAYS = 90
 WAITED_TIMES = (1, 3, 10)  # of the own mean gap: where groups of silences end
@@ -59,7 +60,7 @@ class SilenceGroup(NamedTuple):
 def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.bool_]]:
     """Segment -> (n,) which rows of `targets` belong to it, by what was known when it was asked."""
     names = ("order_count", "CumulativeTotalPrice", "RollingAvgGap")
-    matrix = features.compute(histories, names)[targets.row]
+    matrix = features.compute(histories, names, targets.row)
     count, revenue, mean_gap = matrix.T.astype(float)
     repeated = ~np.isnan(mean_gap)
     usual = np.where(repeated, mean_gap, mean_gap[repeated].mean() if repeated.any() else np.inf)
@@ -101,7 +102,7 @@ def silences(
     typical      days: the gap of customers with one order
     probability  (n,) foreseen of an order within `days` days, for which all rows are followed
     """
-    count, mean_gap = features.compute(histories, ("order_count", "RollingAvgGap"))[targets.row].T
+    count, mean_gap = features.compute(histories, ("order_count", "RollingAvgGap"), targets.row).T
     waited = targets.left_truncation / np.where(np.isnan(mean_gap), typical, mean_gap)
     came = event_within(outcomes.gap, outcomes.observed, outcomes.follow_up, days)[1]
     times = np.searchsorted(WAITED_TIMES, waited)  # the end belongs to the span before it
@@ -130,5 +131,5 @@ def miscalibrated(group: SilenceGroup) -> bool:
 
 def _by_orders(count: NDArray[np.floating]) -> dict[str, NDArray[np.bool_]]:
     """Group -> (n,) which rows belong to it, by the number of orders (n,)."""
-    masks = (count == 1, (count >= 2) & (count <= 4), count >= 5)
-    return dict(zip(ORDERS, masks, strict=True))
+    group = np.searchsorted([*ORDERS.values()], count, side="right") - 1
+    return {name: group == i for i, name in enumerate(ORDERS)}

@@ -40,7 +40,7 @@ from ordergap.models.base import (
 from ordergap.models.kinds import model_class
 from ordergap.models.population import Population
 from ordergap.models.reasons import reasons
-from ordergap.survival.curve import Survival
+from ordergap.survival.curve import Survival, central_levels
 
 _FAR = 1e6  # days; a quantile beyond it is as good as never
 _NEVER = np.iinfo(np.int64).max
@@ -70,12 +70,12 @@ class NextOrderForecast(TaskForecast):
         last = self.customers.last_day
         asked: dict[str, Column] = {} if self.reasons is None else {"reasons": self.reasons}
         return {
-            "order_gap_days": _or_null(self.gap),
+            "order_gap_days": days_or_null(self.gap),
             "next_order_date": _dates(last, self.gap),
             "next_order_date_low": _dates(last, self.low),
             "next_order_date_high": _dates(last, self.high),
             "interval_level": [self.interval_level] * len(self),
-            "typical_gap_days": _or_null(self.typical),
+            "typical_gap_days": days_or_null(self.typical),
             "buy_probability": {
                 str(horizon): np.round(p, 6).tolist() for horizon, p in self.probability.items()
             },
@@ -210,7 +210,8 @@ def uncalibrated_level(
     return np.array(of_groups)[np.maximum(group, 0)]
 
 
-def _or_null(days: Days) -> list[int | None]:
+def days_or_null(days: Days) -> list[int | None]:
+    """JSON-ready; null for -1, which lies beyond the horizon."""
     return [None if day < 0 else day for day in days.tolist()]
 
 
@@ -239,9 +240,8 @@ def forecast(
     """
     elapsed = customers.elapsed
     waited = np.array([elapsed, np.zeros_like(elapsed)])  # given the days waited, and typically
-    tail = np.broadcast_to((1 - np.asarray(level)) / 2, len(customers.customer_ids))
-    levels = np.stack([np.full(len(tail), 0.5), tail, 1 - tail])
-    days = _whole_days(survival.quantile(levels[:, None], waited), waited)
+    levels = central_levels(level, len(elapsed))[:, None]
+    days = _whole_days(survival.quantile(levels, waited), waited)
     (gap, typical), (low, _), (high, _) = np.where(
         days <= waited + options.max_horizon_days, days, -1
     )

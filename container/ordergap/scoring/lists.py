@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ordergap.artifacts import Forecasts
-from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
+from ordergap.artifacts import Forecasts, amounts_or_null
+from ordergap.contract.prediction import (
+    DUE_WITHIN,
+    LAPSED_WITHIN,
+    Status,
+    yearly_revenue_at_risk,
+)
 from ordergap.errors import UserError
 from ordergap.histories import iso_dates
-from ordergap.models.next_order import NextOrderForecast
+from ordergap.models.next_order import NextOrderForecast, days_or_null
 
-YEAR = 365
 _KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 Row = dict[str, Any]
@@ -55,7 +57,8 @@ def contact_first(forecasts: Forecasts, days: int = DUE_WITHIN) -> list[Row]:
     chance = f"buy_probability_{days}"
     rows = _customers(forecasts, Status.DUE, days)
     for row in rows:
-        row["expected_amount"] = _product(row[chance], row["usual_amount"])
+        usual = row["usual_amount"]
+        row["expected_amount"] = None if usual is None else round(row[chance] * usual, 2)
     return _ranked(rows, contact_columns(days), chance)
 
 
@@ -70,8 +73,9 @@ def win_back(forecasts: Forecasts) -> list[Row]:
     """
     rows = [r for r in _customers(forecasts, Status.OVERDUE, LAPSED_WITHIN) if r["order_count"] > 1]
     for row in rows:
-        gap = row["typical_gap_days"]
-        row["yearly_revenue_at_risk"] = _product(YEAR / gap if gap else None, row["usual_amount"])
+        row["yearly_revenue_at_risk"] = yearly_revenue_at_risk(
+            row["usual_amount"], row["typical_gap_days"]
+        )
     return _ranked(rows, WIN_BACK_COLUMNS, f"buy_probability_{LAPSED_WITHIN}")
 
 
@@ -105,16 +109,12 @@ def _customers(forecasts: Forecasts, status: Status, days: int) -> list[Row]:
         "last_order_date": iso_dates(customers.last_day[some]),
         "days_since_last_order": customers.elapsed[some].tolist(),
         "order_count": count.tolist(),
-        "typical_gap_days": [None if gap < 0 else gap for gap in forecast.typical[some].tolist()],
-        "usual_amount": _amounts(revenue / count),
-        "revenue": _amounts(revenue),
+        "typical_gap_days": days_or_null(forecast.typical[some]),
+        "usual_amount": amounts_or_null(revenue / count),
+        "revenue": amounts_or_null(revenue),
         f"buy_probability_{days}": forecast.probability[days][some].round(6).tolist(),
     }
     return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
-
-
-def _amounts(amounts: NDArray[np.float64]) -> list[float | None]:
-    return [None if math.isnan(amount) else amount for amount in amounts.round(2).tolist()]
 
 
 def _ranked(rows: Iterable[Row], columns: Sequence[str], chance: str) -> list[Row]:
@@ -125,10 +125,6 @@ def _ranked(rows: Iterable[Row], columns: Sequence[str], chance: str) -> list[Ro
         return value is None, -(value or 0.0), -row[chance], row["customer_id"]
 
     return [{name: row[name] for name in columns} for row in sorted(rows, key=rank)]
-
-
-def _product(factor: float | None, amount: float | None) -> float | None:
-    return None if factor is None or amount is None else round(factor * amount, 2)
 
 
 def _inert(value: object) -> object:

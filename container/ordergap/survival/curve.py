@@ -17,6 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 Float = NDArray[np.float64]
 
 
+def central_levels(level: float | Float, n: int) -> Float:
+    """(3, n) the levels of the median and of both ends of the central interval of `level`.
+
+    level  one for all n curves or (n,)
+    """
+    tail = np.broadcast_to((1 - np.asarray(level)) / 2, n)
+    return np.stack([np.full(n, 0.5), tail, 1 - tail])
+
+
 @dataclass(frozen=True, eq=False)
 class Survival:
     """The curves of n customers.

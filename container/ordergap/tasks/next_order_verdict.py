@@ -102,7 +102,7 @@ def _side(comparison: Comparison, rival: str, figure: _Figure) -> str:
 
 
 def _weeks(judged: Sequence[GapEvaluation], level: float) -> str:
-    held = [week.held(each.weekly_error, level) for each in judged for week in each.weeks]
+    held = _held(judged, level)
     if not held:
         return "not judged: less than a week was followed"
     first = [each.weeks[0] for each in judged if each.weeks]
@@ -112,6 +112,11 @@ def _weeks(judged: Sequence[GapEvaluation], level: float) -> str:
         f"{sum(held)} lie in their {level:.0%} interval; "
         f"in the first weeks {plain(expected)} expected, {plain(came)} came"
     )
+
+
+def _held(judged: Sequence[GapEvaluation], level: float) -> list[bool]:
+    """Of each week of each cutoff, whether the interval of its sum held."""
+    return [week.held(each.weekly_error, level) for each in judged for week in each.weeks]
 
 
 def _sums_hold(held: Sequence[bool], level: float) -> bool:
@@ -166,7 +171,7 @@ def _weaknesses(
         yield f"BG/NBD is ahead in {' and '.join(behind)}: give a longer period of orders"
     if narrow := _narrow(comparison, level):
         yield f"dates of customers with {' and '.join(narrow)} are less sure than their interval"
-    held = [week.held(each.weekly_error, level) for each in judged for week in each.weeks]
+    held = _held(judged, level)
     if held and not _sums_hold(held, level):
         yield "sums by week miss: plan with a margin, and look at the table by week"
     if off:
