@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ordergap.contract.orders import Columns
+from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
 from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
 from ordergap.errors import InvalidHyperparameters
@@ -39,11 +39,6 @@ def _words(value: object) -> object:
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return [*value] if isinstance(value, Iterable) and not isinstance(value, dict) else [value]
-
-
-def _on_off(value: object) -> object:
-    """What Python's True and False are in words."""
-    return {"true": "on", "false": "off"}.get(value, value) if isinstance(value, str) else value
 
 
 def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -78,7 +73,7 @@ class Hyperparameters(BaseModel):
     outlier_contamination: float = Field(
         0.01, ge=0, le=0.5, description="share of customers kept out of training; 0: filter off"
     )
-    calendar: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)] = Field(
+    calendar: Annotated[Literal["auto", "on", "off"], BeforeValidator(on_off)] = Field(
         "auto", description="calendar features; auto: with two full years of history"
     )
     validation_fraction: float = Field(
@@ -155,7 +150,8 @@ NAMES: dict[str, Option] = _names()
 """Every hyperparameter by the name it is given by."""
 
 # A column's name and a product's code are text even where they look like a number.
-_JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | {"non_product_codes": ('"', "[", "(")}
+_LISTS = ("excluded_statuses", "no_customer_words", "non_product_codes")
+_JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",
     "maximum": "at most", "exclusiveMaximum": "below",
@@ -189,8 +185,9 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         decoded = _decode(value, _JSON_BEGINS.get(name))
         if decoded is not None and decoded != "":
             values[name] = decoded
-    if isinstance(codes := values.get("non_product_codes"), str):
-        values["non_product_codes"] = _words(codes)
+    for name in _LISTS:
+        if isinstance(words := values.get(name), str):
+            values[name] = _words(words)
     effective = _effective(values)
     wrong = {name for name in values.keys() - effective.keys() if _is_wrong(name, values[name])}
     parsed = Hyperparameters()
@@ -272,10 +269,13 @@ def _as_str_writes(text: str) -> object:
 
 def _in_words(schema: Mapping[str, Any]) -> str:
     """What a value may be, from its JSON schema: ``a whole number, at least 1, at most 20``."""
+    if "anyOf" in schema:  # a default of null is not said
+        schema = {**schema, **schema["anyOf"][0]}
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     if "items" in schema:
         return f"one or more separated by commas, each {_in_words(schema['items'])}"
-    noun = {"integer": "a whole number", "number": "a number"}.get(schema.get("type", ""), "text")
+    nouns = {"integer": "a whole number", "number": "a number"}
+    noun = schema.get("noun") or nouns.get(schema.get("type", ""), "text")
     limits = [f"{words} {schema[key]}" for key, words in _LIMITS.items() if key in schema]
     return ", ".join([noun, *limits])

@@ -1,59 +1,191 @@
-"""The raw transactions: their columns, what is rejected and the account of it."""
+"""The raw transactions: how they are read, what is rejected and the account of it."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from ordergap.contract.presets import PRESETS, Preset
 
 # Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
 NON_PRODUCT_CODES = (
     "AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "PADS", "POST", "S",
 )  # fmt: skip
 
+EXCLUDED_STATUSES = (
+    "abandoned", "canceled", "cancelled", "chargeback", "declined", "expired", "failed", "refunded",
+    "rejected", "trash", "void", "voided",
+)  # fmt: skip
+
+DateOrder = Literal["day-first", "month-first", "year-first"]
+Decimal = Literal["point", "comma"]
+
+
+def on_off(value: object) -> object:
+    """What Python's True and False are in words."""
+    return {"true": "on", "false": "off"}.get(value, value) if isinstance(value, str) else value
+
 
 class Columns(BaseModel):
-    """Which column of the file means what; the defaults are those of UCI Online Retail.
+    """How transactions are read: which column means what, and how its cells are written.
 
-    Needed are customer, date, and an amount or quantity and price. `amount_column` takes the place
-    of quantity x price in a file that has a ready amount. An order or product column that the file
-    does not have is done without.
+    The defaults are those of UCI Online Retail. Needed are customer and date. `amount_column` takes
+    the place of quantity x price in a file that has a ready amount. An order or product column that
+    the file does not have is done without, and so are quantity and price where it has neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    preset: Preset | None = Field(
+        None, description="a shop system's export, whose columns the other options then default to"
+    )
     customer_column: str = Field("CustomerID", description="column that names the customer")
     date_column: str = Field("InvoiceDate", description="column with the day or moment")
-    order_column: str = Field("InvoiceNo", description="column with the invoice, C... cancels")
+    order_column: str = Field("InvoiceNo", description="column with the order's number")
     product_column: str = Field("StockCode", description="column with the product's code")
     quantity_column: str = Field("Quantity", description="column with pieces, negative cancels")
     price_column: str = Field("UnitPrice", description="column with the price of a piece")
     amount_column: str | None = Field(
         None, description="column with a line's amount, in place of quantity x price"
     )
+    status_column: str | None = Field(
+        None, description="column with an order's status, such as paid or voided"
+    )
+    excluded_statuses: tuple[str, ...] = Field(
+        EXCLUDED_STATUSES, description="statuses of orders that do not count"
+    )
     date_format: str | None = Field(
-        None, description="how dates are written, such as %d.%m.%Y; else found out"
+        None,
+        description="how dates are written: a pattern such as %d.%m.%Y, day-first, month-first, "
+        "year-first, excel, epoch-s or epoch-ms; else found out",
+    )
+    time_zone: str | None = Field(
+        None,
+        description="the shop's, such as Europe/Berlin, to which moments with an offset are "
+        "converted; else the day is the one that is written",
+        json_schema_extra={"noun": "a time zone's name, such as Europe/Berlin"},
+    )
+    decimal: Literal["auto", "point", "comma"] = Field(
+        "auto", description="the decimal mark of numbers; auto: found out from all of them"
+    )
+    encoding: str | None = Field(
+        None, description="of text files, such as cp1252 or utf-16; else found out"
+    )
+    header_line: int | None = Field(
+        None, ge=1, description="the line of CSV files that names the columns; else the first"
+    )
+    no_customer_words: tuple[str, ...] = Field(
+        (), description="customers that stand for nobody, besides NA, NULL, guest and the like"
     )
     non_product_codes: tuple[str, ...] = Field(
         NON_PRODUCT_CODES, description="product codes of postage, fees and the like"
     )
+    duplicates: Literal["auto", "keep", "drop"] = Field(
+        "auto",
+        description="of equal lines all count (keep) or one (drop); auto: one, where the file has "
+        "order numbers or quantities",
+    )
+    free_orders: Annotated[Literal["off", "on"], BeforeValidator(on_off)] = Field(
+        "off", description="whether lines with a price of zero count as orders"
+    )
+    max_unreadable: float = Field(
+        0.2, ge=0, le=1, description="share of rows that may be unreadable for one reason"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: Any) -> Any:
+        """What is not given is as in the preset."""
+        if isinstance(values, Mapping) and (preset := values.get("preset")) in PRESETS:
+            return {**PRESETS[preset], **values}
+        return values
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str | None) -> str | None:
+        try:
+            return name and ZoneInfo(name).key
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(f"{name} is not a time zone") from error
+
+
+class Conventions(BaseModel):
+    """How cells are written, as was found out from all of them; None: nothing showed it.
+
+    A model keeps those of its data, and later files and requests are read by them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    date_order: DateOrder | None = None
+    """Of day, month and year in dates such as 3/4/2022."""
+    decimal: Decimal | None = None
+    """The decimal mark."""
+    currency: str | None = None
+    """The sign or code at the numbers, such as $ or EUR."""
+    encoding: str | None = None
+    """Of text that is not UTF-8."""
+    examples: dict[str, str] = Field(default_factory=dict)
+    """Name of a convention -> a cell that shows it."""
 
 
 class Rejection(StrEnum):
     """Why a row is not used, in the sequence in which the checks are made: the first that fits."""
 
-    NO_CUSTOMER = "no_customer_id"  # the customer's cell is empty
-    BAD_DATE = "unreadable_date"  # no date, or one before 1900 or after 2200
-    BAD_QUANTITY = "unreadable_quantity"  # no number, or zero
+    NO_CUSTOMER = "no_customer_id"  # the customer's cell is empty, or a word for nobody
+    BAD_DATE = "unreadable_date"  # no date
+    BAD_QUANTITY = "unreadable_quantity"  # no number
     BAD_PRICE = "unreadable_price"  # no number, or an amount of more than 1e12
+    IMPOSSIBLE_DATE = "impossible_date"  # after the job's day, or far from all others
     LATER = "after_as_of"  # dated after the day as of which the rows are read
+    STATUS = "excluded_status"  # a status of `excluded_statuses`, such as voided
     DUPLICATE = "duplicate_line"  # equal to an earlier row in every column
     NON_PRODUCT = "non_product_code"  # a code of `non_product_codes`, such as postage
+    NO_QUANTITY = "zero_quantity"  # a quantity of zero
     NO_PRICE = "non_positive_price"  # a price of zero or less, or an amount of zero
     CANCELLATION = "cancellation"  # a cancelling line that was netted against its order line
     UNMATCHED_CANCELLATION = "cancellation_of_nothing"  # no earlier order line of that kind
     CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly
+
+
+UNREADABLE = (Rejection.BAD_DATE, Rejection.BAD_QUANTITY, Rejection.BAD_PRICE)
+"""The reasons of which a large share means that the file is read wrongly."""
+
+
+class Example(BaseModel):
+    """The first row that was rejected for some reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: int
+    """Its number in its file; the first below the header is 1."""
+    file: str | None = None
+    """Where there are several."""
+    column: str | None = None
+    cell: str | None = None
+    """At most 40 characters of it; None where it would name a customer."""
+
+
+class Concerned(BaseModel):
+    """Whom the unreadable rows of one reason concern."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customers: int
+    revenue: float | None
+    """Sum of quantity x price of the rows that have both; None where none has."""
 
 
 class DataReport(BaseModel):
@@ -64,10 +196,16 @@ class DataReport(BaseModel):
     rows_read: int
     rows_used: int
     rejected: dict[Rejection, int]
+    examples: dict[Rejection, Example] = Field(default_factory=dict)
+    """Of every reason with a count."""
+    concerned: dict[Rejection, Concerned] = Field(default_factory=dict)
+    """Of every reason of `UNREADABLE` with a count."""
     customers: int
     orders: int
-    revenue: float
+    revenue: float | None
+    """None where amounts are unknown."""
     first_day: datetime.date | None
     last_day: datetime.date | None
+    conventions: Conventions = Field(default_factory=Conventions)
     notes: tuple[str, ...] = ()
     """Sentences for the user: the encoding that was guessed, columns done without, small data."""
