@@ -184,10 +184,8 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
             problems.append(f"{name} is given twice")
         decoded = _decode(value, _JSON_BEGINS.get(name))
         if decoded is not None and decoded != "":
-            values[name] = decoded
-    for name in _LISTS:
-        if isinstance(words := values.get(name), str):
-            values[name] = _words(words)
+            is_list = name in _LISTS and isinstance(decoded, str)
+            values[name] = _words(decoded) if is_list else decoded
     effective = _effective(values)
     wrong = {name for name in values.keys() - effective.keys() if _is_wrong(name, values[name])}
     parsed = Hyperparameters()

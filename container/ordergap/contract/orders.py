@@ -108,8 +108,8 @@ class Columns(BaseModel):
     @classmethod
     def _of_preset(cls, values: Any) -> Any:
         """What is not given is as in the preset."""
-        if isinstance(values, Mapping) and (preset := values.get("preset")) in PRESETS:
-            return {**PRESETS[preset], **values}
+        if isinstance(values, Mapping):
+            return {**PRESETS.get(str(values.get("preset")), {}), **values}
         return values
 
     @field_validator("time_zone")
