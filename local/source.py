@@ -20,7 +20,8 @@ from urllib.parse import quote
 import polars as pl
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
-from ordergap.ingest.cells import dates
+from ordergap.ingest import Evidence, dates, decide
+from ordergap.ingest.plausibility import today
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import find
 from ordergap.ingest.table import names
@@ -79,7 +80,12 @@ def _moments(cells: pl.Series, columns: Columns) -> pl.Series:
     if cells.dtype != pl.String:
         return cells
     distinct = cells.unique()
-    moments = dates(distinct, columns.date_format).moments
+    try:
+        shown = Evidence.of(columns, distinct, {}, today())
+        order = decide(shown, columns).conventions.date_order
+    except DataError:
+        return cells  # for the extraction to refuse
+    moments = dates.read(distinct, columns.date_format, order, columns.time_zone)
     if moments.null_count() > distinct.null_count():
         return cells
     return cells.replace_strict(distinct, moments, return_dtype=pl.Datetime("us"))

@@ -187,6 +187,12 @@ class Concerned(BaseModel):
     revenue: float | None
     """Sum of quantity x price of the rows that have both; None where none has."""
 
+    def __add__(self, other: Concerned) -> Concerned:
+        known = [each.revenue for each in (self, other) if each.revenue is not None]
+        return Concerned(
+            customers=self.customers + other.customers, revenue=sum(known) if known else None
+        )
+
 
 class DataReport(BaseModel):
     """What was in the file and what became of it: rows_read = rows_used + sum(rejected)."""

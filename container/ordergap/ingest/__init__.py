@@ -10,7 +10,23 @@ rows and adds up orders, `netting` subtracts cancellations from order lines.
 """
 
 from ordergap.ingest.cleaning import Cleaned
-from ordergap.ingest.reading import Orders, from_bytes, has_data, read
+from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.reading import Orders, Rows, from_bytes, has_data, read, tabulate
+from ordergap.ingest.rejections import describe_rejections, raise_for_unreadable
 from ordergap.ingest.report import describe
 
-__all__ = ["Cleaned", "Orders", "describe", "from_bytes", "has_data", "read"]
+__all__ = [
+    "Cleaned",
+    "Decided",
+    "Evidence",
+    "Orders",
+    "Rows",
+    "decide",
+    "describe",
+    "describe_rejections",
+    "from_bytes",
+    "has_data",
+    "raise_for_unreadable",
+    "read",
+    "tabulate",
+]

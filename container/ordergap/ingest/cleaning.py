@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from ordergap.contract.orders import Columns, DataReport, Rejection
-from ordergap.errors import AlgorithmError, DataError, InvalidRequest, Problem
+from ordergap.contract.orders import (
+    UNREADABLE,
+    Columns,
+    Concerned,
+    Conventions,
+    DataReport,
+    Rejection,
+)
+from ordergap.errors import AlgorithmError, DataError, InvalidRequest
 from ordergap.histories import Histories, date_of
-from ordergap.ingest import cells
+from ordergap.ingest import cells, dates, numerals, plausibility
+from ordergap.ingest.filling import fill
 from ordergap.ingest.netting import net
-from ordergap.ingest.table import Table, names
+from ordergap.ingest.rejections import Rejections, describe_rejections, raise_for_unreadable
+from ordergap.ingest.table import Table
 
-_REASONS = tuple(Rejection)
-_MAX_PROBLEMS = 20  # described at once
 _STRIDE = 2**32  # customer * _STRIDE + day is one number for both
 _FRACTIONS = 2.0**64  # sums are of whole numbers of this fraction
 
@@ -31,21 +37,20 @@ class Cleaned:
     """The orders of some transactions.
 
     histories  the orders of every customer who has one; customers sorted by id
-    report     counts of the rows that are used, and of those rejected for each reason
+    report     counts of the rows that are used, and of those rejected for each reason; and the
+               conventions by which the cells were read
     seen       every readable customer id, with orders or not, in the sequence of the rows
-    columns    those of the call; with a date_format where the values decided that the day comes
-               first, so that a smaller file is read in the same way
     """
 
     histories: Histories
     report: DataReport
     seen: list[str]
-    columns: Columns
 
 
 def clean(
     table: Table,
     columns: Columns,
+    conventions: Conventions,
     where: str,
     *,
     strict: bool = False,
@@ -54,153 +59,202 @@ def clean(
 ) -> Cleaned:
     """Make orders of the rows of `table`, which messages call `where`.
 
-    Rows after the day `as_of` are rejected first: what they cancel is not cancelled yet. Raises
-    DataError where there are no rows or none can be used, unless they are only a `part` of the
+    Rows after the day `as_of` are rejected before netting: what they cancel is not cancelled yet.
+    Raises DataError where there are no rows, where more than `max_unreadable` of them are
+    unreadable for one reason, or where none can be used, unless they are only a `part` of the
     transactions. With `strict` it raises InvalidRequest for cells that cannot be read and for rows
     after `as_of` instead of counting them, and returns without an error where no order is left.
     """
     if table.rows.is_empty() and not part:
         raise DataError(f"{where} names columns but has no rows")
-    dates = cells.dates(table.texts["date"], columns.date_format)
-    columns = columns.model_copy(update={"date_format": dates.date_format})
-    ids, customers = cells.ranks(cells.identifiers(table.texts["customer"]))
+    ids, customers = cells.ranks(
+        cells.customers(table.texts["customer"], columns.no_customer_words)
+    )
     products, places = cells.ranks(cells.identifiers(table.texts["product"]))
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines = _read_lines(table, columns, customers, places, dates.moments, as_of)
-    problems = _describe_problems(table, columns, lines["reason"], as_of)
-    if strict and problems:
+    lines, notes = _read_lines(table, columns, conventions, customers, places)
+    impossible, far = plausibility.impossible(lines["moment"], as_of, few=not strict and not part)
+    lines = _judge_cells(lines, columns, impossible, as_of)
+    rejections = Rejections(table, columns, conventions, as_of)
+    if strict and (problems := rejections.problems(lines["reason"])):
         raise InvalidRequest(problems)
     seen = lines["customer"].unique(maintain_order=True).drop_nulls()
-    rows_read, notes = len(lines), table.notes + dates.notes
-    del table  # as large as the lines
-    counts = Counter(dict.fromkeys(Rejection, 0))
-    lines = _drop_rejected(lines, counts)
+    rows_read = len(lines)
+    concerned = _concerned(lines)
+    lines = rejections.drop(lines)
 
-    reason = _first_reason(
+    free = columns.free_orders == "on"
+    reason = rejections.first_reason(
         {
-            Rejection.DUPLICATE: pl.lit(_is_repeated(lines)),
+            Rejection.DUPLICATE: pl.lit(_is_repeated(lines, table, columns)),
             Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
-            Rejection.NO_PRICE: (pl.col("price") <= 0) | (pl.col("units") == 0),
+            Rejection.NO_QUANTITY: pl.col("units") == 0,
+            Rejection.NO_PRICE: pl.col("price") < 0 if free else pl.col("price") <= 0,
         }
     )
-    lines = _drop_rejected(lines.with_columns(pl.col("units").abs(), reason=reason), counts)
+    lines = rejections.drop(lines.with_columns(pl.col("units").abs(), reason=reason))
 
     remaining, matched = net(lines)
-    reason = _first_reason(
+    reason = rejections.first_reason(
         {
             Rejection.CANCELLATION: pl.lit(matched),
             Rejection.UNMATCHED_CANCELLATION: pl.col("cancels"),
             Rejection.CANCELLED: pl.lit(remaining) == 0,
         }
     )
-    lines = _drop_rejected(lines.with_columns(remaining=remaining, reason=reason), counts)
+    lines = rejections.drop(lines.with_columns(remaining=remaining, reason=reason))
 
-    histories = _add_up(ids, lines)
+    known = columns.amount_column is not None or "price" in table.present
+    histories = _add_up(ids, lines, known=known)
     report = DataReport(
         rows_read=rows_read,
         rows_used=len(lines),
-        rejected=dict(counts),
+        rejected=rejections.counts,
+        examples=rejections.examples,
+        concerned=concerned,
         customers=len(histories.customer_ids),
         orders=len(histories),
-        revenue=math.fsum(histories.amount),
+        revenue=math.fsum(histories.amount) if known else None,
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
-        notes=notes,
+        conventions=conventions,
+        notes=(*table.notes, *notes, *far, *plausibility.absurd_share(ids, lines)),
     )
-    if rows_read != len(lines) + counts.total():
+    if rows_read != len(lines) + sum(rejections.counts.values()):
         raise AlgorithmError(
             f"rows used and rejected of {where} are not the rows read: {report.model_dump_json()}"
         )
-    if not len(histories) and not strict and not part:
-        raise DataError(_describe_rejections(where, report, problems))
-    return Cleaned(histories, report, [ids[i] for i in seen], columns)
+    if not strict and not part:
+        raise_for_unreadable(report, columns, where)
+        if not len(histories):
+            raise DataError(describe_rejections(where, report))
+    return Cleaned(histories, report, [ids[i] for i in seen])
 
 
 def _read_lines(
     table: Table,
     columns: Columns,
+    conventions: Conventions,
     customers: pl.Series,
     products: pl.Series,
-    moments: pl.Series,
-    as_of: datetime.date | None,
-) -> pl.DataFrame:
-    """The values of every row, and the reason against those that cannot be read or come too late.
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The values of every row, and notes; what is blank on later lines of an order is filled in.
 
     units   pieces; with an amount column money, of which a unit has the price 1
     pieces  only with an amount column: pieces, null where unknown
     """
-    quantities, prices = (cells.numbers(table.texts[role]) for role in ("quantity", "price"))
-    units, price, pieces = pl.col("units"), pl.col("price"), pl.col("pieces")
+    moments = dates.read(
+        table.texts["date"], columns.date_format, conventions.date_order, columns.time_zone
+    )
+    orders = cells.ranks(cells.identifiers(table.texts["order"]))[1]
+    values = {
+        "customer": table.each("customer", customers),
+        "moment": table.each("date", moments),
+        "order": table.each("order", orders),
+        "product": table.each("product", products),
+    } | _amounts(table, columns, conventions)
+    if columns.status_column:
+        # WooCommerce writes wc-cancelled for cancelled.
+        statuses = table.texts["status"].str.strip_chars().str.to_lowercase()
+        words = {word.strip().lower() for word in columns.excluded_statuses}
+        excluded = statuses.str.strip_prefix("wc-").is_in(words) | statuses.is_in(words)
+        values["excluded"] = table.each("status", excluded.set(statuses == "", None))
+    lines = table.rows.with_row_index("row").select("row", "others", **values)
+    if "order" not in table.present:
+        return lines, ()
+    blank = {
+        role: table.each(role, cells.identifiers(table.texts[role]).is_null())
+        for role in ("customer", "date")
+    }
+    return fill(lines, table.rows.select(**blank))
+
+
+def _amounts(table: Table, columns: Columns, conventions: Conventions) -> dict[str, pl.Expr]:
+    """The expressions of units, price and, with an amount column, of pieces."""
+
+    def numbers(role: str) -> pl.Series:
+        decimal = "point" if role in table.typed else conventions.decimal
+        return numerals.read(table.texts[role], decimal)
+
+    quantities, one = numbers("quantity"), pl.lit(1.0)
     if columns.amount_column:
         present = cells.identifiers(table.texts["quantity"]).is_not_null()
         quantities = quantities.set(quantities.is_null() & present, math.nan)
-        values = {"units": table.each("price", prices), "price": pl.lit(1.0)}
-        values["pieces"] = table.each("quantity", quantities)
+        amount = table.each("price", numbers("price"))
+        nothing = amount == 0
+        return {
+            "units": pl.when(nothing).then(1.0).otherwise(amount),
+            "price": pl.when(nothing).then(0.0).otherwise(one),
+            "pieces": table.each("quantity", quantities),
+        }
+    units = table.each("quantity", quantities)
+    if "price" in table.present:
+        return {"units": units, "price": table.each("price", numbers("price"))}
+    return {"units": units if "quantity" in table.present else one, "price": one}
+
+
+def _judge_cells(
+    lines: pl.DataFrame, columns: Columns, impossible: pl.Expr, as_of: datetime.date | None
+) -> pl.DataFrame:
+    """The lines, what of them cancels, and the reason against those that cannot be used."""
+    units, price, moment = pl.col("units"), pl.col("price"), pl.col("moment")
+    if columns.amount_column:
+        pieces = pl.col("pieces")
         negative = (units < 0) | (pieces < 0)
         bad_quantity, bad_price = pieces.is_nan(), units.is_null()
     else:
-        values = {"units": table.each("quantity", quantities), "price": table.each("price", prices)}
-        negative, bad_quantity = units < 0, units.fill_null(0) == 0
-        bad_price = ((units * price).abs() > cells.LARGEST) | price.is_null()
-    # C536379 is a cancellation, CA-2016-152156 an order.
-    cancelling = table.texts["order"].str.contains(r"^\s*C\d")
-    return table.rows.select(
-        "others",
-        customer=table.each("customer", customers),
-        product=table.each("product", products),
-        moment=table.each("date", moments),
-        cancels=table.each("order", cancelling),
-        **values,
-    ).with_columns(
-        cancels=pl.col("cancels") | negative.fill_null(value=False),
-        reason=_first_reason(
+        negative, bad_quantity = units < 0, units.is_null()
+        bad_price = ((units * price).abs() > numerals.LARGEST) | price.is_null()
+    never = pl.lit(value=False)
+    return lines.with_columns(
+        cancels=negative.fill_null(value=False),
+        reason=Rejections.first_reason(
             {
                 Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
-                Rejection.BAD_DATE: pl.col("moment").is_null(),
+                Rejection.BAD_DATE: moment.is_null(),
                 Rejection.BAD_QUANTITY: bad_quantity,
                 Rejection.BAD_PRICE: bad_price,
-                Rejection.LATER: pl.col("moment").dt.date() > as_of
-                if as_of
-                else pl.lit(value=False),
+                Rejection.IMPOSSIBLE_DATE: impossible,
+                Rejection.LATER: moment.dt.date() > as_of if as_of else never,
+                Rejection.STATUS: pl.col("excluded") if "excluded" in lines.columns else never,
             }
         ),
     )
 
 
-def _first_reason(reasons: dict[Rejection, pl.Expr]) -> pl.Expr:
-    """For every row the position in `Rejection` of the first reason that holds, or null."""
-    first = pl.lit(None, pl.Int8)
-    for reason, against in reversed(reasons.items()):
-        first = pl.when(against).then(pl.lit(_REASONS.index(reason), pl.Int8)).otherwise(first)
-    return first
+def _concerned(lines: pl.DataFrame) -> dict[Rejection, Concerned]:
+    """Customers and revenue of the unreadable rows of each reason."""
+    found = {}
+    for reason in UNREADABLE:
+        rows = lines.filter(pl.col("reason") == Rejections.position(reason))
+        if len(rows):
+            money = rows.select((pl.col("units") * pl.col("price")).fill_nan(None)).to_series()
+            known = money.drop_nulls()
+            revenue = math.fsum(known) if len(known) else None
+            found[reason] = Concerned(customers=rows["customer"].n_unique(), revenue=revenue)
+    return found
 
 
-def _drop_rejected(lines: pl.DataFrame, counts: Counter[Rejection]) -> pl.DataFrame:
-    """The lines without a reason to reject them; the others are added to `counts`."""
-    for position, times in lines["reason"].drop_nulls().value_counts().iter_rows():
-        counts[_REASONS[position]] += times
-    return lines.filter(pl.col("reason").is_null()).drop("reason")
-
-
-def _is_repeated(lines: pl.DataFrame) -> pl.Series:
-    """True for the second and further ones of equal lines.
+def _is_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> pl.Series:
+    """True for the second and further ones of equal lines, where they do not count.
 
     Lines with equal 64-bit hashes are compared by their values. Columns without a role have only a
     hash: two lines that differ nowhere else are taken for one with a probability of 2^-64.
     """
+    counted = not {"order", "quantity"} & table.present
+    if columns.duplicates == "keep" or (columns.duplicates == "auto" and counted):
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(lines))
+    lines = lines.drop("row", "order", "reason", strict=False)
     hashes = lines.select(sum(pl.col(name).hash(i) for i, name in enumerate(lines.columns)))
-    hashed = hashes.to_series()
-    ordered = np.sort(hashed.to_numpy())
-    twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
-    candidates = hashed.is_in(twice.implode()).arg_true()
-    first = lines[candidates].select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return pl.repeat(False, len(lines), eager=True).scatter(candidates, ~first)
+    equal = hashes.to_series().is_duplicated()
+    repeated = ~lines.filter(equal).select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    return equal.set(equal, None).scatter(equal.arg_true(), repeated)
 
 
-def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
-    """One order per customer and day.
+def _add_up(ids: list[str], lines: pl.DataFrame, *, known: bool) -> Histories:
+    """One order per customer and day; `known` says whether amounts are.
 
     Money and pieces are added as whole multiples of 2^-64: exactly, so in any sequence alike.
     """
@@ -231,39 +285,7 @@ def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
         [ids[i] for i in present],
         customer,
         (key - owner * _STRIDE).astype(np.int32),
-        sums["amount"].to_numpy(),
+        sums["amount"].to_numpy() if known else np.full(len(sums), np.nan),
         np.where(sums["unknown"], np.nan, sums["items"]),
         sums["lines"].to_numpy().astype(np.float64),
     )
-
-
-def _describe_problems(
-    table: Table, columns: Columns, reason: pl.Series, as_of: datetime.date | None
-) -> list[Problem]:
-    """What is wrong with the first rows that cannot be read or come too late."""
-    explained = {
-        Rejection.NO_CUSTOMER: ("customer", "is not a customer id"),
-        Rejection.BAD_DATE: (
-            "date",
-            f"is not a date like {columns.date_format or '2010-12-01 08:26'}",
-        ),
-        Rejection.BAD_QUANTITY: ("quantity", "is not a number of items"),
-        Rejection.BAD_PRICE: ("price", "is not a number, or is too large"),
-        Rejection.LATER: ("date", f"is after as_of {as_of}"),
-    }
-    problems = []
-    for row in reason.is_not_null().arg_true().head(_MAX_PROBLEMS):
-        role, what = explained[_REASONS[reason[row]]]
-        field = names(columns)[role]
-        text = table.texts[role][table.rows[row, role]].strip()[:40]
-        text = f'"{text}"' if text else "(blank)"
-        problems.append(Problem(f"row {row}: {field} {text} {what}", record=row, field=field))
-    return problems
-
-
-def _describe_rejections(where: str, report: DataReport, problems: list[Problem]) -> str:
-    reasons = ", ".join(
-        f"{count:,} {why.replace('_', ' ')}" for why, count in report.rejected.items() if count
-    )
-    example = f". For example, {problems[0].message}" if problems else ""
-    return f"none of the {report.rows_read:,} rows of {where} can be used: {reasons}{example}"

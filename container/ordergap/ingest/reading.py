@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polars.exceptions import PanicException, PolarsError
 
-from ordergap.contract.orders import Columns
+from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import Frame, blocks
 from ordergap.ingest.cleaning import Cleaned, clean
+from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.plausibility import today
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
-from ordergap.ingest.table import Tabulator, names
+from ordergap.ingest.table import Table, Tabulator, names
 
 Orders = str | os.PathLike[str] | Frame
 """A path of transactions, or a frame of them."""
@@ -24,11 +27,60 @@ Orders = str | os.PathLike[str] | Frame
 _UNREADABLE = (PolarsError, PanicException)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Transactions that are tabulated, but not read yet, and what messages call them."""
+
+    table: Table
+    where: str
+
+    def evidence(self, columns: Columns) -> Evidence:
+        """What the cells show of the conventions by which they are written."""
+        numbers = {
+            names(columns)[role]: self.table.texts[role]
+            for role in ("quantity", "price")
+            if role in self.table.present - self.table.typed
+        }
+        return Evidence.of(columns, self.table.texts["date"], numbers, today())
+
+    def clean(
+        self,
+        columns: Columns,
+        decided: Decided,
+        *,
+        strict: bool = False,
+        part: bool = False,
+        as_of: datetime.date | None = None,
+    ) -> Cleaned:
+        """As `read`, by conventions that are decided."""
+        conventions, notes = decided
+        cleaned = clean(
+            self.table, columns, conventions, self.where, strict=strict, part=part, as_of=as_of
+        )
+        report = cleaned.report
+        return replace(cleaned, report=report.model_copy(update={"notes": notes + report.notes}))
+
+
+def tabulate(source: Orders, columns: Columns, content_type: str | None = None) -> Rows:
+    """The rows of a file, of all data files of a folder, or of a frame, as `read` has them."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        return _tabulate(find(path, content_type), columns, str(path))
+    tabulator = Tabulator(columns)
+    try:
+        for block in blocks(source):
+            tabulator.add(block, "the frame")
+    except (*_UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
+        raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
+    return Rows(tabulator.table(), "the frame")
+
+
 def read(
     source: Orders,
     columns: Columns,
     content_type: str | None = None,
     *,
+    known: Conventions | None = None,
     part: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
@@ -37,20 +89,17 @@ def read(
     A file is CSV, Parquet or JSON Lines, as `content_type` says, else as its beginning and its
     suffix say; CSV and JSON Lines may be gzipped. A frame is one of pandas, polars or pyarrow. The
     same orders give the same histories whichever way they come, and whatever the types of a
-    frame's columns; of a moment with a time zone the day is that of the zone's clock. Rows after
-    the day `as_of` are counted and not used. Of a `part` of the transactions no row need be
-    usable. Raises DataError (MissingColumn) and UnsupportedMediaType.
+    frame's columns.
+
+    known  conventions by which cells are written, as a model learnt them; None: they are found out
+    part   whether these are only a part of the transactions, of which no row need be usable
+    as_of  rows after this day are counted and not used
+
+    Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        return _clean(find(path, content_type), columns, str(path), part=part, as_of=as_of)
-    tabulator = Tabulator(columns)
-    try:
-        for block in blocks(source):
-            tabulator.add(block, "the frame")
-    except (*_UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
-        raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
-    return clean(tabulator.table(), columns, "the frame", part=part, as_of=as_of)
+    rows = tabulate(source, columns, content_type)
+    decided = decide(rows.evidence(columns), columns, known)
+    return rows.clean(columns, decided, part=part, as_of=as_of)
 
 
 def has_data(source: Orders) -> bool:
@@ -66,6 +115,7 @@ def from_bytes(
     content_type: str | None,
     columns: Columns,
     *,
+    known: Conventions | None = None,
     strict: bool = False,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
@@ -76,23 +126,16 @@ def from_bytes(
     is no error if nobody has one. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     where = "the request"
-    source = open_source(where, body, content_type)
-    return _clean([source], columns, where, strict=strict, as_of=as_of)
+    rows = _tabulate([open_source(where, body, content_type)], columns, where)
+    decided = decide(rows.evidence(columns), columns, known, strict=strict)
+    return rows.clean(columns, decided, strict=strict, as_of=as_of)
 
 
-def _clean(
-    sources: Iterable[Source],
-    columns: Columns,
-    where: str,
-    *,
-    strict: bool = False,
-    part: bool = False,
-    as_of: datetime.date | None = None,
-) -> Cleaned:
+def _tabulate(sources: Iterable[Source], columns: Columns, where: str) -> Rows:
     tabulator = Tabulator(columns)
     for source in sources:
         _add(source, tabulator, set(names(columns).values()))
-    return clean(tabulator.table(), columns, where, strict=strict, part=part, as_of=as_of)
+    return Rows(tabulator.table(), where)
 
 
 def _add(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:

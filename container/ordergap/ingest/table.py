@@ -12,7 +12,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,10 +21,18 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
 
 _CONSEQUENCES = {
-    "order": "no line is a cancellation by its order number",
+    "order": "equal lines are told apart by nothing, and refunds find their orders by product",
     "product": "every line is a product, and cancellations are matched by customer and price",
     "quantity": "the number of items is unknown",
+    "price": "amounts are unknown, and every order counts",
+    "status": "no order is excluded by its status",
 }
+# What a column of amounts may be called; a file that has one is not read without amounts.
+_AMOUNT_WORDS = re.compile(
+    r"price|amount|total|revenue|sales|value|spend|spent|gross|net|cost|paid|dollar|usd|eur|gbp|"
+    r"preis|betrag|umsatz|summe|prix|montant|precio|importe|prezzo|valor|bedrag",
+    re.IGNORECASE,
+)
 
 # Floats of so many binary digits and more are not exact.
 _DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
@@ -34,23 +42,42 @@ _DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Floa
 class Table:
     """Rows of transactions.
 
-    rows   a code for every role (customer, date, …), and `others`, the hash of the other columns
-    texts  role -> the distinct texts that the codes index; "" for missing cells
-    notes  sentences for the user
+    rows     a code for every role (customer, date, …), and `others`, the hash of the other columns
+    texts    role -> the distinct texts that the codes index; "" for missing cells
+    present  the roles that have a column
+    typed    the roles whose cells were numbers, not texts
+    files    name and number of rows of each file, in the sequence of the rows
+    notes    sentences for the user
     """
 
     rows: pl.DataFrame
     texts: dict[str, pl.Series]
+    present: frozenset[str]
+    typed: frozenset[str]
+    files: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
 
     def each(self, role: str, values: pl.Series) -> pl.Expr:
         """For every row the value of its text, `values` having one for each distinct text."""
         return pl.lit(values).gather(pl.col(role))
 
+    def text(self, role: str, row: int) -> str:
+        """The text of a row, without blanks around it."""
+        return str(self.texts[role][self.rows[row, role]]).strip()
+
+    def place(self, row: int) -> tuple[str | None, int]:
+        """The name of a row's file, where there are several, and its number there, from 1."""
+        for name, count in self.files:
+            if row < count:
+                return (name if len(self.files) > 1 else None), row + 1
+            row -= count
+        raise IndexError(row)
+
 
 def settings(columns: Columns) -> dict[str, str]:
     """Role -> the hyperparameter that names its column; an amount takes the price's place."""
-    roles = ("customer", "date", "order", "product", "quantity")
+    roles = ["customer", "date", "order", "product", "quantity"]
+    roles += ["status"] if columns.status_column else []
     price = "amount_column" if columns.amount_column else "price_column"
     return {role: f"{role}_column" for role in roles} | {"price": price}
 
@@ -61,14 +88,21 @@ def names(columns: Columns) -> dict[str, str]:
 
 
 class Tabulator:
-    """Makes one table of many frames."""
+    """Makes one table of many frames.
 
-    def __init__(self, columns: Columns) -> None:
+    common  names of the columns that all frames have; equal lines are equal in these. None: all
+    """
+
+    def __init__(self, columns: Columns, common: Collection[str] | None = None) -> None:
         self._columns = columns
+        self._common = common
         # Frames share their distinct texts, which are freed with the last of the frames.
         self._texts = {role: pl.Categories.random() for role in names(columns)}
         self._frames: list[pl.DataFrame] = []
+        self._files: list[tuple[str, int]] = []
         self._notes: Counter[str] = Counter()
+        self._present: set[str] = set()
+        self._typed = {"quantity", "price"}
 
     def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> None:
         """Add the rows of a frame, which messages call `where`.
@@ -78,24 +112,40 @@ class Tabulator:
         schema = frame.collect_schema()
         absent = _absent(schema.names(), self._columns, where)
         _raise_for_inexact(frame, schema, self._columns.customer_column, where)
-        self._frames.append(
-            frame.select(*self._cells(absent), others=_hash(schema, self._columns)).collect(
-                engine="streaming"
-            )
+        rows = frame.select(*self._cells(absent, schema), others=self._hash(schema)).collect(
+            engine="streaming"
         )
+        self._frames.append(rows)
+        self._files.append((where, len(rows)))
+        named = names(self._columns)
+        self._present |= named.keys() - {*absent}
+        self._typed -= {
+            role for role in self._typed - {*absent} if not schema[named[role]].is_numeric()
+        }
         self._notes.update(notes)
         for role in absent:
             setting = settings(self._columns)[role]
             name = getattr(self._columns, setting)
             self._notes[f'no column "{name}" ({setting}): {_CONSEQUENCES[role]}'] += 1
 
-    def _cells(self, absent: Sequence[str]) -> list[pl.Expr]:
+    def _cells(self, absent: Sequence[str], schema: pl.Schema) -> list[pl.Expr]:
         return [
-            (pl.lit("") if role in absent else pl.col(name).cast(pl.String).fill_null(""))
+            (pl.lit("") if role in absent else _as_text(name, schema[name]).fill_null(""))
             .cast(pl.Categorical(self._texts[role]))
             .alias(role)
             for role, name in names(self._columns).items()
         ]
+
+    def _hash(self, schema: pl.Schema) -> pl.Expr:
+        """A hash of the cells without a role and of the order number."""
+        used = {name for role, name in names(self._columns).items() if role != "order"}
+        total = pl.lit(0, pl.UInt64)
+        compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
+        for seed, name in enumerate(sorted(compared - used)):
+            # A category's own hash is that of its code, which differs from file to file.
+            text = schema[name] in {pl.Categorical, pl.Enum}
+            total += (pl.col(name).cast(pl.String) if text else pl.col(name)).hash(seed)
+        return total
 
     def table(self) -> Table:
         """All rows added so far, in that sequence."""
@@ -107,18 +157,16 @@ class Tabulator:
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()
         )
-        return Table(rows, texts, notes)
+        present = frozenset(self._present)
+        typed = frozenset(self._typed & present)
+        return Table(rows, texts, present, typed, tuple(self._files), notes)
 
 
-def _hash(schema: pl.Schema, columns: Columns) -> pl.Expr:
-    """A hash of the cells without a role and of the order number, which has no other use here."""
-    used = {name for role, name in names(columns).items() if role != "order"}
-    total = pl.lit(0, pl.UInt64)
-    for seed, name in enumerate(sorted(schema.keys() - used)):
-        # A category's own hash is that of its code, which differs from file to file.
-        text = schema[name] in {pl.Categorical, pl.Enum}
-        total += (pl.col(name).cast(pl.String) if text else pl.col(name)).hash(seed)
-    return total
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column's cells as text; a moment with a time zone keeps its offset."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        return pl.col(name).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f%:z")
+    return pl.col(name).cast(pl.String)
 
 
 def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
@@ -136,18 +184,30 @@ def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, wh
 
 
 def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
-    """The roles without a column; MissingColumn where one of them is needed."""
+    """The roles without a column; MissingColumn where one of them is needed.
+
+    Without a column of prices and without one that might be of amounts, amounts are unknown.
+    """
     named = names(columns)
     absent = [role for role, name in named.items() if name not in present]
-    optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
     free = [name for name in present if name not in named.values()]
+    optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
+    defaults = Columns.model_fields
+    if "price" in absent and not (
+        columns.amount_column
+        or columns.price_column != defaults["price_column"].default
+        or any(_AMOUNT_WORDS.search(name) for name in free)
+    ):
+        optional |= {"price"}
+        if columns.quantity_column == defaults["quantity_column"].default:
+            optional |= {"quantity"}
     missing = [
         _missing(settings(columns)[role], named[role], free)
         for role in absent
         if role not in optional
     ]
     if missing:
-        listed = ", ".join(present[:30]) + (", …" if len(present) > 30 else "")
+        listed = ", ".join(name[:40] for name in present[:20]) + ", …" * (len(present) > 20)
         raise MissingColumn(
             f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
         )
@@ -157,6 +217,6 @@ def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
 def _missing(setting: str, name: str, free: Sequence[str]) -> str:
     plain = {re.sub(r"[\W_]", "", other).lower(): other for other in reversed(free)}
     near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), plain, n=2, cutoff=0.5)
-    hint = " or ".join(f'"{plain[other]}"' for other in near) or "its name"
+    hint = " or ".join(f'"{plain[other][:40]}"' for other in near) or "its name"
     ready = ", or amount_column if the file has a ready amount" * (setting == "price_column")
     return f'"{name}" (set {setting} to {hint}{ready})'

@@ -16,8 +16,9 @@ import numpy as np
 from ordergap import ingest
 from ordergap.artifacts import Bundle, Forecasts
 from ordergap.contract.hyperparameters import parse
-from ordergap.contract.orders import Columns
+from ordergap.contract.orders import Columns, Conventions
 from ordergap.contract.prediction import LAPSED_WITHIN
+from ordergap.contract.presets import PRESETS
 from ordergap.errors import InvalidHyperparameters, MissingColumn, UserError
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
@@ -75,8 +76,16 @@ def columns_of(bundle: Bundle, given: Mapping[str, object]) -> Columns:
             [f"{name} is not a column option: give one of {allowed}" for name in unknown]
         )
     parsed = parse(given).columns
-    changed = {name: getattr(parsed, name) for name in given}
+    names = {*given, *PRESETS.get(parsed.preset or "", {})}
+    changed = {name: getattr(parsed, name) for name in names}
     return bundle.manifest.hyperparameters.columns.model_copy(update=changed)
+
+
+def conventions_of(bundle: Bundle, given: Mapping[str, object]) -> Conventions:
+    """The conventions of the data that the model learnt from, but for those given."""
+    options = {"date_format": "date_order", "decimal": "decimal", "encoding": "encoding"}
+    overruled = {each: None for option, each in options.items() if option in given}
+    return bundle.manifest.data.conventions.model_copy(update=overruled)
 
 
 def _read(
@@ -89,7 +98,8 @@ def _read(
     """
     until = None if options.as_of is None else date_of(options.as_of)
     try:
-        cleaned = ingest.read(orders, columns_of(bundle, columns), as_of=until)
+        known = conventions_of(bundle, columns)
+        cleaned = ingest.read(orders, columns_of(bundle, columns), known=known, as_of=until)
     except MissingColumn as error:
         raise MissingColumn(f"{error}. What is not set is as the model was fitted") from error
     log.info(ingest.describe(cleaned.report))

@@ -107,14 +107,11 @@ def fit(
         _refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
-        hyperparameters = hyperparameters.model_copy(
-            update={"columns": cleaned.columns}  # with the date format that was found out
-        )
         orders = cleaned.histories
         as_of = last_day(orders)
     with step("Splitting in time"):
         execution.raise_if_stopped()
-        split = _split(hosts, hyperparameters, orders, validation, job.content_types[1])
+        split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
         checkpoints = None
         if job.checkpoints and hosts.leads:
             identity = _identity(hyperparameters, split, orders)
@@ -254,13 +251,15 @@ def _of_all(hosts: Hosts, checkpoints: Checkpoints | None) -> Checkpoints | None
 def _split(
     hosts: Hosts,
     hyperparameters: Hyperparameters,
-    orders: Histories,
+    cleaned: ingest.Cleaned,
     validation: ingest.Orders | None,
     content_type: str | None,
 ) -> Split:
+    orders = cleaned.histories
     if hosts.any(validation is not None):
-        later = sharing.read(hosts, validation, hyperparameters.columns, content_type).histories
-        split = later_split(orders, later)
+        known = cleaned.report.conventions
+        later = sharing.read(hosts, validation, hyperparameters.columns, content_type, known)
+        split = later_split(orders, later.histories)
     else:
         split = temporal_split(orders, hyperparameters.validation_fraction)
     past = split.past

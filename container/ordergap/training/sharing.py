@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from ordergap import ingest
-from ordergap.contract.orders import Columns, DataReport, Rejection
+from ordergap.contract.orders import (
+    Columns,
+    Concerned,
+    Conventions,
+    DataReport,
+    Example,
+    Rejection,
+)
 from ordergap.errors import DataError
 from ordergap.histories import ORDER_COLUMNS, Histories, date_of
 from ordergap.hosts import Hosts
@@ -33,35 +40,45 @@ _REMEDY = (
 
 
 def read(
-    hosts: Hosts, source: ingest.Orders | None, columns: Columns, content_type: str | None
+    hosts: Hosts,
+    source: ingest.Orders | None,
+    columns: Columns,
+    content_type: str | None,
+    known: Conventions | None = None,
 ) -> Cleaned:
     """The orders of all hosts, each of which reads its own `source`, if it has one.
 
-    Raises DataError where two hosts have the same orders, where a customer has orders on two hosts,
-    and where there are no orders at all.
+    The conventions by which cells are written are decided from the files of all hosts, unless they
+    are `known`. Raises DataError where two hosts have the same orders, where a customer has orders
+    on two hosts, and where there are no orders at all.
     """
     if hosts.size == 1 and source is not None:
-        return ingest.read(source, columns, content_type)
-    cleaned = _read_own(source, columns, content_type)
-    cleaned = _agree_on_dates(hosts, cleaned, source, columns, content_type)
+        return ingest.read(source, columns, content_type, known=known)
+    # SageMaker leaves the folder of a host empty where there are fewer files than hosts.
+    present = source is not None and ingest.has_data(source)
+    rows = ingest.tabulate(source, columns, content_type) if source and present else None
+    own = rows.evidence(columns) if rows else ingest.Evidence()
+    shown = hosts.gather(own.model_dump_json().encode())
+    evidence = map(ingest.Evidence.model_validate_json, shown)
+    decided = ingest.decide(ingest.Evidence.join(evidence), columns, known)
+    cleaned = rows.clean(columns, decided, part=True) if rows else _nothing(decided)
     parts = dict(zip(hosts.names, map(_unpack, hosts.gather(_pack(cleaned))), strict=True))
     _check_disjoint({name: histories for name, (histories, _) in parts.items()})
     whole = Histories.concat([histories for histories, _ in parts.values()])
     report = _sum([report for _, report in parts.values()], whole)
+    where = f"{hosts.size} hosts"
+    ingest.raise_for_unreadable(report, columns, where)
     if not len(whole):
-        reasons = [f"{count:,} {why.replace('_', ' ')}" for why, count in report.rejected.items()
-                   if count]  # fmt: skip
         raise DataError(
-            f"{hosts.size} hosts have {report.rows_read:,} rows, none of which can be used: "
-            + (", ".join(reasons) or "put CSV, Parquet or JSON Lines into the training channel")
+            ingest.describe_rejections(where, report)
+            if report.rows_read
+            else f"{where} have no rows: put CSV, Parquet or JSON Lines into the training channel"
         )
     return replace(cleaned, histories=whole, report=report, seen=whole.customer_ids)
 
 
-def _read_own(source: ingest.Orders | None, columns: Columns, content_type: str | None) -> Cleaned:
-    """The orders of this host. There may be none: SageMaker leaves its folder empty then."""
-    if source is not None and ingest.has_data(source):
-        return ingest.read(source, columns, content_type, part=True)
+def _nothing(decided: ingest.Decided) -> Cleaned:
+    """What a host without files has."""
     empty, none = np.empty(0), np.empty(0, np.int64)
     histories = Histories.from_orders([], none, none.astype(np.int32), empty)
     rejected: dict[Rejection, int] = dict.fromkeys(Rejection, 0)
@@ -69,42 +86,11 @@ def _read_own(source: ingest.Orders | None, columns: Columns, content_type: str 
         histories,
         DataReport(
             rows_read=0, rows_used=0, rejected=rejected, customers=0, orders=0, revenue=0.0,
-            first_day=None, last_day=None, notes=("a host had no data files",),
+            first_day=None, last_day=None, conventions=decided.conventions,
+            notes=("a host had no data files",),
         ),
         [],
-        columns,
     )  # fmt: skip
-
-
-def _agree_on_dates(
-    hosts: Hosts,
-    cleaned: Cleaned,
-    source: ingest.Orders | None,
-    columns: Columns,
-    content_type: str | None,
-) -> Cleaned:
-    """Read this host's files again where those of another host show which date format is meant."""
-    formats = hosts.gather((cleaned.columns.date_format or "").encode())
-    date_format = next(filter(None, formats), b"").decode() or None
-    unreadable = 0
-    if date_format:
-        columns = columns.model_copy(update={"date_format": date_format})
-        if (
-            source is not None
-            and cleaned.columns.date_format != date_format
-            and cleaned.report.rows_read
-        ):
-            before = cleaned.report.rejected[Rejection.BAD_DATE]
-            cleaned = ingest.read(source, columns, content_type, part=True)
-            unreadable = cleaned.report.rejected[Rejection.BAD_DATE] - before
-        else:
-            cleaned = replace(cleaned, columns=columns)
-    if hosts.any(unreadable > 0):
-        raise DataError(
-            f"some hosts have dates of the form {date_format} and others have dates that are not: "
-            "set date_format, or write dates as 2011-12-09"
-        )
-    return cleaned
 
 
 def _pack(cleaned: Cleaned) -> bytes:
@@ -158,15 +144,25 @@ def _check_disjoint(parts: Mapping[str, Histories]) -> None:
 def _sum(reports: Sequence[DataReport], whole: Histories) -> DataReport:
     """One report of all hosts."""
     rejected = sum((Counter(report.rejected) for report in reports), Counter())
+    examples: dict[Rejection, Example] = {}
+    concerned: dict[Rejection, Concerned] = {}
+    for report in reports:
+        examples = report.examples | examples
+        for reason, more in report.concerned.items():
+            concerned[reason] = concerned[reason] + more if reason in concerned else more
     notes = dict.fromkeys(note for report in reports for note in report.notes)
+    revenue = math.fsum(whole.amount)
     return DataReport(
         rows_read=sum(report.rows_read for report in reports),
         rows_used=sum(report.rows_used for report in reports),
         rejected={reason: rejected[reason] for reason in Rejection},
+        examples={reason: examples[reason] for reason in Rejection if reason in examples},
+        concerned=concerned,
         customers=len(whole.customer_ids),
         orders=len(whole),
-        revenue=math.fsum(whole.amount),
+        revenue=None if math.isnan(revenue) else revenue,
         first_day=date_of(whole.day.min()) if len(whole) else None,
         last_day=date_of(whole.day.max()) if len(whole) else None,
+        conventions=reports[0].conventions,
         notes=tuple(notes),
     )

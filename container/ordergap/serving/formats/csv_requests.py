@@ -47,7 +47,8 @@ def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int
         raise InvalidRequest(ragged)
     columns = context.manifest.hyperparameters.columns
     as_of = date_of(context.as_of)
-    cleaned = from_bytes(body, "text/csv", columns, strict=True, as_of=as_of)
+    known = context.manifest.data.conventions
+    cleaned = from_bytes(body, "text/csv", columns, known=known, strict=True, as_of=as_of)
     customers = cleaned.seen
     context.check_size(records=len(customers))
     present = set(cleaned.histories.customer_ids)

@@ -1,0 +1,249 @@
+"""How cells are written, decided from all of them at once.
+
+See docs/decisions/data.md#conventions-are-decided-from-the-whole-column.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from ordergap.contract.orders import Columns, Conventions, DateOrder, Decimal
+from ordergap.errors import DataError
+from ordergap.ingest import dates, numerals
+from ordergap.ingest.dates import ORDERS
+
+Cell = tuple[str, str]
+"""The name of a column, and a text in it."""
+
+
+class Evidence(BaseModel):
+    """What cells show, with a cell for each; that of several hosts or shards can be joined.
+
+    orders      the sequences of day, month and year that a cell can be read in, joined by ``|``
+    later       sequence -> a cell that it would make a day after today
+    named       a cell with a month's name and a year of two digits
+    decimals    point, comma or either -> a cell
+    currencies  sign -> a cell
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    orders: dict[str, Cell] = Field(default_factory=dict)
+    later: dict[str, Cell] = Field(default_factory=dict)
+    named: Cell | None = None
+    decimals: dict[str, Cell] = Field(default_factory=dict)
+    currencies: dict[str, Cell] = Field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        columns: Columns,
+        dated: pl.Series,
+        numbers: Mapping[str, pl.Series],
+        today: datetime.date,
+    ) -> Evidence:
+        """That of the distinct texts of the date column, and of number columns by their names."""
+        shown = dates.Evidence()
+        if columns.date_format is None:
+            shown = dates.evidence(dated, today)
+        name = columns.date_column
+        parts = [
+            cls(
+                orders={order: (name, text) for order, text in shown.orders.items()},
+                later={order: (name, text) for order, text in shown.later.items()},
+                named=(name, shown.named) if shown.named else None,
+            )
+        ]
+        for name, texts in numbers.items():
+            decimals, currencies = numerals.evidence(texts)
+            parts.append(
+                cls(
+                    decimals={kind: (name, text) for kind, text in decimals.items()},
+                    currencies={sign: (name, text) for sign, text in currencies.items()},
+                )
+            )
+        return cls.join(parts)
+
+    @classmethod
+    def join(cls, parts: Iterable[Evidence]) -> Evidence:
+        """The evidence of all parts. Of several cells for one thing it keeps the first in order."""
+        joined = cls()
+        for part in parts:
+            named = [each for each in (joined.named, part.named) if each]
+            joined = cls(
+                orders=_join(joined.orders, part.orders),
+                later=_join(joined.later, part.later),
+                named=min(named, default=None),
+                decimals=_join(joined.decimals, part.decimals),
+                currencies=_join(joined.currencies, part.currencies),
+            )
+        return joined
+
+
+def _join(one: Mapping[str, Cell], other: Mapping[str, Cell]) -> dict[str, Cell]:
+    return {
+        key: min(each[key] for each in (one, other) if key in each)
+        for key in sorted({*one, *other})
+    }
+
+
+class Decided(NamedTuple):
+    """Conventions, and sentences for the user that say what shows them."""
+
+    conventions: Conventions
+    notes: tuple[str, ...] = ()
+
+
+def decide(
+    evidence: Evidence, columns: Columns, known: Conventions | None = None, *, strict: bool = False
+) -> Decided:
+    """The conventions that the evidence shows, or that are `known` from a model.
+
+    strict  a cell against what is known is left to the caller, as one that cannot be read
+
+    Raises DataError where the evidence contradicts itself or what is known, and where it does not
+    decide between two readings; it shows a cell for each and names the option that decides.
+    """
+    known = known or Conventions()
+    order, order_shown = _order(evidence, columns, known, strict=strict)
+    decimal, decimal_shown = _decimal(evidence, columns, known, strict=strict)
+    currency, currency_shown = _currency(evidence, known, strict=strict)
+    notes = []
+    examples = dict(known.examples)
+    if order and order_shown:
+        notes.append(f"dates are read {order}, as {_quote(order_shown)} shows")
+        examples["date_order"] = order_shown[1]
+    if decimal and decimal_shown:
+        notes.append(f"numbers have a decimal {decimal}, as {_quote(decimal_shown)} shows")
+        examples["decimal"] = decimal_shown[1]
+    if currency and currency_shown:
+        notes.append(f"the currency is {currency}, as {_quote(currency_shown)} shows")
+        examples["currency"] = currency_shown[1]
+    return Decided(
+        Conventions(
+            date_order=order,
+            decimal=decimal,
+            currency=currency,
+            encoding=known.encoding,
+            examples=examples,
+        ),
+        tuple(notes),
+    )
+
+
+def _quote(cell: Cell) -> str:
+    column, text = cell
+    return f'{column} "{text[:40]}"'
+
+
+def _order(
+    evidence: Evidence, columns: Columns, known: Conventions, *, strict: bool
+) -> tuple[DateOrder | None, Cell | None]:
+    if columns.date_format:
+        return (columns.date_format if columns.date_format in ORDERS else None), None
+    fitting = {order: {*order.split("|")} for order in evidence.orders}
+    if known.date_order:
+        against = [o for o, orders in fitting.items() if known.date_order not in orders]
+        if against and not strict:
+            shown = known.examples.get("date_order", "")
+            raise DataError(
+                f"{_quote(evidence.orders[against[0]])} is not {known.date_order}, as the dates "
+                f'that the model learnt from are (such as "{shown}"): give a file that is written '
+                f"alike, or set date_format to {against[0].split('|')[0]}"
+            )
+        return known.date_order, None
+    left = set(ORDERS).intersection(*fitting.values()) if fitting else set()
+    if fitting and not left:
+        one, other = _contradiction(fitting)
+        raise DataError(
+            f"the dates contradict one another: {_quote(evidence.orders[one])} can only be "
+            f"{one.replace('|', ' or ')}, and {_quote(evidence.orders[other])} only "
+            f"{other.replace('|', ' or ')}. Set date_format to the one that is right; cells that "
+            "are not so are then rejected"
+        )
+    if evidence.named and len(left) != 1:
+        raise DataError(
+            f"{_quote(evidence.named)} begins with a day or with a year of two digits: set "
+            "date_format to day-first or year-first, or to a pattern such as %d-%b-%y"
+        )
+    if len(left) > 1:
+        timely = left - {*evidence.later}
+        if len(timely) == 1:
+            other = min(left - timely)
+            return next(iter(timely)), evidence.later[other]
+        cell = evidence.orders[next(order for order in fitting if left <= fitting[order])]
+        raise DataError(
+            f"{_quote(cell)} can be read {' or '.join(sorted(left))}, and no date of the column "
+            f"shows which is right: set date_format to {' or '.join(sorted(left))}"
+        )
+    if not left:
+        return None, None
+    order = next(iter(left))
+    showing = sorted(evidence.orders, key=lambda each: (len(fitting[each]), each))
+    return order, evidence.orders[showing[0]]
+
+
+def _contradiction(fitting: Mapping[str, set[str]]) -> tuple[str, str]:
+    """Two that have nothing in common, or else the first and the narrowest."""
+    names = sorted(fitting, key=lambda each: (len(fitting[each]), each))
+    pairs = [(a, b) for a in names for b in names if a < b and not fitting[a] & fitting[b]]
+    return pairs[0] if pairs else (names[0], names[1])
+
+
+def _decimal(
+    evidence: Evidence, columns: Columns, known: Conventions, *, strict: bool
+) -> tuple[Decimal | None, Cell | None]:
+    point, comma, either = (evidence.decimals.get(each) for each in ("point", "comma", "either"))
+    if columns.decimal != "auto":
+        return columns.decimal, None
+    if known.decimal:
+        against = comma if known.decimal == "point" else point
+        if against and not strict:
+            shown = known.examples.get("decimal", "")
+            other = "comma" if known.decimal == "point" else "point"
+            raise DataError(
+                f"{_quote(against)} has a decimal {other}, and the numbers that the model learnt "
+                f'from have a decimal {known.decimal} (such as "{shown}"): give a file that is '
+                f"written alike, or set decimal to {other}"
+            )
+        return known.decimal, None
+    if point and comma:
+        raise DataError(
+            f"the numbers contradict one another: {_quote(point)} has a decimal point, and "
+            f"{_quote(comma)} a decimal comma. Set decimal to point or comma; cells that are not "
+            "so are then rejected"
+        )
+    if either and not (point or comma):
+        raise DataError(
+            f"{_quote(either)} is a number with three decimals or one of thousands, and no number "
+            "shows which mark is the decimal one: set decimal to point or comma"
+        )
+    if point:
+        return "point", point
+    return ("comma", comma) if comma else (None, None)
+
+
+def _currency(
+    evidence: Evidence, known: Conventions, *, strict: bool
+) -> tuple[str | None, Cell | None]:
+    found = evidence.currencies
+    against = [sign for sign in found if known.currency and sign != known.currency]
+    if against and not strict:
+        shown = known.examples.get("currency", "")
+        raise DataError(
+            f"{_quote(found[against[0]])} is in {against[0]}, and the amounts that the model "
+            f'learnt from are in {known.currency} (such as "{shown}"): convert them to one currency'
+        )
+    if len(found) > 1 and not known.currency:
+        one, other = sorted(found)[:2]
+        raise DataError(
+            f"{_quote(found[one])} and {_quote(found[other])} are in two currencies, which would "
+            "be added up: convert them to one, or leave the signs out"
+        )
+    sign = known.currency or next(iter(found), None)
+    return sign, None if known.currency else found.get(sign or "")

@@ -1,0 +1,90 @@
+"""Dates that cannot be, and customers who have too large a share.
+
+See docs/decisions/data.md#dates-that-cannot-be.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ordergap.histories import date_of, day_of
+
+EMPTY_DAYS = 365
+FEW = 500  # of so many rows one may be far from all others
+# What programs write where they have no date.
+PLACEHOLDERS = tuple(
+    datetime.date(*each) for each in ((1900, 1, 1), (1901, 1, 1), (1970, 1, 1), (2099, 12, 31))
+)
+SHARE, TIMES_MEAN, CUSTOMERS = 0.05, 10, 20
+
+
+def today() -> datetime.date:
+    """The job's day, in the time zone where it is latest."""
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=14)).date()
+
+
+def impossible(
+    moments: pl.Series, as_of: datetime.date | None, *, few: bool
+) -> tuple[pl.Expr, tuple[str, ...]]:
+    """Which moments cannot be, as an expression over ``moment``, and sentences for the user.
+
+    Those are the ones after today (or after `as_of`, where that is later), and with `few` also
+    those that lie beyond a year without any row, if they are at most one row in `FEW` or the
+    placeholder of a program.
+    """
+    last = max(today(), as_of or datetime.date.min)
+    day = pl.col("moment").dt.date()
+    after = day > last
+    if not few or moments.null_count() == len(moments):
+        return after, ()
+    until = min(last, as_of or last)
+    days = moments.dt.date().value_counts(name="rows").drop_nulls().sort("moment")
+    days = days.filter(pl.col("moment") <= until)
+    first, end = _bulk(days["moment"].cast(pl.Int32).to_numpy(), days["rows"].to_numpy())
+    if first is None or end is None:
+        return after, ()
+    far = (day < date_of(first)) | ((day > date_of(end)) & (day <= until))
+    rows = days.filter(~pl.col("moment").is_between(date_of(first), date_of(end)))["rows"].sum()
+    note = (
+        f"{rows:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "
+        f"{date_of(first)} to {date_of(end)}: at most one row in {FEW} is, or a placeholder such "
+        "as 1900-01-01, and such rows are rejected"
+    )
+    return after | far, (note,) if rows else ()
+
+
+def _bulk(days: NDArray[np.int32], rows: NDArray[np.uint32]) -> tuple[int | None, int | None]:
+    """First and last of the days that are not far from the others; None where there is none."""
+    if not len(days):
+        return None, None
+    allowed = int(rows.sum()) // FEW
+    placeholders = {day_of(each) for each in PLACEHOLDERS}
+    begin, end = 0, len(days)
+    for gap in np.flatnonzero(np.diff(days) > EMPTY_DAYS) + 1:
+        before, behind = slice(begin, gap), slice(gap, end)
+        if rows[before].sum() <= allowed or {*days[before].tolist()} <= placeholders:
+            begin = int(gap)
+        elif rows[behind].sum() <= allowed or {*days[behind].tolist()} <= placeholders:
+            end = int(gap)
+            break
+    return int(days[begin]), int(days[end - 1])
+
+
+def absurd_share(ids: list[str], lines: pl.DataFrame) -> tuple[str, ...]:
+    """A sentence for the user about a customer who may stand for many."""
+    if lines.is_empty():
+        return ()
+    counts = lines["customer"].value_counts().sort("count", "customer", descending=[True, False])
+    customer, count = counts.row(0)
+    share = count / len(lines)
+    if len(counts) < CUSTOMERS or share < max(SHARE, TIMES_MEAN / len(counts)):
+        return ()
+    sentence = (
+        f'the customer "{ids[customer][:40]}" has {share:.0%} of all lines: if that stands for '
+        "nobody, add it to no_customer_words"
+    )
+    return (sentence,)
