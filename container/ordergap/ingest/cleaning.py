@@ -67,6 +67,10 @@ def clean(
     """
     if table.rows.is_empty() and not part:
         raise DataError(f"{where} names columns but has no rows")
+    moments = dates.read(
+        table.texts["date"], columns.date_format, conventions.date_order, columns.time_zone
+    )
+    table = fill(table, moments)
     ids, customers = cells.ranks(
         cells.customers(table.texts["customer"], columns.no_customer_words)
     )
@@ -74,9 +78,12 @@ def clean(
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
-    lines, notes = _read_lines(table, columns, conventions, customers, places)
-    impossible, far = plausibility.impossible(lines["moment"], as_of, few=not strict and not part)
-    lines = _judge_cells(lines, columns, impossible, as_of)
+    impossible, far = plausibility.impossible(
+        table.rows["date"], moments, as_of, few=not strict and not part
+    )
+    lines = _read_lines(table, columns, conventions, customers, places, moments).with_columns(
+        reason=_judge_cells(table, columns, moments, impossible, as_of)
+    )
     rejections = Rejections(table, columns, conventions, as_of)
     if strict and (problems := rejections.problems(lines["reason"])):
         raise InvalidRequest(problems)
@@ -96,7 +103,8 @@ def clean(
     )
     lines = rejections.drop(lines.with_columns(pl.col("units").abs(), reason=reason))
 
-    remaining, matched = net(lines)
+    orders = cells.ranks(cells.identifiers(table.texts["order"]))[1]
+    remaining, matched = net(lines, lambda rows: orders.gather(table.rows["order"].gather(rows)))
     reason = rejections.first_reason(
         {
             Rejection.CANCELLATION: pl.lit(matched),
@@ -120,7 +128,7 @@ def clean(
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
         conventions=conventions,
-        notes=(*table.notes, *notes, *far, *plausibility.absurd_share(ids, lines)),
+        notes=(*table.notes, *far, *plausibility.absurd_share(ids, lines)),
     )
     if rows_read != len(lines) + sum(rejections.counts.values()):
         raise AlgorithmError(
@@ -139,36 +147,28 @@ def _read_lines(
     conventions: Conventions,
     customers: pl.Series,
     products: pl.Series,
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The values of every row, and notes; what is blank on later lines of an order is filled in.
+    moments: pl.Series,
+) -> pl.DataFrame:
+    """The values of every row.
 
-    units   pieces; with an amount column money, of which a unit has the price 1
-    pieces  only with an amount column: pieces, null where unknown
+    row      its number
+    units    pieces; with an amount column money, of which a unit has the price 1
+    pieces   only with an amount column: pieces, null where unknown; NaN where unreadable
+    cancels  whether the line takes back: its quantity or its amount is negative
     """
-    moments = dates.read(
-        table.texts["date"], columns.date_format, conventions.date_order, columns.time_zone
+    units, price = pl.col("units"), pl.col("price")
+    back = (units > 0) & (price < 0)  # of one negative price, as of one negative quantity
+    negative = (units < 0) | (pl.col("pieces") < 0 if columns.amount_column else back)
+    return table.rows.select(
+        "others",
+        row=pl.int_range(pl.len(), dtype=pl.UInt32),
+        customer=table.each("customer", customers),
+        product=table.each("product", products),
+        moment=table.each("date", moments),
+        **_amounts(table, columns, conventions),
+    ).with_columns(
+        cancels=negative.fill_null(value=False), price=pl.when(back).then(-price).otherwise(price)
     )
-    orders = cells.ranks(cells.identifiers(table.texts["order"]))[1]
-    values = {
-        "customer": table.each("customer", customers),
-        "moment": table.each("date", moments),
-        "order": table.each("order", orders),
-        "product": table.each("product", products),
-    } | _amounts(table, columns, conventions)
-    if columns.status_column:
-        # WooCommerce writes wc-cancelled for cancelled.
-        statuses = table.texts["status"].str.strip_chars().str.to_lowercase()
-        words = {word.strip().lower() for word in columns.excluded_statuses}
-        excluded = statuses.str.strip_prefix("wc-").is_in(words) | statuses.is_in(words)
-        values["excluded"] = table.each("status", excluded.set(statuses == "", None))
-    lines = table.rows.with_row_index("row").select("row", "others", **values)
-    if "order" not in table.present:
-        return lines, ()
-    blank = {
-        role: table.each(role, cells.identifiers(table.texts[role]).is_null())
-        for role in ("customer", "date")
-    }
-    return fill(lines, table.rows.select(**blank))
 
 
 def _amounts(table: Table, columns: Columns, conventions: Conventions) -> dict[str, pl.Expr]:
@@ -196,32 +196,41 @@ def _amounts(table: Table, columns: Columns, conventions: Conventions) -> dict[s
 
 
 def _judge_cells(
-    lines: pl.DataFrame, columns: Columns, impossible: pl.Expr, as_of: datetime.date | None
-) -> pl.DataFrame:
-    """The lines, what of them cancels, and the reason against those that cannot be used."""
-    units, price, moment = pl.col("units"), pl.col("price"), pl.col("moment")
+    table: Table,
+    columns: Columns,
+    moments: pl.Series,
+    impossible: pl.Series,
+    as_of: datetime.date | None,
+) -> pl.Expr:
+    """The reason against lines that cannot be used, null for the others."""
+    units, price = pl.col("units"), pl.col("price")
     if columns.amount_column:
-        pieces = pl.col("pieces")
-        negative = (units < 0) | (pieces < 0)
-        bad_quantity, bad_price = pieces.is_nan(), units.is_null()
+        bad_quantity, bad_price = pl.col("pieces").is_nan(), units.is_null()
     else:
-        negative, bad_quantity = units < 0, units.is_null()
+        bad_quantity = units.is_null()
         bad_price = ((units * price).abs() > numerals.LARGEST) | price.is_null()
-    never = pl.lit(value=False)
-    return lines.with_columns(
-        cancels=negative.fill_null(value=False),
-        reason=Rejections.first_reason(
-            {
-                Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
-                Rejection.BAD_DATE: moment.is_null(),
-                Rejection.BAD_QUANTITY: bad_quantity,
-                Rejection.BAD_PRICE: bad_price,
-                Rejection.IMPOSSIBLE_DATE: impossible,
-                Rejection.LATER: moment.dt.date() > as_of if as_of else never,
-                Rejection.STATUS: pl.col("excluded") if "excluded" in lines.columns else never,
-            }
-        ),
-    )
+    reasons = {
+        Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
+        Rejection.BAD_DATE: pl.col("moment").is_null(),
+        Rejection.BAD_QUANTITY: bad_quantity,
+        Rejection.BAD_PRICE: bad_price,
+    }
+    if impossible.any():
+        reasons[Rejection.IMPOSSIBLE_DATE] = _each_row(table, "date", impossible)
+    if as_of and (later := moments.dt.date() > as_of).any():
+        reasons[Rejection.LATER] = _each_row(table, "date", later)
+    if "status" in table.present:
+        # WooCommerce writes wc-cancelled for cancelled.
+        statuses = table.texts["status"].str.strip_chars().str.to_lowercase()
+        words = {word.strip().lower() for word in columns.excluded_statuses}
+        excluded = statuses.str.strip_prefix("wc-").is_in(words) | statuses.is_in(words)
+        reasons[Rejection.STATUS] = _each_row(table, "status", excluded)
+    return Rejections.first_reason(reasons)
+
+
+def _each_row(table: Table, role: str, values: pl.Series) -> pl.Expr:
+    """For every row the value of its text, as an expression over another frame of these rows."""
+    return pl.lit(values.gather(table.rows[role]))
 
 
 def _concerned(lines: pl.DataFrame) -> dict[Rejection, Concerned]:
@@ -245,12 +254,15 @@ def _is_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> pl.Seri
     """
     counted = not {"order", "quantity"} & table.present
     if columns.duplicates == "keep" or (columns.duplicates == "auto" and counted):
-        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(lines))
-    lines = lines.drop("row", "order", "reason", strict=False)
+        return pl.repeat(False, len(lines), eager=True)
+    lines = lines.drop("row")
     hashes = lines.select(sum(pl.col(name).hash(i) for i, name in enumerate(lines.columns)))
-    equal = hashes.to_series().is_duplicated()
-    repeated = ~lines.filter(equal).select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return equal.set(equal, None).scatter(equal.arg_true(), repeated)
+    hashed = hashes.to_series()
+    ordered = np.sort(hashed.to_numpy())
+    twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
+    candidates = hashed.is_in(twice.implode()).arg_true()
+    first = lines[candidates].select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    return pl.repeat(False, len(lines), eager=True).scatter(candidates, ~first)
 
 
 def _add_up(ids: list[str], lines: pl.DataFrame, *, known: bool) -> Histories:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
@@ -10,11 +12,14 @@ from ordergap.ingest.numerals import SMALLEST
 _KIND = ("customer", "product", "price")
 
 
-def net(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+def net(
+    lines: pl.DataFrame, orders_of: Callable[[pl.Series], pl.Series]
+) -> tuple[pl.Series, pl.Series]:
     """Subtract every cancellation from earlier lines of its kind.
 
     `lines` has a row per order line: customer, product and price, which a cancellation shares with
-    the lines that it cancels; order, null where unknown; moment; units, positive; and cancels.
+    the lines that it cancels; moment; units, positive; cancels; and row, for whose values
+    `orders_of` gives the orders, null where unknown.
     A cancellation takes from the lines of its own order first, then from the others, each time from
     the latest first. At one moment orders come before cancellations, and fewer units before more,
     so that the sequence of the rows makes no difference.
@@ -31,6 +36,7 @@ def net(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     events = (
         lines.with_row_index("event")
         .filter(touched)
+        .with_columns(order=pl.col("row").map_batches(orders_of, pl.Int32))
         .sort(*_KIND, "moment", "cancels", "units", "order", nulls_last=True)
         .select(
             "event",

@@ -28,39 +28,40 @@ def today() -> datetime.date:
 
 
 def impossible(
-    moments: pl.Series, as_of: datetime.date | None, *, few: bool
-) -> tuple[pl.Expr, tuple[str, ...]]:
-    """Which moments cannot be, as an expression over ``moment``, and sentences for the user.
+    codes: pl.Series, moments: pl.Series, as_of: datetime.date | None, *, few: bool
+) -> tuple[pl.Series, tuple[str, ...]]:
+    """Which of the distinct `moments` cannot be, and sentences for the user.
 
     Those are the ones after today (or after `as_of`, where that is later), and with `few` also
     those that lie beyond a year without any row, if they are at most one row in `FEW` or the
     placeholder of a program.
+
+    codes  the place of every row's moment in `moments`
     """
     last = max(today(), as_of or datetime.date.min)
-    day = pl.col("moment").dt.date()
-    after = day > last
-    if not few or moments.null_count() == len(moments):
+    days = moments.dt.date()
+    after = (days > last).fill_null(value=False)
+    timely = days.filter(days <= min(last, as_of or last)).to_physical().to_numpy()
+    present, inverse = np.unique(timely, return_inverse=True)
+    if not few or not (np.diff(present) > EMPTY_DAYS).any():
         return after, ()
-    until = min(last, as_of or last)
-    days = moments.dt.date().value_counts(name="rows").drop_nulls().sort("moment")
-    days = days.filter(pl.col("moment") <= until)
-    first, end = _bulk(days["moment"].cast(pl.Int32).to_numpy(), days["rows"].to_numpy())
-    if first is None or end is None:
-        return after, ()
-    far = (day < date_of(first)) | ((day > date_of(end)) & (day <= until))
-    rows = days.filter(~pl.col("moment").is_between(date_of(first), date_of(end)))["rows"].sum()
+    counts = np.bincount(codes.to_numpy(), minlength=len(moments))
+    counts = counts[(days <= min(last, as_of or last)).fill_null(value=False).to_numpy()]
+    rows = np.bincount(inverse, counts).astype(np.int64)
+    first, end = _bulk(present, rows)
+    far = days.is_between(date_of(first), date_of(end)).not_() & ~after
+    far &= days <= min(last, as_of or last)
+    count = int(rows[(present < first) | (present > end)].sum())
     note = (
-        f"{rows:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "
+        f"{count:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "
         f"{date_of(first)} to {date_of(end)}: at most one row in {FEW} is, or a placeholder such "
         "as 1900-01-01, and such rows are rejected"
     )
-    return after | far, (note,) if rows else ()
+    return after | far.fill_null(value=False), (note,) if count else ()
 
 
-def _bulk(days: NDArray[np.int32], rows: NDArray[np.uint32]) -> tuple[int | None, int | None]:
-    """First and last of the days that are not far from the others; None where there is none."""
-    if not len(days):
-        return None, None
+def _bulk(days: NDArray[np.int32], rows: NDArray[np.int64]) -> tuple[int, int]:
+    """First and last of the days that are not far from the others."""
     allowed = int(rows.sum()) // FEW
     placeholders = {day_of(each) for each in PLACEHOLDERS}
     begin, end = 0, len(days)
@@ -78,10 +79,10 @@ def absurd_share(ids: list[str], lines: pl.DataFrame) -> tuple[str, ...]:
     """A sentence for the user about a customer who may stand for many."""
     if lines.is_empty():
         return ()
-    counts = lines["customer"].value_counts().sort("count", "customer", descending=[True, False])
-    customer, count = counts.row(0)
-    share = count / len(lines)
-    if len(counts) < CUSTOMERS or share < max(SHARE, TIMES_MEAN / len(counts)):
+    counts = np.bincount(lines["customer"].to_numpy())
+    customer, customers = int(counts.argmax()), np.count_nonzero(counts)
+    share = counts[customer] / len(lines)
+    if customers < CUSTOMERS or share < max(SHARE, TIMES_MEAN / customers):
         return ()
     sentence = (
         f'the customer "{ids[customer][:40]}" has {share:.0%} of all lines: if that stands for '

@@ -91,13 +91,12 @@ class Rejections:
 
     def drop(self, lines: pl.DataFrame) -> pl.DataFrame:
         """The lines without a reason to reject them; the others are counted."""
-        found = lines.lazy().filter(pl.col("reason").is_not_null()).group_by("reason")
-        for position, times, row in (
-            found.agg(times=pl.len(), first=pl.col("row").min()).collect().iter_rows()
-        ):
+        rejected = lines.select("reason", "row").filter(pl.col("reason").is_not_null())
+        for position, times in rejected["reason"].value_counts().iter_rows():
             reason = _REASONS[position]
             self.counts[reason] += times
-            self._first[reason] = row
+            at = rejected["reason"].index_of(position)
+            self._first[reason] = rejected["row"][at]  # rows keep their sequence
         return lines.filter(pl.col("reason").is_null()).drop("reason")
 
     @property

@@ -151,8 +151,8 @@ class Tabulator:
         """All rows added so far, in that sequence."""
         count, rows = len(self._frames), pl.concat(self._frames)
         self._frames.clear()
-        texts = {role: one.to_series().cast(pl.String) for role, one in self._texts.items()}
-        rows = rows.with_columns(pl.col(*texts).to_physical())
+        texts = {role: _distinct(rows[role]) for role in self._texts}
+        rows = rows.with_columns(pl.col(*texts).to_physical()).rechunk()
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()
@@ -160,6 +160,14 @@ class Tabulator:
         present = frozenset(self._present)
         typed = frozenset(self._typed & present)
         return Table(rows, texts, present, typed, tuple(self._files), notes)
+
+
+def _distinct(codes: pl.Series) -> pl.Series:
+    """The texts in the sequence of their codes; `Categories.to_series` is slow."""
+    physical = codes.to_physical()
+    count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
+    every = pl.int_range(count, dtype=physical.dtype, eager=True)
+    return every.cat.to(codes.dtype).cast(pl.String)
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
