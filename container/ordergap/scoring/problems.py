@@ -53,7 +53,7 @@ def from_contract(detail: ErrorDetails, record: int | None = None, label: str = 
 
 def near(name: str, names: Iterable[str]) -> str | None:
     """A hint at the one of `names` that resembles `name`, if there is one."""
-    matches = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:100], list(names)[:100], n=1, cutoff=0.6)
     return f"did you mean {matches[0]}?" if matches else None
 
 

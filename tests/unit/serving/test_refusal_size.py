@@ -61,7 +61,7 @@ requests = st.fixed_dictionaries(
 many = st.builds(lambda record, times: [record] * times, records, st.sampled_from([2, 25, 40]))
 cells = st.sampled_from([*HEADER, "ana", "2011-12-01", "1", ""]) | texts
 rows = st.lists(st.lists(cells, min_size=1, max_size=8), min_size=1, max_size=4)
-wide = texts.map(lambda name: ["CustomerID", "InvoiceDate", *(f"{i}{name}" for i in range(2000))])
+wide = pieces.map(lambda name: ["CustomerID", "InvoiceDate", *(f"{i}{name}" for i in range(2000))])
 tables = st.one_of(
     rows,
     rows.map(lambda below: [HEADER, *below]),
