@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 
 import boto3
+from ordergap.cli.options import date
 
 from local import show
 from local.lists import (
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--week", help="an ISO week such as 2011-W50, for --list dates")
     parser.add_argument(
-        "--since", type=datetime.date.fromisoformat, metavar="DAY",
+        "--since", type=date, metavar="DAY",
         help="leave out forecasts of an earlier day that were not renewed",
     )  # fmt: skip
     parser.add_argument("--table", required=True, help="table of the forecasts")

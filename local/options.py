@@ -7,6 +7,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+from ordergap.cli.options import date
 from ordergap.contract.orders import Columns
 
 from local import cdnow, source
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--table", help=f"table of the database (default {source.TABLE})")
     top.add_argument("--market", default="default", help="name of the market (default %(default)s)")
     top.add_argument(
-        "--as-of", "--as_of", type=datetime.date.fromisoformat,
+        "--as-of", "--as_of", type=date,
         help="last day of orders, as 2011-12-09 (default: the data's last; of a database, today)",
     )  # fmt: skip
     top.add_argument("--trainer", default="xgboost", help="(default %(default)s)")

@@ -28,7 +28,7 @@ LINES = "application/jsonlines"
 def order_lines(customers: int) -> Iterator[list[Any]]:
     """Rows below `HEADER`, of customers who each have a usual gap."""
     rng = random.Random(3)  # noqa: S311
-    for customer in range(customers):
+    for customer in range(1, customers + 1):  # 0 names nobody
         gap = rng.randrange(5, 60)
         day = AS_OF - datetime.timedelta(rng.randrange(250, 400))
         while (day := day + datetime.timedelta(rng.randrange(1, 2 * gap))) <= AS_OF:

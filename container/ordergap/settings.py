@@ -205,7 +205,8 @@ class Settings(Environment):
     default_accept: MediaType | None = Field(
         None,
         alias="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
-        description="form of the answer to a request without Accept; default: the request's own",
+        description="form of the answer where Accept is absent or leaves the choice; default: the "
+        "request's own",
     )
     batch: bool = Field(
         False, alias="SAGEMAKER_BATCH", description="true in batch transform, set by the platform"

@@ -160,6 +160,36 @@ def test_a_setting_that_is_wrong_ends_the_process_with_one_line(serve: Serve, op
     assert "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'x'" in stderr
 
 
+def test_a_default_form_that_cannot_be_given_ends_the_process_with_one_line(
+    serve: Serve, opt_ml: Path
+) -> None:
+    server = serve(opt_ml, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="image/png")
+    _, stderr = server.process.communicate(timeout=15)
+    assert (server.process.returncode, stderr.count("\n")) == (1, 1)
+    assert "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'image/png' is not one of" in stderr
+
+
+@pytest.mark.point(55)
+def test_what_the_sdk_accepts_by_default_gets_the_form_of_the_request(
+    server: Server, records: list[dict[str, Any]]
+) -> None:
+    status, form, answer = server.ask(
+        "POST", "/invocations", lines(records), Content_Type=LINES, Accept="*/*"
+    )
+    assert (status, form, answer.count(b"\n")) == (200, LINES, len(records))
+
+
+@pytest.mark.point(57)
+@pytest.mark.parametrize("head", [b"GET /ping HTTP/1.1\r\n%s: 1", b"%s /ping HTTP/1.1", b"%s"])
+def test_a_malformed_request_gets_a_small_answer(server: Server, head: bytes) -> None:
+    with server.open_socket(head % (4000 * b'"\xe9') + b"\r\n\r\n") as client:
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as answer:
+            _, _, body = answer.read().partition(b"\r\n\r\n")
+    assert len(body) < 2048
+    assert json.loads(body)["error"]["message"].startswith("the HTTP request is malformed: ")
+
+
 def listening(server: Server) -> list[str]:
     """The local addresses, as the kernel writes them, on which the server's processes listen."""
     inodes = set()

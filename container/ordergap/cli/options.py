@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ordergap.contract.hyperparameters import NAMES
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
+from ordergap.contract.prediction import date_from
 from ordergap.errors import ModelNotFound
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, available_cpus, limit_threads
@@ -137,9 +138,9 @@ def several(text: str) -> list[str]:
 def date(text: str) -> datetime.date:
     """A date such as 2011-12-09."""
     try:
-        return datetime.date.fromisoformat(text)
+        return date_from(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2011-12-09") from error
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 @contextmanager

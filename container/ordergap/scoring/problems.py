@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from pydantic_core import ErrorDetails
 
+from ordergap.contract.prediction import NOT_A_DATE
 from ordergap.errors import Problem
 
 LIMIT = 20
 """The most problems that one answer names."""
-
-DATE_HINT = "write a day as 2011-12-09"
 
 _DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
@@ -41,9 +40,9 @@ def from_contract(detail: ErrorDetails, record: int | None = None, label: str = 
         hint = near(str(detail["loc"][-1]), detail["input"])
     elif kind == "model_type":
         message = f"{what} = {value}: expected an object of names and values"
-    elif kind.startswith("date_"):
+    elif kind == NOT_A_DATE:
         message = f"{what} = {value}: expected a date"
-        hint = DATE_HINT
+        hint = detail["ctx"]["hint"]
     else:
         reason = _DATE.sub(
             lambda date: "{}-{:02}-{:02}".format(*map(int, date.groups())), detail["msg"]
@@ -54,7 +53,7 @@ def from_contract(detail: ErrorDetails, record: int | None = None, label: str = 
 
 def near(name: str, names: Iterable[str]) -> str | None:
     """A hint at the one of `names` that resembles `name`, if there is one."""
-    matches = difflib.get_close_matches(name, list(names)[:100], n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:100], list(names)[:100], n=1, cutoff=0.6)
     return f"did you mean {matches[0]}?" if matches else None
 
 
@@ -64,6 +63,7 @@ def shorten(value: object) -> str:
 
 
 def summary(problems: Sequence[Problem]) -> str:
-    """The first problem, and how many more there are."""
+    """The first problem, and how many more there are; nobody looks for more than `LIMIT`."""
     more = len(problems) - 1
-    return problems[0].message + (f" (and {more} more)" if more else "")
+    least = "at least " if len(problems) >= LIMIT else ""
+    return problems[0].message + (f" (and {least}{more} more)" if more else "")

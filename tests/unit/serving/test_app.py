@@ -53,10 +53,13 @@ def test_default_forms_come_from_the_settings(bundle: Bundle) -> None:
     assert client.post("/invocations", data=b"[]").status_code == 400  # a list is no line
     response = client.post("/invocations", json=ANA, headers={"Content-Type": "application/json"})
     assert response.headers["Content-Type"] == "text/csv; header=present"
+    headers = {"Content-Type": "application/json", "Accept": "*/*"}
+    assert client.post("/invocations", json=ANA, headers=headers).data == response.data
 
 
 def test_a_default_form_that_cannot_be_given_is_refused_at_the_start(bundle: Bundle) -> None:
-    with pytest.raises(NotAcceptable):
+    words = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = 'image/png' is not one of application/json, "
+    with pytest.raises(NotAcceptable, match=words):
         create_app(Forecaster(bundle), Settings(default_accept="image/png"), datetime.date.today)
 
 

@@ -255,6 +255,10 @@ def test_a_byte_order_mark_and_other_charsets_are_read(ask: Ask) -> None:
     assert predictions(ask(b"\xef\xbb\xbf" + body.encode())) == expected
     name = "application/json; charset=iso-8859-1"
     assert predictions(ask(body.encode("iso-8859-1"), name)) == expected
+    assert predictions(ask(body.encode("utf-16"))) == expected
+    table = order_lines([record])
+    read = predictions(ask(table.encode("utf-16"), "text/csv", Accept="application/json"))
+    assert read == predictions(ask(table, "text/csv", Accept="application/json"))
 
 
 @pytest.mark.point(55)
@@ -292,7 +296,33 @@ def test_without_accept_the_answer_has_the_requests_own_form(ask: Ask, bundle: B
         (lines(batch), "application/x-ndjson"),
         (vectors(bundle, batch), "text/csv"),
     ]:
-        assert ask(body, f"{name}; as_of=2011-12-30").headers["Content-Type"] == name
+        form = f"{name}; as_of=2011-12-30"
+        own = ask(body, form)
+        assert own.headers["Content-Type"] == name
+        # What says no more than that is the same, such as what the SageMaker SDK sends.
+        for accept in ("*/*", " ", "*/*;q=0.8", "image/png, */*;q=0.1", f"{name[:4]}*/*, */*"):
+            assert ask(body, form, Accept=accept).data == own.data
+
+
+@pytest.mark.point(55)
+@pytest.mark.parametrize(
+    ("default", "accept", "form"),
+    [
+        ("text/csv; header=present", "*/*", "text/csv; header=present"),
+        ("text/csv; header=present", None, "text/csv; header=present"),
+        ("text/csv; header=present", "text/*", "text/csv; header=present"),
+        ("text/csv", "application/*", "application/jsonlines"),
+        ("text/csv", "application/jsonlines, */*", "application/jsonlines"),
+        ("text/csv", "application/json;q=0.5, */*;q=0.1", "application/json"),
+        ("application/json", "*/*", "application/json"),
+        ("*/*", "*/*", "application/jsonlines"),
+        ("image/png, text/csv;q=0.1", "*/*", "text/csv"),
+    ],
+)
+def test_where_accept_leaves_the_choice_the_default_of_the_settings_holds(
+    default: str, accept: str | None, form: str
+) -> None:
+    assert codecs.answer_form(accept, "application/jsonlines", default) == form
 
 
 def test_reasons_are_said_alike_in_every_form(ask: Ask, bundle: Bundle) -> None:

@@ -152,7 +152,8 @@ def _http_error_response(error: HTTPException) -> Response:
     """404, 405 and the like, with their own headers."""
     response = Response(status=error.code, headers=error.get_headers())
     kind = request_context.current().error = error.name.title().replace(" ", "")
-    response.data = orjson.dumps({"error": {"type": kind, "message": error.description}})
+    message = statuses.cut(error.description or kind, statuses.TEXTS)
+    response.data = orjson.dumps({"error": {"type": kind, "message": message}})
     response.content_type = JSON
     return response
 

@@ -27,6 +27,7 @@ from ordergap.serving.formats.headers import (
     INFERENCE_ID_LIMIT,
     REQUEST_ID,
 )
+from ordergap.serving.formats.statuses import TEXTS, cut
 from ordergap.settings import Settings
 
 COUNTS = "ordergap.counts"
@@ -115,7 +116,8 @@ def raw_error_response(
     log.log(level, "%d %s outside the application", status, kind,
             exc_info=cause, extra={"request": entry})  # fmt: skip
     counts.count_response(OTHER, status, "")
-    body = orjson.dumps({"error": {"type": kind, "message": message, "id": entry["id"]}})
+    error = {"type": kind, "message": cut(message, TEXTS), "id": entry["id"]}
+    body = orjson.dumps({"error": error})
     head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json"
     return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 

@@ -7,6 +7,7 @@ See docs/decisions/serving.md#parquet-is-not-a-form-of-a-request.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -23,7 +24,7 @@ from ordergap.errors import (
 )
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
 from ordergap.scoring.problems import shorten
-from ordergap.serving.formats import csv_requests, json_requests
+from ordergap.serving.formats import csv_requests, json_requests, looks
 from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.question import Orders, Vectors
 from ordergap.settings import Settings
@@ -64,7 +65,7 @@ def decode(
         message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
         raise UnsupportedMediaType([Problem(message, hint=hint)])
     context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
-    body = _as_utf8(body, parameters.get("charset", "utf-8"))
+    body = _as_utf8(body, parameters.get("charset"))
     if not body.strip():
         raise InvalidRequest([Problem("the body is empty: send at least one customer")])
     question = decoder(body, context)
@@ -85,7 +86,7 @@ def _too_many_to_explain(records: int, limit: int) -> Problem:
 def check(settings: Settings) -> None:
     """Raise UnsupportedMediaType or NotAcceptable where a default form of the settings is unknown.
 
-    The command `serve` calls it before it listens.
+    The message names the variable. The command `serve` calls it before it listens.
     """
     if request_form(settings.default_content_type) is None:
         raise UnsupportedMediaType([
@@ -94,7 +95,15 @@ def check(settings: Settings) -> None:
                 f"{', '.join(DECODERS)}"
             )
         ])  # fmt: skip
-    answer_form(settings.default_accept, settings.default_content_type)
+    try:
+        answer_form(settings.default_accept, settings.default_content_type)
+    except NotAcceptable as error:
+        raise NotAcceptable([
+            Problem(
+                f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT = {settings.default_accept!r} is not one of "
+                f"{', '.join(ENCODERS)}"
+            )
+        ]) from error  # fmt: skip
 
 
 def request_form(content_type: str) -> str | None:
@@ -103,36 +112,46 @@ def request_form(content_type: str) -> str | None:
     return name if name in DECODERS else None
 
 
-def _as_utf8(body: bytes, charset: str) -> bytes:
-    """The body in UTF-8, without a byte order mark."""
+def _as_utf8(body: bytes, charset: str | None) -> bytes:
+    """The body in UTF-8, without a byte order mark, which tells UTF-16 where no charset does."""
+    if charset is None:
+        charset = "utf-16" if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
     if charset.lower() not in _CHARSETS:
         message = f"charset {shorten(charset)} is not one of {', '.join(_CHARSETS)}"
         raise InvalidRequest([Problem(message, field="charset")])
     try:
         text = body.decode(charset)
     except UnicodeError as error:
+        if what := looks.binary(body):
+            hint = "send CSV, JSON or JSON Lines, uncompressed"
+            raise InvalidRequest([Problem(f"the body is {what}", hint=hint)]) from error
         hint = "send UTF-8, or name the charset in the Content-Type: text/csv; charset=iso-8859-1"
         raise InvalidRequest(
             [Problem(f"the body is not {charset}: {error}", None, None, hint)]
         ) from error
     if charset.lower() not in _UTF8:
         body = text.encode()
-    return body.removeprefix(b"\xef\xbb\xbf")
+    return body.removeprefix(BOM_UTF8)
 
 
 @lru_cache  # clients send the same headers with every request
 def answer_form(accept: str | None, content_type: str, default: str | None = None) -> str:
     """The media type of the answer, one of `ENCODERS`. Raises NotAcceptable.
 
-    Without an Accept header it is `default`, else the request's own form.
+    Where the Accept header leaves the choice, or is absent, it is the form of `default`, which is
+    read like the header; where that is None, or leaves the choice too, the request's own.
+
+    >>> answer_form("*/*", "application/jsonlines"), answer_form("*/*", "text/csv", JSON)
+    ('application/jsonlines', 'application/json')
     """
-    accept = accept or default
-    if not accept:
-        own = parse_options_header(content_type)[0].lower()
-        return own if own in ENCODERS else CSV
+    own = parse_options_header(content_type)[0].lower()
+    own = own if own in ENCODERS else CSV
+    preferred = answer_form(default, content_type) if default else own
+    if not accept or not accept.strip():
+        return preferred
     ranges = parse_accept_header(accept, MIMEAccept)
     plain = MIMEAccept((_without_parameters(name), quality) for name, quality in ranges)
-    form = plain.best_match(ENCODERS)
+    form = plain.best_match([preferred, own, *ENCODERS])  # of equals the first
     if form is None:
         message = f"Accept {shorten(accept)} matches none of {', '.join(ENCODERS)}"
         raise NotAcceptable([Problem(message)])

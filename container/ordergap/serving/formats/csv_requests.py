@@ -4,45 +4,70 @@ from __future__ import annotations
 
 import csv as text_rows
 import io
-import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from pydantic import ValidationError
 
 from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import Snapshot
-from ordergap.scoring.problems import DATE_HINT, LIMIT, shorten
+from ordergap.scoring.encoders import CSV
+from ordergap.scoring.problems import LIMIT, from_contract, shorten
+from ordergap.serving.formats import looks
 from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
 
-_HEADER_BYTES = 1 << 16  # in which a header ends
+_HEADER_BYTES, _HEADER_ROWS = 1 << 16, 20  # in which a header ends
 _REVENUE = "CumulativeTotalPrice"  # the feature that is the sum of the amounts
 _MAX_FEATURE = float(np.finfo(np.float32).max)  # beyond it the model reads infinity
 
 
 def csv(body: bytes, context: DecodeContext) -> Orders | Vectors:
-    """Order lines where the first line names the customer and date columns, else vectors."""
+    """Order lines under a header that names the customer and date columns, else vectors."""
     columns = context.manifest.hyperparameters.columns
-    first_line = re.split(rb"[\r\n]", body[:_HEADER_BYTES].lstrip(), maxsplit=1)[0]
-    header = first_line.decode("utf-8", "replace")
-    needed = {columns.customer_column, columns.date_column}
-    for delimiter in ",;\t|":
-        names = next(text_rows.reader([header], delimiter=delimiter))
-        if needed <= {name.strip() for name in names}:
-            return _order_lines(body, context, delimiter, len(names))
+    header = _find_header(body, {columns.customer_column, columns.date_column})
+    if header:
+        return _order_lines(body, context, header)
+    if not context.placeholders and (hint := looks.hint(body, CSV)):
+        raise InvalidRequest([Problem("the body is not CSV", hint=hint)])
     return _vectors(body, context)
 
 
-def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int) -> Orders:
+@dataclass(frozen=True)
+class _Header:
+    """The delimiter of a table, the width of its header, and the line in which that ends."""
+
+    delimiter: str
+    width: int
+    line: int
+
+
+def _find_header(body: bytes, needed: set[str]) -> _Header | None:
+    """The first row that names the columns `needed`; None where none of the first few does.
+
+    How the table is read is decided by ingest; here only what is asked.
+    """
+    head = body[:_HEADER_BYTES].decode("utf-8", "ignore")
+    needed = {" ".join(name.split()) for name in needed}  # which a no-break space separates too
+    for delimiter in ",;\t|":
+        rows = text_rows.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+        for row in islice(rows, _HEADER_ROWS):
+            if needed <= {" ".join(name.split()) for name in row}:
+                return _Header(delimiter, len(row), rows.line_num)
+    return None
+
+
+def _order_lines(body: bytes, context: DecodeContext, header: _Header) -> Orders:
     from ordergap.ingest import from_bytes  # noqa: PLC0415 - brings polars, which few requests need
 
     context.check_size(orders=body.count(b"\n"))
-    ragged = list(islice(_ragged_rows(body, delimiter, width), LIMIT))
+    ragged = list(islice(_ragged_rows(body, header), LIMIT))
     if ragged:
         raise InvalidRequest(ragged)
     columns = context.manifest.hyperparameters.columns
@@ -55,7 +80,7 @@ def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int
     empty = [i for i, customer in enumerate(customers) if customer not in present]
     reason = "has no order: all lines are cancelled, free or not products"
     problems = [
-        Problem(f"customer {customers[i]} {reason}", i, columns.customer_column) for i in empty
+        Problem(f"customer {customers[i]:.60} {reason}", i, columns.customer_column) for i in empty
     ]
     if problems and not context.placeholders:
         raise InvalidRequest(problems[:LIMIT])
@@ -71,24 +96,25 @@ def _order_lines(body: bytes, context: DecodeContext, delimiter: str, width: int
     )
 
 
-def _ragged_rows(body: bytes, delimiter: str, width: int) -> Iterator[Problem]:
+def _ragged_rows(body: bytes, header: _Header) -> Iterator[Problem]:
     """Rows below the header that have more or fewer columns than it."""
     counts: Iterator[tuple[int, int]]
-    if b'"' in body:
+    if b'"' in body or b"\n" not in body:
         text = io.StringIO(body.decode(), newline="")
-        lines = text_rows.reader(text, delimiter=delimiter, strict=True)
+        lines = text_rows.reader(text, delimiter=header.delimiter, strict=True)
         counts = ((lines.line_num, len(row)) for row in lines if any(row))
     else:
-        mark = delimiter.encode()
+        mark = header.delimiter.encode()
         counts = (
             (n, line.count(mark) + 1)
             for n, line in enumerate(body.split(b"\n"), 1)
             if line.strip(b"\r " + mark)
         )
+    below = (each for each in counts if each[0] > header.line)
     with suppress(text_rows.Error):  # then ingest says what is wrong, or repairs it
-        for row, (n, count) in enumerate(counts, -1):
-            if count != width:
-                message = f"line {n} has {count} columns, the header {width}"
+        for row, (n, count) in enumerate(below):
+            if count != header.width:
+                message = f"line {n} has {count} columns, the header {header.width}"
                 yield Problem(message, row, hint="quote values that contain the delimiter")
 
 
@@ -168,17 +194,17 @@ def _vector(
         columns = manifest.hyperparameters.columns
         raise _InvalidRow(
             f"has {len(row)} columns, expected {len(expected)}",
-            hint=f"the columns are {', '.join(expected)}; order lines need a header that names "
-            f"{columns.customer_column} and {columns.date_column}",
+            hint=f"order lines need a header that names {columns.customer_column} and "
+            f"{columns.date_column}; else the columns are {', '.join(expected)}",
         )
     customer, date, *cells = row
     if not customer:
         raise _InvalidRow("has no customer_id", ID_COLUMNS[0])
     try:
         last = days[date]
-    except ValueError as error:
-        reason = f"has last_order_date {shorten(date)}, which is not a date"
-        raise _InvalidRow(reason, ID_COLUMNS[1], DATE_HINT) from error
+    except ValidationError as error:
+        wrong = from_contract(error.errors(include_url=False)[0], label=ID_COLUMNS[1])
+        raise _InvalidRow(f"has {wrong.message}", ID_COLUMNS[1], wrong.hint) from error
     if last > as_of:
         reason = f"has last_order_date {date}, after as_of {date_of(as_of)}"
         raise _InvalidRow(reason, ID_COLUMNS[1], "set as_of, which by default is today in UTC")

@@ -16,9 +16,10 @@ import orjson
 
 from ordergap.contract.prediction import ScoringRequest
 from ordergap.errors import InvalidRequest, Problem
+from ordergap.scoring.encoders import JSON, JSON_LINES
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import LIMIT, near, shorten
-from ordergap.serving.formats import records
+from ordergap.serving.formats import looks, records
 from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext
 from ordergap.serving.formats.question import Orders
 
@@ -32,7 +33,8 @@ def json(body: bytes, context: DecodeContext) -> Orders:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest([Problem(f"the body is not JSON: {error}")]) from error
+        hint = looks.hint_at_number(error) or looks.hint(body, JSON)
+        raise InvalidRequest([Problem(f"the body is not JSON: {error}", hint=hint)]) from error
     if isinstance(content, dict) and "instances" not in content and _RECORD_KEYS & content.keys():
         # Where the request is one record, the options of a request stand in the record.
         fields = {name: content.pop(name) for name in REQUEST_OPTIONS if name in content}
@@ -56,7 +58,18 @@ def json_lines(body: bytes, context: DecodeContext) -> Orders:
     """A record a line; blank lines are ignored."""
     numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     parsed = [_parse_line(n, i, line) for i, (n, line) in enumerate(numbered)]
+    if not (context.placeholders or _may_be_record(parsed[0])) and (
+        hint := looks.hint(body, JSON_LINES)
+    ):
+        raise InvalidRequest([Problem("the body is not JSON Lines", hint=hint)])
     return _orders(parsed, {}, context, lines=[n for n, _ in numbered])
+
+
+def _may_be_record(content: Any) -> bool:
+    """Whether a line, a Problem where it is not JSON, may be meant as a record."""
+    return not isinstance(content, Problem | list) and not (
+        isinstance(content, dict) and "instances" in content and not _RECORD_KEYS & content.keys()
+    )
 
 
 def _parse_line(number: int, record: int, line: bytes) -> Any:
@@ -65,7 +78,7 @@ def _parse_line(number: int, record: int, line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         message = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}"
-        return Problem(message, record)
+        return Problem(message, record, hint=looks.hint_at_number(error))
 
 
 def _unknown_fields(content: dict[str, object]) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ _MAX_AMOUNT, _MAX_ITEMS, _MAX_LINES = map(_maximum, ("amount", "items", "lines")
 
 
 class Days(dict[str, int]):
-    """Date as text -> days since 1970-01-01, each text parsed once. Raises ValueError."""
+    """Date as text -> days since 1970-01-01, each text parsed once. Raises ValidationError."""
 
     def __missing__(self, text: str) -> int:
         self[text] = day = day_of(_DATE.validate_python(text))

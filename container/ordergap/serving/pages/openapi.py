@@ -134,7 +134,8 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
             f"{ON_BAD_RECORD}=placeholder answers a record that cannot be forecast with a "
             "placeholder, and =error refuses the whole request; the default is "
             f"{settings.on_bad_record}. The answer has one row per customer, in the order of the "
-            "request, and the request's form unless Accept names another."
+            f"request, and is {settings.default_accept or 'of its form'} unless Accept names "
+            "another."
         ),
         "parameters": [
             _header(

@@ -69,7 +69,10 @@ const showProblems = (place, title, problems) => {
     element("li", {}, message, ...(hint ? [element("span", { class: "hint" }, hint)] : [])));
   byId(place).replaceChildren(element("p", {}, title), element("ul", {}, ...items));
 };
-const problemsOf = error => error.refusal.problems ?? [error.refusal];
+const problemsOf = ({ refusal }) => {
+  const { problems = [refusal], more = 0 } = refusal;
+  return more ? [...problems, { message: `And ${more} more.` }] : problems;
+};
 
 const showNothing = words => {
   redraw = () => {};

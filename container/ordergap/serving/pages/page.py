@@ -89,7 +89,7 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "titles": field_titles(prediction_model(manifest.tasks)),
         # The example: the days between orders, were they spread evenly, and the mean amount.
         "gap": max(1, round(min(gap, days / EXAMPLE_GAPS))),
-        "amount": round((data.revenue or 0) / max(data.orders, 1)) or 50,
+        "amount": (data.orders and round((data.revenue or 0) / data.orders)) or 50,
         "customerColumn": asked.columns.customer_column,
         "dateColumn": asked.columns.date_column,
         "dateFormat": asked.columns.date_format,

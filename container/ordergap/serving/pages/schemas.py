@@ -76,7 +76,12 @@ SCHEMAS: Json = {
                     "problems": {
                         "type": "array",
                         "items": ref("Problem"),
-                        "description": "All problems; the first one is also in `error` itself.",
+                        "description": "The first problems; the first is also in `error` itself.",
+                    },
+                    "more": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "How many problems were found besides.",
                     },
                     "id": {**STRING, "description": "Finds the cause in the server's log."},
                 },
