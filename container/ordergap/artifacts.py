@@ -210,7 +210,8 @@ def _files(manifest: Manifest) -> Iterator[tuple[Path, str]]:
 def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
     """The model with a manifest: `card` is what the manifest says besides the model itself.
 
-    The version is a digest of the model and of all that the manifest says.
+    The version is a digest of the model and of what the manifest says, but for how the cells of
+    the data were written: the same orders give the same version in whatever form they come.
     """
     sections = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -226,7 +227,8 @@ def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
     manifest = Manifest.model_validate(
         {"model_version": "", "tasks": sections, "libraries": libraries(), **card}
     )
-    digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
+    form = {"data": {"conventions", "examples", "notes"}}
+    digest = hashlib.sha256(manifest.model_dump_json(exclude=form).encode()).hexdigest()
     return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), dict(heads))
 
 

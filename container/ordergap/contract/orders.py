@@ -137,6 +137,8 @@ class Conventions(BaseModel):
     """The sign or code at the numbers, such as $ or EUR."""
     encoding: str | None = None
     """Of text that is not UTF-8."""
+    amounts: bool | None = None
+    """Whether lines have a price or an amount."""
     examples: dict[str, str] = Field(default_factory=dict)
     """Name of a convention -> a cell that shows it."""
 

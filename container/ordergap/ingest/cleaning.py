@@ -70,10 +70,10 @@ def clean(
     moments = dates.read(
         table.texts["date"], columns.date_format, conventions.date_order, columns.time_zone
     )
-    table = fill(table, moments)
     ids, customers = cells.ranks(
         cells.customers(table.texts["customer"], columns.no_customer_words)
     )
+    table = fill(table, customers, moments)
     products, places = cells.ranks(cells.identifiers(table.texts["product"]))
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
@@ -114,7 +114,7 @@ def clean(
     )
     lines = rejections.drop(lines.with_columns(remaining=remaining, reason=reason))
 
-    known = columns.amount_column is not None or "price" in table.present
+    known = "price" in table.present
     histories = _add_up(ids, lines, known=known)
     report = DataReport(
         rows_read=rows_read,

@@ -1,4 +1,4 @@
-"""What later lines of an order leave blank, because its first line says it."""
+"""What lines of an order leave blank, because another of its lines says it."""
 
 from __future__ import annotations
 
@@ -12,54 +12,56 @@ from ordergap.ingest import cells
 from ordergap.ingest.table import Table
 
 
-def fill(table: Table, moments: pl.Series) -> Table:
-    """The table with customer, date and status of later lines from the first line of their order.
+def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
+    """The table with blank customers, dates and statuses taken from the other lines of the order.
 
-    moments  of the distinct texts of the dates
+    Exports often name them on an order's first line alone. They are taken only where all lines
+    that have them agree: of a line with a date, those of its order and day; of one without, those
+    of its order. Numbers of receipts that begin anew every day join nothing, so. The notes count
+    the lines that changed.
 
-    A blank customer is filled in only where the date is blank too, or is of the day of the first
-    line: numbers of receipts begin anew at many tills, and a receipt without a customer is
-    nobody's. The notes count the lines that changed.
+    customers  of the distinct texts of the customers
+    moments    of the distinct texts of the dates
     """
-    rows = table.rows
-    if "order" not in table.present or rows.is_empty():
+    if "order" not in table.present or table.rows.is_empty():
         return table
     roles = [role for role in ("customer", "date", "status") if role in table.present]
-    blanks = {role: cells.identifiers(table.texts[role]).is_null() for role in roles}
-    if not _divided(table, blanks):
-        return table
-    blank = {role: table.each(role, each) for role, each in blanks.items()}
-    ordered = table.each("order", cells.identifiers(table.texts["order"]).is_not_null())
-    later = rows.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "order", *roles,
-                        **{f"no_{role}": each for role, each in blank.items()})  # fmt: skip
-    known = later.filter(~pl.col("no_customer") & ~pl.col("no_date"))
-    later = later.filter(pl.any_horizontal(f"no_{role}" for role in roles) & ordered)
-    first = (
-        known.filter(pl.col("order").is_in(later["order"].unique().implode()))
-        .group_by("order")
-        .agg(pl.col("row", *roles).first().name.prefix("first_"))
-    )
-    if first.is_empty():
+    texts = {role: cells.identifiers(table.texts[role]) for role in (*roles, "order")}
+    if not _divided(table, {role: texts[role].is_null() for role in roles}):
         return table
     days = moments.dt.date()
-    same_day = pl.lit(days).gather(pl.col("date")) == pl.lit(days).gather(pl.col("first_date"))
-    found = later.join(first, on="order").filter(
-        (pl.col("row") > pl.col("first_row"))
-        & (pl.col("no_date") | same_day)
-        & (pl.col("no_customer") | (pl.col("customer") == pl.col("first_customer")))
-    )
-    changed = found.select((pl.col("no_customer") | pl.col("no_date")).sum()).item()
+    lines = table.rows.select(
+        *roles,
+        row=pl.int_range(pl.len(), dtype=pl.UInt32),
+        of=table.each("order", cells.ranks(texts["order"])[1]),
+        day=table.each("date", days),
+        who=table.each("customer", customers),
+        **{f"no_{role}": table.each(role, texts[role].is_null()) for role in roles},
+    ).filter(pl.col("of").is_not_null())
+    changes = []
+    for key, dated in ((("of", "day"), True), (("of",), False)):
+        some = lines.filter(pl.col("no_date") != dated)
+        full = lines.filter(
+            ~pl.col("no_date") & ~pl.col("no_customer") & pl.col("who").is_not_null()
+        )
+        agreed = full.group_by(*key).agg(
+            *(
+                pl.col(role).filter(~pl.col(f"no_{role}")).min().name.prefix("its_")
+                for role in roles
+            ),
+            one=(pl.col("who").n_unique() == 1) & (pl.col("day").n_unique() == 1),
+        )
+        changes.append(some.join(agreed.filter("one"), on=key).drop("one"))
+    found = pl.concat(changes).filter(pl.any_horizontal(f"no_{role}" for role in roles))
     if found.is_empty():
         return table
     filled = found.select(
         "row",
-        *(
-            pl.when(f"no_{role}").then(f"first_{role}").otherwise(role).alias(role)
-            for role in roles
-        ),
+        *(pl.when(f"no_{role}").then(f"its_{role}").otherwise(role).alias(role) for role in roles),
     )
-    rows = rows.with_row_index("row").update(filled, on="row").drop("row")
-    note = f"{changed:,} later lines of orders have the customer and date of their order's first"
+    rows = table.rows.with_row_index("row").update(filled, on="row").drop("row")
+    changed = found.select((pl.col("no_customer") | pl.col("no_date")).sum()).item()
+    note = f"{changed:,} lines have the customer and date that other lines of their order have"
     return replace(table, rows=rows, notes=table.notes + ((note,) if changed else ()))
 
 

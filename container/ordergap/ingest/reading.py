@@ -54,6 +54,8 @@ class Rows:
     ) -> Cleaned:
         """As `read`, by conventions that are decided."""
         conventions, notes = decided
+        priced = "price" in self.table.present
+        conventions = conventions.model_copy(update={"amounts": priced})
         cleaned = clean(
             self.table, columns, conventions, self.where, strict=strict, part=part, as_of=as_of
         )
@@ -61,12 +63,17 @@ class Rows:
         return replace(cleaned, report=report.model_copy(update={"notes": notes + report.notes}))
 
 
-def tabulate(source: Orders, columns: Columns, content_type: str | None = None) -> Rows:
+def tabulate(
+    source: Orders,
+    columns: Columns,
+    content_type: str | None = None,
+    known: Conventions | None = None,
+) -> Rows:
     """The rows of a file, of all data files of a folder, or of a frame, as `read` has them."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        return _tabulate(find(path, content_type), columns, str(path))
-    tabulator = Tabulator(columns)
+        return _tabulate(find(path, content_type), columns, str(path), known)
+    tabulator = _tabulator(columns, known)
     try:
         for block in blocks(source):
             tabulator.add(block, "the frame")
@@ -97,7 +104,7 @@ def read(
 
     Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
-    rows = tabulate(source, columns, content_type)
+    rows = tabulate(source, columns, content_type, known)
     decided = decide(rows.evidence(columns), columns, known)
     return rows.clean(columns, decided, part=part, as_of=as_of)
 
@@ -126,13 +133,19 @@ def from_bytes(
     is no error if nobody has one. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     where = "the request"
-    rows = _tabulate([open_source(where, body, content_type)], columns, where)
+    rows = _tabulate([open_source(where, body, content_type)], columns, where, known)
     decided = decide(rows.evidence(columns), columns, known, strict=strict)
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
 
 
-def _tabulate(sources: Iterable[Source], columns: Columns, where: str) -> Rows:
-    tabulator = Tabulator(columns)
+def _tabulator(columns: Columns, known: Conventions | None) -> Tabulator:
+    return Tabulator(columns, amounts=bool(known and known.amounts))
+
+
+def _tabulate(
+    sources: Iterable[Source], columns: Columns, where: str, known: Conventions | None
+) -> Rows:
+    tabulator = _tabulator(columns, known)
     for source in sources:
         _add(source, tabulator, set(names(columns).values()))
     return Rows(tabulator.table(), where)

@@ -95,8 +95,8 @@ class Rejections:
         for position, times in rejected["reason"].value_counts().iter_rows():
             reason = _REASONS[position]
             self.counts[reason] += times
-            at = rejected["reason"].index_of(position)
-            self._first[reason] = rejected["row"][at]  # rows keep their sequence
+            first = rejected.filter(pl.col("reason") == position)["row"][0]
+            self._first[reason] = first  # rows keep their sequence
         return lines.filter(pl.col("reason").is_null()).drop("reason")
 
     @property

@@ -90,12 +90,16 @@ def names(columns: Columns) -> dict[str, str]:
 class Tabulator:
     """Makes one table of many frames.
 
-    common  names of the columns that all frames have; equal lines are equal in these. None: all
+    common   names of the columns that all frames have; equal lines are equal in these. None: all
+    amounts  whether a frame without prices is refused, because the model's data had them
     """
 
-    def __init__(self, columns: Columns, common: Collection[str] | None = None) -> None:
+    def __init__(
+        self, columns: Columns, common: Collection[str] | None = None, *, amounts: bool = False
+    ) -> None:
         self._columns = columns
         self._common = common
+        self._amounts = amounts
         # Frames share their distinct texts, which are freed with the last of the frames.
         self._texts = {role: pl.Categories.random() for role in names(columns)}
         self._frames: list[pl.DataFrame] = []
@@ -110,7 +114,7 @@ class Tabulator:
         Raises MissingColumn, and DataError for customer ids that are inexact floats.
         """
         schema = frame.collect_schema()
-        absent = _absent(schema.names(), self._columns, where)
+        absent = _absent(schema.names(), self._columns, where, amounts=self._amounts)
         _raise_for_inexact(frame, schema, self._columns.customer_column, where)
         rows = frame.select(*self._cells(absent, schema), others=self._hash(schema)).collect(
             engine="streaming"
@@ -166,8 +170,8 @@ def _distinct(codes: pl.Series) -> pl.Series:
     """The texts in the sequence of their codes; `Categories.to_series` is slow."""
     physical = codes.to_physical()
     count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
-    every = pl.int_range(count, dtype=physical.dtype, eager=True)
-    return every.cat.to(codes.dtype).cast(pl.String)
+    texts: pl.Series = pl.int_range(count, dtype=physical.dtype, eager=True).cat.to(codes.dtype)
+    return texts.cast(pl.String)
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -191,7 +195,7 @@ def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, wh
         )
 
 
-def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
+def _absent(present: Sequence[str], columns: Columns, where: str, *, amounts: bool) -> list[str]:
     """The roles without a column; MissingColumn where one of them is needed.
 
     Without a column of prices and without one that might be of amounts, amounts are unknown.
@@ -202,7 +206,8 @@ def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
     defaults = Columns.model_fields
     if "price" in absent and not (
-        columns.amount_column
+        amounts
+        or columns.amount_column
         or columns.price_column != defaults["price_column"].default
         or any(_AMOUNT_WORDS.search(name) for name in free)
     ):

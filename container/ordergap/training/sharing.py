@@ -56,7 +56,7 @@ def read(
         return ingest.read(source, columns, content_type, known=known)
     # SageMaker leaves the folder of a host empty where there are fewer files than hosts.
     present = source is not None and ingest.has_data(source)
-    rows = ingest.tabulate(source, columns, content_type) if source and present else None
+    rows = ingest.tabulate(source, columns, content_type, known) if source and present else None
     own = rows.evidence(columns) if rows else ingest.Evidence()
     shown = hosts.gather(own.model_dump_json().encode())
     evidence = map(ingest.Evidence.model_validate_json, shown)

@@ -1,7 +1,6 @@
 """The cleaning once more, in plain Python: slow, obvious and sharing no code with the package."""
 
 import datetime
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Sale:
+    order: str
     moment: datetime.datetime
     bought: float
     left: float
@@ -59,25 +59,51 @@ def moment(text: str) -> datetime.datetime | None:
     return parsed if 1900 <= parsed.year < 2200 else None
 
 
+def filled(rows: list[Row]) -> list[Row]:
+    """Blank customers from the lines of the same order and day, where these have one customer."""
+
+    def key(row: Row) -> tuple[str, datetime.date | None]:
+        return row.order.strip(), row.moment.date() if row.moment else None
+
+    named: dict[tuple[str, datetime.date | None], set[str]] = defaultdict(set)
+    for row in rows:
+        if row.moment and row.customer not in {"", "nan"}:
+            named[key(row)].add(row.customer)
+    return [
+        row._replace(customer=next(iter(named[key(row)])))
+        if row.customer in {"", "nan"} and len(named[key(row)]) == 1
+        else row
+        for row in rows
+    ]
+
+
 def why_not(row: Row, earlier: set[Row]) -> str | None:
     """The first reason against a line, apart from cancellations."""
     reasons = {
         "no_customer_id": row.customer in {"", "nan"},
         "unreadable_date": row.moment is None,
-        "unreadable_quantity": not row.quantity,
+        "unreadable_quantity": row.quantity is None,
         "unreadable_price": row.price is None,
         "duplicate_line": row in earlier,
         "non_product_code": row.product.upper() in NO_PRODUCTS,
-        "non_positive_price": (row.price or 0) <= 0,
+        "zero_quantity": row.quantity == 0,
+        "non_positive_price": not row.price or (row.price < 0 and (row.quantity or 0) < 0),
     }
     earlier.add(row)
     return next((why for why, holds in reasons.items() if holds), None)
 
 
 def cancel(sales: list[Sale], cancellation: Sale) -> bool:
-    """Take pieces back from the latest sales up to the moment; whether there were any."""
+    """Take pieces back from sales up to the moment, of its order first, the latest first.
+
+    Returns whether there were any.
+    """
     matched = False
-    for sale in sorted(sales, key=lambda sale: (sale.moment, sale.bought), reverse=True):
+
+    def rank(sale: Sale) -> tuple[bool, datetime.datetime, float, str]:
+        return sale.order == cancellation.order, sale.moment, sale.bought, sale.order
+
+    for sale in sorted(sales, key=rank, reverse=True):
         if sale.moment <= cancellation.moment and sale.left and cancellation.left:
             taken = min(sale.left, cancellation.left)
             sale.left -= taken
@@ -92,20 +118,19 @@ def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Or
     earlier: set[Row] = set()
     kinds: dict[tuple[str, str, float], tuple[list[Sale], list[Sale]]]
     kinds = defaultdict(lambda: ([], []))
-    for cells in rows:
-        row = Row.of(cells)
+    for row in filled([Row.of(cells) for cells in rows]):
         if why := why_not(row, earlier):
             counts[why] += 1
             continue
         assert row.moment is not None
         assert row.quantity is not None
         assert row.price is not None
-        cancels = row.quantity < 0 or re.match("C[0-9]", row.order) is not None
-        sale = Sale(row.moment, abs(row.quantity), abs(row.quantity))
-        kinds[row.customer, row.product, row.price][cancels].append(sale)
+        sale = Sale(row.order, row.moment, abs(row.quantity), abs(row.quantity))
+        cancels = row.quantity * row.price < 0
+        kinds[row.customer, row.product, abs(row.price)][cancels].append(sale)
     lines = defaultdict(list)
     for (customer, _, price), (sales, cancellations) in kinds.items():
-        for one in sorted(cancellations, key=lambda one: (one.moment, one.bought)):
+        for one in sorted(cancellations, key=lambda one: (one.moment, one.bought, one.order)):
             matched = cancel(sales, one)
             counts["cancellation" if matched else "cancellation_of_nothing"] += 1
         for sale in sales:

@@ -1,0 +1,116 @@
+"""What a whole column shows: decided, refused with a cell for each reading, or known already."""
+
+import datetime
+import itertools
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ordergap.contract.orders import Columns, Conventions
+from ordergap.errors import DataError
+from ordergap.ingest.conventions import Decided, Evidence, decide
+
+TODAY = datetime.date(2026, 1, 1)
+COLUMNS = Columns()
+
+
+def evidence(*dates: str, quantity=(), price=(), columns=COLUMNS) -> Evidence:
+    numbers = {"Quantity": pl.Series(quantity, dtype=pl.String),
+               "UnitPrice": pl.Series(price, dtype=pl.String)}  # fmt: skip
+    return Evidence.of(columns, pl.Series(dates, dtype=pl.String), numbers, TODAY)
+
+
+def decided(*dates: str, known=None, strict=False, columns=COLUMNS, **numbers) -> Decided:
+    return decide(evidence(*dates, columns=columns, **numbers), columns, known, strict=strict)
+
+
+def test_what_the_cells_show_is_said_with_a_cell_of_each():
+    found, notes = decided("13/1/2022", "2/1/2022", price=["1.234,50 €"], quantity=["1.000"])
+    assert (found.date_order, found.decimal, found.currency) == ("day-first", "comma", "€")
+    assert notes == (
+        'dates are read day-first, as InvoiceDate "13/1/2022" shows',
+        'numbers have a decimal comma, as UnitPrice "1.234,50 €" shows',
+        'the currency is €, as UnitPrice "1.234,50 €" shows',
+    )
+
+
+def test_nothing_is_said_where_nothing_is_to_be_decided():
+    assert decided("2022-01-13", "1 Jan 2022", quantity=["1", "2"]) == Decided(Conventions())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dates": ["1/2/2022"]},
+         '"1/2/2022" can be read day-first or month-first.*date_format to day-first or month'),
+        ({"dates": ["13/1/2022", "1/13/2022"]},
+         '"13/1/2022" can only be day-first, and .*"1/13/2022" only month-first. Set date_format'),
+        ({"dates": ["11-Jan-22", "2022-01-11"]}, '"11-Jan-22".*set date_format to day-first'),
+        ({"dates": ["13/1/22", "1/2/22"]}, "day-first or year-first.*date_format"),
+        ({"price": ["2.5"], "quantity": ["2,5"]},
+         'UnitPrice "2.5" has a decimal point, and Quantity "2,5" a decimal comma. Set decimal'),
+        ({"quantity": ["1.000", "3"], "price": ["5"]}, 'Quantity "1.000".*set decimal to point or'),
+        ({"price": ["$5", "€6"]}, '"\\$5" and UnitPrice "€6" are in two currencies'),
+    ],
+)  # fmt: skip
+def test_a_contradiction_or_a_tie_is_refused_with_a_cell_for_each_reading(arguments, message):
+    with pytest.raises(DataError, match=message):
+        decided(*arguments.pop("dates", []), **arguments)
+
+
+def test_an_option_decides():
+    columns = Columns(date_format="month-first", decimal="comma")
+    found, notes = decided("1/2/2022", "13/1/2022", quantity=["1.000", "2.5"], columns=columns)
+    assert (found.date_order, found.decimal, notes) == ("month-first", "comma", ())
+
+
+def test_of_two_digit_years_an_order_that_leads_beyond_today_is_ruled_out():
+    found, notes = decided("13/1/22", "27/1/22")
+    assert (found.date_order, len(notes)) == ("day-first", 1)
+
+
+KNOWN = Conventions(
+    date_order="month-first",
+    decimal="point",
+    currency="$",
+    examples={"date_order": "1/13/2022", "decimal": "2.5", "currency": "$2.5"},
+)
+
+
+def test_what_a_model_learnt_decides_for_later_data():
+    assert decided("3/4/2022", quantity=["1,000"], known=KNOWN) == Decided(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dates": ["13/1/2022"]}, '"13/1/2022" is not month-first.*"1/13/2022".*set date_format'),
+        ({"price": ["2,5"]}, '"2,5" has a decimal comma.*"2.5".*set decimal to comma'),
+        ({"price": ["€5"]}, '"€5" is in €, .*learnt from are in \\$'),
+    ],
+)
+def test_a_cell_against_what_a_model_learnt_is_refused(arguments, message):
+    dates = arguments.pop("dates", [])
+    with pytest.raises(DataError, match=message):
+        decided(*dates, known=KNOWN, **arguments)
+    assert decided(*dates, known=KNOWN, strict=True, **arguments) == Decided(KNOWN)
+
+
+CELLS = st.lists(
+    st.sampled_from(
+        ["1/2/2022", "13/1/2022", "1/13/2022", "2/3/22", "27/1/22", "11-Jan-22", "5/5/22"]
+    )
+)
+NUMBERS = st.lists(st.sampled_from(["1.000", "2,5", "2.5", "$5", "7", "1,234,567"]))
+
+
+@given(CELLS, NUMBERS, st.integers(1, 4))
+def test_evidence_of_parts_joins_to_that_of_the_whole(cells, numbers, parts):
+    whole = evidence(*cells, quantity=numbers)
+    some = [evidence(*cells[i::parts], quantity=numbers[i::parts]) for i in range(parts)]
+    for sequence in itertools.islice(itertools.permutations(some), 6):
+        joined = Evidence.join(
+            Evidence.model_validate_json(each.model_dump_json()) for each in sequence
+        )
+        assert joined == whole

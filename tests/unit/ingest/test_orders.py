@@ -1,0 +1,228 @@
+"""Which lines make orders: statuses, duplicates, refunds, blank lines, dates that cannot be."""
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from ordergap.contract.orders import Columns, Rejection
+from ordergap.errors import DataError, MissingColumn
+from ordergap.ingest import Cleaned, describe, read
+
+DAY = datetime.date(2022, 1, 3)
+
+
+def lines(count=1, **cells) -> pl.DataFrame:
+    """So many equal order lines, of one customer unless told otherwise."""
+    values = {"InvoiceNo": "1", "CustomerID": "ana", "InvoiceDate": str(DAY), "StockCode": "tea",
+              "Quantity": "2", "UnitPrice": "2.5"} | cells  # fmt: skip
+    return pl.DataFrame({name: [value] * count for name, value in values.items()})
+
+
+def clean(*parts: pl.DataFrame, **options) -> Cleaned:
+    return read(pl.concat(parts, how="diagonal"), Columns(**options))
+
+
+def rejected(cleaned: Cleaned) -> dict[str, int]:
+    return {str(why): count for why, count in cleaned.report.rejected.items() if count}
+
+
+SHOP = pl.concat(
+    lines(
+        InvoiceNo=f"{customer}-{order}",
+        CustomerID=f"c{customer}",
+        InvoiceDate=str(DAY + datetime.timedelta(7 * order + customer % 7)),
+    )
+    for customer in range(50)
+    for order in range(20)
+)  # 1,000 lines
+
+
+def test_orders_of_an_excluded_status_do_not_count_however_it_is_written():
+    statuses = ["paid", "VOIDED", " refunded ", "wc-failed", "partially_refunded", ""]
+    some = [lines(InvoiceNo=str(i), CustomerID=f"c{i}", Status=s) for i, s in enumerate(statuses)]
+    cleaned = clean(*some, status_column="Status")
+    assert rejected(cleaned) == {"excluded_status": 3}
+    assert cleaned.histories.customer_ids == ["c0", "c4", "c5"]
+    assert cleaned.report.examples[Rejection.STATUS].cell == "VOIDED"
+    only = clean(*some, status_column="Status", excluded_statuses=["Paid"])
+    assert only.histories.customer_ids == ["c1", "c2", "c3", "c4", "c5"]
+    with pytest.raises(MissingColumn, match="status_column"):
+        clean(*some, status_column="State")
+
+
+@pytest.mark.parametrize(
+    ("columns", "duplicates", "count"),
+    [
+        ([], "auto", 1), ([], "keep", 3), (["InvoiceNo"], "auto", 1),
+        (["InvoiceNo", "Quantity"], "auto", 3), (["InvoiceNo", "Quantity"], "drop", 1),
+    ],
+)  # fmt: skip
+def test_equal_lines_are_duplicates_where_order_numbers_or_quantities_say_so(
+    columns, duplicates, count
+):
+    frame = lines(3).drop(columns)
+    options = {"amount_column": "UnitPrice"} if "Quantity" in columns else {}
+    cleaned = clean(frame, duplicates=duplicates, **options)
+    assert cleaned.report.rows_used == count
+
+
+def test_later_lines_of_an_order_take_what_its_first_line_says():
+    cleaned = clean(
+        lines(Status="paid"),
+        lines(CustomerID=None, InvoiceDate=None, StockCode="milk", Status=None),
+        lines(InvoiceNo="2", CustomerID="bob", Status="voided"),
+        lines(InvoiceNo="2", CustomerID=None, InvoiceDate=None, StockCode="milk", Status=None),
+        status_column="Status",
+    )
+    assert cleaned.histories.customer_ids == ["ana"]
+    assert cleaned.histories.amount.tolist() == [10]
+    assert rejected(cleaned) == {"excluded_status": 2}
+    assert cleaned.report.notes[-1].startswith(
+        "2 lines have the customer and date that other lines"
+    )
+
+
+def test_receipts_whose_numbers_begin_anew_every_day_join_nothing():
+    cleaned = clean(
+        lines(),
+        lines(CustomerID=None, InvoiceDate="2022-01-04"),
+        lines(CustomerID="bob", StockCode="milk"),
+        lines(CustomerID=None, StockCode="bread"),
+    )
+    assert rejected(cleaned) == {"no_customer_id": 2}
+
+
+def test_a_refund_is_netted_in_its_own_order_first():
+    cleaned = clean(
+        lines(),
+        lines(InvoiceNo="2", InvoiceDate="2022-02-01"),
+        lines(InvoiceDate="2022-03-01", Quantity="-2"),
+    )
+    assert cleaned.report.last_day == datetime.date(2022, 2, 1)
+    assert cleaned.report.orders == 1
+
+
+def test_a_negative_price_takes_back_as_a_negative_quantity_does():
+    cleaned = clean(lines(), lines(InvoiceDate="2022-01-05", UnitPrice="-2.5", Quantity="1"))
+    assert cleaned.histories.amount.tolist() == [2.5]
+    assert rejected(cleaned) == {"cancellation": 1}
+
+
+def test_free_orders_count_where_asked():
+    free = [lines(InvoiceNo="2", InvoiceDate="2022-02-01", UnitPrice="0.00")]
+    assert rejected(clean(lines(), *free)) == {"non_positive_price": 1}
+    cleaned = clean(lines(), *free, free_orders="on")
+    assert cleaned.histories.amount.tolist() == [5, 0]
+    amounts = clean(lines(), *free, free_orders="on", amount_column="UnitPrice")
+    assert amounts.histories.amount.tolist() == [2.5, 0]
+
+
+def test_without_prices_every_order_counts_and_amounts_are_unknown():
+    frame = SHOP.select("CustomerID", "InvoiceDate")
+    cleaned = clean(frame)
+    report = cleaned.report
+    assert (report.orders, report.revenue, report.conventions.amounts) == (1000, None, False)
+    assert np.isnan(cleaned.histories.amount).all()
+    assert "amounts unknown" in describe(report)
+    assert any("amounts are unknown" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("name", ["Price", "order_total", "Umsatz", "Net Sales"])
+def test_a_file_that_may_have_amounts_is_not_read_without_them(name):
+    with pytest.raises(MissingColumn, match="price_column"):
+        clean(SHOP.select("CustomerID", "InvoiceDate", pl.lit("1").alias(name)))
+
+
+def test_data_without_prices_are_refused_where_the_models_had_them():
+    frame = SHOP.select("CustomerID", "InvoiceDate")
+    known = clean(SHOP).report.conventions
+    with pytest.raises(MissingColumn, match="price_column"):
+        read(frame, Columns(), known=known)
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "1987-06-05", "2098-01-01", "2015-01-01"])
+def test_a_date_that_cannot_be_is_rejected_and_named(day):
+    odd = lines(InvoiceNo="odd", InvoiceDate=day)
+    cleaned = clean(SHOP, odd)
+    assert rejected(cleaned) == {"impossible_date": 1}
+    example = cleaned.report.examples[Rejection.IMPOSSIBLE_DATE]
+    assert (example.row, example.column, example.cell) == (1001, "InvoiceDate", day)
+    assert cleaned.report.orders == 1000
+
+
+def test_a_program_writes_its_placeholder_any_number_of_times():
+    odd = pl.concat([lines(InvoiceNo=f"{i}", InvoiceDate="1970-01-01") for i in range(300)])
+    cleaned = clean(SHOP, odd)
+    assert rejected(cleaned) == {"impossible_date": 300}
+    assert any(
+        "300 rows are dated over 365 days before or after" in n for n in cleaned.report.notes
+    )
+
+
+def test_old_orders_that_are_not_few_or_not_apart_count():
+    early = [
+        lines(InvoiceNo=f"{i}", InvoiceDate="2019-05-01", CustomerID=f"e{i}") for i in range(3)
+    ]
+    assert rejected(clean(SHOP, *early)) == {}
+    near = lines(InvoiceDate="2021-02-01", InvoiceNo="near")
+    assert rejected(clean(SHOP, near)) == {}
+
+
+def test_dates_after_as_of_are_later_and_those_after_today_impossible():
+    later = lines(InvoiceNo="later", InvoiceDate="2022-08-01")
+    odd = lines(InvoiceNo="odd", InvoiceDate="2098-01-01")
+    cleaned = read(pl.concat([SHOP, later, odd]), Columns(), as_of=datetime.date(2022, 7, 1))
+    assert rejected(cleaned) == {"impossible_date": 1, "after_as_of": 1}
+
+
+def test_a_customer_with_an_absurd_share_is_pointed_out():
+    cash = [lines(InvoiceNo=f"k{i}", CustomerID="CASH", StockCode=str(i)) for i in range(400)]
+    notes = clean(SHOP, *cash).report.notes
+    assert 'the customer "CASH" has 29% of all lines' in notes[-1]
+    assert "no_customer_words" in notes[-1]
+    assert not any("of all lines" in note for note in clean(SHOP).report.notes)
+    assert rejected(clean(SHOP, *cash, no_customer_words=["cash"])) == {"no_customer_id": 400}
+
+
+@pytest.mark.parametrize(
+    ("column", "reason", "remedy"),
+    [
+        ("InvoiceDate", "unreadable date", "date_format"),
+        ("Quantity", "unreadable quantity", "decimal"),
+        ("UnitPrice", "unreadable price", "decimal"),
+    ],
+)
+def test_unreadable_rows_are_warned_of_and_too_many_are_refused(column, reason, remedy):
+    def damaged(share: int) -> pl.DataFrame:
+        row = pl.int_range(pl.len())
+        cell = pl.when(row % 100 < share).then(pl.lit("?")).otherwise(column)
+        return SHOP.with_columns(cell.alias(column))
+
+    assert "warning" not in describe(clean(damaged(1)).report)
+    assert f"20 rows (2.0%) have an {reason}, of " in describe(clean(damaged(2)).report)
+    clean(damaged(20))
+    with pytest.raises(DataError, match=rf"210 of the 1,000 rows .* {reason}.*row 1: .*{remedy}"):
+        clean(damaged(21))
+    clean(damaged(21), max_unreadable=0.21)
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [("44572", "excel"), ("1641888300", "epoch-s"), ("1641888300000", "epoch-ms")],
+)
+def test_numbers_in_place_of_dates_are_refused_with_what_they_look_like(cell, remedy):
+    with pytest.raises(DataError, match=f"it looks like .*set date_format to {remedy}"):
+        clean(SHOP.with_columns(InvoiceDate=pl.lit(cell)))
+
+
+def test_a_percentage_is_no_price():
+    with pytest.raises(DataError, match="a percentage is no amount"):
+        clean(SHOP.with_columns(UnitPrice=pl.lit("12%")))
+
+
+def test_the_file_and_row_of_an_example_are_named(tmp_path):
+    SHOP.write_csv(tmp_path / "a.csv")
+    pl.concat([SHOP[:2], lines(InvoiceDate="soon")]).write_csv(tmp_path / "b.csv")
+    report = read(tmp_path, Columns()).report
+    assert '(row 3 of b.csv: InvoiceDate "soon")' in describe(report)
