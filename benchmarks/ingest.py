@@ -1,6 +1,9 @@
 """Reading and cleaning compared with unzipping and counting lines, and the memory of a large file.
 
-python -m benchmarks.ingest [--large]     (--large: twenty times Online Retail, 10.8 million lines)
+python -m benchmarks.ingest [--large] [--against REVISION]
+
+    --large    twenty times Online Retail, 10.8 million lines, too
+    --against  the same by the package of another revision of this repository, in turns
 
 Uses Online Retail if it is beside the repository, else generated lines of the same shape.
 """
@@ -22,6 +25,17 @@ from ordergap.contract.orders import Columns
 
 ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail.csv.gz"
 PAIRS = 9
+READS = """
+import sys, time
+from ordergap import ingest
+from ordergap.contract.orders import Columns
+seconds = []
+for _ in range(int(sys.argv[2]) + 1):
+    start = time.perf_counter()
+    ingest.read(sys.argv[1], Columns())
+    seconds.append(time.perf_counter() - start)
+print(min(seconds[1:]))
+"""
 READ = """
 import re, sys, time
 from pathlib import Path
@@ -55,7 +69,7 @@ def made_up(lines: int = 540_000, seed: int = 42) -> Iterator[bytes]:
         ).encode()
 
 
-def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
+def rows(large: bool = False, against: str | None = None) -> list[tuple[str, str, str, str]]:
     """(measurement, result, baseline, ratio) for each figure."""
     with tempfile.TemporaryDirectory() as name:
         source = ONLINE_RETAIL
@@ -75,6 +89,8 @@ def rows(large: bool = False) -> list[tuple[str, str, str, str]]:
             ),
             _alone("the same in a fresh process", source),
         ]
+        if against:
+            table.append(_against(against, source, Path(name, "other")))
         if large:
             many = Path(name, "many.csv")
             _repeat(source, many, times=20)
@@ -92,6 +108,31 @@ def _scanning(source: Path) -> float:
     start = time.perf_counter()
     gzip.decompress(source.read_bytes()).count(b"\n")
     return time.perf_counter() - start
+
+
+def _against(revision: str, source: Path, folder: Path) -> tuple[str, str, str, str]:
+    """Reading by this revision and another, in turns, each in processes of its own."""
+    root = Path(__file__).parents[1]
+    folder.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", revision, "container"], cwd=root, check=True, capture_output=True
+    )
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    seconds: dict[Path, list[float]] = {root: [], folder: []}
+    for _ in range(PAIRS):
+        for each, found in seconds.items():
+            found.append(
+                float(
+                    subprocess.check_output(
+                        [sys.executable, "-c", READS, str(source), str(PAIRS)],
+                        env={"PYTHONPATH": str(each / "container")},
+                    )
+                )
+            )
+    mine, others = (np.array(found) for found in seconds.values())
+    ratio = float(np.median(mine / others))
+    label = f"reading and cleaning, against {revision[:12]}"
+    return label, f"{np.median(mine):.3f} s", f"{np.median(others):.3f} s", f"{ratio:.2f}"
 
 
 def _alone(label: str, source: Path) -> tuple[str, str, str, str]:
@@ -117,7 +158,9 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--large", action="store_true", help="twenty times as many lines too")
-    for row in rows(parser.parse_args().large):
+    parser.add_argument("--against", metavar="REVISION", help="read by that revision too")
+    asked = parser.parse_args()
+    for row in rows(asked.large, asked.against):
         print(*row, sep="  |  ")
 
 

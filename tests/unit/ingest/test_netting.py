@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -23,7 +24,7 @@ LINES = st.lists(
 )
 
 
-def netted(lines: list[Line]) -> tuple[list[float], list[bool]]:
+def netted(lines: Sequence[Line]) -> tuple[list[float], list[bool]]:
     names = ("customer", "product", "price", "moment", "units", "cancels", "order")
     types = (pl.Int32, pl.Int32, pl.Float64, pl.Int64, pl.Float64, pl.Boolean, pl.Int32)
     frame = pl.DataFrame(lines, schema=dict(zip(names, types, strict=True)), orient="row")
