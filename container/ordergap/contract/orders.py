@@ -29,6 +29,15 @@ EXCLUDED_STATUSES = (
     "rejected", "trash", "void", "voided",
 )  # fmt: skip
 
+BLANK = ("", "nan", "null", "none", "<na>", "nat")
+"""What programs write where there is no value, in any case."""
+
+NOBODY = (
+    "#n/a", "(null)", "-", "--", "0", "\\n", "anonymous", "blank", "guest", "n/a", "na",
+    "no customer", "nobody", "undefined", "unknown",
+)  # fmt: skip
+"""What shops write where the customer is not known, in any case, besides `BLANK`."""
+
 DateOrder = Literal["day-first", "month-first", "year-first"]
 Decimal = Literal["point", "comma"]
 

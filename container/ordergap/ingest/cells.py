@@ -10,16 +10,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from ordergap.contract.orders import BLANK, NOBODY
 from ordergap.errors import DataError
-
-# What programs write where there is no value.
-BLANK = ("", "nan", "null", "none", "<na>", "nat")
-
-NOBODY = (
-    "#n/a", "(null)", "-", "--", "0", "\\n", "anonymous", "blank", "guest", "n/a", "na",
-    "no customer", "nobody", "undefined", "unknown",
-)  # fmt: skip
-"""What shops write where the customer is not known, in any case, besides `BLANK`."""
 
 _E_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _SCIENTIFIC = r"^(\d)(?:[.,](\d+))?[eE]\+(\d+)$"

@@ -1,7 +1,7 @@
 // Many customers: sends a file's order lines to /invocations and ranks who is most likely next.
 const linesForm = byId("lines-form"), STEP = 25, WEEK = 7;
 const LEVEL = 0.8, MARGIN = 1.2816;  // standard deviations to either side that hold with that level
-const BLANK = new Set(["", "nan", "null", "none", "<na>", "nat"]);  // as the server reads cells
+const NOBODY = new Set(model.nobody);
 const number = value => value.toLocaleString("en-GB", { maximumFractionDigits: 0 });
 const mebibytes = bytes => (bytes / 2 ** 20).toLocaleString("en-GB", { maximumFractionDigits: 1 });
 const refuse = (message, hint) => { throw Object.assign(new Error(message), { refusal: { message, hint } }); };
@@ -38,21 +38,21 @@ const readLines = text => {
   const [header, ...rows] = csvRows(text, delimiter);
   const [customer, date] = needed.map(name => header.cells.indexOf(name));
   const dates = rows.map(({ cells }) => cells[date] ?? "");
-  // As the server decides it: by the model's format, else by a day that can be no month.
-  const dayFirst = model.dateFormat === "%d/%m/%Y"
-    || (!model.dateFormat && dates.some(each => /^(1[3-9]|[23]\d)\/\d/.test(each)));
+  // As the server decides it: by the model's dates, else by a day that can be no month.
+  const order = model.dateOrder
+    ?? (dates.some(each => /^(1[3-9]|[23]\d)[-/.]\d/.test(each)) ? "day-first"
+      : dates.some(each => /^\d\d?[-/.](1[3-9]|[23]\d)[-/.]/.test(each)) ? "month-first" : null);
   const dayOf = each => {
-    const iso = /^(\d{4})[-/](\d\d?)[-/](\d\d?)(?!\d)/.exec(each)?.slice(1);
-    const parts = /^(\d\d?)\/(\d\d?)\/(\d{4})(?!\d)/.exec(each)?.slice(1);
-    const slashed = parts && (dayFirst || !model.dateFormat)
-      && (dayFirst ? parts.reverse() : [parts[2], parts[0], parts[1]]);
-    const [year, month, day] = iso ?? slashed ?? [];
+    const iso = /^(\d{4})[-/.](\d\d?)[-/.](\d\d?)(?!\d)/.exec(each)?.slice(1);
+    const parts = /^(\d\d?)[-/.](\d\d?)[-/.](\d{4})(?!\d)/.exec(each)?.slice(1) ?? [];
+    const orders = { "day-first": [parts[2], parts[1], parts[0]], "month-first": [parts[2], parts[0], parts[1]] };
+    const [year, month, day] = iso ?? orders[order] ?? [];
     return Date.UTC(year, month - 1, day) / DAY;
   };
   return {
     header: header.text,
     rows: rows.map(({ text, line, cells }, k) =>
-      ({ text, line, named: !BLANK.has((cells[customer] ?? "").toLowerCase()), day: dayOf(dates[k]) })),
+      ({ text, line, named: !NOBODY.has((cells[customer] ?? "").toLowerCase()), day: dayOf(dates[k]) })),
   };
 };
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.orders import BLANK, NOBODY
 from ordergap.contract.prediction import LAPSED_WITHIN, Status
 from ordergap.contract.tasks import prediction_model
 from ordergap.models.population import Population
@@ -92,7 +93,8 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "amount": (data.orders and round((data.revenue or 0) / data.orders)) or 50,
         "customerColumn": asked.columns.customer_column,
         "dateColumn": asked.columns.date_column,
-        "dateFormat": asked.columns.date_format,
+        "dateOrder": data.conventions.date_order or asked.columns.date_format,
+        "nobody": [*BLANK, *NOBODY, *(word.lower() for word in asked.columns.no_customer_words)],
         "maxBody": settings.max_body,
     }
 
