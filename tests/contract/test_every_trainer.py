@@ -11,6 +11,7 @@ import pytest
 from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import NAMES, parse
+from ordergap.contract.orders import Columns
 from ordergap.errors import InvalidHyperparameters, InvalidRequest
 from ordergap.evaluation.gaps import outcomes
 from ordergap.evaluation.metrics import brier, event_within
@@ -219,7 +220,6 @@ def test_a_hyperparameter_changes_the_forecasts(
 
 
 def test_every_hyperparameter_is_tried_here_or_where_files_are_read() -> None:
-    reading = {name for name in NAMES if name.endswith("_column")}
-    reading |= {"date_format", "non_product_codes"}
+    reading = {*Columns.model_fields}
     # The device is to change no model; where it is heard is in test_device.
     assert set(CHANGES) | set(FORECAST_CHANGES) | reading | {"device"} == set(NAMES)

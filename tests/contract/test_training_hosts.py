@@ -303,7 +303,7 @@ def test_no_data_on_any_host_are_refused(tmp_path: Path) -> None:
     hosts = Hosts(tmp_path / "hosts")
     one, two = refusals(hosts)
     assert one == two
-    assert one.startswith("UserError: 2 hosts have 0 rows, none of which can be used: put CSV")
+    assert one.startswith("UserError: 2 hosts have no rows: put CSV")
 
 
 def test_an_error_on_one_host_is_the_error_of_all(hosts: Hosts) -> None:
@@ -336,11 +336,13 @@ def test_dates_are_read_on_all_hosts_as_one_of_them_shows(tmp_path: Path) -> Non
     assert refusals(hosts) == ["no refusal"] * 2
     made = hosts[FIRST].manifest
     assert (str(made.first_day), str(made.as_of)) == ("2024-01-02", "2024-04-03")
-    assert made.hyperparameters.columns.date_format == "%d/%m/%Y"
+    assert made.hyperparameters.columns.date_format is None
+    assert made.data.conventions.date_order == "day-first"
     (hosts[FIRST].channel() / "orders.csv").write_text(head + "1,1/2/2024,1,5\n1,3/14/2024,1,5\n")
     one, two = refusals(hosts)
     assert one == two
-    assert "set date_format, or write dates as" in one
+    assert "Set date_format" in one
+    assert "3/14/2024" in one
 
 
 def test_validation_may_lie_on_one_host_alone(hosts: Hosts) -> None:

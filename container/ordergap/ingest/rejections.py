@@ -140,9 +140,12 @@ class Rejections:
 
     def _wrong_date(self, text: str) -> str:
         given, found = self._columns.date_format, self._conventions
-        words = f"is not a date like {given or found.date_order or '2010-12-01 08:26'}"
-        if not given and (shown := found.examples.get("date_order")):
-            words += f', as "{shown}" is'
+        words = f"is not a date like {given or '2010-12-01 08:26'}"
+        if not given and found.date_order:
+            words = f"is not a date that is written {found.date_order}"
+            if shown := found.examples.get("date_order"):
+                words += f', as "{shown}" is'
+            words += "; 2010-12-01 is read, too"
         hint = date_hint(text)
         return f"{words}: {hint}" if hint else words
 

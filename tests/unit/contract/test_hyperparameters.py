@@ -15,13 +15,16 @@ from ordergap.contract.trainers import TRAINERS
 from ordergap.errors import InvalidHyperparameters
 from pydantic import ValidationError
 
-COLUMNS = [name for name in Columns.model_fields if name != "non_product_codes"]
+COLUMNS = [name for name in Columns.model_fields if name.endswith("_column")] + ["date_format"]
 
 # For every hyperparameter a value that is not its default.
 OTHER: dict[str, object] = {
     "customer_column": "Kunde", "date_column": "Datum", "order_column": "Beleg",
     "product_column": "Artikel", "quantity_column": "Menge", "price_column": "Preis",
     "amount_column": "Betrag", "date_format": "%d.%m.%Y", "non_product_codes": ["PORTO", "1E5"],
+    "preset": "shopify", "status_column": "Zustand", "excluded_statuses": ["storniert"],
+    "time_zone": "Europe/Berlin", "decimal": "comma", "encoding": "cp1250", "header_line": 4,
+    "no_customer_words": ["Bar"], "duplicates": "keep", "free_orders": "on", "max_unreadable": 0.5,
     "trainer": "random-forest", "objective": "aft", "seed": 7, "device": "cpu", "horizons": [7, 14],
     "interval_level": 0.9, "max_horizon_days": 200, "outlier_contamination": 0, "calendar": "on",
     "sequence_length": 5, "validation_fraction": 0.5, "time_bins": 9, "num_round": 50,
