@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -39,6 +40,7 @@ NOBODY = (
 """What shops write where the customer is not known, in any case, besides `BLANK`."""
 
 DateOrder = Literal["day-first", "month-first", "year-first"]
+DATE_WORDS = (*get_args(DateOrder), "excel", "epoch-s", "epoch-ms")
 Decimal = Literal["point", "comma"]
 
 
@@ -79,6 +81,9 @@ class Columns(BaseModel):
         None,
         description="how dates are written: a pattern such as %d.%m.%Y, day-first, month-first, "
         "year-first, excel, epoch-s or epoch-ms; else found out",
+        json_schema_extra={
+            "noun": "a pattern such as %d.%m.%Y, or one of " + ", ".join(DATE_WORDS)
+        },
     )
     time_zone: str | None = Field(
         None,
@@ -90,7 +95,9 @@ class Columns(BaseModel):
         "auto", description="the decimal mark of numbers; auto: found out from all of them"
     )
     encoding: str | None = Field(
-        None, description="of text files, such as cp1252 or utf-16; else found out"
+        None,
+        description="of text files, such as cp1252 or utf-16; else found out",
+        json_schema_extra={"noun": "an encoding, such as cp1252"},
     )
     header_line: int | None = Field(
         None, ge=1, description="the line of CSV files that names the columns; else the first"
@@ -120,6 +127,21 @@ class Columns(BaseModel):
         if isinstance(values, Mapping):
             return {**PRESETS.get(str(values.get("preset")), {}), **values}
         return values
+
+    @field_validator("date_format")
+    @classmethod
+    def _is_pattern_or_word(cls, text: str | None) -> str | None:
+        if text is not None and "%" not in text and text not in DATE_WORDS:
+            raise ValueError(f"{text} is neither a pattern nor one of {', '.join(DATE_WORDS)}")
+        return text
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, name: str | None) -> str | None:
+        try:
+            return name and codecs.lookup(name).name
+        except LookupError as error:
+            raise ValueError(f"{name} is not an encoding") from error
 
     @field_validator("time_zone")
     @classmethod
