@@ -82,7 +82,9 @@ def clean(
         {
             Rejection.DUPLICATE: pl.lit(_is_repeated(lines)),
             Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
-            Rejection.NO_PRICE: (pl.col("price") <= 0) | (pl.col("units") == 0),
+            Rejection.NO_PRICE: (pl.col("price") < 0)
+            | (pl.col("units") == 0)
+            | ((pl.col("price") == 0) & (columns.free_orders == "off")),
         }
     )
     lines = _drop_rejected(lines.with_columns(pl.col("units").abs(), reason=reason), counts)
@@ -98,13 +100,14 @@ def clean(
     lines = _drop_rejected(lines.with_columns(remaining=remaining, reason=reason), counts)
 
     histories = _add_up(ids, lines)
+    revenue = math.fsum(histories.amount)
     report = DataReport(
         rows_read=rows_read,
         rows_used=len(lines),
         rejected=dict(counts),
         customers=len(histories.customer_ids),
         orders=len(histories),
-        revenue=math.fsum(histories.amount),
+        revenue=None if math.isnan(revenue) else revenue,
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
         notes=notes,
@@ -128,7 +131,9 @@ def _read_lines(
 ) -> pl.DataFrame:
     """The values of every row, and the reason against those that cannot be read or come too late.
 
-    units   pieces; with an amount column money, of which a unit has the price 1
+    units   pieces; with an amount column money, of which a unit has the price 1; without any
+            amounts 1
+    price   of a unit; without any amounts NaN
     pieces  only with an amount column: pieces, null where unknown
     """
     quantities, prices = (cells.numbers(table.texts[role]) for role in ("quantity", "price"))
@@ -140,6 +145,9 @@ def _read_lines(
         values["pieces"] = table.each("quantity", quantities)
         negative = (units < 0) | (pieces < 0)
         bad_quantity, bad_price = pieces.is_nan(), units.is_null()
+    elif all((table.texts[role] == "").all() for role in ("quantity", "price")):
+        values = {"units": pl.lit(1.0), "price": pl.lit(math.nan)}
+        negative = bad_quantity = bad_price = pl.lit(value=False)
     else:
         values = {"units": table.each("quantity", quantities), "price": table.each("price", prices)}
         negative, bad_quantity = units < 0, units.fill_null(0) == 0
@@ -204,7 +212,7 @@ def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
 
     Money and pieces are added as whole multiples of 2^-64: exactly, so in any sequence alike.
     """
-    items = pl.col("remaining")
+    items, known = pl.col("remaining"), pl.col("price").is_not_nan()
     if "pieces" in lines.columns:
         items = pl.col("pieces").abs() * items / pl.col("units")
     day = pl.col("moment").dt.date().to_physical()
@@ -212,12 +220,15 @@ def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
         lines.lazy()
         .select(
             customer_day=pl.col("customer").cast(pl.Int64) * _STRIDE + day,
-            amount=(pl.col("remaining") * pl.col("price") * _FRACTIONS).cast(pl.Int128),
-            items=(items * _FRACTIONS).cast(pl.Int128),
+            amount=pl.when(known)
+            .then(pl.col("remaining") * pl.col("price") * _FRACTIONS)
+            .cast(pl.Int128),
+            items=pl.when(known).then(items * _FRACTIONS).cast(pl.Int128),
         )
         .group_by("customer_day")
         .agg(
             pl.col("amount", "items").sum().cast(pl.Float64) / _FRACTIONS,
+            without_amount=pl.col("amount").null_count() > 0,
             unknown=pl.col("items").null_count() > 0,
             lines=pl.len(),
         )
@@ -231,7 +242,7 @@ def _add_up(ids: list[str], lines: pl.DataFrame) -> Histories:
         [ids[i] for i in present],
         customer,
         (key - owner * _STRIDE).astype(np.int32),
-        sums["amount"].to_numpy(),
+        np.where(sums["without_amount"], np.nan, sums["amount"]),
         np.where(sums["unknown"], np.nan, sums["items"]),
         sums["lines"].to_numpy().astype(np.float64),
     )

@@ -14,9 +14,8 @@ def describe(report: DataReport) -> str:
         ("=", report.rows_used, "rows used"),
     ]
     lines = [f"{sign:1}{count:>12,} {what}" for sign, count, what in counts]
-    lines.append(
-        f"{report.customers:,} customers, {report.orders:,} orders, revenue {report.revenue:,.2f}"
-    )
+    revenue = "unknown" if report.revenue is None else f"{report.revenue:,.2f}"
+    lines.append(f"{report.customers:,} customers, {report.orders:,} orders, revenue {revenue}")
     if report.first_day and report.last_day:
         days = (report.last_day - report.first_day).days + 1
         lines[-1] += f", {days:,} days from {report.first_day} to {report.last_day}"

@@ -24,6 +24,7 @@ _CONSEQUENCES = {
     "order": "no line is a cancellation by its order number",
     "product": "every line is a product, and cancellations are matched by customer and price",
     "quantity": "the number of items is unknown",
+    "price": "amounts are unknown",
 }
 
 # Floats of so many binary digits and more are not exact.
@@ -140,6 +141,8 @@ def _absent(present: Sequence[str], columns: Columns, where: str) -> list[str]:
     named = names(columns)
     absent = [role for role, name in named.items() if name not in present]
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
+    if not columns.amount_column and {"quantity", "price"} <= {*absent}:
+        optional |= {"quantity", "price"}
     free = [name for name in present if name not in named.values()]
     missing = [
         _missing(settings(columns)[role], named[role], free)
