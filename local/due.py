@@ -27,7 +27,8 @@ from local.lists import (
 LISTS = {
     "most-likely": "who has not lapsed, by the probability of an order",
     "contact-first": "who is due, by that probability times the usual amount",
-    "win-back": "overdue customers with two orders or more, by yearly revenue at risk",
+    "win-back": "overdue customers with two orders or more and known amounts, by yearly revenue at "
+    "risk",
     "dates": "who has not lapsed and whose date is in --week; the next order is as likely before "
     "as after it",
 }

@@ -103,9 +103,10 @@ def chance(row: Row, days: int) -> float:
     return float(row["buy_probability"].get(str(days), 0.0))
 
 
-def worth(row: Row, days: int) -> float:
-    """The probability times the usual amount."""
-    return chance(row, days) * (row.get("usual_amount") or 0.0)
+def worth(row: Row, days: int) -> float | None:
+    """The probability times the usual amount; None where that is unknown."""
+    usual = row.get("usual_amount")
+    return None if usual is None else chance(row, days) * float(usual)
 
 
 def due(rows: Iterable[Row]) -> Iterator[Row]:
@@ -114,5 +115,13 @@ def due(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def contact_first(rows: Iterable[Row], days: int, top: int) -> list[Row]:
-    """Of those who are due, the `top` rows of the highest worth, the highest first."""
-    return heapq.nlargest(top, due(rows), key=lambda row: worth(row, days))
+    """Of those who are due, the `top` rows of the highest worth, the highest first.
+
+    Those whose worth is unknown come below the others, by probability.
+    """
+
+    def rank(row: Row) -> tuple[float, float]:
+        known = worth(row, days)
+        return -1.0 if known is None else known, chance(row, days)
+
+    return heapq.nlargest(top, due(rows), key=rank)

@@ -26,7 +26,7 @@ def sentence(rows: Sequence[Row], error: float) -> str:
     days, level = horizons(rows[0])[0], rows[0]["interval_level"]
     probability = np.array([[chance(row, days) for row in rows]])
     [orders] = expected(probability, level, error)
-    amount = [row["usual_amount"] for row in rows]
+    amount = [row.get("usual_amount") for row in rows]
     value = ""
     if None not in amount:
         total = float(probability[0] @ np.array(amount))

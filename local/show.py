@@ -136,7 +136,7 @@ _COLUMNS: dict[str, tuple[str, JustifyMethod, Callable[[Row, int], str]]] = {
     "chance × usual order": (
         "chance ×\nusual order",
         "right",
-        lambda row, days: f"{worth(row, days):,.2f}",
+        lambda row, days: "" if (known := worth(row, days)) is None else f"{known:,.2f}",
     ),
     "at risk a year": (
         "revenue at risk\na year",

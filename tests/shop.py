@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from ordergap.histories import Histories, day_of
+from ordergap.histories import Histories, day_of, iso_dates
 
 OPENING = datetime.date(2024, 1, 1)
 
@@ -71,6 +72,28 @@ def _histories(customers: int, owner: ArrayLike, day: ArrayLike, amount: ArrayLi
     return Histories.from_orders(
         names, np.asarray(owner), days, np.asarray(amount, float), one, one
     )
+
+
+def without_amounts(histories: Histories) -> Histories:
+    """The same orders, of which no more is known than who ordered and when."""
+    unknown = np.full(len(histories), np.nan)
+    return replace(histories, amount=unknown, items=unknown)
+
+
+def with_free_orders(histories: Histories) -> Histories:
+    """The same orders, every third of them for nothing."""
+    free = np.arange(len(histories)) % 3 == 0
+    return replace(histories, amount=np.where(free, 0.0, histories.amount))
+
+
+def write_days(histories: Histories, path: Path) -> Path:
+    """Write who ordered and when as a CSV file with the columns id and date, a line an order."""
+    owners = np.repeat(histories.customer_ids, histories.order_count).tolist()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["id", "date"])
+        rows.writerows(zip(owners, iso_dates(histories.day), strict=True))
+    return path
 
 
 def write_csv(histories: Histories, path: Path) -> Path:

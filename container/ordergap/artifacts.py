@@ -109,7 +109,7 @@ class Bundle:
             np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
             histories.day[last].astype(np.int64),
             histories.order_count,
-            np.add.reduceat(histories.amount, histories.offsets[:-1]),
+            histories.revenue,
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
         return self.forecast_features(customers, matrix, horizons, interval_level, explain)

@@ -62,7 +62,8 @@ class Histories:
     customer_ids  (c,) text, one a customer
     offsets       (c + 1,) rows where segments begin; offsets[-1] = n
     day           (n,) days since 1970-01-01, strictly rising within a customer
-    amount        (n,) net value of the day, positive, in the data's currency
+    amount        (n,) net value of the day, in the data's currency; 0 for a free order, NaN where
+                  unknown
     items         (n,) net pieces bought; NaN where unknown
     lines         (n,) order lines; NaN where unknown
     attributes    name -> (c,) what is known of a customer besides orders, such as a region
@@ -171,6 +172,12 @@ class Histories:
         if np.any(self.order_count == 0):
             raise ValueError("a customer without orders has no last order")
         return self.offsets[1:] - 1
+
+    @property
+    def revenue(self) -> NDArray[np.float64]:
+        """(c,) sum of each customer's amounts, who must have an order; NaN where one is unknown."""
+        sums: NDArray[np.float64] = np.add.reduceat(self.amount, self.offsets[:-1])
+        return sums
 
     def until(self, as_of: int) -> Histories:
         """The orders of day `as_of` or earlier, of the customers who have any."""

@@ -26,13 +26,14 @@ class OutlierStudy:
     """Which customers stay in training, and how much is lost with the others.
 
     keep           (c,) true for the customers to train on
-    revenue_share  of all revenue, the part of the customers set aside
+    revenue_share  of all revenue, the part of the customers set aside; None where amounts are
+                   unknown, and where all are 0
     order_share    of all orders, the part of the customers set aside
     note           a sentence for the log
     """
 
     keep: NDArray[np.bool_]
-    revenue_share: float
+    revenue_share: float | None
     order_share: float
     note: str
 
@@ -47,8 +48,9 @@ def keep_mask(histories: Histories, contamination: float, seed: int) -> OutlierS
 
     Each of the c customers of `histories`, which end at the cutoff, is one point: logarithms of
     the features at the last order. What is unknown, such as the gaps of a single order, is the
-    other customers' median. Neither names nor the customers' sequence matter, and of customers
-    who are equal all stay. With `contamination` 0, or fewer than 20 customers, everybody stays.
+    other customers' median, and what is unknown of all, such as amounts, tells nobody apart.
+    Neither names nor the customers' sequence matter, and of customers who are equal all stay. With
+    `contamination` 0, or fewer than 20 customers, everybody stays.
 
     Source: Liu, Ting & Zhou 2008, Isolation forest.
     """
@@ -86,10 +88,13 @@ def _points(histories: Histories) -> NDArray[np.float64]:
 
 def _study(histories: Histories, keep: NDArray[np.bool_]) -> OutlierStudy:
     excluded = np.repeat(~keep, histories.order_count)
-    revenue_share = float(histories.amount[excluded].sum() / histories.amount.sum())
-    order_share = float(excluded.mean())
+    revenue, order_share = histories.amount.sum(), float(excluded.mean())
+    revenue_share, of_revenue = None, ""
+    if revenue > 0:  # and not NaN
+        revenue_share = float(histories.amount[excluded].sum() / revenue)
+        of_revenue = f"{revenue_share:.1%} of revenue and "
     note = (
         f"outlier filter: {np.count_nonzero(~keep):,} of {len(keep):,} customers are excluded from "
-        f"training, with {revenue_share:.1%} of revenue and {order_share:.1%} of orders"
+        f"training, with {of_revenue}{order_share:.1%} of orders"
     )
     return OutlierStudy(keep, revenue_share, order_share, note)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.manifest import Manifest, TaskSection
+from ordergap.contract.orders import DataReport
 from ordergap.contract.prediction import (
     Order,
     Reason,
@@ -94,8 +95,8 @@ def statuses() -> str:
 
 
 def error_example() -> str:
-    """The answer to a request with an amount that is not positive."""
-    body = b'{"customer_id": "17850", "orders": [{"date": "2011-11-03", "amount": 0}]}'
+    """The answer to a request with an amount below 0."""
+    body = b'{"customer_id": "17850", "orders": [{"date": "2011-11-03", "amount": -60}]}'
     try:
         codecs.decode(body, "application/json", _model(), 15317)
     except InvalidRequest as error:
@@ -133,6 +134,16 @@ def _model() -> Manifest:
         "tasks": {name: _section() for name in TASKS},
         "first_day": datetime.date(2010, 12, 1),
         "as_of": datetime.date(2011, 12, 9),
+        "data": DataReport(
+            rows_read=0,
+            rows_used=0,
+            rejected={},
+            customers=0,
+            orders=0,
+            revenue=0,
+            first_day=None,
+            last_day=None,
+        ),
     }
     return Manifest.model_construct(**card)
 

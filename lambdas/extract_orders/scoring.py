@@ -22,7 +22,7 @@ def records(histories: Histories, as_of: datetime.date) -> list[bytes]:
             "items": histories.items,
             "lines": histories.lines,
         }
-    ).with_columns(pl.col("items", "lines").fill_nan(None))
+    ).with_columns(pl.col("amount", "items", "lines").fill_nan(None))
     by_customer = orders.group_by("customer", maintain_order=True).agg(
         orders=pl.struct("date", "amount", "items", "lines")
     )

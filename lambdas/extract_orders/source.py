@@ -41,6 +41,7 @@ def canonical(columns: Columns) -> Columns:
         amount_column=columns.amount_column and AMOUNT,
         date_format=columns.date_format,
         non_product_codes=columns.non_product_codes,
+        free_orders=columns.free_orders,
     )
 
 

@@ -381,6 +381,23 @@ def test_orders_are_taken_in_every_form(open_page: Open) -> None:
         assert answered(submit(page, text)).locator("#answer .date").inner_text() == expected
 
 
+def test_orders_without_amounts_are_answered_without_amounts(open_page: Open) -> None:
+    page = answered(submit(open_page(), "\n".join(day for day, _ in ORDERS)))
+    fields = page.locator("#answer dl.card").inner_text()
+    assert re.search(r"usual amount\s+–", fields, re.IGNORECASE)
+    expect(page.locator("#answer .order-head")).not_to_have_count(0)
+    lines = "CustomerID,InvoiceDate\n" + "".join(
+        f"{customer},{day}\n" for customer in ("ana", "bo") for day, _ in ORDERS
+    )
+    page = rank(page, lines)
+    assert sorted(names(page)) == ["ana", "bo"]
+    shown = page.locator("#list").inner_text()
+    assert "for about" not in shown
+    assert "usual amount" not in shown.lower()
+    assert page.get_by_label("Ranked by").locator("option").all_inner_texts() == ["chance"]
+    assert "NaN" not in page.locator("main").inner_text()
+
+
 def test_horizons_and_interval_are_those_of_the_request(open_page: Open) -> None:
     page = open_page()
     page.get_by_label("Interval").select_option("0.5")
@@ -543,8 +560,8 @@ def test_a_problem_with_a_line_names_its_place_in_the_file(open_page: Open) -> N
     expect(page.locator("#list")).to_contain_text("There is no list.")
     rank(page, "a;b\n1;2")
     expect(wrong).to_contain_text("The first line does not name CustomerID and InvoiceDate")
-    rank(page, "CustomerID,InvoiceDate,Amount\nana,2011-12-01,3")
-    expect(wrong).to_contain_text('no column "Quantity"')
+    rank(page, "CustomerID,InvoiceDate,Quantity\nana,2011-12-01,3")
+    expect(wrong).to_contain_text('no column "UnitPrice"')
     rank(page, "")
     expect(wrong).to_contain_text("There are no order lines")
     rank(page, table_of([[1, 2, 3, "2011-12-01", 4, " "]]))

@@ -96,6 +96,26 @@ def test_a_day_with_an_order_of_unknown_items_has_unknown_items() -> None:
     assert np.isnan(h.items).all()
 
 
+def test_a_sum_with_an_unknown_amount_is_unknown() -> None:
+    owner, day = np.array([0, 0, 1, 1, 2]), np.array([1, 1, 1, 2, 3], np.int32)
+    h = Histories.from_orders(["a", "b", "c"], owner, day, np.array([3, np.nan, np.nan, 4, 5]))
+    np.testing.assert_array_equal(h.amount, [np.nan, np.nan, 4, 5])
+    np.testing.assert_array_equal(h.revenue, [np.nan, np.nan, 5])
+
+
+@given(orders, st.randoms(use_true_random=False))
+def test_unknown_amounts_have_one_digest_in_any_sequence_and_when_joined(
+    rows: list[tuple[int, int, float, int, int]], random: Random
+) -> None:
+    rows = [(c, day, np.nan if spent > 1e3 else spent, i, n) for c, day, spent, i, n in rows]
+    whole = made_of(rows)
+    random.shuffle(rows)
+    assert made_of(rows).digest() == whole.digest()
+    present = whole.keep(np.ones(len(whole), bool))
+    halves = [present.of(np.arange(len(present.customer_ids)) % 2 == k) for k in (0, 1)]
+    assert Histories.concat(halves).digest() == present.digest()
+
+
 def test_the_arrays_given_are_not_shared() -> None:
     amount = np.ones(1)
     h = Histories.from_orders(["a"], np.zeros(1, int), np.zeros(1, np.int32), amount)

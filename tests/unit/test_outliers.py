@@ -40,6 +40,7 @@ def test_a_customer_with_absurd_amounts_is_set_aside() -> None:
     study = keep_mask(histories, 0.01, seed=42)
     assert not study.keep[123]
     assert study.set_aside == 3
+    assert study.revenue_share is not None
     assert study.revenue_share > 0.999
 
 
@@ -124,6 +125,24 @@ def test_what_nobody_or_everybody_is_known_for_does_not_matter(single: float, it
     study = keep_mask(histories, 0.02, seed=1)
     assert not study.keep[7]
     assert 1 <= study.set_aside <= 2
+
+
+@pytest.mark.parametrize("amount", [np.nan, 0.0])
+def test_without_amounts_or_for_nothing_rhythm_decides_and_no_revenue_is_named(
+    amount: float,
+) -> None:
+    ordinary = shop(300, items=False)
+    owner = np.concatenate([ordinary.customer, np.full(280, 300)])
+    day = np.concatenate([ordinary.day, 15_000 + np.arange(280, dtype=np.int32)])
+    names = [*ordinary.customer_ids, "every day"]
+    histories = Histories.from_orders(names, owner, day, np.full(len(day), amount))
+    study = keep_mask(histories, 0.01, seed=42)
+    assert not study.keep[300]
+    assert study.revenue_share is None
+    assert study.note == (
+        f"outlier filter: {study.set_aside} of 301 customers are excluded from training, with "
+        f"{study.order_share:.1%} of orders"
+    )
 
 
 @settings(max_examples=5)

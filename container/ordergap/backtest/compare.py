@@ -66,12 +66,18 @@ def text(
             lines += ["", *findings[name].tables]
     if any(re.search(r" -( |$)", line) for line in lines):
         lines += ["", f"-: not judged, for want of rows whose outcome {days} days tell"]
-    share = sum(fold.revenue_set_aside for fold in folds) / len(folds)
-    lines += ["", f"the outlier filter set aside customers with {share:.1%} of the revenue"]
+    if (share := revenue_set_aside(folds)) is not None:
+        lines += ["", f"the outlier filter set aside customers with {share:.1%} of the revenue"]
     for name, task in tasks().items():
         if verdict := findings[name].verdict:
             lines += ["", f"{task.title}: the verdict", *verdict]
     return "\n".join(lines)
+
+
+def revenue_set_aside(folds: Sequence[Fold]) -> float | None:
+    """The mean over the cutoffs; None where amounts are unknown at one of them."""
+    shares = [share for fold in folds if (share := fold.revenue_set_aside) is not None]
+    return sum(shares) / len(folds) if len(shares) == len(folds) else None
 
 
 def reasons(left_out: Mapping[datetime.date, str]) -> list[str]:

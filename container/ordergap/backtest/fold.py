@@ -30,14 +30,15 @@ class Fold:
 
     until              the last day of the follow-up
     order_count        orders learnt from
-    revenue_set_aside  share of the revenue that the outlier filter kept out of training
+    revenue_set_aside  share of the revenue that the outlier filter kept out of training; None
+                       where amounts are unknown
     evaluations        task -> protocol -> forecasts of what came after
     """
 
     cutoff: datetime.date
     until: datetime.date
     order_count: int
-    revenue_set_aside: float
+    revenue_set_aside: float | None
     evaluations: Mapping[str, Mapping[EvaluationProtocol, Evaluation]]
 
 
@@ -66,7 +67,7 @@ def run_fold(
     questions = tasks()
     validations: dict[str, Validation] = {}
     heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}
-    set_aside = 0.0
+    set_aside: float | None = 0.0
     for name, task in questions.items():
         earlier = {each: fit.head for each, v in validations.items() if (fit := v.fit)}
         validation = validations[name] = task.search(replace(before, heads=earlier), inner)

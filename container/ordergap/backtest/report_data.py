@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from ordergap.backtest.compare import Comparisons
+from ordergap.backtest.compare import Comparisons, revenue_set_aside
 from ordergap.backtest.fold import UNFILTERED, Fold
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL
@@ -64,11 +62,9 @@ def _outliers(
     metrics = next(iter(next(iter(comparisons.values())).values())).metrics
     if UNFILTERED not in metrics:
         return None
-    share = np.mean([fold.revenue_set_aside for fold in folds])
+    share = revenue_set_aside(folds)
+    carry = "" if share is None else f" The customers set aside carry {share:.1%} of the revenue."
     return (
-        (
-            "Learnt without the outliers, and with everybody; at the cutoff, all cutoffs. "
-            f"The customers set aside carry {share:.1%} of the revenue."
-        ),
+        f"Learnt without the outliers, and with everybody; at the cutoff, all cutoffs.{carry}",
         {"with the filter": metrics[MODEL], "without it": metrics[UNFILTERED]},
     )

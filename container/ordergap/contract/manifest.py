@@ -72,6 +72,16 @@ class Manifest(BaseModel):
         """The columns, in order, of a headerless CSV row to be scored."""
         return ID_COLUMNS + self.feature_names
 
+    @property
+    def amount_columns(self) -> list[str]:
+        """The columns that order lines have their amounts in; none where amounts are unknown."""
+        columns = self.hyperparameters.columns
+        if self.data.revenue is None:
+            return []
+        if columns.amount_column:
+            return [columns.amount_column]
+        return [columns.quantity_column, columns.price_column]
+
     @model_validator(mode="after")
     def _counts_orders(self) -> Manifest:
         if "order_count" not in self.feature_names:

@@ -93,8 +93,11 @@ class Order(BaseModel):
     """One purchase. Several on one day are one visit: their amounts add up."""
 
     date: Date
-    amount: float = Field(gt=0, le=1e12, allow_inf_nan=False)
-    """Net value, in the currency of the training data."""
+    amount: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    """Net value, in the currency of the training data; left out where unknown.
+
+    0 for a free order, which only a model that was trained with `free_orders` = on takes.
+    """
     items: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Pieces bought; left out where unknown."""
     lines: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
@@ -187,9 +190,9 @@ class CustomerFields(BaseModel):
     order_count: Count
     """Orders until `as_of`; those of one day are one."""
     usual_amount: float | None
-    """Mean amount of those orders, in the data's currency; null for feature vectors without it."""
+    """Mean amount of those orders, in the data's currency; null where one of them is unknown."""
     revenue: float | None
-    """Sum of their amounts."""
+    """Sum of their amounts; null where one of them is unknown."""
 
 
 class NextOrderFields(BaseModel):

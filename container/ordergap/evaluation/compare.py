@@ -77,6 +77,7 @@ def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Co
     segments = {
         name: _mean_metrics(evaluations, [each.segments[name] for each in evaluations])
         for name in evaluations[0].segments
+        if all(name in each.segments for each in evaluations)
     }
     intervals = {
         metric: interval([each[MODEL][metric] for each in drawn], LEVEL)

@@ -58,17 +58,22 @@ class SilenceGroup(NamedTuple):
 
 
 def segments(histories: Histories, targets: Targets) -> dict[str, NDArray[np.bool_]]:
-    """Segment -> (n,) which rows of `targets` belong to it, by what was known when it was asked."""
+    """Segment -> (n,) which rows of `targets` belong to it, by what was known when it was asked.
+
+    There is no tenth by revenue where amounts are unknown.
+    """
     names = ("order_count", "CumulativeTotalPrice", "RollingAvgGap")
     matrix = features.compute(histories, names, targets.row)
     count, revenue, mean_gap = matrix.T.astype(float)
     repeated = ~np.isnan(mean_gap)
     usual = np.where(repeated, mean_gap, mean_gap[repeated].mean() if repeated.any() else np.inf)
-    return {
+    found = {
         **_by_orders(count),
         "waited over 3 gaps": targets.left_truncation > LONG_WAIT * usual,
-        "top tenth by revenue": revenue >= np.quantile(revenue, 0.9),
     }
+    if (known := ~np.isnan(revenue)).any():
+        found["top tenth by revenue"] = revenue >= np.quantile(revenue[known], 0.9)
+    return found
 
 
 def by_status(

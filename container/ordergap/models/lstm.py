@@ -50,6 +50,14 @@ class Network(nn.Module):
         nn.init.zeros_(self.answer.weight)
         nn.init.zeros_(self.answer.bias)
 
+    def ignore_amounts(self) -> None:
+        """Read no amounts, where none are known to learn from: what a request has says nothing.
+
+        Weights that begin at 0 stay there, as unknown amounts have no gradient.
+        """
+        with torch.no_grad():
+            self.lstm.all_weights[0][0][:, 1::2] = 0.0  # amount, and whether it is known
+
     @override
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Location (n,) and scale (n,) in log days, of an (n, 1 + 2 x length) matrix."""

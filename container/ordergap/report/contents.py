@@ -181,7 +181,7 @@ class Outlook:
     known                customers who are known
     level                of every interval
     ordering             customers whose next order falls in the week
-    amount               of one usual order of each; None where the data have no amounts
+    amount               of one usual order of each; None where some amounts are unknown
     weeks                the same customers, of this week and the next ones
     """
 

@@ -19,7 +19,13 @@ from ordergap.contract.hyperparameters import parse
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.contract.prediction import LAPSED_WITHIN
 from ordergap.contract.presets import PRESETS
-from ordergap.errors import InvalidHyperparameters, MissingColumn, UserError
+from ordergap.errors import (
+    InvalidHyperparameters,
+    InvalidRequest,
+    MissingColumn,
+    Problem,
+    UserError,
+)
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
 from ordergap.scoring import encoders
@@ -57,7 +63,8 @@ def predict(
     selection  which of them; one that is ranked or of some statuses is forecast twice
 
     They are as of the last day of `orders` where `options` name none. Raises DataError where there
-    is no order until then, and InvalidHyperparameters for wrong `columns`.
+    is no order until then, InvalidHyperparameters for wrong `columns`, and InvalidRequest for a
+    selection by amount where amounts are unknown.
     """
     histories, options = _read(bundle, orders, options, columns or {})
     return _forecast(bundle, _selected(bundle, histories, options, selection), options)
@@ -144,6 +151,9 @@ def _selected(
 ) -> Histories:
     if selection == EVERYBODY:
         return histories
+    if selection.by == "amount" and np.isnan(histories.revenue).all():
+        message = "by = 'amount': the amounts of these orders are unknown"
+        raise InvalidRequest([Problem(message, field="by", hint="rank by probability")])
     plain = replace(options, explain=None)  # reasons cost far more than forecasts
     scores = [selection.score(each) for each in _batches(bundle, histories, plain)]
     return histories.pick(selection.chosen(np.concatenate(scores)))

@@ -23,7 +23,8 @@ class Selection:
     statuses  only customers with one of them; empty: all
     top       only so many, the first by rank; None: all
     by        what ranks: the probability of an order within the shortest horizon, or that times the
-              usual amount; None: nothing, and customers stand in the sequence of their ids
+              usual amount, where that is known, and below them the others by probability; None:
+              nothing, and customers stand in the sequence of their ids
     """
 
     statuses: frozenset[str] = frozenset()
@@ -64,7 +65,8 @@ class Selection:
             probability = columns["buy_probability"]
             score += probability[min(probability, key=int)]
         if self.by == "amount":
-            score *= np.array([amount or 0.0 for amount in columns["usual_amount"]])
+            usual = np.array(columns["usual_amount"], float)
+            score = np.where(np.isnan(usual), score - 2, score * usual)  # unknown: below 0
         if self.statuses:
             score[[status not in self.statuses for status in columns["status"]]] = np.nan
         return score

@@ -43,9 +43,10 @@ def outlook(forecasts: Forecasts, forecast: NextOrderForecast, weekly_error: flo
     customers, level = forecasts.customers, forecast.interval_level
     within = np.stack([forecast.probability[days] for days in WEEKS])
     usual = customers.revenue / customers.order_count
-    with_amounts = bool(np.any(usual != 1))  # a file without amounts has 1 everywhere
+    known = ~np.isnan(usual)
+    with_amounts = bool(known.any())
     weeks = expected(within, level, weekly_error)
-    amount = float(within[0] @ usual) if with_amounts else None
+    amount = float(within[0] @ usual) if known.all() else None
     as_of = int(customers.as_of[0])
     return Outlook(
         from_day=date_of(as_of + 1),
@@ -103,7 +104,7 @@ def _win_back(forecasts: Forecasts, *, with_amounts: bool) -> Listed:
     by = (
         "by what is at risk: a year of usual orders at the usual gap"
         if with_amounts
-        else "by how often they used to order"
+        else "by their chance"
     )
     return _listed(
         "win-back",

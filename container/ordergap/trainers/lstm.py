@@ -211,3 +211,5 @@ def _standardise(network: Network, train: Sample) -> None:
         if len(finite):
             network.mean[i] = finite.mean()
             network.deviation[i] = max(finite.std(), _LEAST_DEVIATION)
+    if np.isnan(amounts).all():
+        network.ignore_amounts()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ from ordergap.evaluation.segments import (
 from ordergap.histories import Histories
 from ordergap.survival.targets import waits_at_cutoff
 
-from tests.shop import shop
+from tests.shop import shop, without_amounts
 
 WINDOW = 60
 
@@ -61,6 +63,19 @@ def test_silences_are_those_counted_customer_by_customer() -> None:
         assert told[key].came == pytest.approx(np.mean([came for _, came in rows]))
         assert told[key].days == 30
     assert len(told) > 5, "too few groups to tell"
+
+
+def test_the_tenth_by_revenue_is_of_those_whose_revenue_is_known() -> None:
+    histories = shop(120)
+    targets = waits_at_cutoff(histories, day := int(histories.day.max()) - WINDOW, day + WINDOW)
+    name = "top tenth by revenue"
+    whole = segments(histories, targets)
+    assert segments(without_amounts(histories), targets).keys() == whole.keys() - {name}
+    odd = histories.customer % 2 == 1
+    some = replace(histories, amount=np.where(odd, np.nan, histories.amount))
+    found, owner = segments(some, targets)[name], histories.customer[targets.row]
+    assert not found[owner % 2 == 1].any()
+    assert 0.05 < found[owner % 2 == 0].mean() < 0.2
 
 
 @given(

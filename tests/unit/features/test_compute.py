@@ -1,10 +1,13 @@
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ordergap import features
 from ordergap.features.block import Block
 from ordergap.histories import Histories, date_of, day_of
+
+from tests.shop import shop, without_amounts
 
 NAMES = features.names(calendar=True)
 
@@ -87,6 +90,24 @@ def test_items_are_averaged_over_the_orders_where_they_are_known() -> None:
     np.testing.assert_array_equal(
         features.compute(h, ["items_mean"])[:, 0], np.array([np.nan, 4, 4, 3], np.float32)
     )
+
+
+def test_unknown_amounts_touch_no_feature_but_those_of_amounts() -> None:
+    histories, names = shop(40), (*NAMES, "gap_1", "amount_1", "amount_2")
+    known, unknown = (features.compute(h, names) for h in (histories, without_amounts(histories)))
+    of_amounts = {"CumulativeTotalPrice", "amount", "amount_mean", "amount_1", "amount_2"}
+    for column, name in enumerate(names):
+        if name in of_amounts | {"items", "items_mean", "item_price"}:
+            assert np.isnan(unknown[:, column]).all(), name
+        else:
+            np.testing.assert_array_equal(unknown[:, column], known[:, column], name)
+
+
+def test_from_an_unknown_amount_on_sums_are_unknown() -> None:
+    histories = replace(one_customer([0, 3, 9]), amount=np.array([2.0, np.nan, 4]))
+    names = ["CumulativeTotalPrice", "amount_mean", "amount", "amount_2"]
+    expected = [[2, 2, 2, np.nan], [np.nan, np.nan, np.nan, 2], [np.nan, np.nan, 4, np.nan]]
+    np.testing.assert_array_equal(features.compute(histories, names), expected)
 
 
 def test_a_price_needs_items() -> None:

@@ -29,7 +29,7 @@ from tests.sources import CANONICAL, Line, do, load
 BUCKET = "ordergap-123456789012"
 AS_OF = datetime.date(2024, 6, 30)
 TEXTS = dict.fromkeys(CANONICAL, sql.String)
-Orders = dict[str, list[tuple[str, float, float | None, float | None]]]
+Orders = dict[str, list[tuple[str, float | None, float | None, float | None]]]
 
 
 def moment(day: int, hour: int = 9) -> datetime.datetime:
@@ -101,7 +101,7 @@ def expected(histories: Histories) -> Orders:
     rows = zip(
         histories.customer.tolist(),
         [str(date_of(day)) for day in histories.day],
-        histories.amount.tolist(),
+        [None if math.isnan(amount) else amount for amount in histories.amount.tolist()],
         [None if math.isnan(items) else items for items in histories.items.tolist()],
         histories.lines.tolist(),
         strict=True,
@@ -311,6 +311,28 @@ def test_an_amount_column_and_product_codes_become_hyperparameters(
     cleaned = ingest.read(training(manifest, tmp_path / "train"), columns_for_training)
     assert expected(cleaned.histories) == scored(manifest)
     assert manifest.rejected[Rejection.NON_PRODUCT] == 1
+
+
+def test_of_a_table_without_amounts_every_row_is_an_order(laptop: Shop, tmp_path: Path) -> None:
+    rows: list[Line] = [(f"c{n % 4}", moment(7 * n).date()) for n in range(20)]
+    load(laptop.url, rows, "orders", {"who": sql.String, "day": sql.Date})
+    manifest = laptop.extract(columns={"customer_column": "who", "date_column": "day"})
+    assert (manifest.rows_used, manifest.orders, manifest.customers) == (20, 20, 4)
+    cleaned = ingest.read(
+        training(manifest, tmp_path / "train"), parse(manifest.hyperparameters).columns
+    )
+    assert expected(cleaned.histories) == scored(manifest)
+    assert {amount for rows in scored(manifest).values() for _, amount, *_ in rows} == {None}
+
+
+def test_free_orders_are_scored_where_they_count(laptop: Shop, tmp_path: Path) -> None:
+    load(laptop.url, [line("ana", 0), line("ana", 9, price=0.0)])
+    assert laptop.extract().orders == 1
+    manifest = laptop.extract(columns={"free_orders": "on"})
+    columns = parse(manifest.hyperparameters).columns
+    cleaned = ingest.read(training(manifest, tmp_path / "train"), columns)
+    assert expected(cleaned.histories) == scored(manifest)
+    assert [amount for _, amount, *_ in scored(manifest)["ana"]] == [10.0, 0.0]
 
 
 def test_ambiguous_dates_of_a_customer_are_read_in_the_format_of_all_dates(laptop: Shop) -> None:

@@ -186,8 +186,12 @@ def test_an_error_of_the_sums_widens_the_interval(rows):
     assert outlook.weekly_error(json.dumps(manifest).encode()) == 0.2
 
 
-def test_amounts_that_are_not_all_known_are_not_summed(rows):
-    rows[3]["usual_amount"] = None
+@pytest.mark.parametrize(
+    "known", [{"usual_amount": None}, {}]
+)  # null in a file, absent in the table
+def test_amounts_that_are_not_all_known_are_not_summed(rows, known):
+    del rows[3]["usual_amount"]
+    rows[3] |= known
     assert "for about" not in outlook.sentence(rows, 0.0)
 
 
@@ -204,6 +208,14 @@ def test_the_tour_reads_predictions_in_csv_like_those_in_json(rows, tmp_path):
     assert [row["customer_id"] for row in read] == [row["customer_id"] for row in flat]
 
 
-def test_without_an_amount_a_customer_is_contacted_last(rows):
-    rows[3]["usual_amount"] = None
-    assert contact_first(rows[:9], 7, 9)[-1]["customer_id"] == "c003"
+@pytest.mark.parametrize("days", [7, 30])
+def test_without_amounts_customers_are_contacted_last_by_probability(rows, days: int):
+    for row in rows[::2]:
+        row["usual_amount"] = None
+
+    def rank(row: dict[str, Any]) -> tuple[bool, float]:
+        usual = row["usual_amount"]
+        return usual is not None, row["buy_probability"][str(days)] * (usual or 1)
+
+    waiting = [row for row in rows if row["status"] == "due"]
+    assert contact_first(rows, days, 1000) == sorted(waiting, key=rank, reverse=True)

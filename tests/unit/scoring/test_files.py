@@ -174,6 +174,24 @@ def test_those_asked_for_are_written_in_their_sequence(
     assert frame["customer_id"].to_list() == ids
 
 
+def test_unknown_amounts_rank_below_the_others_by_probability(bundle: Bundle) -> None:
+    owner, day = np.repeat(np.arange(40), 2), np.arange(80, dtype=np.int32) % 40
+    amount = np.where(owner % 3 == 0, np.nan, 20.0)
+    histories = Histories.from_orders([f"c{i:02}" for i in range(40)], owner, day, amount)
+    forecasts = bundle.forecast(histories, 60)
+    selection = Selection.parse(None, None, "amount")
+    records: list[dict[str, Any]] = forecasts.records()
+    ranked = [records[i] for i in selection.chosen(selection.score(forecasts))]
+    unknown = [row["usual_amount"] is None for row in ranked]
+    assert len(ranked) == 40
+    assert unknown == sorted(unknown)
+    for each in (False, True):
+        chances = [
+            row["buy_probability"]["7"] for row in ranked if (row["usual_amount"] is None) == each
+        ]
+        assert chances == sorted(chances, reverse=True)
+
+
 def test_parquet_has_the_rows_of_the_other_forms_with_types(
     bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

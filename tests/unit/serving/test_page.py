@@ -144,10 +144,14 @@ def script_data(manifest: Manifest) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("orders", [0, 20])
-def test_the_example_is_of_the_models_kind(manifest: Manifest, orders: int) -> None:
-    data = script_data(with_data(manifest, orders=orders, revenue=20 * 37.0))
-    assert data["amount"] == (37 if orders else 50)
+@pytest.mark.parametrize(
+    ("orders", "revenue", "amount"), [(0, 0.0, 50), (20, 20 * 37.0, 37), (20, None, None)]
+)
+def test_the_example_is_of_the_models_kind(
+    manifest: Manifest, orders: int, revenue: float | None, amount: int | None
+) -> None:
+    data = script_data(with_data(manifest, orders=orders, revenue=revenue))
+    assert data["amount"] == amount
     assert 6 * data["gap"] < (manifest.as_of - manifest.first_day).days
 
 
@@ -161,6 +165,10 @@ def test_the_page_names_the_columns_of_the_model_and_the_limit_of_the_server(
     text = " ".join(" ".join(Texts(page).texts).split())
     assert "a header that names CustomerID, InvoiceDate, Total <€>. At most 7 MiB" in text
     assert "CustomerID, InvoiceDate, Quantity, UnitPrice." in text_of(manifest)
+    assert "One a line, as 2011-01-04, 96.5." in text_of(manifest)
+    without = text_of(with_data(manifest, revenue=None))
+    assert "a header that names CustomerID, InvoiceDate. At most" in without
+    assert "One a line, as 2011-01-04. " in without
 
 
 def test_every_field_of_a_prediction_has_a_title(manifest: Manifest) -> None:

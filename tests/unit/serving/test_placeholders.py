@@ -24,7 +24,8 @@ LINES = "application/jsonlines; on_bad_record=placeholder"
 GOOD = '{"customer_id": "ana", "orders": [{"date": "2011-12-01", "amount": 5}]}'
 BAD = [
     ('{"customer_id": "bob"}', "bob", "orders is missing"),
-    ('{"customer_id": 7, "orders": [{"date": "soon", "amount": 0}]}', "7", "(and 1 more)"),
+    ('{"customer_id": 7, "orders": [{"date": "soon", "amount": -1}]}', "7", "(and 1 more)"),
+    ('{"customer_id": "uma", "orders": [{"date": "2011-12-01", "amount": 0}]}', "uma", "no free"),
     ('{"customer_id": "eve", "orders"', None, "is not JSON: unexpected end of data"),
     ("5", None, "expected an object"),
 ]

@@ -33,8 +33,9 @@ def often(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.Sear
 
 
 orders = st.fixed_dictionaries(
-    {"date": often(dates, odd_dates), "amount": often(numbers, odd_numbers)},
+    {"date": often(dates, odd_dates)},
     optional={
+        "amount": often(numbers, odd_numbers),
         "items": often(numbers, odd_numbers),
         "lines": often(numbers, odd_numbers),
         "shop": st.just("Leeds"),
@@ -68,9 +69,9 @@ def test_records_are_read_as_the_contract_reads_them(batch: list[Any]) -> None:
         expected = [by_the_contract(record) for record in batch]
     except (ValidationError, ValueError):
         with pytest.raises(InvalidRequest):
-            records.read(batch, day_of(TODAY))
+            records.read(batch, day_of(TODAY), free_orders=True)
         return
-    histories, as_of = records.read(batch, day_of(TODAY))
+    histories, as_of = records.read(batch, day_of(TODAY), free_orders=True)
     assert histories.customer_ids == [customer for customer, _, _ in expected]
     assert as_of.tolist() == [day for _, _, day in expected]
     for i, (_, days, _) in enumerate(expected):
@@ -103,6 +104,38 @@ def test_a_missing_field_that_is_there_under_another_name_is_hinted_at() -> None
     hints = {problem.field: problem.hint for problem in refused.value.problems}
     assert hints["orders[0].amount"] == "did you mean amuont?"
     assert hints["orders"] == "did you mean order?"
+
+
+@pytest.mark.parametrize("name", ["Amount", "amounts", "amout", "ammount", "AMOUNT"])
+@pytest.mark.parametrize("null", [{}, {"amount": None}])
+def test_an_amount_under_another_name_is_not_taken_for_unknown(
+    name: str, null: dict[str, None]
+) -> None:
+    orders = [{"date": "2011-12-01"}, {"date": "2011-12-02", name: 5, "items": 1} | null]
+    with pytest.raises(InvalidRequest) as refused:
+        records.read([{"customer_id": "a", "orders": orders}], day_of(TODAY))
+    assert [(p.field, p.hint) for p in refused.value.problems] == [
+        ("orders[1].amount", f"did you mean {name}?")
+    ]
+
+
+@pytest.mark.parametrize("name", ["count", "discount", "account", "shop", "id"])
+def test_other_fields_of_an_order_without_an_amount_are_ignored(name: str) -> None:
+    orders = [{"date": "2011-12-01", name: 5}, {"date": "2011-12-05", "amount": 2.5, "Amount": 1}]
+    histories, _ = records.read([{"customer_id": "a", "orders": orders}], day_of(TODAY))
+    np.testing.assert_array_equal(histories.amount, [np.nan, 2.5])
+
+
+def test_an_amount_of_zero_is_of_models_that_count_free_orders() -> None:
+    orders = [{"date": "2011-12-01", "amount": 4}, {"date": "2011-12-02", "amount": 0}]
+    batch = [{"customer_id": "a", "orders": orders}]
+    with pytest.raises(InvalidRequest) as refused:
+        records.read(batch, day_of(TODAY))
+    [problem] = refused.value.problems
+    assert problem.field == "orders[1].amount"
+    assert problem.hint == "leave free orders out, or train with free_orders = on"
+    histories, _ = records.read(batch, day_of(TODAY), free_orders=True)
+    assert histories.amount.tolist() == [4, 0]
 
 
 def test_a_record_on_a_line_is_named_by_its_line() -> None:

@@ -16,7 +16,7 @@ from ordergap.tasks import next_order_outlook
 from ordergap.tasks.next_order_outlook import SHOWN, outlook
 from ordergap.training.report_data import HORIZONS
 
-from tests.shop import shop
+from tests.shop import shop, without_amounts
 from tests.trained import next_order
 
 ERROR = 0.1
@@ -89,12 +89,25 @@ def test_a_download_has_a_bound(forecasts: Forecasts, monkeypatch: pytest.Monkey
 
 
 def test_a_shop_without_amounts_has_none_on_its_page(bundle: Bundle) -> None:
-    histories = shop(300)
-    page = ahead(forecast(bundle, replace(histories, amount=np.ones(len(histories)))))
+    page = ahead(forecast(bundle, without_amounts(shop(300))))
     assert page.amount is None
     contact, back = page.lists
     assert contact.table.head == ["Customer", "Last order, days ago", "Chance in 7 days"]
     assert back.table.head == ["Customer", "Usual gap, days", "Waited, days", "Chance in 90 days"]
+
+
+def test_some_unknown_amounts_leave_the_weeks_sum_out_and_the_others_in_the_lists(
+    bundle: Bundle,
+) -> None:
+    histories = shop(300)
+    some = np.where(histories.customer % 2, np.nan, histories.amount)
+    page = ahead(forecast(bundle, replace(histories, amount=some)))
+    assert page.amount is None
+    for listed in page.lists:
+        rows = list(csv.DictReader(io.StringIO(listed.csv)))
+        assert {row["usual_amount"] == "" for row in rows} == {True, False}
+        assert "nan" not in listed.csv
+    assert page.lists[0].table.head[-1] == "Expected amount"
 
 
 def test_a_shop_in_which_nobody_is_due_says_so(bundle: Bundle) -> None:

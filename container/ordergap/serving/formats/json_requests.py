@@ -106,6 +106,7 @@ def _orders(
     context.check_size(records=len(parsed), orders=sum(map(_order_count, parsed)))
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, context.as_of
+    free_orders = context.manifest.hyperparameters.columns.free_orders == "on"
     try:
         options = options.merged(Options.parse(fields))
         as_of = context.today if options.as_of is None else options.as_of
@@ -114,9 +115,11 @@ def _orders(
         as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(parsed, as_of, lines)
+            histories, days, placeholders = records.read_good(
+                parsed, as_of, lines, free_orders=free_orders
+            )
         else:
-            histories, days = records.read(parsed, as_of, lines)
+            histories, days = records.read(parsed, as_of, lines, free_orders=free_orders)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error

@@ -7,7 +7,8 @@ accept what was only written in an unusual way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain, islice
 from typing import Any
 
@@ -25,7 +26,7 @@ from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
-_FIELDS = frozenset(ScoringRecord.model_fields)
+_FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
 
 
@@ -48,22 +49,27 @@ class Days(dict[str, int]):
 
 
 def read(
-    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+    records: Sequence[Any],
+    today: int,
+    lines: Sequence[int] | None = None,
+    *,
+    free_orders: bool = False,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
-    records  as parsed; a Problem in place of one that could not be
-    today    the as_of of a record that has none, in days since 1970-01-01
-    lines    the number of each record's line, where the request has lines
+    records      as parsed; a Problem in place of one that could not be
+    today        the as_of of a record that has none, in days since 1970-01-01
+    lines        the number of each record's line, where the request has lines
+    free_orders  whether an amount may be 0
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     try:
-        return _read_columns(records, today)
+        return _read_columns(records, today, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
-        for valid, wrong in _validated(records, today, lines):
+        for valid, wrong in _validated(records, today, lines, free_orders=free_orders):
             problems += wrong
             if valid is not None:
                 accepted.append(valid)
@@ -71,23 +77,28 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today)
+        return _read_columns(accepted, today, free_orders=free_orders)
 
 
 def read_good(
-    records: Sequence[Any], today: int, lines: Sequence[int] | None = None
+    records: Sequence[Any],
+    today: int,
+    lines: Sequence[int] | None = None,
+    *,
+    free_orders: bool = False,
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     try:
-        return *_read_columns(records, today), {}
+        return *_read_columns(records, today, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
-        for i, (valid, problems) in enumerate(_validated(records, today, lines)):
+        validated = _validated(records, today, lines, free_orders=free_orders)
+        for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today), placeholders
+        return *_read_columns(accepted, today, free_orders=free_orders), placeholders
 
 
 def _customer(record: Any) -> str | None:
@@ -96,22 +107,29 @@ def _customer(record: Any) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def _read_columns(records: Sequence[Any], today: int) -> tuple[Histories, NDArray[np.int64]]:
+def _read_columns(
+    records: Sequence[Any], today: int, *, free_orders: bool
+) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
     segments = [record["orders"] for record in records]
     counts = np.array([len(segment) for segment in segments], np.int64)
     orders = list(chain.from_iterable(segments))
     day = np.array([days[order["date"]] for order in orders], np.int32)
-    amount = _numbers([order["amount"] for order in orders])
-    items = _numbers([_NAN if (n := order.get("items")) is None else n for order in orders])
-    lines = _numbers([_NAN if (n := order.get("lines")) is None else n for order in orders])
+    amount, items, lines = (
+        _numbers([_NAN if (n := order.get(name)) is None else n for order in orders])
+        for name in ("amount", "items", "lines")
+    )
     as_of = np.array(
         [today if (text := r.get("as_of")) is None else days[text] for r in records], np.int64
     )
     valid = (
         bool(np.all(counts > 0))
-        and bool(np.all((amount > 0) & (amount <= _MAX_AMOUNT)))
+        and not np.any((amount < 0) | (amount > _MAX_AMOUNT))
+        and (free_orders or bool(np.all(amount)))
+        and not _misspelled_amount(
+            set().union(*(orders[i] for i in np.flatnonzero(np.isnan(amount))))
+        )
         and not np.any((items < 0) | (items > _MAX_ITEMS) | (lines < 0) | (lines > _MAX_LINES))
         and bool(np.all(day <= np.repeat(as_of, counts)))
         and not any(map(similar_option, set().union(*records) - _FIELDS))
@@ -139,7 +157,7 @@ def _id(value: object) -> str:
 
 
 def _validated(
-    records: Sequence[Any], today: int, lines: Sequence[int] | None
+    records: Sequence[Any], today: int, lines: Sequence[int] | None, *, free_orders: bool
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
     for i, record in enumerate(records):
@@ -155,6 +173,9 @@ def _validated(
             problems += (from_contract(detail, i, label) for detail in details)
         else:
             problems += islice(_late_orders(valid, today, i, label), LIMIT)
+            problems += islice(_misspelled_amounts(record, i, label), LIMIT)
+            if not free_orders:
+                problems += islice(_free_orders(valid, i, label), LIMIT)
         yield (None if problems else valid.model_dump()), problems
 
 
@@ -165,6 +186,29 @@ def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
             once = "" if option in _FIELDS else " once for the whole request"
             message = f"{label}: {name[:60]} is not a field of a record"
             yield Problem(message, i, name, f"write {option}{once}")
+
+
+def _misspelled_amount(fields: Set[str]) -> str | None:
+    """Which field of orders without an amount seems to be meant as theirs."""
+    names = {name.lower(): name for name in fields - _ORDER_FIELDS}
+    similar = difflib.get_close_matches("amount", names, n=1, cutoff=0.8)
+    return names[similar[0]] if similar else None
+
+
+def _misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
+    for k, order in enumerate(record["orders"]):
+        if order.get("amount") is None and (name := _misspelled_amount(order.keys())):
+            field = f"orders[{k}].amount"
+            yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
+
+
+def _free_orders(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:
+    """Orders of the amount 0, which in a file would be rejected."""
+    hint = "leave free orders out, or train with free_orders = on"
+    for k, order in enumerate(record.orders):
+        if order.amount == 0:
+            field = f"orders[{k}].amount"
+            yield Problem(f"{label}: {field} = 0: the model counts no free orders", i, field, hint)
 
 
 def _late_orders(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:

@@ -91,7 +91,7 @@ const chart = (prediction, orders, width, description) => {
     const height = BOTTOM - 12 - 52 * (order.amount / largest || 0);
     parts.push(svgElement("g", {}, line("order", x(order.day), BOTTOM, x(order.day), height),
       svgElement("circle", { class: "order-head", cx: x(order.day), cy: height, r: 3 }),
-      svgElement("title", {}, `${longDate(now + order.day)}: ${order.amount}`)));
+      svgElement("title", {}, longDate(now + order.day) + (order.amount === null ? "" : `: ${order.amount}`))));
   }
   const shown = points.filter(([day]) => day <= future);
   const path = shown.map(([day, p]) => `${x(day).toFixed(1)} ${y(p).toFixed(1)}`).join("L");

@@ -99,11 +99,13 @@ byId("lines").addEventListener("paste", event => {
 });
 byId("lines-as-of").value = isoDate(firstAsked);
 
-// How many are expected to order within a week, and for how much; as `models/population.py`.
+// How many are expected to order within a week, as `models/population.py`, and for how much: null where
+// an amount is unknown.
 const expectedWeek = predictions => {
   let mean = 0, variance = 0, amount = 0;
   for (const { buy_probability: { [WEEK]: p }, usual_amount: usual } of predictions)
-    [mean, variance, amount] = [mean + p, variance + p * (1 - p), amount + p * usual];
+    [mean, variance, amount] =
+      [mean + p, variance + p * (1 - p), amount === null || usual === null ? null : amount + p * usual];
   const margin = MARGIN * Math.sqrt(variance + (model.weeklyError * mean) ** 2);
   return { mean, low: Math.max(mean - margin, 0), high: Math.min(mean + margin, predictions.length), amount };
 };
@@ -132,12 +134,16 @@ const select = (id, words, options) => {
   return [element("div", {}, element("label", { for: id }, words), choice), choice];
 };
 
+const money = amount => amount === null ? "\u2013" : amount.toLocaleString("en-GB", amount < 100
+  ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 });
+
 const showList = (predictions, horizons, asOf, notes) => {
+  const amounts = predictions.some(each => each.usual_amount !== null);
   const week = expectedWeek(predictions), statuses = {};
   for (const { status } of predictions) statuses[status] = (statuses[status] ?? 0) + 1;
   const [within, horizon] = select("list-horizon", "Within", horizons.map(day => [day, count(day, "day")]));
   const [ranked, order] = select("list-order", "Ranked by",
-    [["chance", "chance"], ["amount", "chance × usual amount"]]);
+    [["chance", "chance"], ...(amounts ? [["amount", "chance × usual amount"]] : [])]);
   const [who, status] = select("list-status", "Customers", [["", `all (${number(predictions.length)})`],
     ...Object.keys(model.statuses).filter(each => statuses[each])
       .map(each => [each, `${each} (${number(statuses[each])})`])]);
@@ -146,7 +152,8 @@ const showList = (predictions, horizons, asOf, notes) => {
   let rows, shown;
   const refill = () => {
     const chance = each => each.buy_probability[horizon.value];
-    const key = order.value === "chance" ? chance : each => chance(each) * each.usual_amount;
+    const key = order.value === "chance" ? chance
+      : each => each.usual_amount === null ? chance(each) - 2 : chance(each) * each.usual_amount;
     rows = predictions.filter(each => !status.value || each.status === status.value)
       .map(each => [key(each), each]).sort(([a], [b]) => b - a).map(([, each]) => each);
     const column = (words, kind) => element("th", { scope: "col", ...(kind && { class: kind }) }, words);
@@ -157,8 +164,7 @@ const showList = (predictions, horizons, asOf, notes) => {
         element("td", {}, formatDay(dayNumber(each.last_order_date),
           { day: "numeric", month: "short", year: "numeric" })),
         element("td", { class: "n" }, percent(chance(each)), bar),
-        element("td", { class: "n" }, each.usual_amount.toLocaleString("en-GB", each.usual_amount < 100
-          ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 })),
+        ...(amounts ? [element("td", { class: "n" }, money(each.usual_amount))] : []),
         element("td", {}, element("span", { class: `status ${each.status}` }, capital(each.status))));
     });
     const words = `${rows.length > shown ? `The first ${shown} of ` : ""}${number(rows.length)} customers by ` +
@@ -167,7 +173,7 @@ const showList = (predictions, horizons, asOf, notes) => {
     box.replaceChildren(element("table", { class: "ranked" },
       element("caption", {}, `${words} The download has them all, as CSV.`),
       element("thead", {}, element("tr", {}, column("Customer"), column("Last order"), column("Chance", "n"),
-        column("Usual amount", "n"), column("Status"))),
+        ...(amounts ? [column("Usual amount", "n")] : []), column("Status"))),
       element("tbody", {}, ...body)));
     more.hidden = shown >= rows.length;
     if (more.hidden && document.activeElement === more) save.focus();
@@ -176,9 +182,10 @@ const showList = (predictions, horizons, asOf, notes) => {
   for (const each of [horizon, order, status]) each.addEventListener("change", restart);
   more.addEventListener("click", () => { shown += 4 * STEP; refill(); });
   save.addEventListener("click", () => download(`most-likely-next-${asOf}.csv`, csvOf(rows)));
-  const amount = week.amount.toLocaleString("en-GB", { maximumSignificantDigits: 3 });
+  const worth = week.amount === null ? ""
+    : `, for about ${week.amount.toLocaleString("en-GB", { maximumSignificantDigits: 3 })}`;
   const words = `${number(week.mean)} of ${number(predictions.length)} customers ` +
-    `${Math.round(week.mean) === 1 ? "is" : "are"} expected to order within ${WEEK} days, for about ${amount}`;
+    `${Math.round(week.mean) === 1 ? "is" : "are"} expected to order within ${WEEK} days${worth}`;
   byId("list").replaceChildren(...warnings(asOf),
     element("p", { class: "headline" }, words),
     element("p", { class: "span" }, `The sum of their chances as of ${longDate(dayNumber(asOf))}. ` +

@@ -165,11 +165,9 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
 def _request_forms(manifest: Manifest) -> Json:
     """Media type of a request -> its schema and an example of each use."""
     columns = manifest.hyperparameters.columns
-    amount = [columns.amount_column] if columns.amount_column else [
-        columns.quantity_column, columns.price_column,
-    ]  # fmt: skip
+    amount = manifest.amount_columns
     header = [columns.customer_column, columns.order_column, columns.date_column, *amount]
-    line = ["17850", "536365", "2011-11-03", *(["60"] if columns.amount_column else ["6", "2.55"])]
+    line = ["17850", "536365", "2011-11-03", *([], ["60"], ["6", "2.55"])[len(amount)]]
     counts = {"customer_id": "17850", "last_order_date": "2011-11-03", "order_count": "2"}
     vector = ",".join(counts.get(name, "") for name in manifest.csv_columns)
     lines = orjson.dumps({**_RECORD, "as_of": str(_AS_OF)}).decode() + "\n"

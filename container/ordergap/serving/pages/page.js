@@ -17,7 +17,8 @@ const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 let redraw = () => {};
 
-// The request in the text: lines of date and amount, or JSON in any form that the server reads.
+// The request in the text: lines of date and amount, which may be left out where it is unknown, or
+// JSON in any form that the server reads.
 const parse = text => {
   if (!/^\s*[[{]/.test(text)) {
     const lines = [];
@@ -25,8 +26,8 @@ const parse = text => {
       if (!line.trim()) return;
       const [date, ...rest] = line.trim().split(/[,;\t ]+/);
       const amount = rest.join(" ");
-      const number = amount !== "" && isFinite(amount) ? Number(amount) : amount;
-      lines.push({ at, order: { date, amount: number } });
+      const number = isFinite(amount) ? Number(amount) : amount;
+      lines.push({ at, order: { date, ...(amount !== "" && { amount: number }) } });
     });
     return {
       request: { instances: [{ customer_id: "customer", orders: lines.map(line => line.order) }] },
@@ -220,7 +221,8 @@ const command = request => {
 
 const showCustomer = (predictions, request, at, isExample) => {
   const prediction = predictions[at], { status, next_order_date: next } = prediction;
-  const orders = request.instances[at].orders.map(order => ({ ...order, amount: Number(order.amount) }));
+  const orders = request.instances[at].orders.map(order =>
+    ({ ...order, amount: order.amount == null ? null : Number(order.amount) }));
   const waited = prediction.days_since_last_order, typical = prediction.typical_gap_days;
   const fields = [
     ["Last order", waited ? `${count(waited, "day")} ago` : "that day"],
@@ -296,7 +298,7 @@ const exampleOrders = (() => {
   let day = firstAsked - Math.round(0.4 * model.gap);
   return [[1, 1.1], [0.8, 0.7], [1.2, 1.3], [0.9, 0.9], [1.1, 1.2], [1, 0.8]].map(([gap, factor]) => {
     const amount = Math.max(Math.round(100 * factor * model.amount) / 100, 0.01);
-    const line = `${isoDate(day)}, ${amount}`;
+    const line = isoDate(day) + (model.amount === null ? "" : `, ${amount}`);
     day -= Math.max(1, Math.round(gap * model.gap));
     return line;
   }).reverse().join("\n");

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.contract.orders import BLANK, NOBODY
+from ordergap.contract.orders import BLANK, NOBODY, DataReport
 from ordergap.contract.prediction import LAPSED_WITHIN, Status
 from ordergap.contract.tasks import prediction_model
 from ordergap.models.population import Population
@@ -90,7 +90,7 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "titles": field_titles(prediction_model(manifest.tasks)),
         # The example: the days between orders, were they spread evenly, and the mean amount.
         "gap": max(1, round(min(gap, days / EXAMPLE_GAPS))),
-        "amount": (data.orders and round((data.revenue or 0) / data.orders)) or 50,
+        "amount": _mean_amount(data),
         "customerColumn": asked.columns.customer_column,
         "dateColumn": asked.columns.date_column,
         "dateOrder": data.conventions.date_order or asked.columns.date_format,
@@ -99,13 +99,17 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
     }
 
 
+def _mean_amount(data: DataReport) -> int | None:
+    """Of the example's orders; None where amounts are unknown."""
+    if data.revenue is None:
+        return None
+    return round(data.revenue / data.orders) if data.orders else 50
+
+
 def _columns(manifest: Manifest) -> list[str]:
     """The names that the header of a file of order lines must have."""
     columns = manifest.hyperparameters.columns
-    value = [columns.amount_column] if columns.amount_column else [
-        columns.quantity_column, columns.price_column,
-    ]  # fmt: skip
-    return [columns.customer_column, columns.date_column, *value]
+    return [columns.customer_column, columns.date_column, *manifest.amount_columns]
 
 
 def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str, str]]:
