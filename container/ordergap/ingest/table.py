@@ -170,8 +170,8 @@ def _distinct(codes: pl.Series) -> pl.Series:
     """The texts in the sequence of their codes; `Categories.to_series` is slow."""
     physical = codes.to_physical()
     count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
-    texts: pl.Series = pl.int_range(count, dtype=physical.dtype, eager=True).cat.to(codes.dtype)
-    return texts.cast(pl.String)
+    every = pl.int_range(count, eager=True).cast(physical.dtype)
+    return every.cat.to(codes.dtype).cast(pl.String)
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -15,7 +15,7 @@ from ordergap.contract.trainers import TRAINERS
 from ordergap.errors import InvalidHyperparameters
 from pydantic import ValidationError
 
-COLUMNS = [name for name in Columns.model_fields if name.endswith("_column")] + ["date_format"]
+COLUMNS = [name for name in Columns.model_fields if name.endswith("_column")]
 
 # For every hyperparameter a value that is not its default.
 OTHER: dict[str, object] = {
