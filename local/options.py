@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from ordergap.cli.options import date
+from ordergap.contract.hyperparameters import parse
 from ordergap.contract.orders import Columns
 
 from local import cdnow, source
 
 
 def columns(options: argparse.Namespace) -> Columns:
-    """The names of the columns."""
-    named = {
+    """The names of the columns and how they are read. Raises InvalidHyperparameters."""
+    given = {
         name: value for name in Columns.model_fields if (value := getattr(options, name, None))
     }
-    return Columns(**{**({} if options.data or options.source_url else cdnow.COLUMNS), **named})
+    defaults = {} if options.data or options.source_url else cdnow.COLUMNS
+    return parse({**defaults, **given}).columns
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,12 +57,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--keep", action="store_true", help="keep the AWS running until Ctrl-C")
     group = top.add_argument_group("columns")
     for name, field in Columns.model_fields.items():
-        if name != "non_product_codes":
-            default = "none" if field.default is None else field.default
-            group.add_argument(
-                f"--{name.replace('_', '-')}", f"--{name}", metavar="NAME",
-                help=f"{field.description} (default {default})".replace("%", "%%"),
-            )  # fmt: skip
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        group.add_argument(
+            f"--{name.replace('_', '-')}", f"--{name}", metavar="VALUE",
+            help=f"{field.description} (default {default or 'none'})".replace("%", "%%"),
+        )  # fmt: skip
     return top
 
 
@@ -75,7 +76,7 @@ def execution_input(
     options: argparse.Namespace, named: Columns, as_of: datetime.date | None
 ) -> dict[str, Any]:
     """The execution's input. Missing fields have defaults in the state machine."""
-    columns = named.model_dump(exclude_defaults=True, exclude={"non_product_codes"})
+    columns = named.model_dump(mode="json", exclude_unset=True)
     market = {"name": options.market, "table": options.table, "columns": columns}
     fields = {"as_of": as_of and as_of.isoformat(), "trainer": options.trainer}
     return {

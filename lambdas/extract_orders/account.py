@@ -3,69 +3,82 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ordergap.contract.orders import DataReport, Rejection
+from ordergap.contract.orders import Columns, DataReport, Example, Rejection
+from ordergap.errors import DataError
+from ordergap.ingest import describe_rejections, raise_for_unreadable
 
-from lambdas.shared.errors import SourceEmpty
+from lambdas.shared.errors import BadEvent, SourceEmpty
+
+_COUNTED = {
+    "rows_read", "rows_used", "rejected", "examples", "concerned", "customers", "orders", "revenue",
+    "first_day", "last_day", "conventions",
+}  # fmt: skip
 
 
 @dataclass
 class Account:
     """The sums of the shards' reports, and the rows that are in no report.
 
+    source     name in training files -> name in the database, of every column
     later      rows after as_of, which are skipped
     watermark  the last day with a row until as_of
     """
 
-    rows_used: int = 0
-    rows_reused: int = 0
+    source: Mapping[str, str]
     later: int = 0
-    rejected: Counter[Rejection] = field(
-        default_factory=lambda: Counter(dict.fromkeys(Rejection, 0))
-    )
-    customers: int = 0
-    orders: int = 0
-    days: list[datetime.date] = field(default_factory=list)
+    rows_reused: int = 0
     watermark: datetime.date | None = None
+    _reports: list[DataReport] = field(default_factory=list)
 
-    def add(self, report: DataReport) -> None:
-        """Add a shard's report."""
-        self.rows_used += report.rows_used
-        self.rejected.update(report.rejected)
-        self.customers += report.customers
-        self.orders += report.orders
-        self.days += filter(None, (report.first_day, report.last_day))
+    def add(self, report: DataReport, file: str, before: int) -> None:
+        """Add the report of the rows of a training file after the first `before`.
 
-    def advance(self, *days: datetime.date | None) -> None:
-        """Move the watermark up to the latest of `days`; None is no day."""
-        self.watermark = max(filter(None, (self.watermark, *days)), default=None)
-
-    def figures(self, rows: str) -> dict[str, object]:
-        """The counted fields of `Extraction`; SourceEmpty where there is no customer.
-
-        `rows` says what was read, for the error message.
+        Columns are then called as in the database.
         """
-        rejected = self.rejected + Counter({Rejection.LATER: self.later})
-        if not self.customers:
-            if not rejected:
-                raise SourceEmpty(
-                    f"{rows} has no rows; name another in market.table or market.query"
-                )
-            reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in rejected.items())
+        examples = {
+            reason: Example(
+                row=before + each.row,
+                file=file,
+                column=each.column and self.source[each.column],
+                cell=each.cell,
+            )
+            for reason, each in report.examples.items()
+        }
+        self._reports.append(report.model_copy(update={"examples": examples}))
+
+    def advance(self, day: datetime.date | None) -> None:
+        """Move the watermark up to `day`; None is no day."""
+        self.watermark = max(filter(None, (self.watermark, day)), default=None)
+
+    def figures(self, rows: str, columns: Columns) -> dict[str, object]:
+        """The counted fields of `Extraction`.
+
+        `rows` says what was read, for the error messages. Raises BadEvent where more of the rows
+        until as_of are unreadable than `columns` allow, which training would refuse too, and
+        SourceEmpty where there is no customer.
+        """
+        report = DataReport.join(self._reports)
+        try:
+            raise_for_unreadable(report, columns, rows)
+        except DataError as error:
+            raise BadEvent([f"market.columns: {error}"]) from None
+        rejected = report.rejected | {
+            Rejection.LATER: report.rejected[Rejection.LATER] + self.later
+        }
+        report = report.model_copy(
+            update={"rows_read": report.rows_read + self.later, "rejected": rejected}
+        )
+        if not report.rows_read:
+            raise SourceEmpty(f"{rows} has no rows; name another in market.table or market.query")
+        if not report.customers:
             raise SourceEmpty(
-                f"none of the {rejected.total():,} rows of {rows} can be used: {reasons}. Check "
-                "market.columns and as_of"
+                f"{describe_rejections(rows, report)}. Check market.columns and as_of"
             )
         return {
-            "customers": self.customers,
-            "rows_read": self.rows_used + rejected.total(),
-            "rows_used": self.rows_used,
-            "rejected": {reason: rejected[reason] for reason in Rejection},
+            **report.model_dump(include=_COUNTED),
             "rows_reused": self.rows_reused,
-            "orders": self.orders,
-            "first_day": min(self.days),
-            "last_day": max(self.days),
             "watermark": self.watermark,
         }

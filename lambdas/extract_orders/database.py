@@ -97,7 +97,7 @@ def connect(url: URL) -> Iterator[Connection]:
         raise BadEvent([f"{redacted(url)} needs a password; add it to the secret"]) from None
     with connection:
         try:
-            _set_read_timeout(connection)
+            _prepare(connection)
             yield connection
         except (DBAPIError, driver_error, ConnectionError, TimeoutError) as error:
             connection.invalidate()
@@ -109,11 +109,13 @@ def connect(url: URL) -> Iterator[Connection]:
             raise
 
 
-def _set_read_timeout(connection: Connection) -> None:
-    """The drivers keep their connect timeout for reading; a query may take longer."""
+def _prepare(connection: Connection) -> None:
+    """Give reading its own timeout, as a query may take longer than connecting."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.driver == "pg8000":
         driver._usock.settimeout(READ_SECONDS)  # noqa: SLF001
+        # Servers may be set to write dates in another way, which SQL's comparisons do not show.
+        connection.exec_driver_sql("SET datestyle TO ISO")
     elif connection.dialect.driver == "pymysql":
         driver._read_timeout = READ_SECONDS  # noqa: SLF001
 

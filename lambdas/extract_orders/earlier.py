@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
+from ordergap.contract.orders import Conventions
 
 from lambdas.extract_orders.request import Success
 from lambdas.shared import objects
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run whose rows before the day `since` are reused."""
+    """A run whose rows before the day `since` are reused, and how their cells are written."""
 
     run: Run
     since: datetime.date
+    conventions: Conventions
 
     def rows(self, s3: S3Client, shard: int, date_column: str) -> pl.DataFrame:
         """The reused rows of a shard. A database's dates as text begin with the ISO 8601 day."""
@@ -51,7 +53,8 @@ def find(
     if {newest.train_shard(shard) for shard in shards} - set(keys(s3, newest.bucket, newest.train)):
         return None, f"read in full: training files of run {newest.run_id} are missing"
     since = manifest.watermark - datetime.timedelta(overlap_days)
-    return Earlier(newest, since), f"rows before {since} were reused from run {newest.run_id}"
+    earlier = Earlier(newest, since, manifest.conventions)
+    return earlier, f"rows before {since} were reused from run {newest.run_id}"
 
 
 def _newest(s3: S3Client, run: Run) -> Run | None:

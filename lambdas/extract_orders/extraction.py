@@ -5,6 +5,7 @@ See docs/decisions/lambdas.md#one-cleaning-path-in-the-lambda-too.
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from sqlalchemy import URL
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.earlier import find, keys
-from lambdas.extract_orders.finishing import finish
+from lambdas.extract_orders.finishing import finish, settled
 from lambdas.extract_orders.request import Market, Request, Success
 from lambdas.extract_orders.scoring import files
 from lambdas.extract_orders.shards import Shards
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROGRESS = 500_000  # rows between two log messages
+# A day of one time zone may begin so many days before, or end so many days after, that of another.
+ZONE_DAYS = 2
 
 
 def extract(
@@ -58,32 +61,42 @@ def extract(
         return complete
     _clear(s3, run)
     columns = canonical(market.columns)
-    rows, account = Shards(folder, shards, columns), Account()
+    # The database compares by its own days, or those that are written.
+    slack = ZONE_DAYS if columns.time_zone else 0
+    until = request.as_of + datetime.timedelta(slack)
     with connect(url) as connection:
         source = open_source(connection, market)
-        identity = _identity(market, url, source, shards)
+        iso = source.date is not None
+        rows = Shards(folder, shards, columns, source.columns, source.numbers, iso=iso)
+        account = Account(source.columns)
+        identity = _identity(market, url, source, columns, shards)
         earlier, note = None, "read in full"
-        if market.incremental and source.date is None:
+        if market.incremental and not iso:
             note += ": the dates are text, not ISO 8601, so that the database cannot compare them"
         elif market.incremental:
-            earlier, note = find(s3, run, identity, overlap_days)
+            earlier, note = find(s3, run, identity, overlap_days + slack)
         logger().info(note)
-        account.later = source.count_after(request.as_of)
-        source.read(earlier.since if earlier else None, request.as_of, _with_progress(rows))
-    logger().info(f"{rows.rows:,} rows read: cleaning them")
-
-    def reused(shard: int) -> pl.DataFrame:
         if earlier:
-            return earlier.rows(s3, shard, columns.date_column)
-        return pl.DataFrame(schema=dict.fromkeys(source.columns, pl.String))
+            for shard in range(shards):
+                rows.reuse(shard, earlier.rows(s3, shard, columns.date_column))
+        account.later = source.count_after(until)
+        source.read(earlier.since if earlier else None, until, _with_progress(rows))
+    decided = rows.decide(earlier.conventions if earlier else None)
+    columns = settled(columns, decided)
+    rows.settle(columns, request.as_of)
+    for sentence in decided.notes:
+        logger().info(sentence)
+    logger().info(f"{rows.rows:,} rows read: cleaning them")
 
     def upload(shard: int, file: Path) -> None:
         with file.open("rb") as body:
             s3.put_object(Bucket=bucket, Key=run.train_shard(shard), Body=body)
 
+    counted_from = until + datetime.timedelta(1) if iso else None
+    records = finish(
+        rows, columns, decided, request.as_of, account, upload, counted_from=counted_from
+    )
     scoring_files = 0
-    iso = source.date is not None
-    records = finish(rows, reused, request.as_of, account, upload, iso=iso)
     for part, body in enumerate(files(records)):
         s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=body)
         scoring_files = part + 1
@@ -101,8 +114,8 @@ def extract(
             "predictions_uri": run.uri(run.predictions.rstrip("/")),
             "hyperparameters": _hyperparameters(columns),
             "scoring_files": scoring_files,
-            **account.figures("the query" if market.query else identity["rows"]),
-            "notes": (note,),
+            **account.figures("the query" if market.query else identity["rows"], columns),
+            "notes": (note, *source.notes, *decided.notes),
             "request": request,
             "source": identity,
         }
@@ -134,12 +147,16 @@ def _with_progress(rows: Shards) -> Take:
     return take
 
 
-def _identity(market: Market, url: URL, source: Source, shards: int) -> dict[str, str]:
+def _identity(
+    market: Market, url: URL, source: Source, columns: Columns, shards: int
+) -> dict[str, str]:
     """What must be equal for the rows of an earlier run to be reused."""
     return {
         "database": f"{url.get_backend_name()}://{url.host}:{url.port}/{url.database}",
         "rows": market.query or f"the table {market.table or 'orders'}",
         "columns": json.dumps(source.columns),
+        "numbers": json.dumps(sorted(source.numbers)),
+        "reading": json.dumps(_hyperparameters(columns)),
         "shards": str(shards),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -10,59 +11,102 @@ from typing import cast
 import polars as pl
 from ordergap import ingest
 from ordergap.contract.orders import Columns
-from ordergap.ingest.cells import dates
+from ordergap.ingest.plausibility import EMPTY_DAYS
 
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.scoring import records
-from lambdas.extract_orders.shards import Shards
+from lambdas.extract_orders.shards import ROW, Shards, days
+
+
+def settled(columns: Columns, decided: ingest.Decided) -> Columns:
+    """The columns with what was decided from all rows, as no single file need show it.
+
+    They are no narrower than what was found: dates of other forms are read as before.
+    """
+    found = decided.conventions
+    return columns.model_copy(
+        update={
+            "date_format": columns.date_format or found.date_order,
+            "decimal": found.decimal or "auto",
+        }
+    )
 
 
 def finish(
     rows: Shards,
-    reused: Callable[[int], pl.DataFrame],
+    columns: Columns,
+    decided: ingest.Decided,
     as_of: datetime.date,
     account: Account,
     upload: Callable[[int, Path], None],
     *,
-    iso: bool,
+    counted_from: datetime.date | None,
 ) -> Iterator[bytes]:
     """Upload every shard's training file, add to the account, and yield the scoring records.
 
-    reused  a shard's rows from an earlier run
-    iso     whether the dates begin with the day in ISO 8601
+    columns       how the files are read, by training too
+    counted_from  the first day whose rows the database has counted in the account, in a database
+                  whose dates begin with the day in ISO 8601; None: it has counted none
 
     Training files hold the rows until `as_of` unchanged. The training job cleans them by the same
     code as is used here, so its own report accounts for each of them.
     """
-    columns = rows.cleaning()
+    whole = _rows_by_day(rows, columns, decided, as_of)
     for shard in range(rows.count):
-        # Where rows are reused, the database has counted those after as_of.
-        old, _, last_reused = _until(as_of, reused(shard), columns, iso)
-        new, late, last = _until(as_of, pl.concat([old.clear(), *rows.take(shard)]), columns, iso)
-        account.later += late
-        account.rows_reused += len(old)
-        account.advance(last, last_reused)
-        file = rows.folder / "shard.parquet"
-        pl.concat([old, new]).write_parquet(file)
+        parts = []
+        for alone in (False, True):
+            frame, last, late = _until(as_of, rows.read(shard, alone=alone), columns)
+            if counted_from:
+                late = late.filter(late < counted_from.isoformat())
+            account.later += len(late)
+            account.rows_reused += int((frame[ROW] < rows.reused).sum())
+            account.advance(last)
+            parts.append(frame.drop(ROW))
+        rows.delete(shard)
+        file = rows.folder / f"shard-{shard:05}.parquet"
+        pl.concat(parts).write_parquet(file)
         upload(shard, file)
-        cleaned = ingest.read(file, columns, part=True, as_of=as_of)
-        account.add(cleaned.report)
-        yield from records(cleaned.histories, as_of)
+        file.unlink()
+        before = 0
+        for part in parts:
+            if before and part.is_empty():
+                continue
+            tabulated = ingest.tabulate(part, columns)
+            cleaned = tabulated.clean(columns, decided, part=True, whole=whole, as_of=as_of)
+            account.add(cleaned.report, file.name, before)
+            before += len(part)
+            yield from records(cleaned.histories, as_of)
+
+
+def _rows_by_day(
+    rows: Shards, columns: Columns, decided: ingest.Decided, as_of: datetime.date
+) -> Counter[int] | None:
+    """The number of rows of each day, which shows dates that are far from all others.
+
+    None where no date is, as is plain from the days alone.
+    """
+    every: set[datetime.date] = set()
+    parts = [(shard, alone) for shard in range(rows.count) for alone in (False, True)]
+    for shard, alone in parts:
+        texts = rows.read(shard, [ROW, columns.date_column], alone=alone)[columns.date_column]
+        every.update(days(texts.unique(), columns).drop_nulls().unique())
+    present = pl.Series(sorted(day for day in every if day <= as_of), dtype=pl.Date)
+    if not (present.diff() > datetime.timedelta(EMPTY_DAYS)).any():
+        return None
+    whole: Counter[int] = Counter()
+    for shard, alone in parts:
+        frame, _, _ = _until(as_of, rows.read(shard, alone=alone).drop(ROW), columns)
+        whole += ingest.tabulate(frame, columns).by_day(columns, decided)
+    return whole
 
 
 def _until(
-    as_of: datetime.date, frame: pl.DataFrame, columns: Columns, iso: bool
-) -> tuple[pl.DataFrame, int, datetime.date | None]:
-    """The rows until `as_of`, the number of rows after it, and the last day until it."""
+    as_of: datetime.date, frame: pl.DataFrame, columns: Columns
+) -> tuple[pl.DataFrame, datetime.date | None, pl.Series]:
+    """The rows until `as_of`, the last day of one, and the dates of the rows after it, as text."""
     texts = frame[columns.date_column]
-    if iso:  # texts sort as the dates do
-        late = texts >= (as_of + datetime.timedelta(1)).isoformat()
-        moments = dates(texts.filter(~late).sort().tail(1), columns.date_format).moments
-    else:
-        distinct = texts.fill_null("").unique()
-        moments = dates(distinct, columns.date_format).moments
-        late = texts.is_in(distinct.filter(moments.dt.date() > as_of).implode())
-    remaining = frame.filter(~late.fill_null(value=False))
-    days = moments.dt.date()
-    last = cast("datetime.date | None", days.filter(days <= as_of).max())
-    return remaining, len(frame) - len(remaining), last
+    distinct = texts.unique().drop_nulls()
+    day = days(distinct, columns)
+    late = texts.is_in(distinct.filter(day > as_of).implode()).fill_null(value=False)
+    last = cast("datetime.date | None", day.filter(day <= as_of).max())
+    return frame.filter(~late), last, texts.filter(late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Self
 
-from ordergap.contract.orders import Columns, Rejection
+from ordergap.contract.orders import Columns, Concerned, Conventions, Example, Rejection
 from ordergap.contract.prediction import Date
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -24,7 +24,7 @@ class Market(Event):
     query: str | None = Field(None, min_length=1)
     """A SELECT to read instead of a table."""
     columns: Columns = Field(default_factory=Columns)
-    """The names of the columns in the database."""
+    """The names of the columns in the database, and how their cells are read."""
     incremental: bool = False
     """Read only the rows since the last run, where possible."""
 
@@ -70,13 +70,21 @@ class Extraction(BaseModel):
     rows_read: int
     rows_used: int
     rejected: dict[Rejection, int]
+    examples: dict[Rejection, Example]
+    """A row of each reason, by its number in a training file."""
+    concerned: dict[Rejection, Concerned]
+    """Of every reason of unreadability with a count."""
     rows_reused: int
     """Of the rows read, those reused from an earlier run."""
     orders: int
+    revenue: float | None
+    """None where amounts are unknown."""
     first_day: datetime.date
     last_day: datetime.date
     watermark: datetime.date
     """The last day until as_of that has a row, used or rejected."""
+    conventions: Conventions
+    """How cells are written, as was found out from all rows."""
     notes: tuple[str, ...]
     """How the rows were read, in words."""
 
@@ -86,4 +94,4 @@ class Success(Extraction):
 
     request: Request
     source: dict[str, str]
-    """Database, table or query, columns and number of shards."""
+    """Database, table or query, columns and how they are read, and number of shards."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import polars as pl
 import sqlalchemy as sql
 from ordergap.contract.orders import Columns
+from ordergap.contract.presets import PRESETS
 from ordergap.errors import MissingColumn
 from ordergap.ingest.table import Tabulator, names, settings
 from sqlalchemy.exc import DBAPIError
@@ -23,12 +24,19 @@ from lambdas.shared.errors import BadEvent, SourceColumnMissing
 
 CHUNK = 100_000  # rows in memory at once
 AMOUNT = "Amount"
+STATUS = "Status"
 
-# The drivers' codes for columns that hold dates.
+# The drivers' codes for columns that hold dates, and for those that hold numbers. PostgreSQL's
+# money comes as text with a sign.
 _DATES = {
     "postgresql": {1082, 1114, 1184},  # date, timestamp, timestamp with time zone
     "mysql": {7, 10, 12},  # timestamp, date, datetime
     "mariadb": {7, 10, 12},
+}
+_NUMBERS = {
+    "postgresql": {20, 21, 23, 700, 701, 1700},  # integers, real, double precision, numeric
+    "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
+    "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
 }
 
 Rows = sql.Select[*tuple[Any, ...]]
@@ -36,12 +44,16 @@ Take = Callable[[pl.DataFrame], None]
 
 
 def canonical(columns: Columns) -> Columns:
-    """The names of the columns in training files, which are those of Online Retail."""
+    """How training files are read: like the market's rows, under the names of Online Retail.
+
+    What is of text files, their encoding and the line of their header, has no meaning here.
+    """
+    names = {each for each in Columns.model_fields if each.endswith("_column")}
+    reading = columns.model_dump(exclude={*names, "preset", "encoding", "header_line"})
     return Columns(
+        **reading,
         amount_column=columns.amount_column and AMOUNT,
-        date_format=columns.date_format,
-        non_product_codes=columns.non_product_codes,
-        free_orders=columns.free_orders,
+        status_column=columns.status_column and STATUS,
     )
 
 
@@ -51,6 +63,8 @@ class Source:
 
     rows     the table or query
     columns  name in training files -> name in the database, of every column that is read
+    numbers  names in training files of the quantity and price whose type is a number
+    notes    sentences on the columns that are done without
     date     the date column, in a form that can be compared with days; None where dates are text
              that is not ISO 8601
     value    a day, in the form of `date`
@@ -59,6 +73,8 @@ class Source:
     connection: sql.Connection
     rows: sql.FromClause | sql.TextClause
     columns: dict[str, str]
+    numbers: frozenset[str]
+    notes: tuple[str, ...]
     date: sql.ColumnElement[Any] | None
     value: Callable[[datetime.date], sql.ColumnElement[Any]]
 
@@ -108,22 +124,34 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
     types = {column[0]: column[1] for column in head.cursor.description or ()}
     head.close()
     columns = _with_actual_case(market.columns, list(types))
-    _check(columns, list(types), rows_name, market.columns.model_fields_set)
-    source_names, training_names = names(columns), names(canonical(columns))
-    selected = {training_names[role]: name for role, name in source_names.items() if name in types}
-    date: sql.ColumnElement[Any] = sql.column(source_names["date"])
-    if types[source_names["date"]] in _DATES.get(connection.dialect.name, ()):
-        return Source(connection, rows, selected, date, lambda day: sql.literal(day, sql.Date()))
+    notes = _check(columns, list(types), rows_name, _named(market.columns))
+    in_source, in_training = names(columns), names(canonical(columns))
+    selected = {in_training[role]: name for role, name in in_source.items() if name in types}
+    kind = connection.dialect.name
+    numbers = frozenset(
+        in_training[role]
+        for role in ("quantity", "price")
+        if types.get(in_source[role]) in _NUMBERS.get(kind, ())
+    )
+    date: sql.ColumnElement[Any] = sql.column(in_source["date"])
+    source = Source(
+        connection, rows, selected, numbers, notes, date, lambda day: sql.literal(day, sql.Date())
+    )
+    if types[in_source["date"]] in _DATES.get(kind, ()):
+        return source
     text = sql.cast(date, sql.String())
     not_iso = sql.select(sql.literal(1)).select_from(rows).where(text.not_like("____-__-__%"))
     iso = connection.exec_driver_sql(_render(not_iso.limit(1), connection)).first() is None
-    return Source(
-        connection,
-        rows,
-        selected,
-        text if iso else None,
-        lambda day: sql.literal(day.isoformat(), sql.String()),
+    return replace(
+        source,
+        date=text if iso and _sorts_as_text(columns.date_format) else None,
+        value=lambda day: sql.literal(day.isoformat(), sql.String()),
     )
+
+
+def _sorts_as_text(date_format: str | None) -> bool:
+    """Whether dates such as 2024-02-01 are read as year, month and day."""
+    return date_format is None or not date_format.startswith("%Y-%d")
 
 
 def _render(statement: Rows | sql.Select[Any], connection: sql.Connection) -> str:
@@ -157,10 +185,20 @@ def _with_actual_case(columns: Columns, actual: list[str]) -> Columns:
     return columns.model_copy(update=spelling)
 
 
-def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str]) -> None:
-    """SourceColumnMissing where a column that is required or in `named` is not in `actual`."""
+def _named(columns: Columns) -> set[str]:
+    """The options that the market gives, rather than its preset."""
+    preset = PRESETS.get(columns.preset or "", {})
+    return {name for name in columns.model_fields_set if getattr(columns, name) != preset.get(name)}
+
+
+def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str]) -> tuple[str, ...]:
+    """Sentences on the columns that are done without.
+
+    Raises SourceColumnMissing where one that is required or in `named` is not in `actual`.
+    """
+    tabulator = Tabulator(columns)
     try:
-        Tabulator(columns).add(pl.LazyFrame(schema=dict.fromkeys(actual, pl.String)), rows_name)
+        tabulator.add(pl.LazyFrame(schema=dict.fromkeys(actual, pl.String)), rows_name)
     except MissingColumn as error:
         raise SourceColumnMissing(str(error)) from None
     for role, name in names(columns).items():
@@ -169,6 +207,7 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
             raise SourceColumnMissing(
                 f'{rows_name} has no column "{name}" ({setting}). Columns seen: {", ".join(actual)}'
             )
+    return tabulator.table().notes
 
 
 def fetch(connection: sql.Connection, statement: Rows, take: Take) -> None:

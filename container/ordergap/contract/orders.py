@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import datetime
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -248,3 +250,33 @@ class DataReport(BaseModel):
     conventions: Conventions = Field(default_factory=Conventions)
     notes: tuple[str, ...] = ()
     """Sentences for the user: the encoding that was guessed, columns done without, small data."""
+
+    @classmethod
+    def join(cls, reports: Sequence[DataReport]) -> DataReport:
+        """One report of several, at least one, that have no customer in common.
+
+        The conventions are those of the first: all were read by the same ones.
+        """
+        rejected = sum((Counter(report.rejected) for report in reports), Counter[Rejection]())
+        examples: dict[Rejection, Example] = {}
+        concerned: dict[Rejection, Concerned] = {}
+        for report in reports:
+            examples = report.examples | examples
+            for reason, more in report.concerned.items():
+                concerned[reason] = concerned[reason] + more if reason in concerned else more
+        revenues = [report.revenue for report in reports]
+        days = [day for report in reports for day in (report.first_day, report.last_day) if day]
+        return cls(
+            rows_read=sum(report.rows_read for report in reports),
+            rows_used=sum(report.rows_used for report in reports),
+            rejected={reason: rejected[reason] for reason in Rejection},
+            examples={reason: examples[reason] for reason in Rejection if reason in examples},
+            concerned=concerned,
+            customers=sum(report.customers for report in reports),
+            orders=sum(report.orders for report in reports),
+            revenue=None if None in revenues else math.fsum(filter(None, revenues)),
+            first_day=min(days, default=None),
+            last_day=max(days, default=None),
+            conventions=reports[0].conventions,
+            notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        )

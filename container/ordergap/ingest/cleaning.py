@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +56,13 @@ def clean(
     *,
     strict: bool = False,
     part: bool = False,
+    whole: Mapping[int, int] | None = None,
     as_of: datetime.date | None = None,
 ) -> Cleaned:
     """Make orders of the rows of `table`, which messages call `where`.
 
+    Of a `part` of the transactions, a date may be far from all others only beside the rows by day
+    of the `whole`.
     Rows after the day `as_of` are rejected before netting: what they cancel is not cancelled yet.
     Raises DataError where there are no rows, where more than `max_unreadable` of them are
     unreadable for one reason, or where none can be used, unless they are only a `part` of the
@@ -78,8 +82,9 @@ def clean(
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
 
+    few = not strict and (not part or whole is not None)
     impossible, far = plausibility.impossible(
-        table.rows["date"], moments, as_of, few=not strict and not part
+        table.rows["date"], moments, as_of, few=few, whole=whole
     )
     lines = _read_lines(table, columns, conventions, customers, places, moments).with_columns(
         reason=_judge_cells(table, columns, moments, impossible, as_of)

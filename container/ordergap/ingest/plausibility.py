@@ -6,6 +6,8 @@ See docs/decisions/data.md#dates-that-cannot-be.
 from __future__ import annotations
 
 import datetime
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -27,8 +29,20 @@ def today() -> datetime.date:
     return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=14)).date()
 
 
+def by_day(codes: pl.Series, moments: pl.Series) -> Counter[int]:
+    """Day since 1970-01-01 -> number of rows, whose moments `codes` and `moments` give."""
+    counts = pl.Series(np.bincount(codes.to_numpy(), minlength=len(moments)))
+    rows = pl.DataFrame({"day": moments.dt.date().to_physical(), "rows": counts}).drop_nulls()
+    return Counter(dict(rows.group_by("day").agg(pl.col("rows").sum()).iter_rows()))
+
+
 def impossible(
-    codes: pl.Series, moments: pl.Series, as_of: datetime.date | None, *, few: bool
+    codes: pl.Series,
+    moments: pl.Series,
+    as_of: datetime.date | None,
+    *,
+    few: bool,
+    whole: Mapping[int, int] | None = None,
 ) -> tuple[pl.Series, tuple[str, ...]]:
     """Which of the distinct `moments` cannot be, and sentences for the user.
 
@@ -37,20 +51,23 @@ def impossible(
     placeholder of a program.
 
     codes  the place of every row's moment in `moments`
+    whole  the rows by day of all transactions, of which these are a part; None: these are all
     """
     last = max(today(), as_of or datetime.date.min)
     days = moments.dt.date()
     after = (days > last).fill_null(value=False)
-    timely = days.filter(days <= min(last, as_of or last)).to_physical().to_numpy()
-    present, inverse = np.unique(timely, return_inverse=True)
+    until = min(last, as_of or last)
+    timely = (days <= until).fill_null(value=False)
+    present = np.unique(days.filter(timely).to_physical().to_numpy())
+    if whole is not None:
+        present = np.array(sorted(day for day in whole if day <= day_of(until)), np.int32)
     if not few or not (np.diff(present) > EMPTY_DAYS).any():
         return after, ()
-    counts = np.bincount(codes.to_numpy(), minlength=len(moments))
-    counts = counts[(days <= min(last, as_of or last)).fill_null(value=False).to_numpy()]
-    rows = np.bincount(inverse, counts).astype(np.int64)
+    counted = by_day(codes, moments) if whole is None else whole
+    rows = np.array([counted[int(day)] for day in present], np.int64)
     first, end = _bulk(present, rows)
     far = days.is_between(date_of(first), date_of(end)).not_() & ~after
-    far &= days <= min(last, as_of or last)
+    far &= timely
     count = int(rows[(present < first) | (present > end)].sum())
     note = (
         f"{count:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "

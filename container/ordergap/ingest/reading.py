@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from polars.exceptions import PanicException, PolarsError
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import Frame, blocks
+from ordergap.ingest import cells, dates
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
-from ordergap.ingest.plausibility import today
+from ordergap.ingest.filling import fill
+from ordergap.ingest.plausibility import by_day, today
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
 from ordergap.ingest.table import Table, Tabulator, names
@@ -43,6 +46,17 @@ class Rows:
         }
         return Evidence.of(columns, self.table.texts["date"], numbers, today())
 
+    def by_day(self, columns: Columns, decided: Decided) -> Counter[int]:
+        """Day since 1970-01-01 -> number of rows, as cleaning has them."""
+        moments = dates.read(
+            self.table.texts["date"],
+            columns.date_format,
+            decided.conventions.date_order,
+            columns.time_zone,
+        )
+        customers = cells.customers(self.table.texts["customer"], columns.no_customer_words)
+        return by_day(fill(self.table, customers, moments).rows["date"], moments)
+
     def clean(
         self,
         columns: Columns,
@@ -50,15 +64,20 @@ class Rows:
         *,
         strict: bool = False,
         part: bool = False,
+        whole: Mapping[int, int] | None = None,
         as_of: datetime.date | None = None,
     ) -> Cleaned:
-        """As `read`, by conventions that are decided."""
+        """As `read`, by conventions that are decided.
+
+        whole  where these are a part: the sum of `by_day` of all parts
+        """
         conventions, notes = decided
         priced = "price" in self.table.present
         conventions = conventions.model_copy(update={"amounts": priced})
         cleaned = clean(
-            self.table, columns, conventions, self.where, strict=strict, part=part, as_of=as_of
-        )
+            self.table, columns, conventions, self.where,
+            strict=strict, part=part, whole=whole, as_of=as_of,
+        )  # fmt: skip
         report = cleaned.report
         return replace(cleaned, report=report.model_copy(update={"notes": notes + report.notes}))
 

@@ -11,24 +11,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ordergap import ingest
-from ordergap.contract.orders import (
-    Columns,
-    Concerned,
-    Conventions,
-    DataReport,
-    Example,
-    Rejection,
-)
+from ordergap.contract.orders import Columns, Conventions, DataReport, Rejection
 from ordergap.errors import DataError
-from ordergap.histories import ORDER_COLUMNS, Histories, date_of
+from ordergap.histories import ORDER_COLUMNS, Histories
 from ordergap.hosts import Hosts
 from ordergap.ingest import Cleaned
 
@@ -65,7 +57,9 @@ def read(
     parts = dict(zip(hosts.names, map(_unpack, hosts.gather(_pack(cleaned))), strict=True))
     _check_disjoint({name: histories for name, (histories, _) in parts.items()})
     whole = Histories.concat([histories for histories, _ in parts.values()])
-    report = _sum([report for _, report in parts.values()], whole)
+    report = DataReport.join([report for _, report in parts.values()])
+    if report.revenue is not None:  # added up once, as a single host does
+        report = report.model_copy(update={"revenue": math.fsum(whole.amount)})
     where = f"{hosts.size} hosts"
     ingest.raise_for_unreadable(report, columns, where)
     if not len(whole):
@@ -139,30 +133,3 @@ def _check_disjoint(parts: Mapping[str, Histories]) -> None:
             f"{len(repeated):,} of {len(host_of):,} customers have orders on several hosts, such "
             f"as {customer} on {host_of[customer]} and {host}: {_REMEDY}"
         )
-
-
-def _sum(reports: Sequence[DataReport], whole: Histories) -> DataReport:
-    """One report of all hosts."""
-    rejected = sum((Counter(report.rejected) for report in reports), Counter())
-    examples: dict[Rejection, Example] = {}
-    concerned: dict[Rejection, Concerned] = {}
-    for report in reports:
-        examples = report.examples | examples
-        for reason, more in report.concerned.items():
-            concerned[reason] = concerned[reason] + more if reason in concerned else more
-    notes = dict.fromkeys(note for report in reports for note in report.notes)
-    revenue = math.fsum(whole.amount)
-    return DataReport(
-        rows_read=sum(report.rows_read for report in reports),
-        rows_used=sum(report.rows_used for report in reports),
-        rejected={reason: rejected[reason] for reason in Rejection},
-        examples={reason: examples[reason] for reason in Rejection if reason in examples},
-        concerned=concerned,
-        customers=len(whole.customer_ids),
-        orders=len(whole),
-        revenue=None if math.isnan(revenue) else revenue,
-        first_day=date_of(whole.day.min()) if len(whole) else None,
-        last_day=date_of(whole.day.max()) if len(whole) else None,
-        conventions=reports[0].conventions,
-        notes=tuple(notes),
-    )

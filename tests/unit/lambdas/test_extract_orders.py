@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ordergap import ingest
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.orders import Columns, Rejection
 from ordergap.contract.prediction import ScoringRecord
+from ordergap.errors import DataError
 from ordergap.histories import Histories, date_of
 
-from lambdas.extract_orders import extraction
+from lambdas.extract_orders import extraction, source
 from lambdas.extract_orders.request import Request, Success
 from lambdas.extract_orders.scoring import files, records
+from lambdas.extract_orders.source import canonical
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, SourceEmpty
 from tests.sources import CANONICAL, Line, do, load
@@ -132,6 +135,12 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Shop:
 
 
 @pytest.fixture
+def chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restores the size of chunks."""
+    monkeypatch.setattr(source, "CHUNK", source.CHUNK)
+
+
+@pytest.fixture
 def laptop(tmp_path: Path, aws: None) -> Shop:
     return Shop(f"sqlite:///{tmp_path / 'shop.db'}", tmp_path)
 
@@ -190,49 +199,104 @@ def test_cdnow_is_scored_as_predict_scores_it(laptop: Shop, tmp_path: Path) -> N
 
 
 cell = st.sampled_from
-messy = st.tuples(
-    cell(["17850", " 17850.0", "17851", "x/y", "é\u2028", '"', "", "nan", None]),
-    cell(["2024-03-01 08:26:00", "2024-03-01", "2024-05-09T10:00:00Z", "2024-07-01", "2031-01-01",
-          "", "yesterday", None]),
-    cell(["536365", "C536365", None]),
-    cell(["85123A", "POST", "71053", None]),
-    cell(["6", "-6", "0", "six", None]),
-    cell(["2.55", "0", "-1", "a lot", None]),
-)  # fmt: skip
+CUSTOMERS = ["17850", "17851", "x/y", "é\u2028", '"', "Ana@Example.com", "guest"]
+SPELLINGS = {"17850": " 17850.0", "Ana@Example.com": "ana@example.COM "}
+DAYS = [datetime.date(2024, month, day) for month, day in ((1, 30), (3, 1), (5, 9), (7, 1))]
+DAYS += [datetime.date(1900, 1, 1), datetime.date(2031, 1, 1)]
 
 
-@given(rows=st.lists(messy, min_size=1, max_size=40), shards=st.integers(1, 5))
+@st.composite
+def messy(draw: st.DrawFn, form: str, decimal: str) -> tuple[Line, bool]:
+    """A row, and whether it is dated after AS_OF."""
+    customer = draw(cell([*CUSTOMERS, "", "nan", None]))
+    day = draw(cell([*DAYS, "", "yesterday", None]))
+    date = day.strftime(form) if isinstance(day, datetime.date) else day
+    if customer not in CUSTOMERS:
+        number = draw(cell([*"0123", "shared"]))
+    else:  # what a line without a date means in an order of several customers is left out
+        number = draw(cell([f"{CUSTOMERS.index(customer)}", *["shared"] * bool(date)]))
+    line = (
+        draw(cell([customer, SPELLINGS.get(str(customer), customer)])),
+        date,
+        draw(cell([number, None])),
+        draw(cell(["85123A", "POST", "71053", None])),
+        draw(cell(["6", "-6", "0", "six", None])),
+        draw(cell([f"2{decimal}55", "0", "-1", f"1{decimal}250", "a lot", None])),
+    )
+    return line, isinstance(day, datetime.date) and day > AS_OF
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[tuple[Line, bool]]:
+    form = draw(
+        cell(["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%m/%d/%Y", "%d.%m.%y", "%d %b %Y"])
+    )
+    return draw(st.lists(messy(form, draw(cell(".,"))), min_size=1, max_size=40))
+
+
+@given(table=tables(), shards=st.integers(1, 5), chunk=st.integers(1, 40))
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_row_is_used_or_rejected_and_every_customer_in_one_place(
-    aws: None, tmp_path_factory: pytest.TempPathFactory, rows: list[Line], shards: int
+    aws: None,
+    chunks: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[tuple[Line, bool]],
+    shards: int,
+    chunk: int,
 ) -> None:
     """The oracle is ingest on the rows in one piece."""
+    source.CHUNK = chunk
     folder = tmp_path_factory.mktemp("messy")
     shop = Shop(f"sqlite:///{folder / 'shop.db'}", folder)
+    rows = [row for row, _ in table]
     load(shop.url, rows, columns=TEXTS)
-    whole = folder / "whole.parquet"
+    columns = Columns(max_unreadable=1)
     frame = pl.DataFrame(rows, dict.fromkeys(CANONICAL, pl.String), orient="row")
-    frame.write_parquet(whole)
-    oracle = ingest.read(whole, Columns(), part=True, as_of=AS_OF)
+    until_as_of = frame.filter(pl.Series([not late for _, late in table]))
+    dates = frame["InvoiceDate"].drop_nulls()
+    compared = dates.str.contains(r"^\d{4}-\d\d-\d\d").all()  # then no later rows are read
+    seen = until_as_of if compared else frame
+    try:
+        decided = ingest.decide(ingest.tabulate(seen, columns).evidence(columns), columns)
+    except DataError as error:
+        with pytest.raises(BadEvent, match=re.escape(f"market.columns: {error}")):
+            shop.extract(shards=shards, columns={"max_unreadable": 1})
+        return
+    early = ingest.tabulate(until_as_of, columns)
+    whole = early.by_day(columns, decided)
+    oracle = early.clean(columns, decided, part=True, whole=whole)
     if not oracle.report.customers:
         with pytest.raises(SourceEmpty, match=f"none of the {len(rows)} rows"):
-            shop.extract(run_id="run", shards=shards)
+            shop.extract(run_id="run", shards=shards, columns={"max_unreadable": 1})
         assert not keys("runs/run/default/_SUCCESS")
         return
-    manifest = shop.extract(run_id=folder.name, shards=shards)
+    manifest = shop.extract(run_id=folder.name, shards=shards, columns={"max_unreadable": 1})
     assert manifest.rows_read == len(rows) == manifest.rows_used + sum(manifest.rejected.values())
     assert scored(manifest) == expected(oracle.histories)
-    assert manifest.rows_used == oracle.report.rows_used
+    later = {Rejection.LATER: sum(late for _, late in table)}
+    assert manifest.rejected == {**oracle.report.rejected, **later}
 
     channel = training(manifest, folder / "train")
-    owners = [set(ingest.read(file, Columns(), part=True).seen) for file in channel.iterdir()]
+    read_by = parse(manifest.hyperparameters).columns
+    owners = [set(ingest.read(file, read_by, part=True).seen) for file in channel.iterdir()]
     assert len(owners) == shards
     assert sum(map(len, owners)) == len(set().union(*owners))
-    trained = ingest.read(channel, Columns())
-    assert trained.histories.digest() == oracle.histories.digest()
-    assert trained.report.rows_used == manifest.rows_used
+    agrees_with_training(manifest, channel)
+
+
+def agrees_with_training(manifest: Success, channel: Path) -> None:
+    """The training job reads the files as the account says."""
+    trained = ingest.read(channel, parse(manifest.hyperparameters).columns)
+    assert expected(trained.histories) == scored(manifest)
+    report = trained.report
+    assert report.revenue == pytest.approx(manifest.revenue, abs=1e-9)
+    for name in ("rows_used", "customers", "orders", "first_day", "last_day"):
+        assert getattr(report, name) == getattr(manifest, name)
     early = {Rejection.LATER: 0}  # training never sees them
-    assert {**trained.report.rejected, **early} == {**manifest.rejected, **early}
+    assert {**report.rejected, **early} == {**manifest.rejected, **early}
+    assert {reason: each.customers for reason, each in report.concerned.items()} == {
+        reason: each.customers for reason, each in manifest.concerned.items()
+    }
 
 
 @given(
@@ -335,20 +399,67 @@ def test_free_orders_are_scored_where_they_count(laptop: Shop, tmp_path: Path) -
     assert [amount for _, amount, *_ in scored(manifest)["ana"]] == [10.0, 0.0]
 
 
-def test_ambiguous_dates_of_a_customer_are_read_in_the_format_of_all_dates(laptop: Shop) -> None:
+def test_receipts_that_share_a_number_name_no_customer_for_one_another(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """In one shard each line without a customer would have a single one to take."""
+    kinds = {**CANONICAL, "InvoiceDate": sql.String}
+    day, next_day = "2024-03-01", "2024-03-02"
     rows: list[Line] = [
-        (f"c{n}", f"{day:02}/03/2024 8:26", "1", "A1", 1, 2.0)
-        for n, day in enumerate([1, 2, 3, 4, 25])
-    ]
-    load(laptop.url, rows, columns=TEXTS)
-    orders = scored(laptop.extract())
-    assert {customer: order[0][0] for customer, order in orders.items()} == {
-        "c0": "2024-03-01",
-        "c1": "2024-03-02",
-        "c2": "2024-03-03",
-        "c3": "2024-03-04",
-        "c4": "2024-03-25",
-    }
+        (customer, date, number, f"A{n}", 1, 2.0)
+        for n, (customer, date, number) in enumerate([
+            (None, day, "7"), ("ana", day, "7"), ("ben", day, "7"), ("cid", next_day, "7"),
+            (None, next_day, "7"), (None, None, "7"), (None, "2024-03-01 9:00", "8"),
+            ("dee", day, "8"),
+        ])
+    ]  # fmt: skip
+    load(shop.url, rows, columns=kinds)
+    manifest = shop.extract(shards=32)
+    lines = {customer: orders[0][3] for customer, orders in scored(manifest).items()}
+    assert lines == {"ana": 1, "ben": 1, "cid": 2, "dee": 2}
+    assert manifest.rejected[Rejection.NO_CUSTOMER] == 2
+    example = manifest.examples[Rejection.NO_CUSTOMER]
+    channel = training(manifest, tmp_path / "train")
+    row = pl.read_parquet(channel / str(example.file)).row(example.row - 1, named=True)
+    assert row["CustomerID"] is None
+    agrees_with_training(manifest, channel)
+
+
+@pytest.mark.parametrize(
+    ("proof", "order", "months"),
+    [("25/03/2024", "day-first", [3, 3, 3]), ("03/25/2024", "month-first", [4, 5, 6]),
+     ("12/25/2024", "month-first", [4, 5, 6])],
+)  # fmt: skip
+def test_one_row_of_any_shard_or_day_shows_the_order_of_dates(
+    shop: Shop, tmp_path: Path, proof: str, order: str, months: list[int]
+) -> None:
+    dates = ["04/03/2024", "05/03/2024", "06/03/2024", proof]
+    rows: list[Line] = [(f"c{n}", date, "1", "A1", 1, 2.0) for n, date in enumerate(dates)]
+    load(shop.url, rows, columns={**CANONICAL, "InvoiceDate": sql.String})
+    manifest = shop.extract()
+    orders = scored(manifest)
+    assert [int(orders[f"c{n}"][0][0][5:7]) for n in range(3)] == months
+    assert manifest.hyperparameters["date_format"] == order
+    assert manifest.conventions.date_order == order
+    assert f'dates are read {order}, as InvoiceDate "{proof}" shows' in manifest.notes
+    agrees_with_training(manifest, training(manifest, tmp_path / "train"))
+
+
+def test_what_rows_leave_open_is_refused_with_the_option_that_decides(laptop: Shop) -> None:
+    kinds = {"who": sql.String, "day": sql.String, "total": sql.String}
+    names = {"customer_column": "who", "date_column": "day", "amount_column": "total"}
+    load(laptop.url, [("ana", "3/4/2024", "5")], "dated", kinds)
+    message = (
+        r'market\.columns: day "3/4/2024" can be read .* set date_format to day-first or month'
+    )
+    with pytest.raises(BadEvent, match=message):
+        laptop.extract(table="dated", columns=names)
+    assert laptop.extract(table="dated", columns={**names, "date_format": "day-first"}).orders == 1
+    load(laptop.url, [("ana", "2024-04-03", "1.234")], "priced", kinds)
+    with pytest.raises(BadEvent, match=r'total "1\.234" .* set decimal to point or comma'):
+        laptop.extract(table="priced", columns=names)
+    manifest = laptop.extract(table="priced", columns={**names, "decimal": "comma"})
+    assert manifest.revenue == 1234
 
 
 def test_contradictory_dates_need_a_date_format(laptop: Shop) -> None:
@@ -359,8 +470,129 @@ def test_contradictory_dates_need_a_date_format(laptop: Shop) -> None:
     load(laptop.url, rows, columns=TEXTS)
     with pytest.raises(BadEvent, match="date_format"):
         laptop.extract()
-    manifest = laptop.extract(columns={"date_format": "%d/%m/%Y"})
-    assert (manifest.customers, manifest.hyperparameters) == (1, {"date_format": "%d/%m/%Y"})
+    refused = r"1 of the 2 rows of the table orders have an unreadable date, more than max_unread"
+    with pytest.raises(BadEvent, match=refused):
+        laptop.extract(columns={"date_format": "%d/%m/%Y"})
+    given = {"date_format": "%d/%m/%Y", "max_unreadable": 0.5}
+    manifest = laptop.extract(columns=given)
+    assert (manifest.customers, manifest.rejected[Rejection.BAD_DATE]) == (1, 1)
+    assert manifest.concerned[Rejection.BAD_DATE].revenue == 2
+    example = manifest.examples[Rejection.BAD_DATE]
+    assert (example.column, example.cell) == ("InvoiceDate", "03/25/2024")
+    columns = parse(manifest.hyperparameters).columns
+    assert (columns.date_format, columns.max_unreadable) == ("%d/%m/%Y", 0.5)
+
+
+def test_numbers_as_text_have_one_decimal_mark_and_columns_of_numbers_their_own(
+    shop: Shop, tmp_path: Path
+) -> None:
+    rows: list[Line] = [
+        ("ana", moment(0), "1", "A1", 1.25, "1.234"),
+        ("ben", moment(1), "2", "A1", 1000, "1.234,50 €"),
+        ("cid", moment(2), "3", "A1", 2, "3"),
+    ]
+    pieces = sql.Numeric(10, 3) if shop.url.startswith("postgresql") else sql.Integer()
+    if isinstance(pieces, sql.Integer):
+        rows[0] = ("ana", moment(0), "1", "A1", 1, "1.234")
+    kinds = {**CANONICAL, "Quantity": lambda: pieces, "UnitPrice": sql.String}
+    load(shop.url, rows, columns=kinds)  # type: ignore[arg-type]
+    manifest = shop.extract()
+    orders = scored(manifest)
+    amounts = {customer: orders[customer][0][1] for customer in orders}
+    pieces_of_ana = rows[0][4]
+    assert amounts == {"ana": 1234 * pieces_of_ana, "ben": 1_234_500, "cid": 6}  # type: ignore[operator]
+    assert manifest.hyperparameters["decimal"] == "comma"
+    assert manifest.conventions.currency == "€"
+    agrees_with_training(manifest, training(manifest, tmp_path / "train"))
+
+
+def test_three_decimals_of_a_column_of_numbers_decide_nothing(shop: Shop) -> None:
+    if shop.url.startswith("sqlite"):
+        pytest.skip("SQLite has no types of columns")
+    kinds = {**CANONICAL, "UnitPrice": lambda: sql.Numeric(10, 3)}
+    load(shop.url, [line("ana", 0, price=1.234, quantity=1)], columns=kinds)  # type: ignore[arg-type]
+    manifest = shop.extract()
+    assert (manifest.revenue, manifest.hyperparameters) == (1.234, {})
+
+
+def test_all_options_of_reading_reach_the_training_job(shop: Shop, tmp_path: Path) -> None:
+    kinds = {"Email": sql.String, "Created at": sql.String, "Name": sql.String,
+             "Lineitem sku": sql.String, "Lineitem quantity": sql.Integer,
+             "Lineitem price": sql.Float, "Financial Status": sql.String}  # fmt: skip
+    rows: list[Line] = [
+        ("Ana@Example.com", "2024-06-30 23:30:00 -0400", "#1", "tea", 1, 5.0, "paid"),
+        (None, None, "#1", "pot", 1, 20.0, None),
+        ("ana@example.COM", "2024-06-20 10:00:00 -0400", "#2", "tea", 1, 5.0, "paid"),
+        (None, None, "#2", "tea", 1, 0.0, None),
+        ("ben@example.com", "2024-06-03 10:00:00 -0400", "#3", "tea", 1, 5.0, "on hold"),
+        (None, None, "#3", "pot", 1, 20.0, None),
+        ("till@shop.com", "2024-06-03 10:00:00 -0400", "#4", "tea", 1, 5.0, "paid"),
+        ("cid@example.com", "2024-06-04 10:00:00 -0400", "#5", "GIFT", 1, 5.0, "paid"),
+        ("cid@example.com", "2024-06-04 10:00:00 -0400", "#5", "pot", 1, 3.0, "paid"),
+        ("cid@example.com", "2024-06-04 10:00:00 -0400", "#5", "tea", 1, 0.0, "paid"),
+        ("cid@example.com", "2024-06-04 10:00:00 -0400", "#5", "tea", 1, 0.0, "paid"),
+        (None, None, "#9", "pot", 1, 20.0, None),
+    ]
+    load(shop.url, rows, columns=kinds)
+    options = {
+        "preset": "shopify", "excluded_statuses": ["On hold"],
+        "no_customer_words": ["till@shop.com"], "time_zone": "America/New_York",
+        "duplicates": "keep", "free_orders": "on", "non_product_codes": ["GIFT"],
+        "max_unreadable": 0.9,
+    }  # fmt: skip
+    manifest = shop.extract(columns=options)
+    assert scored(manifest) == {
+        "ana@example.com": [("2024-06-20", 5, 2, 2), ("2024-06-30", 25, 2, 2)],
+        "cid@example.com": [("2024-06-04", 3, 3, 3)],
+    }
+    assert (manifest.rejected[Rejection.STATUS], manifest.rejected[Rejection.NO_CUSTOMER]) == (2, 2)
+    asked = canonical(Columns.model_validate(options))
+    decimal = manifest.hyperparameters.get("decimal", "auto")
+    trained = parse(manifest.hyperparameters).columns
+    assert trained == asked.model_copy(update={"decimal": decimal})
+    agrees_with_training(manifest, training(manifest, tmp_path / "train"))
+
+
+def test_days_are_those_of_the_shops_zone(postgres_url: str, tmp_path: Path, aws: None) -> None:
+    do(
+        postgres_url,
+        "DROP TABLE IF EXISTS zoned",
+        """CREATE TABLE zoned ("CustomerID" text, "InvoiceDate" timestamptz, "InvoiceNo" text,
+            "StockCode" text, "Quantity" int, "UnitPrice" numeric)""",
+        """INSERT INTO zoned VALUES
+            ('ana', '2024-06-30 21:30+00', '1', 'A1', 1, 2),
+            ('ana', '2024-06-30 22:30+00', '2', 'A1', 1, 2),
+            ('ben', '2024-06-29 22:30+00', '3', 'A1', 1, 2),
+            ('ana', '2024-07-04 00:00+00', '4', 'A1', 1, 2)""",
+    )
+    shop = Shop(postgres_url, tmp_path)
+    for zone, days in {
+        "Europe/Berlin": {"ana": ["2024-06-30"], "ben": ["2024-06-30"]},
+        "UTC": {"ana": ["2024-06-30"], "ben": ["2024-06-29"]},
+    }.items():
+        manifest = shop.extract(table="zoned", columns={"time_zone": zone})
+        orders = scored(manifest)
+        assert {customer: [each[0] for each in orders[customer]] for customer in orders} == days
+        later = 2 if zone == "Europe/Berlin" else 1
+        assert (manifest.rows_read, manifest.rejected[Rejection.LATER]) == (4, later)
+
+
+def test_a_customer_that_lost_digits_is_refused(laptop: Shop) -> None:
+    load(laptop.url, [("1.23457E+12", moment(0), "1", "A1", 1, 2.0)])
+    with pytest.raises(BadEvent, match=r"market\.columns\.customer_column: .*lost its last"):
+        laptop.extract()
+
+
+def test_a_date_is_far_from_those_of_all_shards(laptop: Shop, tmp_path: Path) -> None:
+    rows = [line(f"c{n % 40}", n % 90) for n in range(1100)]
+    load(
+        laptop.url,
+        [*rows, ("old", datetime.datetime.fromisoformat("2011-02-03"), "x", "A1", 1, 9.0)],
+    )
+    manifest = laptop.extract()
+    assert (manifest.rejected[Rejection.IMPOSSIBLE_DATE], manifest.customers) == (1, 40)
+    assert manifest.first_day == moment(0).date()
+    agrees_with_training(manifest, training(manifest, tmp_path / "train"))
 
 
 def test_a_retry_returns_what_was_finished_without_reading_again(laptop: Shop) -> None:

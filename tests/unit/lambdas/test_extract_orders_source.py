@@ -102,6 +102,29 @@ def test_copy_and_cursor_read_the_same_rows(postgres: str, kind: str) -> None:
     assert "new\nline" in rows["StockCode"]
 
 
+def test_dates_are_iso_whatever_the_server_is_set_to(postgres: str) -> None:
+    name = sql.make_url(postgres).database
+    do(postgres, f"ALTER DATABASE {name} SET datestyle TO 'SQL, DMY'")
+    load(postgres, [LINE])
+    for read_rows in (None, fetch):
+        assert read(postgres, read_rows=read_rows)["InvoiceDate"][0].startswith("2024-01-01")
+
+
+def test_text_is_compared_with_days_only_where_it_sorts_as_they_do(empty: str) -> None:
+    rows = [("ana", date, "1", "A1", 1, 2.0) for date in ("2024-01-07", "2024-09-07")]
+    load(empty, rows, columns=dict.fromkeys(CANONICAL, sql.String))
+    assert len(read(empty)) == 1
+    assert len(read(empty, columns={"date_format": "%Y-%d-%m"})) == 2
+
+
+def test_columns_that_are_done_without_are_said(empty: str) -> None:
+    kinds = {name: kind for name, kind in CANONICAL.items() if name != "StockCode"}
+    load(empty, [], columns=kinds)
+    with connect(sql.make_url(empty)) as connection:
+        (note,) = open_source(connection, Market()).notes
+    assert note.startswith('no column "StockCode" (product_column): ')
+
+
 def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load(postgres, [LINE] * 25)
     monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
@@ -183,6 +206,8 @@ def test_mysql_compares_dates_as_dates_and_quotes_in_its_own_way() -> None:
         sql.create_mock_engine("mysql+pymysql://", lambda *_: None).connect(),  # type: ignore[arg-type]
         sql.table("order"),
         {"CustomerID": "client", "InvoiceDate": "or der"},
+        frozenset(),
+        (),
         date,
         lambda day: sql.literal(day, sql.Date()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from ordergap.contract.orders import Columns
+from ordergap.errors import InvalidHyperparameters
 from rich.console import Console
 
 from local import __main__ as command_line
@@ -74,6 +76,23 @@ def test_the_input_has_the_values_of_the_options():
 def test_the_default_data_is_cdnow():
     inputs: Any = input_of()
     assert inputs["markets"][0]["columns"] == cdnow.COLUMNS
+
+
+def test_every_option_of_reading_reaches_the_market():
+    inputs: Any = input_of(
+        "--data", "x.csv", "--preset", "shopify", "--excluded_statuses", "on hold, void",
+        "--decimal", "comma", "--customer-column", "CustomerID", "--time_zone", "Europe/Berlin",
+        "--max-unreadable", "0.5",
+    )  # fmt: skip
+    (market,) = inputs["markets"]
+    json.dumps(market)
+    given = {
+        "preset": "shopify", "excluded_statuses": ("on hold", "void"), "decimal": "comma",
+        "time_zone": "Europe/Berlin", "max_unreadable": 0.5, "customer_column": "CustomerID",
+    }  # fmt: skip
+    assert Columns.model_validate(market["columns"]) == Columns.model_validate(given)
+    with pytest.raises(InvalidHyperparameters, match="decimal = 'dot'"):
+        input_of("--decimal", "dot")
 
 
 def test_a_missing_date_column_is_named(tmp_path: Path):
