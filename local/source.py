@@ -18,10 +18,10 @@ from typing import Protocol
 from urllib.parse import quote
 
 import polars as pl
+from ordergap.clock import today
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.ingest import Evidence, dates, decide
-from ordergap.ingest.plausibility import today
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import find
 from ordergap.ingest.table import names

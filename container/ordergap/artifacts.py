@@ -210,8 +210,7 @@ def _files(manifest: Manifest) -> Iterator[tuple[Path, str]]:
 def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
     """The model with a manifest: `card` is what the manifest says besides the model itself.
 
-    The version is a digest of the model and of what the manifest says, but for how the cells of
-    the data were written: the same orders give the same version in whatever form they come.
+    Its version is the manifest's `digest`.
     """
     sections = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -227,9 +226,8 @@ def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
     manifest = Manifest.model_validate(
         {"model_version": "", "tasks": sections, "libraries": libraries(), **card}
     )
-    form = {"data": {"conventions", "examples", "notes"}}
-    digest = hashlib.sha256(manifest.model_dump_json(exclude=form).encode()).hexdigest()
-    return Bundle(manifest.model_copy(update={"model_version": digest[:12]}), dict(heads))
+    digest = manifest.digest()[:12]
+    return Bundle(manifest.model_copy(update={"model_version": digest}), dict(heads))
 
 
 def libraries() -> dict[str, str]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
+from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.ingest import Decided, Evidence, dates, decide
 from ordergap.ingest.cells import customers, identifiers
-from ordergap.ingest.plausibility import today
 from ordergap.ingest.table import names as names_of
 
 from lambdas.shared.errors import BadEvent

@@ -168,6 +168,7 @@ def test_the_licence_of_every_package_of_the_image_is_known_and_permissive(
         if terms == {""}:
             kinds = (kind.split(" :: ") for kind in about.get_all("Classifier") or [])
             terms = {kind[-1] for kind in kinds if kind[0] == "License"}
+            terms = terms or {*(about.get_all("License") or [])}
         assert terms, name
         assert terms - {""} <= PERMISSIVE | set(NOTED), name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -81,6 +82,14 @@ class Manifest(BaseModel):
         if columns.amount_column:
             return [columns.amount_column]
         return [columns.quantity_column, columns.price_column]
+
+    def digest(self) -> str:
+        """SHA-256 of all this, but for how the cells of the data were written.
+
+        The same orders so give the same digest in whatever form they come.
+        """
+        form = {"data": {"conventions", "examples", "notes"}}
+        return hashlib.sha256(self.model_dump_json(exclude=form).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _counts_orders(self) -> Manifest:

@@ -11,6 +11,7 @@ rows and adds up orders, `netting` subtracts cancellations from order lines.
 
 from ordergap.ingest.cleaning import Cleaned
 from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.plausibility import absurd_share
 from ordergap.ingest.reading import Orders, Rows, from_bytes, has_data, read, tabulate
 from ordergap.ingest.rejections import describe_rejections, raise_for_unreadable
 from ordergap.ingest.report import describe
@@ -21,6 +22,7 @@ __all__ = [
     "Evidence",
     "Orders",
     "Rows",
+    "absurd_share",
     "decide",
     "describe",
     "describe_rejections",

@@ -24,6 +24,7 @@ from ordergap.contract.orders import (
 from ordergap.errors import AlgorithmError, DataError, InvalidRequest
 from ordergap.histories import Histories, date_of
 from ordergap.ingest import cells, dates, numerals, plausibility
+from ordergap.ingest.duplicates import is_repeated
 from ordergap.ingest.filling import fill
 from ordergap.ingest.netting import net
 from ordergap.ingest.rejections import Rejections, describe_rejections, raise_for_unreadable
@@ -100,7 +101,7 @@ def clean(
     free = columns.free_orders == "on"
     reason = rejections.first_reason(
         {
-            Rejection.DUPLICATE: pl.lit(_is_repeated(lines, table, columns)),
+            Rejection.DUPLICATE: pl.lit(is_repeated(lines, table, columns)),
             Rejection.NON_PRODUCT: pl.lit(no_product).gather(pl.col("product")),
             Rejection.NO_QUANTITY: pl.col("units") == 0,
             Rejection.NO_PRICE: pl.col("price") < 0 if free else pl.col("price") <= 0,
@@ -133,7 +134,7 @@ def clean(
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
         conventions=conventions,
-        notes=(*table.notes, *far, *plausibility.absurd_share(ids, lines)),
+        notes=(*table.notes, *far, *(() if part else plausibility.absurd_share(histories))),
     )
     if rows_read != len(lines) + sum(rejections.counts.values()):
         raise AlgorithmError(
@@ -249,25 +250,6 @@ def _concerned(lines: pl.DataFrame) -> dict[Rejection, Concerned]:
             revenue = math.fsum(known) if len(known) else None
             found[reason] = Concerned(customers=rows["customer"].n_unique(), revenue=revenue)
     return found
-
-
-def _is_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> pl.Series:
-    """True for the second and further ones of equal lines, where they do not count.
-
-    Lines with equal 64-bit hashes are compared by their values. Columns without a role have only a
-    hash: two lines that differ nowhere else are taken for one with a probability of 2^-64.
-    """
-    counted = not {"order", "quantity"} & table.present
-    if columns.duplicates == "keep" or (columns.duplicates == "auto" and counted):
-        return pl.repeat(False, len(lines), eager=True)
-    lines = lines.drop("row")
-    hashes = lines.select(sum(pl.col(name).hash(i) for i, name in enumerate(lines.columns)))
-    hashed = hashes.to_series()
-    ordered = np.sort(hashed.to_numpy())
-    twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
-    candidates = hashed.is_in(twice.implode()).arg_true()
-    first = lines[candidates].select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return pl.repeat(False, len(lines), eager=True).scatter(candidates, ~first)
 
 
 def _add_up(ids: list[str], lines: pl.DataFrame, *, known: bool) -> Histories:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ordergap.contract.orders import Columns, Conventions, DateOrder, Decimal
 from ordergap.errors import DataError
 from ordergap.ingest import dates, numerals
-from ordergap.ingest.dates import ORDERS
+from ordergap.ingest.date_parts import ORDERS
 
 Cell = tuple[str, str]
 """The name of a column, and a text in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -16,9 +17,9 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     """The table with blank customers, dates and statuses taken from the other lines of the order.
 
     Exports often name them on an order's first line alone. They are taken only where all lines
-    that have them agree: of a line with a date, those of its order and day; of one without, those
-    of its order. Numbers of receipts that begin anew every day join nothing, so. The notes count
-    the lines that changed.
+    that have them agree: of a line with a date or a customer, those of its order with that day or
+    customer; of one without, those of its order. So numbers of receipts that begin anew every day
+    join nothing. The notes count the lines that changed.
 
     customers  of the distinct texts of the customers
     moments    of the distinct texts of the dates
@@ -38,20 +39,15 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
         who=table.each("customer", customers),
         **{f"no_{role}": table.each(role, texts[role].is_null()) for role in roles},
     ).filter(pl.col("of").is_not_null())
+    full = lines.filter(~pl.col("no_date") & ~pl.col("no_customer") & pl.col("who").is_not_null())
+    its = [pl.col(r).filter(~pl.col(f"no_{r}")).min().name.prefix("its_") for r in roles]
+    one = (pl.col("who").n_unique() == 1) & (pl.col("day").n_unique() == 1)
     changes = []
-    for key, dated in ((("of", "day"), True), (("of",), False)):
-        some = lines.filter(pl.col("no_date") != dated)
-        full = lines.filter(
-            ~pl.col("no_date") & ~pl.col("no_customer") & pl.col("who").is_not_null()
-        )
-        agreed = full.group_by(*key).agg(
-            *(
-                pl.col(role).filter(~pl.col(f"no_{role}")).min().name.prefix("its_")
-                for role in roles
-            ),
-            one=(pl.col("who").n_unique() == 1) & (pl.col("day").n_unique() == 1),
-        )
-        changes.append(some.join(agreed.filter("one"), on=key).drop("one"))
+    for dated, named in itertools.product((True, False), repeat=2):
+        key = ["of"] + ["day"] * dated + ["who"] * named
+        some = lines.filter(pl.col("no_date") != dated, pl.col("no_customer") != named)
+        agreed = full.group_by(key).agg(*its, one=one).filter("one").drop("one")
+        changes.append(some.join(agreed, on=key).select(pl.exclude("of", "day", "who")))
     found = pl.concat(changes).filter(pl.any_horizontal(f"no_{role}" for role in roles))
     if found.is_empty():
         return table

@@ -47,7 +47,7 @@ def _subtract(
     lines: pl.DataFrame, key: tuple[str, ...], left: NDArray[np.float64], matched: NDArray[np.bool_]
 ) -> None:
     """Subtract cancellations from lines that share `key`; both lose in `left` what is matched."""
-    events = lines.sort(*key, "moment", "cancels", "left").select(
+    events = lines.sort(*key, "moment", "cancels", "left", "units", "order").select(
         "at", "cancels", "left", first=pl.struct(key).rle_id().diff().fill_null(1) > 0
     )
     stack: list[tuple[int, float]] = []

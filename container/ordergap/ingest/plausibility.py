@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ordergap.histories import date_of, day_of
+from ordergap.clock import today
+from ordergap.histories import Histories, date_of, day_of
 
 EMPTY_DAYS = 365
 FEW = 500  # of so many rows one may be far from all others
@@ -22,11 +23,6 @@ PLACEHOLDERS = tuple(
     datetime.date(*each) for each in ((1900, 1, 1), (1901, 1, 1), (1970, 1, 1), (2099, 12, 31))
 )
 SHARE, TIMES_MEAN, CUSTOMERS = 0.05, 10, 20
-
-
-def today() -> datetime.date:
-    """The job's day, in the time zone where it is latest."""
-    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=14)).date()
 
 
 def by_day(codes: pl.Series, moments: pl.Series) -> Counter[int]:
@@ -92,17 +88,17 @@ def _bulk(days: NDArray[np.int32], rows: NDArray[np.int64]) -> tuple[int, int]:
     return int(days[begin]), int(days[end - 1])
 
 
-def absurd_share(ids: list[str], lines: pl.DataFrame) -> tuple[str, ...]:
+def absurd_share(histories: Histories) -> tuple[str, ...]:
     """A sentence for the user about a customer who may stand for many."""
-    if lines.is_empty():
+    if not len(histories):
         return ()
-    counts = np.bincount(lines["customer"].to_numpy())
-    customer, customers = int(counts.argmax()), np.count_nonzero(counts)
-    share = counts[customer] / len(lines)
+    lines = np.add.reduceat(histories.lines, histories.offsets[:-1])
+    most, customers = int(lines.argmax()), len(lines)
+    share = lines[most] / lines.sum()
     if customers < CUSTOMERS or share < max(SHARE, TIMES_MEAN / customers):
         return ()
     sentence = (
-        f'the customer "{ids[customer][:40]}" has {share:.0%} of all lines: if that stands for '
-        "nobody, add it to no_customer_words"
+        f'the customer "{histories.customer_ids[most][:40]}" has {share:.0%} of all lines: if that '
+        "stands for nobody, add it to no_customer_words"
     )
     return (sentence,)

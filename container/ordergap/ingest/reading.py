@@ -11,6 +11,7 @@ from pathlib import Path
 
 from polars.exceptions import PanicException, PolarsError
 
+from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import Frame, blocks
@@ -18,7 +19,7 @@ from ordergap.ingest import cells, dates
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.filling import fill
-from ordergap.ingest.plausibility import by_day, today
+from ordergap.ingest.plausibility import by_day
 from ordergap.ingest.scanning import scan, versions
 from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
 from ordergap.ingest.table import Table, Tabulator, names

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -53,13 +54,19 @@ def read(
     shown = hosts.gather(own.model_dump_json().encode())
     evidence = map(ingest.Evidence.model_validate_json, shown)
     decided = ingest.decide(ingest.Evidence.join(evidence), columns, known)
-    cleaned = rows.clean(columns, decided, part=True) if rows else _nothing(decided)
+    own_days = rows.by_day(columns, decided) if rows else {}
+    days: Counter[int] = Counter()
+    for each in hosts.gather(json.dumps([*own_days.items()]).encode()):
+        days.update(dict(json.loads(each)))
+    cleaned = rows.clean(columns, decided, part=True, whole=days) if rows else _nothing(decided)
     parts = dict(zip(hosts.names, map(_unpack, hosts.gather(_pack(cleaned))), strict=True))
     _check_disjoint({name: histories for name, (histories, _) in parts.items()})
     whole = Histories.concat([histories for histories, _ in parts.values()])
     report = DataReport.join([report for _, report in parts.values()])
     if report.revenue is not None:  # added up once, as a single host does
         report = report.model_copy(update={"revenue": math.fsum(whole.amount)})
+    notes = (*report.notes, *ingest.absurd_share(whole))
+    report = report.model_copy(update={"notes": notes})
     where = f"{hosts.size} hosts"
     ingest.raise_for_unreadable(report, columns, where)
     if not len(whole):

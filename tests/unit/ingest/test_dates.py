@@ -3,6 +3,7 @@ import datetime
 import polars as pl
 import pytest
 from ordergap.ingest import dates
+from ordergap.ingest.date_parts import ORDERS
 
 MORNING = "2010-12-01T08:26"
 MIDNIGHT = "2010-12-01T00:00"
@@ -104,7 +105,7 @@ def test_with_the_shops_time_zone_moments_with_an_offset_are_converted():
      "12 Foo 2022", "2022-W02-2", "1/2/2022 13:00 PM", "1641888300", "1641888300000", "44572",
      "44572.3", "12/1/201", "1/12/2010/1"],
 )  # fmt: skip
-@pytest.mark.parametrize("order", dates.ORDERS)
+@pytest.mark.parametrize("order", ORDERS)
 def test_what_is_no_date_is_not_made_one(text, order):
     assert read(text, order=order) == [None]
 

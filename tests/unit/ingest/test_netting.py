@@ -38,7 +38,11 @@ def piece_by_piece(lines: list[Line]) -> tuple[list[float], list[bool]]:
     matched = [False] * len(lines)
     for own in (True, False):
         before = [*left]
-        for i in sorted(range(len(lines)), key=lambda i: (lines[i][3], before[i])):
+
+        def rank(i: int, before: list[Fraction] = before) -> tuple[int, Fraction, float, int]:
+            return lines[i][3], before[i], lines[i][4], lines[i][6] or 0
+
+        for i in sorted(range(len(lines)), key=rank):
             *kind, now, _, cancels, order = lines[i]
             for _ in range(int(before[i] * 4) if cancels else 0):
                 fitting = [
@@ -48,7 +52,7 @@ def piece_by_piece(lines: list[Line]) -> tuple[list[float], list[bool]]:
                     and (not own or (order is not None and of == order))
                 ]  # fmt: skip
                 if fitting:
-                    best = max(fitting, key=lambda j: (lines[j][3], before[j], -left[j], j))
+                    best = max(fitting, key=lambda j: (*rank(j), -left[j], j))
                     left[best] -= Fraction(1, 4)
                     left[i] -= Fraction(1, 4)
                     matched[i] = True
