@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import html
 import json
 import os
 from collections.abc import Iterable
@@ -23,6 +22,8 @@ from ordergap.scoring.options import given
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
+    from ordergap.inspection import Check
+    from ordergap.report.document import Report
     from ordergap.training.job import Job
 
 METRICS, REPORT = "metrics.json", "report.html"
@@ -208,6 +209,23 @@ class Forecaster:
         with progress(quiet=quiet):
             files.predict_file(self.bundle, orders, place, options, columns, selection)
 
+    def check(self, orders: Orders, **columns: Any) -> Check:
+        """Whether orders are like those that the model learnt from, before they are forecast from.
+
+        orders   as in `fit`
+        columns  as in `predict`
+
+        `print` the result, or look at its `verdict`: "ok"; "warning", where shares of rejected
+        rows, mean amounts, customers or days differ much; or "refused", where `predict` would not
+        read them. Its `findings` say why. Raises InvalidHyperparameters for `columns`.
+        """
+        from ordergap import inspection  # noqa: PLC0415 - polars, which a server does without
+        from ordergap.scoring import files  # noqa: PLC0415
+
+        known = files.conventions_of(self.bundle, columns)
+        read_with = files.columns_of(self.bundle, columns)
+        return inspection.check(self.manifest, orders, read_with, known)
+
     def backtest(
         self, orders: Orders, cutoffs: int = 4, *, jobs: int = 1, quiet: bool = False
     ) -> Backtest:
@@ -234,6 +252,8 @@ class Forecaster:
         A notebook shows the page where the call is a cell's last line. Raises ModelNotFound for a
         model that was saved without its report, and PlatformError where the path cannot be written.
         """
+        from ordergap.report.document import Report  # noqa: PLC0415 - a server shows none
+
         if self._report is None:
             raise ModelNotFound(
                 f"model {self.manifest.model_version} was saved without its {REPORT}: put it into "
@@ -276,16 +296,3 @@ class Forecaster:
             f"{m.hyperparameters.trainer.name}, learnt from {m.data.orders:,} orders of "
             f"{m.first_day} to {m.as_of}>"
         )
-
-
-class Report(str):
-    """A page of HTML, which a notebook shows as such."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<report of {len(self):,} characters>"
-
-    def _repr_html_(self) -> str:
-        style = "border: 0; width: 100%; height: 40em"
-        return f'<iframe srcdoc="{html.escape(self)}" style="{style}"></iframe>'

@@ -20,7 +20,7 @@ _ARGUMENT = re.compile(r"(\*{0,2}\w+(?:, \w+)*) {2,}(\S.*)")
 
 def python() -> str:
     """The public functions and classes: each with its signature, and its docstring as Markdown."""
-    public = [ordergap.fit, ordergap.load, ordergap.Forecaster, Backtest]
+    public = [ordergap.inspect, ordergap.fit, ordergap.load, ordergap.Forecaster, Backtest]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(map(_described, public)))
 
 

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
-from ordergap import forecaster
+from ordergap import forecaster, inspection
 from ordergap.artifacts import Bundle
 from ordergap.cli.main import main
 from ordergap.errors import (
@@ -568,12 +568,13 @@ def test_a_model_describes_itself(model: Forecaster) -> None:
 
 
 def test_the_package_shows_its_interface_alone() -> None:
-    assert dir(ordergap) == ["Forecaster", "__version__", "errors", "fit", "load"]
+    assert dir(ordergap) == ["Forecaster", "__version__", "errors", "fit", "inspect", "load"]
     assert {name: getattr(ordergap, name) for name in dir(ordergap)} == {
         "Forecaster": forecaster.Forecaster,
         "__version__": ordergap.__version__,
         "errors": sys.modules["ordergap.errors"],
         "fit": forecaster.fit,
+        "inspect": inspection.inspect,
         "load": forecaster.load,
     }
     with pytest.raises(AttributeError, match="module 'ordergap' has no attribute 'Fit'"):

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from ordergap import __version__
-from ordergap.errors import OrdergapError
+from ordergap.errors import MissingColumn, OrdergapError
 
 log = logging.getLogger("ordergap")
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "make a model of a file of transactions",
     "serve": "answer requests over HTTP",
     "inference": "the same as serve",
+    "inspect": "what a file of transactions is, before anything is learnt from it",
     "predict": "forecast every customer of a file of transactions",
     "due": "list whom to contact first, or whom to win back",
     "backtest": "learn anew at several past days, judge by what came after, beside baselines",
@@ -60,6 +61,8 @@ def main(words: Sequence[str]) -> int:
         return 130
     except Exception as error:  # noqa: BLE001 - the last frame: whatever came, a sentence goes first
         print(reason(error), file=sys.stderr, flush=True)
+        if isinstance(error, MissingColumn):
+            print("ordergap inspect FILE says which column is what", file=sys.stderr, flush=True)
         if not isinstance(error, OrdergapError):
             traceback.print_exception(error)
         return 1

@@ -63,11 +63,11 @@ def add_as_of(made: argparse.ArgumentParser) -> None:
     made.add_argument("--as_of", type=date, help=what)
 
 
-def add_columns(made: argparse.ArgumentParser) -> None:
-    """The options of reading the transactions; what is left out is as the model was fitted."""
-    group = made.add_argument_group(
-        "how the file is read (default: as the file that the model was fitted with)"
-    )
+def add_columns(
+    made: argparse.ArgumentParser, default: str = "as the file that the model was fitted with"
+) -> None:
+    """The options of reading the transactions, and what holds where one is left out."""
+    group = made.add_argument_group(f"how the file is read (default: {default})")
     for name, field in Columns.model_fields.items():
         text = f"{field.description}".replace("%", "%%")
         group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)

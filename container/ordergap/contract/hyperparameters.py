@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 
 from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
+from ordergap.contract.presets import PRESETS
 from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
 from ordergap.errors import InvalidHyperparameters
 
@@ -202,6 +203,22 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
     if problems:
         raise InvalidHyperparameters(problems)
     return parsed
+
+
+def column_options(given: Mapping[str, object]) -> dict[str, Any]:
+    """Reading option -> its value, of those that are given and those of a preset that is given.
+
+    Raises InvalidHyperparameters for names that are none of reading options, and for wrong values.
+    """
+    unknown = [name for name in given if name not in Columns.model_fields]
+    if unknown:
+        allowed = ", ".join(Columns.model_fields)
+        raise InvalidHyperparameters(
+            [f"{name} is not a column option: give one of {allowed}" for name in unknown]
+        )
+    columns = parse(given).columns
+    names = dict.fromkeys([*given, *PRESETS.get(str(columns.preset), {})])
+    return {name: getattr(columns, name) for name in names}
 
 
 def _effective(values: Mapping[str, object]) -> dict[str, object]:

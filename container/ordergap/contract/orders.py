@@ -20,17 +20,15 @@ from pydantic import (
     model_validator,
 )
 
-from ordergap.contract.presets import PRESETS, Preset
+from ordergap.contract.presets import EXCLUDED_STATUSES, PRESETS, Preset
 
 # Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
 NON_PRODUCT_CODES = (
     "AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "PADS", "POST", "S",
 )  # fmt: skip
 
-EXCLUDED_STATUSES = (
-    "abandoned", "canceled", "cancelled", "chargeback", "declined", "expired", "failed", "refunded",
-    "rejected", "trash", "void", "voided",
-)  # fmt: skip
+FEW_CUSTOMERS, FEW_DAYS = 500, 180
+"""With fewer of either, forecasts are less steady."""
 
 BLANK = ("", "nan", "null", "none", "<na>", "nat")
 """What programs write where there is no value, in any case."""

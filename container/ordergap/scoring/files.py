@@ -15,12 +15,10 @@ import numpy as np
 
 from ordergap import ingest
 from ordergap.artifacts import Bundle, Forecasts
-from ordergap.contract.hyperparameters import parse
+from ordergap.contract.hyperparameters import column_options
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.contract.prediction import LAPSED_WITHIN
-from ordergap.contract.presets import PRESETS
 from ordergap.errors import (
-    InvalidHyperparameters,
     InvalidRequest,
     MissingColumn,
     Problem,
@@ -76,15 +74,7 @@ def columns_of(bundle: Bundle, given: Mapping[str, object]) -> Columns:
     An empty text takes away what the model has, such as its `amount_column`. Raises
     InvalidHyperparameters.
     """
-    unknown = [name for name in given if name not in Columns.model_fields]
-    if unknown:
-        allowed = ", ".join(Columns.model_fields)
-        raise InvalidHyperparameters(
-            [f"{name} is not a column option: give one of {allowed}" for name in unknown]
-        )
-    parsed = parse(given).columns
-    names = {*given, *PRESETS.get(parsed.preset or "", {})}
-    changed = {name: getattr(parsed, name) for name in names}
+    changed = column_options(given)
     return bundle.manifest.hyperparameters.columns.model_copy(update=changed)
 
 

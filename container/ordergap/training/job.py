@@ -18,6 +18,7 @@ from ordergap.artifacts import Bundle, libraries, seal
 from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.orders import FEW_CUSTOMERS, FEW_DAYS
 from ordergap.errors import NothingToLearn, UserError
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
@@ -36,9 +37,6 @@ from ordergap.training.report_data import contents
 from ordergap.training.split import later_split, temporal_split
 
 log = logging.getLogger("ordergap")
-
-FEW_CUSTOMERS = 500
-FEW_DAYS = 180
 
 
 @dataclass(frozen=True)

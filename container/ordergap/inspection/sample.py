@@ -1,0 +1,105 @@
+"""The first rows of a source as text, and how its files are written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from ordergap.contract.orders import Columns
+from ordergap.errors import DataError, UserError
+from ordergap.frames import blocks
+from ordergap.ingest import Orders
+from ordergap.ingest.scanning import _header, scan, versions
+from ordergap.ingest.sources import DAMAGED, Source, find
+from ordergap.inspection.result import File
+
+ROWS = 100_000  # looked at in all
+FILES = 20  # looked at
+_TEXTS = ("csv", "jsonlines")
+_LINES, _LONGEST = 5, 100  # of a file that cannot be read, and their characters
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a source.
+
+    cells        text, null where there is none; of several files all columns that any has
+    files        the files that were looked at
+    header_line  where the header was found, if it is neither given nor on the first line
+    """
+
+    cells: pl.DataFrame
+    files: tuple[File, ...] = ()
+    header_line: int | None = None
+
+
+def take(source: Orders, _columns: Columns) -> Sample:
+    """The first rows, of each of the first files an equal share.
+
+    Raises DataError where a file cannot be read.
+    """
+    if not isinstance(source, str | os.PathLike):
+        try:
+            return Sample(_texts(next(blocks(source)).head(ROWS)))
+        except (PolarsError, PanicException, OSError) as error:  # a LazyFrame may be of a file
+            raise DataError(f"the frame cannot be read: {error}") from error
+    path = Path(source)
+    found = list(islice(find(path), FILES))
+    frames, files = zip(*(_take(one, path, ROWS // len(found)) for one in found), strict=True)
+    return Sample(pl.concat(frames, how="diagonal"), files)
+
+
+def glimpse(source: Orders) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """The first file and its first lines, of a source of which no rows can be read."""
+    try:
+        path = Path(source)  # type: ignore[arg-type]  # a frame has no lines
+        first = next(find(path))
+    except (TypeError, UserError):
+        return (), ()
+    lines = first.head.decode(errors="replace").splitlines() if first.form in _TEXTS else []
+    return (_file(first, path),), tuple(line[:_LONGEST] for line in lines[:_LINES])
+
+
+def _take(source: Source, path: Path, rows: int) -> tuple[pl.DataFrame, File]:
+    reason: BaseException | None = None
+    try:
+        for data, notes in versions(source, ()):
+            try:
+                cells = _texts(scan(source, data, ())[0].head(rows))
+            except (PolarsError, PanicException) as error:
+                reason = error
+            else:
+                facts: dict[str, object] = {}
+                if source.form in _TEXTS:
+                    facts["encoding"] = notes[0].rpartition(" ")[2] if notes else "utf-8"
+                if source.form == "csv":
+                    facts |= {"delimiter": _header(source, ())[0], "header_line": 1}
+                return cells, _file(source, path).model_copy(update=facts)
+    except DAMAGED as error:
+        reason = error
+    raise DataError(f"{source.name} cannot be read as {source.form}: {reason}") from reason
+
+
+def _file(source: Source, path: Path) -> File:
+    where = path if path.is_file() else path / source.name
+    with where.open("rb") as file:
+        start = file.read(8)
+    how = next((how for mark, how in _COMPRESSED.items() if start.startswith(mark)), None)
+    return File(name=source.name, form=source.form, bytes=where.stat().st_size, compression=how)
+
+
+def _texts(frame: pl.LazyFrame) -> pl.DataFrame:
+    return pl.DataFrame([_text(column) for column in frame.collect()])
+
+
+def _text(column: pl.Series) -> pl.Series:
+    if column.dtype.is_nested() or column.dtype == pl.Binary:
+        texts = [None if value is None else str(value) for value in column.to_list()]
+        return pl.Series(column.name, texts, pl.String)
+    return column.cast(pl.String, strict=False)
