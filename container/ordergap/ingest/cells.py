@@ -51,7 +51,7 @@ def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Ser
 def _expand(identifier: str | None) -> str | None:
     """A number in scientific notation in full. DataError where digits are lost."""
     parts = pl.Series([identifier], dtype=pl.String).str.extract_groups(_SCIENTIFIC).item()
-    if parts["1"] is None:
+    if parts is None or parts["1"] is None:  # null, or in no such notation
         return identifier
     digits = parts["1"] + (parts["2"] or "")
     lost = int(parts["3"]) + 1 - len(digits)
