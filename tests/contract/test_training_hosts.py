@@ -188,7 +188,7 @@ def test_hosts_without_data_and_late_ones_take_part_and_naive_is_that_of_one_hos
     assert made.files()["next_order/model.json"] == unshared["next_order/model.json"]
     assert made.files()["metrics.json"] == unshared["metrics.json"]
     assert made.manifest.data.rows_read == len(SOME)
-    assert made.manifest.data.notes == ("a host had no data files",)
+    assert "a host had no data files" in made.manifest.data.notes
 
 
 @pytest.mark.timeout(120)

@@ -84,6 +84,18 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def but_for_form(files: dict[str, bytes]) -> dict[str, object]:
+    """The files without how the cells of the data were written, which reports and manifests say."""
+    others: dict[str, object] = {**files}
+    del others["report.html"]
+    if "manifest.json" in files:
+        manifest = json.loads(files["manifest.json"])
+        for name in ("conventions", "examples", "notes"):
+            del manifest["data"][name]
+        others["manifest.json"] = manifest
+    return others
+
+
 @pytest.fixture(scope="module", params=["made up", "CDNOW"])
 def data(
     request: pytest.FixtureRequest, orders: Path, tmp_path_factory: pytest.TempPathFactory
@@ -123,7 +135,9 @@ def test_a_file_and_every_frame_of_it_give_the_same_model_byte_for_byte(
     given = paths.get(kind) or as_kind(kind, source, columns)
     model = ordergap.fit(given, quiet=True, **QUICK, **columns)
     model.save(tmp_path)
-    assert files(tmp_path) == expected
+    assert but_for_form(files(tmp_path)) == but_for_form(expected)
+    if kind in paths:
+        assert files(tmp_path) == expected
     assert {"manifest.json", "metrics.json", "report.html"} < expected.keys()
 
 
@@ -415,7 +429,8 @@ def test_a_backtest_is_that_of_the_command(
     assert main([*command, "--output", str(tmp_path / "command")]) == 0
     backtest = model.backtest(frame, cutoffs=2, quiet=True)
     backtest.save(str(tmp_path / "new" / "folder"))
-    assert files(tmp_path / "new" / "folder") == files(tmp_path / "command")
+    made, of_command = files(tmp_path / "new" / "folder"), files(tmp_path / "command")
+    assert but_for_form(made) == but_for_form(of_command)
     for shown in (repr(backtest), str(backtest)):
         assert shown.startswith("2 cutoffs from 2024-")
         assert "Next order, at cutoff" in shown
