@@ -21,10 +21,8 @@ import polars as pl
 from ordergap.clock import today
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
-from ordergap.ingest import Evidence, dates, decide
-from ordergap.ingest.scanning import scan, versions
+from ordergap.ingest import Evidence, dates, decide, scanning
 from ordergap.ingest.sources import find
-from ordergap.ingest.table import names
 
 from local.ports import free_port
 
@@ -56,18 +54,10 @@ def read(path: Path, columns: Columns) -> pl.DataFrame:
     A column of dates or numbers has that type if all its cells can be read. All other columns are
     text, unchanged. Raises DataError.
     """
-    required = set(names(columns).values())
-    frames = []
-    for source in find(path):
-        reason: Exception | None = None
-        for data, _ in versions(source, required):
-            try:
-                frames.append(scan(source, data, required)[0].collect())
-                break
-            except pl.exceptions.PolarsError as error:
-                reason = error
-        else:
-            raise DataError(f"{source.name} cannot be read as {source.form}: {reason}") from reason
+    frames = [
+        scanning.read(source, columns, lambda version: version.frame.collect())
+        for source in find(path, date_column=columns.date_column)
+    ]
     frame = pl.concat(frames, how="diagonal_relaxed")
     numbers = (columns.quantity_column, columns.price_column, columns.amount_column)
     return frame.with_columns(

@@ -39,7 +39,7 @@ def fit(
 ) -> Forecaster:
     """A forecaster that has learnt from order lines.
 
-    orders           a CSV, CSV.gz, Parquet or JSON Lines file, a folder of such files, or a pandas,
+    orders           a CSV, Parquet, JSON or Excel file, a folder of such files, or a pandas,
                      polars or pyarrow frame; a row an order line, with a customer, a day, and
                      a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them

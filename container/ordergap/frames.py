@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ordergap.contract.column_names import column_name
 from ordergap.errors import DataError
 
 Kind = Literal["pandas", "polars", "pyarrow"]
@@ -107,14 +108,14 @@ def _text(value: object) -> str:
 
 
 def column_names(names: Iterable[object]) -> list[str]:
-    """Names as text without surrounding blanks; where one is repeated, with the column's number.
+    """Names as `column_name` has them; where one is repeated, with the column's number.
 
     >>> column_names(["a", " b", "a"])
     ['a', 'b', 'a (column 3)']
     """
     distinct: list[str] = []
     for number, name in enumerate(names, 1):
-        text = str(name).strip()
+        text = column_name(name)
         distinct.append(f"{text} (column {number})" if text in distinct else text)
     return distinct
 

@@ -16,10 +16,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from ordergap.contract.column_names import column_name
 from ordergap.contract.presets import EXCLUDED_STATUSES, PRESETS, Preset
 
 # Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
@@ -142,6 +144,13 @@ class Columns(BaseModel):
             return name and codecs.lookup(name).name
         except LookupError as error:
             raise ValueError(f"{name} is not an encoding") from error
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """A column is named as `column_name` names those of files."""
+        is_column = str(info.field_name).endswith("_column") and isinstance(value, str)
+        return column_name(value) if is_column else value
 
     @field_validator("time_zone")
     @classmethod

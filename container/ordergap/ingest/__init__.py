@@ -4,9 +4,11 @@
     cleaned.histories      every customer's orders
     print(describe(cleaned.report))
 
-In the sequence of the work: `sources` finds files and their format, `scanning` reads them as
-text, `table` keeps the columns that are used, `cells` makes values of texts, `cleaning` rejects
-rows and adds up orders, `netting` subtracts cancellations from order lines.
+In the sequence of the work: `sources` finds files and their format (by `names`, `archives` and
+`signatures`), `scanning` makes frames of them (`encodings`, `header`, `plain_csv` and `delimited`
+for CSV, `documents` for JSON, `workbooks`), `table` keeps the columns that are used, `cells` makes
+values of texts, `cleaning` rejects rows and adds up orders, `netting` subtracts cancellations from
+order lines.
 """
 
 from ordergap.ingest.cleaning import Cleaned

@@ -7,36 +7,37 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-
-from polars.exceptions import PanicException, PolarsError
 
 from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import cells, dates
+from ordergap.ingest import cells, dates, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.filling import fill
+from ordergap.ingest.plain_csv import UNREADABLE
 from ordergap.ingest.plausibility import by_day
-from ordergap.ingest.scanning import scan, versions
-from ordergap.ingest.sources import DAMAGED, Source, data_files, find, open_source
+from ordergap.ingest.scanning import Version
+from ordergap.ingest.sources import Source, data_files, find, open_source
 from ordergap.ingest.table import Table, Tabulator, names
 
 Orders = str | os.PathLike[str] | Frame
 """A path of transactions, or a frame of them."""
 
-# A damaged Parquet file makes polars panic.
-_UNREADABLE = (PolarsError, PanicException)
-
 
 @dataclass(frozen=True)
 class Rows:
-    """Transactions that are tabulated, but not read yet, and what messages call them."""
+    """Transactions that are tabulated, but not read yet, and what messages call them.
+
+    encoding  that was guessed, of text that is not UTF-8, or that of the model
+    """
 
     table: Table
     where: str
+    encoding: str | None = None
 
     def evidence(self, columns: Columns) -> Evidence:
         """What the cells show of the conventions by which they are written."""
@@ -74,7 +75,9 @@ class Rows:
         """
         conventions, notes = decided
         priced = "price" in self.table.present
-        conventions = conventions.model_copy(update={"amounts": priced})
+        conventions = conventions.model_copy(
+            update={"amounts": priced, "encoding": self.encoding or conventions.encoding}
+        )
         cleaned = clean(
             self.table, columns, conventions, self.where,
             strict=strict, part=part, whole=whole, as_of=as_of,
@@ -92,12 +95,13 @@ def tabulate(
     """The rows of a file, of all data files of a folder, or of a frame, as `read` has them."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        return _tabulate(find(path, content_type), columns, str(path), known)
+        sources = find(path, content_type, columns.date_column)
+        return _tabulate(sources, columns, str(path), known)
     tabulator = _tabulator(columns, known)
     try:
         for block in blocks(source):
             tabulator.add(block, "the frame")
-    except (*_UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
+    except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
     return Rows(tabulator.table(), "the frame")
 
@@ -113,10 +117,10 @@ def read(
 ) -> Cleaned:
     """Clean the transactions of a file, of all data files of a folder, or of a frame.
 
-    A file is CSV, Parquet or JSON Lines, as `content_type` says, else as its beginning and its
-    suffix say; CSV and JSON Lines may be gzipped. A frame is one of pandas, polars or pyarrow. The
-    same orders give the same histories whichever way they come, and whatever the types of a
-    frame's columns.
+    A file is CSV, JSON, Parquet or a workbook, as `content_type` says, else as its beginning and
+    its suffix say; it may be compressed by gzip, bzip2 or xz, or be alone in a zip archive. A frame
+    is one of pandas, polars or pyarrow. The same orders give the same histories whichever way they
+    come, and whatever the types of a frame's columns.
 
     known  conventions by which cells are written, as a model learnt them; None: they are found out
     part   whether these are only a part of the transactions, of which no row need be usable
@@ -153,6 +157,8 @@ def from_bytes(
     is no error if nobody has one. Raises DataError (MissingColumn) and UnsupportedMediaType.
     """
     where = "the request"
+    # A request is UTF-8 and begins with its header, whatever the files are like.
+    columns = columns.model_copy(update={"encoding": None, "header_line": None})
     rows = _tabulate([open_source(where, body, content_type)], columns, where, known)
     decided = decide(rows.evidence(columns), columns, known, strict=strict)
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
@@ -166,29 +172,23 @@ def _tabulate(
     sources: Iterable[Source], columns: Columns, where: str, known: Conventions | None
 ) -> Rows:
     tabulator = _tabulator(columns, known)
+    said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
+    encodings: list[str] = []
     for source in sources:
-        _add(source, tabulator, set(names(columns).values()))
-    return Rows(tabulator.table(), where)
+        add = partial(_add, tabulator, source.name, said)
+        encodings += filter(None, [scanning.read(source, columns, add, known)])
+    return Rows(tabulator.table(), where, next(iter(encodings), None))
 
 
-def _add(source: Source, tabulator: Tabulator, wanted: set[str]) -> None:
-    """Add the first version of the data that can be read."""
-    reason: BaseException | None = None
-    try:
-        for data, notes in versions(source, wanted):
-            try:
-                frame, more = scan(source, data, wanted)
-                tabulator.add(frame, source.name, notes + more)
-            except _UNREADABLE as error:
-                reason = error
-            else:
-                return
-    except DAMAGED as error:
-        reason = error
-    raise DataError(
-        f"{source.name} cannot be read as {source.form}: {_first_line(reason)}"
-    ) from reason
+def _add(tabulator: Tabulator, name: str, said: dict[str, str], version: Version) -> str | None:
+    """Add a version of the data; returns its encoding."""
+    notes = [
+        said.setdefault(sentence, f"{sentence} ({example})" if example else sentence)
+        for sentence, example in version.notes.items()
+    ]
+    tabulator.add(version.frame, name, notes)
+    return version.encoding
 
 
-def _first_line(error: BaseException | None) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]

@@ -1,121 +1,197 @@
-"""One source as a lazy frame, repaired where it cannot be read as it is."""
+"""One source as a lazy frame: the fast way where it is plain, else as exactly as it takes."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
+from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import column_names
-from ordergap.ingest.sources import Source, content
+from ordergap.ingest import delimited, documents, encodings, plain_csv, workbooks
+from ordergap.ingest.archives import DAMAGED, GZIP, content
+from ordergap.ingest.header import Header, Wanted, find_header
+from ordergap.ingest.plain_csv import UNREADABLE
+from ordergap.ingest.sources import HEAD, Source
+from ordergap.ingest.table import names
 
-_ENCODINGS = (("utf-8-sig", ""), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1"))
-_BLOCK = 1 << 24
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One reading of a source.
+
+    frame     its rows. Cells of CSV are text; of Parquet, workbooks and JSON, columns of nothing
+              but numbers or moments have such a type
+    notes     sentence for the user -> an example, or ""
+    encoding  of text that is not UTF-8: guessed, or that of the model; None where it is said, or
+              where the file itself shows it
+    header    of CSV
+    """
+
+    frame: pl.LazyFrame
+    notes: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
+    header: Header | None = None
+
+
+def read(
+    source: Source,
+    columns: Columns,
+    use: Callable[[Version], T],
+    conventions: Conventions | None = None,
+    *,
+    search: bool = True,
+) -> T:
+    """What `use` makes of the first of the `versions` that it can read. Raises DataError."""
+    reason: BaseException | None = None
+    try:
+        for version in versions(source, columns, conventions, search=search):
+            try:
+                return use(version)
+            except UNREADABLE as error:
+                reason = error
+    except (*DAMAGED, *UNREADABLE) as error:
+        reason = error
+    first_line = str(reason).partition("\n")[0]
+    raise DataError(f"{source.name} cannot be read as {source.form}: {first_line}") from reason
+
+
+def columns_of(source: Source, columns: Columns) -> list[str]:
+    """The names of the source's columns. Raises DataError."""
+    return read(source, columns, lambda version: version.frame.collect_schema().names())
 
 
 def versions(
-    source: Source, wanted: Collection[str]
-) -> Iterator[tuple[Path | bytes, tuple[str, ...]]]:
-    """The data as it is; then, for a reader who could not read that, repaired step by step.
+    source: Source,
+    columns: Columns,
+    conventions: Conventions | None = None,
+    *,
+    search: bool = True,
+) -> Iterator[Version]:
+    """Readings of the source, for a user who takes the first that polars can read.
 
-    Yields data, for `scan`, and notes for the user. `wanted` are the columns to look for. Raises
-    DataError where a line cannot be repaired.
+    conventions  of the model's own data, for text that is not UTF-8
+    search       whether the columns are looked for; else the header is the first line that may be
+
+    Raises DataError where none is right.
     """
-    yield source.data, ()
+    encodings.check(columns.encoding)
+    wanted = _wanted(source, columns) if search else Wanted((), (), "", (), ())
+    of_model = conventions.encoding if conventions else None
     if source.form == "parquet":
-        return
-    text, notes = _to_utf8(source.data)
-    yield text, notes
-    if source.form == "csv":
-        yield _requote(source, text, wanted), notes
+        found: Iterator[Version] = iter([Version(_parquet(source.data))])
+    elif source.form == "workbook":
+        data = source.data if isinstance(source.data, bytes) else _bytes(source.data)
+        rows, said = workbooks.read(data, source.name, wanted, columns.header_line)
+        found = iter([Version(rows.lazy(), said)])
+    elif source.form == "json":
+        found = _json(source, columns, wanted, of_model)
     else:
-        _raise_for_line(source, text)
+        found = _csv(source, columns, wanted, of_model)
+    for version in found:
+        frame = version.frame
+        if source.columns:
+            taken = source.columns.keys() - set(frame.collect_schema().names())
+            frame = frame.with_columns(
+                pl.lit(value, pl.String).alias(name)
+                for name, value in source.columns.items()
+                if name in taken
+            )
+        notes = {**dict.fromkeys(source.notes, ""), **version.notes}
+        yield replace(version, frame=frame, notes=notes)
 
 
-def scan(
-    source: Source, data: Path | bytes, wanted: Collection[str]
-) -> tuple[pl.LazyFrame, tuple[str, ...]]:
-    """A lazy frame over one of the versions, all text unless it is Parquet, and notes."""
-    if source.form == "parquet":
-        file = io.BytesIO(data) if isinstance(data, bytes) else data
-        return pl.scan_parquet(file, glob=False), ()
-    if source.form == "jsonlines":
-        # A key may occur on the last line for the first time.
-        keys = pl.scan_ndjson(data, infer_schema_length=None).collect_schema()
-        return pl.scan_ndjson(data, schema=dict.fromkeys(keys, pl.String)), ()
-    delimiter, names = _header(source, wanted)
-    frame = pl.scan_csv(
-        data,
-        separator=delimiter,
-        with_column_names=lambda _: names,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        glob=False,
-    )
-    notes = () if delimiter == "," else (f"the delimiter was taken to be {delimiter!r}",)
-    # A line of nothing, or of nothing but delimiters, is no row.
-    return frame.filter(~pl.all_horizontal(pl.all().is_null())), notes
+def _wanted(source: Source, columns: Columns) -> Wanted:
+    used = {*names(columns).values()}
+    needed = {columns.customer_column, columns.date_column} - source.columns.keys()
+    numbers = (columns.quantity_column, columns.price_column, columns.amount_column or "")
+    values = {columns.date_column, *numbers}
+    return Wanted(needed, used, columns.date_column, values, values | {columns.order_column})
 
 
-def _header(source: Source, wanted: Collection[str]) -> tuple[str, list[str]]:
-    """The delimiter and the columns' names, stripped and made distinct.
+def _bytes(data: Path | bytes) -> bytes:
+    with content(data) as file:
+        return file.read()
 
-    The delimiter is a comma unless that gives none of the wanted columns.
-    """
-    head = source.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
-    text = _to_utf8(head.splitlines()[0])[0].decode()
-    splits = {
-        delimiter: [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
-        for delimiter in ",;\t|"
+
+def _parquet(data: Path | bytes) -> pl.LazyFrame:
+    with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+        zipped = file.read(2) == GZIP
+    if zipped or isinstance(data, bytes):
+        frame = pl.scan_parquet(io.BytesIO(_bytes(data)), glob=False)
+    else:
+        frame = pl.scan_parquet(data, glob=False)
+    present = frame.collect_schema().names()
+    return frame.rename(dict(zip(present, column_names(present), strict=True)))
+
+
+def _json(
+    source: Source, columns: Columns, wanted: Wanted, of_model: str | None
+) -> Iterator[Version]:
+    """One object a line by polars; else, or where these lack what is needed, by Python."""
+    ids = {columns.customer_column, columns.order_column, columns.product_column}
+    if not columns.encoding:
+        try:
+            frame = _json_lines(source, ids, wanted)
+        except UNREADABLE:
+            frame = None
+        if frame is not None:
+            yield Version(frame)
+    text = encodings.decode(_bytes(source.data), source.name, columns.encoding, of_model)
+    whole, notes = documents.read(text.text, source.name, wanted)
+    yield Version(whole.lazy(), text.notes | notes, text.encoding)
+
+
+def _json_lines(source: Source, ids: set[str], wanted: Wanted) -> pl.LazyFrame | None:
+    """Numbers where all cells of a column are, but for identifiers; else text."""
+    # A key may occur on the last line for the first time.
+    schema = pl.scan_ndjson(source.data, infer_schema_length=None).collect_schema()
+    renamed = dict(zip(schema, column_names(schema), strict=True))
+    if not set(wanted.needed) <= set(renamed.values()):
+        return None
+    for key, dtype in schema.items():
+        if renamed[key] in wanted.used and dtype.is_nested():
+            documents.raise_for_nested(renamed[key], source.name)
+    types = {
+        key: dtype if dtype.is_numeric() and renamed[key] not in ids else pl.String()
+        for key, dtype in schema.items()
     }
-    matches = {delimiter: len({*wanted} & {*names}) for delimiter, names in splits.items()}
-    best = "," if matches[","] else max(splits, key=lambda one: (matches[one], len(splits[one])))
-    return best, column_names(splits[best])
+    return pl.scan_ndjson(source.data, schema=types).rename(renamed)
 
 
-def _to_utf8(data: Path | bytes) -> tuple[bytes, tuple[str, ...]]:
-    """The whole text in UTF-8, and in which encoding it was."""
-    for encoding, name in _ENCODINGS:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        text = io.BytesIO()
-        try:
-            with content(data) as file:
-                while block := file.read(_BLOCK):
-                    text.write(decoder.decode(block).encode())
-            text.write(decoder.decode(b"", final=True).encode())
-        except UnicodeDecodeError:
-            continue
-        return text.getvalue(), (f"the text is not UTF-8: read as {name}",) if name else ()
-    raise AssertionError("Latin-1 reads every byte")
+def _csv(
+    source: Source, columns: Columns, wanted: Wanted, of_model: str | None
+) -> Iterator[Version]:
+    """By polars where the beginning is plain; else, or where the rest is not, by Python."""
+    name, line = source.name, columns.header_line
+    head = encodings.beginning(source.head)
+    utf8 = encodings.shown(source.head) in {None, "utf-8"} and "\ufffd" not in head
+    tried = utf8 and not columns.encoding
+    if tried:
+        header = find_header(head, name, wanted, line)
+        beginning = delimited.sample(head, len(source.head) < HEAD, header, wanted)
+        for frame in plain_csv.frames(source.data, beginning, header, wanted):
+            yield Version(frame, _note(header), header=header)
+    text = encodings.decode(_bytes(source.data), name, columns.encoding, of_model)
+    head = text.text[:HEAD]
+    header = find_header(head, name, wanted, line)
+    notes = {**text.notes, **_note(header)}
+    if not tried or text.encoding:
+        beginning = delimited.sample(head, len(head) < HEAD, header, wanted)
+        for frame in plain_csv.frames(text.text.encode(), beginning, header, wanted):
+            yield Version(frame, notes, text.encoding, header)
+    rows, more = delimited.read(text.text, name, header, wanted)
+    yield Version(plain_csv.without_blank(rows.lazy()), notes | more, text.encoding, header)
 
 
-def _requote(source: Source, text: bytes, wanted: Collection[str]) -> bytes:
-    """CSV written anew, for a file with quotation marks inside unquoted cells."""
-    delimiter, _ = _header(source, wanted)
-    lines = csv.reader(
-        io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""), delimiter=delimiter, strict=True
-    )
-    quoted = io.StringIO()
-    try:
-        csv.writer(quoted, delimiter=delimiter, lineterminator="\n").writerows(lines)
-    except csv.Error as error:
-        raise DataError(
-            f"line {lines.line_num} of {source.name} is not CSV ({error}): close the quotation "
-            "mark that is open there or on a line before"
-        ) from error
-    return quoted.getvalue().encode()
-
-
-def _raise_for_line(source: Source, text: bytes) -> None:
-    """Raise DataError with the number of the first line that is not JSON."""
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            json.loads(line or b"{}")
-        except ValueError as error:
-            raise DataError(f"line {number} of {source.name} is not JSON: {error}") from error
+def _note(header: Header) -> dict[str, str]:
+    if header.delimiter == ",":
+        return {}
+    return {f"the delimiter was taken to be {header.delimiter!r}": ""}

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import Literal
 
 from ordergap.errors import DataError, Problem, UnsupportedMediaType
+from ordergap.ingest import archives, encodings, names, signatures
 
-Form = Literal["csv", "jsonlines", "parquet"]
+Form = Literal["csv", "json", "parquet", "workbook"]
 
-_MEDIA_TYPES: dict[str, Form] = {
+# None: as the file looks.
+_MEDIA_TYPES: dict[str, Form | None] = {
     "csv": "csv",
     "text/csv": "csv",
     "application/csv": "csv",
-    "jsonl": "jsonlines",
-    "ndjson": "jsonlines",
-    "jsonlines": "jsonlines",
-    "application/jsonl": "jsonlines",
-    "application/jsonlines": "jsonlines",
-    "application/x-ndjson": "jsonlines",
+    "tsv": "csv",
+    "text/tab-separated-values": "csv",
+    "json": "json",
+    "application/json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "jsonlines": "json",
+    "application/jsonl": "json",
+    "application/jsonlines": "json",
+    "application/x-ndjson": "json",
     "parquet": "parquet",
     "application/parquet": "parquet",
     "application/x-parquet": "parquet",
     "application/vnd.apache.parquet": "parquet",
+    "application/vnd.ms-excel": None,  # which Windows says of CSV files too
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": None,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": None,
+    "application/vnd.oasis.opendocument.spreadsheet": None,
+    "application/gzip": None,
+    "application/x-gzip": None,
+    "application/zip": None,
+    "application/x-zip-compressed": None,
+    "application/octet-stream": None,
+    "binary/octet-stream": None,
+    "text/plain": None,
 }
 _SUFFIXES: dict[str, Form] = {
     ".parquet": "parquet",
     ".pq": "parquet",
-    ".jsonl": "jsonlines",
-    ".ndjson": "jsonlines",
-    ".json": "jsonlines",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
 }
-_GZIP = b"\x1f\x8b"
-DAMAGED = (OSError, EOFError, zlib.error)
-"""What reading a file, or a damaged gzip file, may raise."""
+HEAD = 1 << 16
+"""Bytes of a source that are looked at to choose its format."""
+_LISTED = 5  # names of files in a message
 
 
 @dataclass(frozen=True)
@@ -50,78 +64,111 @@ class Source:
     data: Path | bytes
     form: Form
     head: bytes
-    """The first 64 KiB, unzipped."""
+    """The first 64 KiB, decompressed."""
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    """Columns in the names of its folders, such as day=2022-01-11; None where it is missing."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user, the same for all files of a folder."""
 
 
-def find(path: Path, content_type: str | None = None) -> Iterator[Source]:
+def find(path: Path, content_type: str | None = None, date_column: str = "") -> Iterator[Source]:
     """The file, or every data file of the folder and the folders in it, in the names' order.
 
-    Empty files and those whose name, or whose folder's name, begins with a dot or an underscore
-    (such as ``_SUCCESS``) are no data files. Raises DataError where there are none.
+    Empty files, those whose name, or whose folder's name, begins with a dot or an underscore (such
+    as ``_SUCCESS``), and what lies beside data (a manifest, README) are no data files. Year, month
+    and day in the names of folders are the `date_column`. Raises DataError where there are none.
     """
     if path.is_file():
         yield open_source(path.name, path, content_type)
         return
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
-    files = data_files(path)
+    files, beside = _files(path)
     if not files:
-        raise DataError(
-            f"the folder {path} has no data files: put CSV, Parquet or JSON Lines there"
+        there = [str(file.relative_to(path)) for file in beside] or sorted(
+            str(file.relative_to(path)) for file in path.iterdir()
         )
+        listed = ", ".join(there[:_LISTED]) + ", …" * (len(there) > _LISTED)
+        raise DataError(
+            f"the folder {path} has no data files{f' (only {listed})' if there else ''}: put CSV, "
+            "Parquet, JSON Lines or Excel workbooks there"
+        )
+    notes: tuple[str, ...] = ()
+    if beside:
+        count = f"{len(beside):,} file{'s' * (len(beside) > 1)}"
+        example = beside[0].relative_to(path)
+        notes = (f"{count} beside the data passed over, such as {example}",)
     for file in files:
-        yield open_source(str(file.relative_to(path)), file, content_type)
+        relative = file.relative_to(path)
+        columns = names.hive_columns(relative, date_column)
+        source = open_source(str(relative), file, content_type)
+        taken = (f"columns that are in the names of folders: {', '.join(columns)}",)
+        yield Source(
+            source.name,
+            source.data,
+            source.form,
+            source.head,
+            columns,
+            notes + taken * bool(columns),
+        )
 
 
 def data_files(folder: Path) -> list[Path]:
     """Every data file of the folder and the folders in it, as `find` has it."""
-    return [
+    return _files(folder)[0]
+
+
+def _files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The data files, and the files beside them."""
+    files = [
         file
         for file in sorted(folder.rglob("*"))
-        if not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+        if not any(names.is_hidden(part) for part in file.relative_to(folder).parts)
         and file.is_file()
         and file.stat().st_size
     ]
+    return (
+        [file for file in files if not names.is_beside(file.name)],
+        [file for file in files if names.is_beside(file.name)],
+    )
 
 
 def open_source(name: str, data: Path | bytes, content_type: str | None = None) -> Source:
     """Read the beginning to choose the format. Raises DataError and UnsupportedMediaType."""
+    said = _said(content_type)
     try:
-        with content(data) as file:
-            head = file.read(1 << 16)
-    except DAMAGED as error:
+        name, data = archives.unpack(name, data, _head(data))
+        head = _head(data)
+    except archives.DAMAGED as error:
         raise DataError(f"{name} cannot be read: {error}") from error
     if not head.strip():
         raise DataError(f"{name} is empty")
-    form = _form(name, head, content_type)
-    if form != "parquet" and b"\0" in head:
-        what = "a zip archive or Excel workbook" if head.startswith(b"PK") else "binary or UTF-16"
-        raise DataError(f"{name} is {what}: save it as CSV (UTF-8), Parquet or JSON Lines")
-    return Source(name, data, form, head)
+    if refusal := signatures.refusal(head):
+        raise DataError(f"{name} {refusal}")
+    return Source(name, data, _form(name, head, said), head)
 
 
-def _form(name: str, head: bytes, content_type: str | None) -> Form:
-    if content_type:
-        essence = content_type.partition(";")[0].strip().lower()
-        if essence not in _MEDIA_TYPES:
-            accepted = ", ".join(_MEDIA_TYPES)
-            message = f"{content_type} is not a format of transactions: use one of {accepted}"
-            raise UnsupportedMediaType([Problem(message)])
-        return _MEDIA_TYPES[essence]
+def _head(data: Path | bytes) -> bytes:
+    with archives.content(data) as file:
+        return file.read(HEAD)
+
+
+def _said(content_type: str | None) -> Form | None:
+    essence = (content_type or "text/plain").partition(";")[0].strip().lower()
+    if essence not in _MEDIA_TYPES:
+        accepted = ", ".join(_MEDIA_TYPES)
+        message = f"{content_type} is not a format of transactions: use one of {accepted}"
+        raise UnsupportedMediaType([Problem(message)])
+    return _MEDIA_TYPES[essence]
+
+
+def _form(name: str, head: bytes, said: Form | None) -> Form:
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
-        return "jsonlines"
+    if archives.is_workbook(head):
+        return "workbook"
+    if said:
+        return said
+    if re.match(r"\s*(\{|\[\s*[\[{\]])", encodings.beginning(head)):
+        return "json"
     return _SUFFIXES.get(Path(name.removesuffix(".gz")).suffix.lower(), "csv")
-
-
-def content(data: Path | bytes) -> IO[bytes]:
-    """The bytes, unzipped where they begin like a gzip file, whatever the name is."""
-    if isinstance(data, bytes):
-        zipped = data.startswith(_GZIP)
-    else:
-        with data.open("rb") as file:
-            zipped = file.read(2) == _GZIP
-    if zipped:
-        return cast("IO[bytes]", gzip.open(io.BytesIO(data) if isinstance(data, bytes) else data))
-    return io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")

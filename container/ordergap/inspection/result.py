@@ -29,7 +29,7 @@ class File(Fields):
 
     name: str
     form: str
-    """csv, jsonlines, parquet or another form that can be read."""
+    """csv, json, parquet or another form that can be read."""
     bytes: int
     """As it lies there, compressed or not."""
     compression: str | None = None

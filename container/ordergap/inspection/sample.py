@@ -13,14 +13,13 @@ from polars.exceptions import PanicException, PolarsError
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, UserError
 from ordergap.frames import blocks
-from ordergap.ingest import Orders
-from ordergap.ingest.scanning import _header, scan, versions
-from ordergap.ingest.sources import DAMAGED, Source, find
+from ordergap.ingest import Orders, encodings, scanning
+from ordergap.ingest.sources import Source, find
 from ordergap.inspection.result import File
 
 ROWS = 100_000  # looked at in all
 FILES = 20  # looked at
-_TEXTS = ("csv", "jsonlines")
+_TEXTS = ("csv", "json")
 _LINES, _LONGEST = 5, 100  # of a file that cannot be read, and their characters
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 
@@ -39,7 +38,7 @@ class Sample:
     header_line: int | None = None
 
 
-def take(source: Orders, _columns: Columns) -> Sample:
+def take(source: Orders, columns: Columns) -> Sample:
     """The first rows, of each of the first files an equal share.
 
     Raises DataError where a file cannot be read.
@@ -51,8 +50,12 @@ def take(source: Orders, _columns: Columns) -> Sample:
             raise DataError(f"the frame cannot be read: {error}") from error
     path = Path(source)
     found = list(islice(find(path), FILES))
-    frames, files = zip(*(_take(one, path, ROWS // len(found)) for one in found), strict=True)
-    return Sample(pl.concat(frames, how="diagonal"), files)
+    frames, files = zip(
+        *(_take(one, path, columns, ROWS // len(found)) for one in found), strict=True
+    )
+    line = files[0].header_line
+    given = columns.header_line or line == 1
+    return Sample(pl.concat(frames, how="diagonal"), files, None if given else line)
 
 
 def glimpse(source: Orders) -> tuple[tuple[File, ...], tuple[str, ...]]:
@@ -66,24 +69,19 @@ def glimpse(source: Orders) -> tuple[tuple[File, ...], tuple[str, ...]]:
     return (_file(first, path),), tuple(line[:_LONGEST] for line in lines[:_LINES])
 
 
-def _take(source: Source, path: Path, rows: int) -> tuple[pl.DataFrame, File]:
-    reason: BaseException | None = None
-    try:
-        for data, notes in versions(source, ()):
-            try:
-                cells = _texts(scan(source, data, ())[0].head(rows))
-            except (PolarsError, PanicException) as error:
-                reason = error
-            else:
-                facts: dict[str, object] = {}
-                if source.form in _TEXTS:
-                    facts["encoding"] = notes[0].rpartition(" ")[2] if notes else "utf-8"
-                if source.form == "csv":
-                    facts |= {"delimiter": _header(source, ())[0], "header_line": 1}
-                return cells, _file(source, path).model_copy(update=facts)
-    except DAMAGED as error:
-        reason = error
-    raise DataError(f"{source.name} cannot be read as {source.form}: {reason}") from reason
+def _take(source: Source, path: Path, columns: Columns, rows: int) -> tuple[pl.DataFrame, File]:
+    def cells(version: scanning.Version) -> tuple[pl.DataFrame, scanning.Version]:
+        return _texts(version.frame.head(rows)), version
+
+    frame, version = scanning.read(source, columns, cells, search=False)
+    facts: dict[str, object] = {}
+    if source.form in _TEXTS:
+        shown = columns.encoding or version.encoding or encodings.shown(source.head)
+        facts["encoding"] = shown or "utf-8"
+    if version.header:
+        facts["delimiter"] = version.header.delimiter
+        facts["header_line"] = version.header.skipped + 1
+    return frame, _file(source, path).model_copy(update=facts)
 
 
 def _file(source: Source, path: Path) -> File:

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.contract.column_names import column_name
 from ordergap.contract.hyperparameters import NAMES, Hyperparameters, parse
 from ordergap.contract.orders import NON_PRODUCT_CODES, Columns
 from ordergap.contract.trainers import TRAINERS
@@ -138,7 +139,7 @@ def test_a_columns_name_stays_the_text_it_is(name: str, column: str) -> None:
 
 @given(st.text().filter(lambda text: text.strip() not in {"", "null"} and text.strip()[0] != '"'))
 def test_any_column_name_survives_being_encoded(column: str) -> None:
-    assert parse({"date_column": json.dumps(column)}).columns.date_column == column.strip()
+    assert parse({"date_column": json.dumps(column)}).columns.date_column == column_name(column)
 
 
 def test_the_platforms_own_keys_are_passed_over() -> None:

@@ -134,20 +134,23 @@ def test_a_line_that_is_in_two_files_is_a_duplicate_whatever_the_columns_sequenc
     assert (report.rows_used, report.rejected[Rejection.DUPLICATE]) == (4, 1)
 
 
-def test_windows_1252_and_latin_1_are_read_and_the_user_is_told():
+def test_windows_1252_is_read_and_the_user_is_told():
     text = CSV.decode().replace("17850", "Zoë–1").replace("HAND", "£ HAND")
     cleaned = from_bytes(text.encode("cp1252"), "text/csv", COLUMNS)
     assert cleaned.histories.customer_ids == ["13047", "Zoë–1"]
-    assert cleaned.report.notes == ("the text is not UTF-8: read as Windows-1252",)
-    cleaned = from_bytes(text.replace("–", "\x81").encode("latin-1"), "text/csv", COLUMNS)
-    assert cleaned.report.notes == ("the text is not UTF-8: read as Latin-1",)
+    assert cleaned.report.conventions.encoding == "cp1252"
+    (note,) = (each for each in cleaned.report.notes if "UTF-8" in each)
+    assert note.startswith("the text is not UTF-8: read as Windows-1252")
+    assert 'line 2 of the request has "' in note
 
 
 def test_one_file_of_another_encoding_is_counted(tmp_path):
     (tmp_path / "a.csv").write_bytes(CSV)
-    (tmp_path / "b.csv").write_bytes(CSV.replace(b"HAND", b"\xa3"))
-    notes = read(tmp_path, COLUMNS).report.notes
-    assert notes == ("the text is not UTF-8: read as Windows-1252 (in 1 of 2 files)",)
+    for name in ("b.csv", "c.csv"):
+        (tmp_path / name).write_bytes(CSV.replace(b"HAND", b"\xa3"))
+    (note,) = (each for each in read(tmp_path, COLUMNS).report.notes if "UTF-8" in each)
+    assert 'line 4 of b.csv has "' in note
+    assert note.endswith(" (in 2 of 3 files)")
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
@@ -155,7 +158,7 @@ def test_another_delimiter_is_found_and_the_user_is_told(delimiter):
     body = CSV.decode().replace('"LANTERN, ""WHITE"""', "LANTERN").replace(",", delimiter)
     cleaned = from_bytes(body.encode(), "text/csv", COLUMNS)
     assert_as_expected(cleaned)
-    assert repr(delimiter) in cleaned.report.notes[0]
+    assert any(repr(delimiter) in note for note in cleaned.report.notes)
 
 
 def test_a_comma_is_a_decimal_mark_between_semicolons():
@@ -189,14 +192,22 @@ def test_stray_quotes_and_line_breaks_in_cells_are_read():
 
 
 def test_a_quote_without_its_partner_is_reported_with_its_line():
-    with pytest.raises(DataError, match=r"line 5 of the request is not CSV"):
+    with pytest.raises(DataError, match=r"line 4 of the request is not CSV"):
         from_bytes(CSV.replace(b"HAND WARMER", b'"HAND WARMER'), "text/csv", COLUMNS)
 
 
-def test_a_line_with_too_few_or_too_many_cells_is_judged_by_the_cells_it_has():
-    body = CSV + b"536368,22960,JAM\n536369,21756,BLOCK,3,2010-12-03,5.95,13047,France,more\n"
-    report = from_bytes(body, "text/csv", COLUMNS).report
-    assert (report.rows_used, report.rejected[Rejection.NO_CUSTOMER]) == (5, 1)
+def test_a_line_with_too_few_cells_is_judged_by_the_cells_it_has():
+    report = from_bytes(CSV + b"536368,22960,JAM\n", "text/csv", COLUMNS).report
+    assert (report.rows_used, report.rejected[Rejection.NO_CUSTOMER]) == (4, 1)
+    assert any(
+        "1 in the request, the first: line 6 has 3 of 8 cells" in note for note in report.notes
+    )
+
+
+def test_a_line_with_too_many_cells_is_refused():
+    body = CSV + b"536369,21756,BLOCK,3,2010-12-03,5.95,13047,France,more\n"
+    with pytest.raises(DataError, match="line 6 of the request has 9 cells, the header 8"):
+        from_bytes(body, "text/csv", COLUMNS)
 
 
 def test_a_json_key_may_come_late_and_be_left_out():
@@ -208,7 +219,7 @@ def test_a_json_key_may_come_late_and_be_left_out():
     assert_as_expected(from_bytes(body, "application/jsonlines", COLUMNS))
 
 
-@pytest.mark.parametrize("body", [b'{"CustomerID": 1}\n{"CustomerID"\n', b'[{"CustomerID": 1}]'])
+@pytest.mark.parametrize("body", [b'{"CustomerID": 1}\n{"CustomerID"\n', b"[[1]]"])
 def test_what_is_not_json_lines_is_refused(body):
     with pytest.raises(DataError, match=r"JSON|jsonlines"):
         from_bytes(body, "application/jsonlines", COLUMNS)
@@ -336,8 +347,7 @@ def test_the_file_in_which_a_column_is_missing_is_named(tmp_path):
         ("a.csv", CSV.splitlines()[0], "names columns but has no rows"),
         ("a.parquet", parquet(FRAME[:0]), "names columns but has no rows"),
         ("a.csv", bytes(range(256)) * 9, "binary.*save it as CSV"),
-        ("a.csv", CSV.decode().encode("utf-16"), "UTF-16.*save it as CSV"),
-        ("a.xlsx", b"PK\3\4\0\0rest", "Excel workbook.*save it as CSV"),
+        ("a.xlsx", b"PK\3\4\0\0rest", "a.xlsx cannot be read"),
         ("a.csv.gz", gzipped(CSV)[:-12], "a.csv.gz cannot be read"),
         ("a.parquet", parquet(FRAME)[:-9], "a.parquet cannot be read as parquet"),
         ("a.parquet", CSV, "a.parquet cannot be read as parquet"),

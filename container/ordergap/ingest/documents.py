@@ -1,0 +1,80 @@
+"""JSON that is not one object a line: arrays, objects over several lines, a list under a key."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import polars as pl
+
+from ordergap.errors import DataError
+from ordergap.frames import column_names
+from ordergap.ingest.header import Wanted
+from ordergap.ingest.typed import column
+
+_BLANK = re.compile(r"[\s,]*")
+
+
+def read(text: str, where: str, wanted: Wanted) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The objects as rows, with numbers where all cells of a column are; and notes.
+
+    They are those of an array, of lists and objects one after the other, or, where one object is
+    all, of the only list in it. Raises DataError, which names the line, for what is no JSON.
+    """
+    values, notes = _values(text, where), {}
+    if len(values) == 1 and isinstance(values[0], dict):
+        lists = {key: value for key, value in values[0].items() if _is_table(value)}
+        if lists and not set(wanted.needed) <= set(column_names(values[0])):
+            if len(lists) > 1:
+                raise DataError(
+                    f"{where} is an object with several lists ({', '.join(lists)}): write the "
+                    "list of orders alone, as JSON Lines"
+                )
+            ((key, values),) = lists.items()
+            notes = {f'of the JSON object the list "{key}" was read': ""}
+    rows = [row for value in values for row in (value if isinstance(value, list) else [value])]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise DataError(
+                f"value {number} of {where} is no JSON object: write an object for each row, such "
+                'as {"date": "2022-01-11"}'
+            )
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    names = column_names(keys)
+    columns = [[row.get(key) for row in rows] for key in keys]
+    for name, cells in zip(names, columns, strict=True):
+        if name in wanted.used and any(isinstance(cell, dict | list) for cell in cells):
+            raise_for_nested(name, where)
+    return pl.DataFrame(list(map(column, names, columns))), notes
+
+
+def raise_for_nested(name: str, where: str) -> None:
+    """DataError for a column of objects or lists."""
+    raise DataError(
+        f'"{name}" of {where} holds objects or lists: write what is wanted of them under a key of '
+        "its own, with one value a row"
+    )
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _values(text: str, where: str) -> list[Any]:
+    """The JSON values that follow one another."""
+    decoder, values, at = json.JSONDecoder(), [], _end_of_blank(text, 0)
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError as error:
+            line = getattr(error, "lineno", 1)
+            raise DataError(f"line {line} of {where} is not JSON: {error}") from error
+        values.append(value)
+        at = _end_of_blank(text, at)
+    return values
+
+
+def _end_of_blank(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
