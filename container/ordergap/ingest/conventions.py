@@ -29,6 +29,7 @@ class Evidence(BaseModel):
     named       a cell with a month's name and a year of two digits
     decimals    point, comma or either -> a cell
     currencies  sign -> a cell
+    encoding    of text that is not UTF-8
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,7 @@ class Evidence(BaseModel):
     named: Cell | None = None
     decimals: dict[str, Cell] = Field(default_factory=dict)
     currencies: dict[str, Cell] = Field(default_factory=dict)
+    encoding: str | None = None
 
     @classmethod
     def of(
@@ -81,6 +83,7 @@ class Evidence(BaseModel):
                 named=min(named, default=None),
                 decimals=_join(joined.decimals, part.decimals),
                 currencies=_join(joined.currencies, part.currencies),
+                encoding=joined.encoding or part.encoding,
             )
         return joined
 
@@ -129,7 +132,7 @@ def decide(
             date_order=order,
             decimal=decimal,
             currency=currency,
-            encoding=known.encoding,
+            encoding=known.encoding or evidence.encoding,
             examples=examples,
         ),
         tuple(notes),

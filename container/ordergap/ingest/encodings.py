@@ -10,6 +10,8 @@ import io
 import re
 from dataclasses import dataclass
 
+import polars as pl
+
 from ordergap.errors import DataError
 
 _MARKS = (
@@ -101,6 +103,23 @@ def decode(data: bytes, where: str, given: str | None, of_model: str | None) -> 
     line, excerpt = _excerpt(text, next(m.start() for m in re.finditer(r"[^\x00-\x7f]", text)))
     sentence = "the text is not UTF-8: read as Windows-1252; if that is wrong, set encoding"
     return Text(text, _GUESS, {sentence: f'line {line} of {where} has "{excerpt}"'})
+
+
+def raise_for_doubt(customers: pl.Series, column: str, encoding: str) -> None:
+    """DataError where ids of customers are no names in a guessed encoding of Western Europe.
+
+    Its letters of bytes 80 to 9F stand for accented ones elsewhere, and words of letters beyond
+    ASCII alone are of another script.
+    """
+    odd = customers.filter(
+        customers.str.contains(r"[ƒŠŽšžŸ]")
+        | customers.str.contains(r"(?:^|[^\pL])[^\x00-\x7F]{3,}(?:$|[^\pL])")
+    )
+    if len(odd):
+        raise DataError(
+            f'{column} "{odd.sort()[0][:40]}" seems to be no name in {encoding}, in which the text '
+            "was read because it is not UTF-8: set encoding to the right one"
+        )
 
 
 def _notes(encoding: str, given: str | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from ordergap.frames import Frame, blocks
 from ordergap.ingest import cells, dates, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.encodings import raise_for_doubt
 from ordergap.ingest.filling import fill
 from ordergap.ingest.plain_csv import UNREADABLE
 from ordergap.ingest.plausibility import by_day
@@ -46,7 +47,8 @@ class Rows:
             for role in ("quantity", "price")
             if role in self.table.present - self.table.typed
         }
-        return Evidence.of(columns, self.table.texts["date"], numbers, today())
+        shown = Evidence.of(columns, self.table.texts["date"], numbers, today())
+        return shown.model_copy(update={"encoding": self.encoding})
 
     def by_day(self, columns: Columns, decided: Decided) -> Counter[int]:
         """Day since 1970-01-01 -> number of rows, as cleaning has them."""
@@ -75,9 +77,7 @@ class Rows:
         """
         conventions, notes = decided
         priced = "price" in self.table.present
-        conventions = conventions.model_copy(
-            update={"amounts": priced, "encoding": self.encoding or conventions.encoding}
-        )
+        conventions = conventions.model_copy(update={"amounts": priced})
         cleaned = clean(
             self.table, columns, conventions, self.where,
             strict=strict, part=part, whole=whole, as_of=as_of,
@@ -95,8 +95,10 @@ def tabulate(
     """The rows of a file, of all data files of a folder, or of a frame, as `read` has them."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        sources = find(path, content_type, columns.date_column)
-        return _tabulate(sources, columns, str(path), known)
+        files = partial(find, path, content_type, columns.date_column)
+        several = path.is_dir() and len(data_files(path)) > 1
+        common = _common(files(), columns) if several else None
+        return _tabulate(files(), columns, str(path), known, common)
     tabulator = _tabulator(columns, known)
     try:
         for block in blocks(source):
@@ -164,20 +166,34 @@ def from_bytes(
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
 
 
-def _tabulator(columns: Columns, known: Conventions | None) -> Tabulator:
-    return Tabulator(columns, amounts=bool(known and known.amounts))
+def _common(sources: Iterable[Source], columns: Columns) -> frozenset[str]:
+    """The names of the columns that all sources have."""
+    return frozenset.intersection(*(frozenset(scanning.columns_of(s, columns)) for s in sources))
+
+
+def _tabulator(
+    columns: Columns, known: Conventions | None, common: Collection[str] | None = None
+) -> Tabulator:
+    return Tabulator(columns, common, amounts=bool(known and known.amounts))
 
 
 def _tabulate(
-    sources: Iterable[Source], columns: Columns, where: str, known: Conventions | None
+    sources: Iterable[Source],
+    columns: Columns,
+    where: str,
+    known: Conventions | None,
+    common: Collection[str] | None = None,
 ) -> Rows:
-    tabulator = _tabulator(columns, known)
+    tabulator = _tabulator(columns, known, common)
     said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
     encodings: list[str] = []
     for source in sources:
         add = partial(_add, tabulator, source.name, said)
         encodings += filter(None, [scanning.read(source, columns, add, known)])
-    return Rows(tabulator.table(), where, next(iter(encodings), None))
+    table, encoding = tabulator.table(), next(iter(encodings), None)
+    if encoding and not (known and known.encoding):
+        raise_for_doubt(table.texts["customer"], columns.customer_column, encoding)
+    return Rows(table, where, encoding)
 
 
 def _add(tabulator: Tabulator, name: str, said: dict[str, str], version: Version) -> str | None:

@@ -146,9 +146,7 @@ class Tabulator:
         total = pl.lit(0, pl.UInt64)
         compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
         for seed, name in enumerate(sorted(compared - used)):
-            # A category's own hash is that of its code, which differs from file to file.
-            text = schema[name] in {pl.Categorical, pl.Enum}
-            total += (pl.col(name).cast(pl.String) if text else pl.col(name)).hash(seed)
+            total += _comparable(name, schema[name]).hash(seed)
         return total
 
     def table(self) -> Table:
@@ -172,6 +170,13 @@ def _distinct(codes: pl.Series) -> pl.Series:
     count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
     every = pl.int_range(count, eager=True).cast(physical.dtype)
     return every.cat.to(codes.dtype).cast(pl.String)
+
+
+def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column's cells with a hash that does not depend on the file."""
+    if dtype in {pl.Categorical, pl.Enum}:  # whose own hash is that of a code
+        return pl.col(name).cast(pl.String).fill_null("")
+    return pl.col(name).fill_null("") if dtype == pl.String else pl.col(name)
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -226,3 +226,20 @@ def test_the_file_and_row_of_an_example_are_named(tmp_path):
     pl.concat([SHOP[:2], lines(InvoiceDate="soon")]).write_csv(tmp_path / "b.csv")
     report = read(tmp_path, Columns()).report
     assert '(row 3 of b.csv: InvoiceDate "soon")' in describe(report)
+
+
+def test_overlapping_files_in_which_a_column_was_added_have_the_same_lines(tmp_path):
+    SHOP[:600].write_csv(tmp_path / "a.csv")
+    SHOP[400:].with_columns(Coupon=pl.lit("X10")).write_csv(tmp_path / "b.csv")
+    report = read(tmp_path, Columns()).report
+    assert (report.orders, report.rejected[Rejection.DUPLICATE]) == (1000, 200)
+
+
+@pytest.mark.parametrize(("customer", "encoding"), [("Müller", "mac_roman"), ("Иванов", "cp1251")])
+def test_ids_that_are_no_names_in_the_guessed_encoding_are_refused(tmp_path, customer, encoding):
+    file = tmp_path / "a.csv"
+    file.write_bytes(pl.concat([SHOP, lines(CustomerID=customer)]).write_csv().encode(encoding))
+    with pytest.raises(DataError, match="encoding"):
+        read(file, Columns())
+    cleaned = read(file, Columns(encoding=encoding))
+    assert customer in cleaned.histories.customer_ids

@@ -267,6 +267,7 @@ def test_a_frame_is_read(frame):
 
 def test_what_pandas_calls_missing_is_missing():
     frame = PANDAS.assign(
+        InvoiceNo=["1", "2", "3", "4"],
         CustomerID=[17850.0, float("nan"), 17850.0, 13047.0],
         Quantity=pd.array([6, 6, None, 32], dtype="Int64"),
         InvoiceDate=pd.to_datetime(pd.Series(["2010-12-01", "2010-12-01", "2010-12-01", None])),
