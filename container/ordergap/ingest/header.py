@@ -145,11 +145,11 @@ def _below_title(lines: Sequence[str], start: int) -> int | None:
     """The first line with as many cells as most have, where the line `start` has fewer."""
     widths = {delimiter: _width(lines, delimiter) for delimiter in _DELIMITERS}
     regular = {mark: width for mark, (width, times) in widths.items() if times > len(lines) / 2}
-    if any(_cells(lines[start], mark) == width for mark, width in regular.items()):
+    if not regular or any(_cells(lines[start], mark) == width for mark, width in regular.items()):
         return None
-    for mark, width in regular.items():
-        return next(i for i, line in enumerate(lines) if _cells(line, mark) == width)
-    return None
+    # Of two marks that all lines have, the one with fewer cells is a decimal comma.
+    mark = max(regular, key=lambda each: regular[each])
+    return next(i for i, line in enumerate(lines) if _cells(line, mark) == regular[mark])
 
 
 def _raise_for_line(lines: Sequence[str], number: int, where: str, how: str) -> NoReturn:

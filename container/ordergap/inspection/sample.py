@@ -14,6 +14,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, UserError
 from ordergap.frames import blocks
 from ordergap.ingest import Orders, encodings, scanning
+from ordergap.ingest.header import Wanted, find_header
 from ordergap.ingest.sources import Source, find
 from ordergap.inspection.result import File
 
@@ -30,7 +31,7 @@ class Sample:
 
     cells        text, null where there is none; of several files all columns that any has
     files        the files that were looked at
-    header_line  where the header was found, if it is neither given nor on the first line
+    header_line  where the header is, if it is not found without being told
     """
 
     cells: pl.DataFrame
@@ -49,13 +50,12 @@ def take(source: Orders, columns: Columns) -> Sample:
         except (PolarsError, PanicException, OSError) as error:  # a LazyFrame may be of a file
             raise DataError(f"the frame cannot be read: {error}") from error
     path = Path(source)
-    found = list(islice(find(path), FILES))
+    found = list(islice(find(path, date_column=columns.date_column), FILES))
     frames, files = zip(
         *(_take(one, path, columns, ROWS // len(found)) for one in found), strict=True
     )
-    line = files[0].header_line
-    given = columns.header_line or line == 1
-    return Sample(pl.concat(frames, how="diagonal"), files, None if given else line)
+    line = None if columns.header_line else _line_below_title(found[0], files[0], frames[0])
+    return Sample(pl.concat(frames, how="diagonal"), files, line)
 
 
 def glimpse(source: Orders) -> tuple[tuple[File, ...], tuple[str, ...]]:
@@ -82,6 +82,18 @@ def _take(source: Source, path: Path, columns: Columns, rows: int) -> tuple[pl.D
         facts["delimiter"] = version.header.delimiter
         facts["header_line"] = version.header.skipped + 1
     return frame, _file(source, path).model_copy(update=facts)
+
+
+def _line_below_title(source: Source, file: File, cells: pl.DataFrame) -> int | None:
+    """The line of a header that a reader who knows the columns does not take for one."""
+    if source.form != "csv":
+        return None
+    wanted = Wanted(cells.columns, cells.columns, "", (), ())
+    try:
+        find_header(encodings.beginning(source.head), source.name, wanted, None)
+    except DataError:
+        return file.header_line
+    return None
 
 
 def _file(source: Source, path: Path) -> File:

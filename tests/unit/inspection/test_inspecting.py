@@ -2,8 +2,11 @@
 
 import csv
 import datetime
+import gzip
+import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ordergap
@@ -17,6 +20,7 @@ from ordergap.errors import InvalidHyperparameters
 from ordergap.inspection import Inspection, inspect
 
 from tests.exports import EXPORTS
+from tests.workbook import workbook
 
 HEADER = ("Who", "When", "Paid")
 
@@ -216,6 +220,56 @@ def test_frames_and_folders_are_described_like_files(tmp_path: Path) -> None:
     assert frame.report.orders == found.report.orders
     assert inspect(pl.read_csv(path)).preset == found.preset
     assert inspect(tmp_path).report == found.report
+
+
+def sheets(text: str) -> bytes:
+    rows = list(csv.reader(text.splitlines(), delimiter=";"))
+    return workbook({"Notes": [["printed on Monday"]], "Orders": rows})
+
+
+def zipped(text: str) -> bytes:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("orders.csv", text)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("utf-16.csv", lambda text: text.encode("utf-16")),
+        ("windows.csv", lambda text: text.encode("cp1252")),
+        ("title.csv", lambda text: f"Orders of the year\n\n{text}".encode()),
+        ("separator.csv", lambda text: f"sep=;\n{text}".encode()),
+        ("orders.zip", zipped),
+        ("orders.csv.gz", lambda text: gzip.compress(text.encode())),
+        ("orders.xlsx", sheets),
+    ],
+)
+def test_whatever_the_shape_the_columns_are_found(
+    name: str, written: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    (export,) = (export for export in EXPORTS if export.title == "a German shop")
+    text = export.write(tmp_path).read_text(encoding="utf-8")
+    plain = inspect(tmp_path / export.file)
+    (tmp_path / name).write_bytes(written(text))
+    found = inspect(tmp_path / name)
+    assert found.trainable
+    assert found.report is not None
+    assert plain.report is not None
+    assert found.report.revenue == plain.report.revenue
+    assert found.options == plain.options | ({"header_line": 3} if name == "title.csv" else {})
+
+
+def test_the_day_may_be_in_the_names_of_folders(tmp_path: Path) -> None:
+    for i in range(1, 29):
+        folder = tmp_path / f"year=2023/month=1/day={i}"
+        folder.mkdir(parents=True)
+        write(folder / "part-0.csv", [[1 + i % 9, 5], [1 + i % 5, 7]], ["customer", "total"])
+    found = inspect(tmp_path)
+    assert found.trainable
+    assert found.report is not None
+    assert found.report.last_day == datetime.date(2023, 1, 28)
 
 
 def test_the_text_is_short_and_json_has_the_fields(
