@@ -24,7 +24,28 @@ def identifiers(texts: pl.Series) -> pl.Series:
     ['17850', '85123A', None, None]
     """
     ids = texts.str.strip_chars().str.replace(r"^(\d+)\.0+$", "${1}")
-    return ids.set(ids.str.to_lowercase().is_in(BLANK), None)
+    return ids.set(is_blank(ids), None)
+
+
+def is_blank(texts: pl.Series) -> pl.Series:
+    """Whether each text is empty, or what programs write where there is no value.
+
+    >>> is_blank(pl.Series([" ", "NaN", "0"])).to_list()
+    [True, True, False]
+    """
+    text = texts.str.strip_chars()
+    short = text.str.len_bytes() <= max(map(len, BLANK))
+    blank = text.filter(short).str.to_lowercase().is_in(BLANK)
+    return short.scatter(short.arg_true(), blank)
+
+
+def numbered(texts: pl.Series) -> pl.Series:
+    """A number for each identifier, equal where identifiers are; null where there is none.
+
+    >>> numbered(pl.Series(["b", "b.0", " b", "nan"])).to_list()
+    [0, 1, 0, None]
+    """
+    return identifiers(texts).cast(pl.Categorical(pl.Categories.random())).to_physical()
 
 
 def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Series:

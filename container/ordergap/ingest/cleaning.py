@@ -109,7 +109,7 @@ def clean(
     )
     lines = rejections.drop(lines.with_columns(pl.col("units").abs(), reason=reason))
 
-    orders = cells.ranks(cells.identifiers(table.texts["order"]))[1]
+    orders = cells.numbered(table.texts["order"])
     remaining, matched = net(lines, lambda rows: orders.gather(table.rows["order"].gather(rows)))
     reason = rejections.first_reason(
         {

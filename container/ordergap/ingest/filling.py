@@ -27,17 +27,17 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     if "order" not in table.present or table.rows.is_empty():
         return table
     roles = [role for role in ("customer", "date", "status") if role in table.present]
-    texts = {role: cells.identifiers(table.texts[role]) for role in (*roles, "order")}
-    if not _divided(table, {role: texts[role].is_null() for role in roles}):
+    blank: dict[str, pl.Series] = {role: cells.is_blank(table.texts[role]) for role in roles}
+    if not _divided(table, blank):
         return table
     days = moments.dt.date()
     lines = table.rows.select(
         *roles,
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
-        of=table.each("order", cells.ranks(texts["order"])[1]),
+        of=table.each("order", cells.numbered(table.texts["order"])),
         day=table.each("date", days),
         who=table.each("customer", customers),
-        **{f"no_{role}": table.each(role, texts[role].is_null()) for role in roles},
+        **{f"no_{role}": table.each(role, blank[role]) for role in roles},
     ).filter(pl.col("of").is_not_null())
     full = lines.filter(~pl.col("no_date") & ~pl.col("no_customer") & pl.col("who").is_not_null())
     its = [pl.col(r).filter(~pl.col(f"no_{r}")).min().name.prefix("its_") for r in roles]

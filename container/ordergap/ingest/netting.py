@@ -36,10 +36,14 @@ def net(
     touched = kind.is_in(kind.filter(cancels).unique().implode())
     some = lines.with_row_index("at").filter(touched)
     some = some.with_columns(order=orders_of(some["row"]))
-    cancelled = some.filter("cancels")["order"].drop_nulls().unique()
-    of_orders = some.filter(pl.col("order").is_in(cancelled.implode()))
+    cancelled, bought = (
+        some.filter(each)["order"].drop_nulls().unique()
+        for each in (pl.col("cancels"), ~pl.col("cancels"))
+    )
+    both = cancelled.filter(cancelled.is_in(bought.implode()))
+    of_orders = some.filter(pl.col("order").is_in(both.implode()))
     for lines_of, key in ((of_orders, (*_KIND, "order")), (some, _KIND)):
-        _subtract(lines_of.with_columns(left=pl.lit(left).gather("at")), key, left, matched)
+        _subtract(lines_of, key, left, matched)
     return pl.Series(np.where(cancels, 0, left)), pl.Series(matched)
 
 
@@ -47,6 +51,7 @@ def _subtract(
     lines: pl.DataFrame, key: tuple[str, ...], left: NDArray[np.float64], matched: NDArray[np.bool_]
 ) -> None:
     """Subtract cancellations from lines that share `key`; both lose in `left` what is matched."""
+    lines = lines.with_columns(left=left[lines["at"].to_numpy()])
     events = lines.sort(*key, "moment", "cancels", "left", "units", "order").select(
         "at", "cancels", "left", first=pl.struct(key).rle_id().diff().fill_null(1) > 0
     )
