@@ -21,7 +21,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
 
 _CONSEQUENCES = {
-    "order": "equal lines are told apart by nothing, and refunds find their orders by product",
+    "order": "refunds find their order by customer, product and price",
     "product": "every line is a product, and cancellations are matched by customer and price",
     "quantity": "the number of items is unknown",
     "price": "amounts are unknown, and every order counts",
