@@ -7,7 +7,9 @@ See docs/decisions/data.md#frames-are-read-in-blocks-and-need-no-library-of-thei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import IO, Any, Literal, Protocol, cast
 
 import numpy as np
@@ -60,9 +62,9 @@ def kind_of(frame: object) -> Kind:
 def blocks(frame: Frame) -> Iterator[pl.LazyFrame]:
     """The rows of a frame, in blocks that become polars frames one at a time; at least one block.
 
-    Numbers and moments keep their values, a moment with a time zone that of the zone's clock. All
-    else in a pandas column becomes text. Columns get the names that `column_names` makes; pandas'
-    index is left out. Raises DataError for what is no frame.
+    Numbers and moments keep their values, a moment with a time zone its zone. All else in a pandas
+    column becomes text. Columns get the names that `column_names` makes; pandas' index is left out.
+    Raises DataError for what is no frame.
     """
     kind = kind_of(frame)
     table = cast("Any", frame)
@@ -88,7 +90,8 @@ def _column(name: str, column: Any) -> pl.Series:
     if hasattr(column.dtype, "pyarrow_dtype") or getattr(column.dtype, "storage", "") == "pyarrow":
         return pl.Series(name, column.array.__arrow_array__())
     if getattr(column.dtype, "tz", None):
-        column = column.dt.tz_localize(None)
+        utc = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+        return _zoned(utc.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), column.dtype.tz)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
         values = column.to_numpy()
         return pl.Series(name, values.astype("M8[us]") if values.dtype.kind == "M" else values)
@@ -97,14 +100,34 @@ def _column(name: str, column: Any) -> pl.Series:
     return _texts(name, values.tolist())
 
 
+def _zoned(utc: pl.Series, zone: object) -> pl.Series:
+    """Moments with their zone; those of a zone without a name as text with their offset."""
+    try:
+        return utc.dt.convert_time_zone(str(zone))
+    except pl.exceptions.ComputeError:
+        moments = (None if each is None else each.astimezone(zone) for each in utc.to_list())
+        return _texts(utc.name, [each and each.isoformat() for each in moments])
+
+
 def _texts(name: str, values: Sequence[object]) -> pl.Series:
     texts = [value if value is None or type(value) is str else _text(value) for value in values]
     return pl.Series(name, texts, pl.String)
 
 
 def _text(value: object) -> str:
-    """A whole float as the integer that a file would have: a column of both can hold either."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    """A whole number as the integer that a file would have: a column of both can hold either."""
+    if not isinstance(value, float | Decimal) or not math.isfinite(value):
+        return str(value)
+    return str(int(value)) if value == int(value) else exact(value)
+
+
+def exact(number: object) -> str:
+    """A number beside texts, marked: its point is a decimal one, whatever theirs is.
+
+    >>> exact(1.459)
+    '=1.459'
+    """
+    return f"={number}"
 
 
 def column_names(names: Iterable[object]) -> list[str]:

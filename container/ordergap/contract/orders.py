@@ -32,12 +32,13 @@ NON_PRODUCT_CODES = (
 FEW_CUSTOMERS, FEW_DAYS = 500, 180
 """With fewer of either, forecasts are less steady."""
 
-BLANK = ("", "nan", "null", "none", "<na>", "nat")
+BLANK = (
+    "", "#n/a", "(null)", "-", "--", "<na>", "\\n", "n/a", "na", "nan", "nat", "none", "null",
+)  # fmt: skip
 """What programs write where there is no value, in any case."""
 
 NOBODY = (
-    "#n/a", "(null)", "-", "--", "0", "\\n", "anonymous", "blank", "guest", "n/a", "na",
-    "no customer", "nobody", "undefined", "unknown",
+    "0", "anonymous", "blank", "guest", "no customer", "nobody", "undefined", "unknown",
 )  # fmt: skip
 """What shops write where the customer is not known, in any case, besides `BLANK`."""
 
@@ -202,7 +203,9 @@ class Rejection(StrEnum):
     CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly
 
 
-UNREADABLE = (Rejection.BAD_DATE, Rejection.BAD_QUANTITY, Rejection.BAD_PRICE)
+UNREADABLE = (
+    Rejection.BAD_DATE, Rejection.BAD_QUANTITY, Rejection.BAD_PRICE, Rejection.IMPOSSIBLE_DATE,
+)  # fmt: skip
 """The reasons of which a large share means that the file is read wrongly."""
 
 

@@ -18,7 +18,7 @@ EXCLUDED_STATUSES = (
 Preset = Literal[
     "amazon", "amazon-shipments", "cdnow", "dunnhumby", "hm", "magento", "magento-grid", "olist",
     "online-retail", "online-retail-2", "sap", "sap-orders", "shopify", "square", "stripe",
-    "woocommerce", "woocommerce-tables",
+    "stripe-payments", "woocommerce", "woocommerce-tables",
 ]  # fmt: skip
 
 _WOOCOMMERCE = (*EXCLUDED_STATUSES, "checkout-draft")
@@ -140,6 +140,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "status_column": "Status",
         "excluded_statuses": _STRIPE,
     },
+    "stripe-payments": {
+        "customer_column": "Customer Email",
+        "date_column": "Created date (UTC)",
+        "order_column": "id",
+        "amount_column": "Amount",
+        "status_column": "Status",
+        "excluded_statuses": _STRIPE,
+    },
     "woocommerce": {
         "customer_column": "billing_email",
         "date_column": "order_date",
@@ -177,6 +185,7 @@ MEANINGS: Mapping[str, str] = {
     "shopify": "Shopify's export of orders",
     "square": "Square's export of items",
     "stripe": "Stripe's export of payments; Amount is before refunds of a part",
+    "stripe-payments": "the same as Stripe writes it since its columns were renamed",
     "woocommerce": "WooCommerce's orders as the common export plug-ins write them",
     "woocommerce-tables": "WooCommerce's own table wc_orders",
 }

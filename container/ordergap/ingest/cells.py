@@ -7,6 +7,7 @@ Every function takes the (k,) distinct texts of a column, so that each is read o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import polars as pl
 
@@ -14,7 +15,9 @@ from ordergap.contract.orders import BLANK, NOBODY
 from ordergap.errors import DataError
 
 _E_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-_SCIENTIFIC = r"^(\d)(?:[.,](\d+))?[eE]\+(\d+)$"
+# 5e10 may be an identifier of hexadecimal digits; 1.5e10 and 5E+10 are numbers.
+_SCIENTIFIC = r"^(\d)(?:[.,](\d+)[eE]\+?|[eE]\+)(\d+)$"
+_FLOAT = r"^(\d{16,})\.0+$"  # of 2**53 and more it has no exact last digits
 
 
 def identifiers(texts: pl.Series) -> pl.Series:
@@ -58,6 +61,10 @@ def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Ser
     [None, 'ana@example.com', '12345', None]
     """
     ids = identifiers(texts)
+    floats = texts.str.strip_chars().str.extract(_FLOAT, 1)
+    lost = floats.filter(floats.cast(pl.UInt64, strict=False).fill_null(2**63) >= 2**53)
+    if lost.drop_nulls().len():
+        _raise_for_lost(lost.drop_nulls().min())
     nobody = {*NOBODY, *(word.strip().lower() for word in no_customer_words)}
     lower = ids.str.to_lowercase()
     ids = ids.set(lower.is_in(nobody), None)
@@ -77,11 +84,15 @@ def _expand(identifier: str | None) -> str | None:
     digits = parts["1"] + (parts["2"] or "")
     lost = int(parts["3"]) + 1 - len(digits)
     if lost > 0:
-        raise DataError(
-            f'the customer "{identifier}" is a number that lost its last {lost} digits when it was '
-            "saved: several customers would become one. Export again with the column as text"
-        )
+        _raise_for_lost(identifier)
     return digits if not lost else identifier  # 1.25E+1 is no identifier that was whole
+
+
+def _raise_for_lost(identifier: object) -> NoReturn:
+    raise DataError(
+        f'the customer "{identifier}" is a number that lost its last digits when it was saved: '
+        "several customers would become one. Export again with the column as text"
+    )
 
 
 def ranks(ids: pl.Series) -> tuple[list[str], pl.Series]:

@@ -85,7 +85,7 @@ def clean(
 
     few = not strict and (not part or whole is not None)
     impossible, far = plausibility.impossible(
-        table.rows["date"], moments, as_of, few=few, whole=whole
+        table.rows["date"], moments, as_of, few=few, strict=strict, whole=whole
     )
     lines = _read_lines(table, columns, conventions, customers, places, moments).with_columns(
         reason=_judge_cells(table, columns, moments, impossible, as_of)
@@ -109,8 +109,7 @@ def clean(
     )
     lines = rejections.drop(lines.with_columns(pl.col("units").abs(), reason=reason))
 
-    orders = cells.numbered(table.texts["order"])
-    remaining, matched = net(lines, lambda rows: orders.gather(table.rows["order"].gather(rows)))
+    remaining, matched = net(lines)
     reason = rejections.first_reason(
         {
             Rejection.CANCELLATION: pl.lit(matched),
@@ -158,6 +157,7 @@ def _read_lines(
     """The values of every row.
 
     row      its number
+    order    a number for its order, null where unknown
     units    pieces; with an amount column money, of which a unit has the price 1
     pieces   only with an amount column: pieces, null where unknown; NaN where unreadable
     cancels  whether the line takes back: its quantity or its amount is negative
@@ -170,6 +170,7 @@ def _read_lines(
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
         customer=table.each("customer", customers),
         product=table.each("product", products),
+        order=table.each("order", cells.numbered(table.texts["order"])),
         moment=table.each("date", moments),
         **_amounts(table, columns, conventions),
     ).with_columns(

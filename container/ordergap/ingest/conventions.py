@@ -115,14 +115,18 @@ def decide(
     known = known or Conventions()
     order, order_shown = _order(evidence, columns, known, strict=strict)
     decimal, decimal_shown = _decimal(evidence, columns, known, strict=strict)
-    currency, currency_shown = _currency(evidence, known, strict=strict)
+    currency, currency_shown = _currency(evidence, known)
     notes = []
     examples = dict(known.examples)
     if order and order_shown:
         notes.append(f"dates are read {order}, as {_quote(order_shown)} shows")
         examples["date_order"] = order_shown[1]
     if decimal and decimal_shown:
-        notes.append(f"numbers have a decimal {decimal}, as {_quote(decimal_shown)} shows")
+        read = f"numbers have a decimal {decimal}, as {_quote(decimal_shown)} shows"
+        if either := evidence.decimals.get("either"):
+            grouped = (decimal == "point") == ("," in either[1])
+            read += f"; so {_quote(either)} is one of " + ("thousands" if grouped else "decimals")
+        notes.append(read)
         examples["decimal"] = decimal_shown[1]
     if currency and currency_shown:
         notes.append(f"the currency is {currency}, as {_quote(currency_shown)} shows")
@@ -154,10 +158,11 @@ def _order(
         against = [o for o, orders in fitting.items() if known.date_order not in orders]
         if against and not strict:
             shown = known.examples.get("date_order", "")
+            remedy = sorted(set(ORDERS).intersection(*fitting.values()) or fitting[against[0]])
             raise DataError(
                 f"{_quote(evidence.orders[against[0]])} is not {known.date_order}, as the dates "
                 f'that the model learnt from are (such as "{shown}"): give a file that is written '
-                f"alike, or set date_format to {against[0].split('|')[0]}"
+                f"alike, or set date_format to {' or '.join(remedy)}"
             )
         return known.date_order, None
     left = set(ORDERS).intersection(*fitting.values()) if fitting else set()
@@ -231,12 +236,10 @@ def _decimal(
     return ("comma", comma) if comma else (None, None)
 
 
-def _currency(
-    evidence: Evidence, known: Conventions, *, strict: bool
-) -> tuple[str | None, Cell | None]:
+def _currency(evidence: Evidence, known: Conventions) -> tuple[str | None, Cell | None]:
     found = evidence.currencies
     against = [sign for sign in found if known.currency and sign != known.currency]
-    if against and not strict:
+    if against:
         shown = known.examples.get("currency", "")
         raise DataError(
             f"{_quote(found[against[0]])} is in {against[0]}, and the amounts that the model "

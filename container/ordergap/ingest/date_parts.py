@@ -92,7 +92,7 @@ class Parts:
         if half:
             letters = groups[half].str.to_lowercase().str.slice(0, 1)
             noon = (letters == "p").fill_null(value=False).to_numpy()
-            clocked = letters.is_not_null().to_numpy()
+            clocked = letters.is_in(["a", "p"]).fill_null(value=False).to_numpy()
             hours = np.where(
                 clocked, np.where((hours < 1) | (hours > 12), 99, hours % 12 + 12 * noon), hours
             )
@@ -169,7 +169,7 @@ def _tidy(texts: pl.Series) -> pl.Series:
 
 
 def offsets(zones: pl.Series) -> NDArray[np.float64]:
-    """Minutes ahead of UTC; NaN where no offset is written."""
+    """Minutes ahead of UTC; NaN where none is written, infinite for names such as EST."""
     zones = zones.fill_null("")
     groups = zones.str.extract_groups(r"^(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$").struct
     minutes = (
@@ -178,15 +178,22 @@ def offsets(zones: pl.Series) -> NDArray[np.float64]:
         {"+": 1.0, "-": -1.0}, default=None, return_dtype=pl.Float64
     )
     utc = zones.str.to_uppercase().is_in(["Z", "UTC", "GMT"])
-    return minutes.set(utc, 0.0).fill_null(np.nan).to_numpy()
+    minutes = minutes.set(utc, 0.0).fill_null(np.inf)
+    return minutes.set(zones == "", np.nan).to_numpy()
 
 
 def to_zone(moments: pl.Series, offsets: NDArray[np.float64], time_zone: str | None) -> pl.Series:
-    """Moments with an offset by the clock of `time_zone`; the others as they are."""
-    known = pl.Series(~np.isnan(offsets))
-    if time_zone is None or not known.any():
+    """Moments with an offset by the clock of `time_zone`; those without one as they are.
+
+    Names of zones stand for several: a moment with one is null, unless there is no `time_zone`.
+    """
+    if time_zone is None:
         return moments
-    micros = pl.Series(np.nan_to_num(offsets) * 60e6).cast(pl.Int64).cast(pl.Duration("us"))
+    known = pl.Series(np.isfinite(offsets))
+    moments = moments.set(pl.Series(np.isinf(offsets)), None)
+    if not known.any():
+        return moments
+    micros = pl.Series(np.where(known, offsets, 0) * 60e6).cast(pl.Int64).cast(pl.Duration("us"))
     utc = (moments - micros).dt.replace_time_zone("UTC")
     local = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
     return moments.zip_with(~known, local)

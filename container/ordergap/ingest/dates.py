@@ -86,7 +86,7 @@ def read(
     >>> read(pl.Series(texts), order="day-first").dt.to_string("%Y-%m-%dT%H:%M").to_list()
     ['2010-12-01T08:26', '2010-12-02T00:00', '2010-05-01T00:00', '2010-01-02T20:26']
     """
-    text = texts.str.strip_chars()
+    text = texts.str.strip_chars().str.strip_prefix("=")  # before a number
     if date_format in ORDERS:
         date_format, order = None, date_format
     if date_format in COUNTS:
@@ -95,7 +95,8 @@ def read(
         moments = _by_pattern(text, date_format, time_zone)
     else:
         moments = _plain(text)
-    rest = moments.is_null()
+    # A pattern for years first reads ISO 8601 itself, or contradicts it.
+    rest = moments.is_null() & (not (date_format or "").startswith("%Y"))
     if rest.any():
         parts = Parts(text.filter(rest), iso_only=date_format is not None)
         moments = moments.scatter(rest.arg_true(), parts.moments(order, time_zone))
@@ -115,8 +116,8 @@ def _by_pattern(text: pl.Series, pattern: str, time_zone: str | None) -> pl.Seri
     """Parse a strptime pattern; where it has no time of day, a time may follow the date."""
     pattern = pattern.replace(".%f", "%.f")  # polars' name for a fraction of a second
     zone = None
-    if re.search("%:?[zZ]", pattern):
-        pattern = re.sub(" ?%:?[zZ]", "", pattern)
+    if re.search("%:?[zZ]|[^%]Z$", pattern):  # Z is that of UTC
+        pattern = re.sub(" ?%:?[zZ]|Z$", "", pattern)
         zone = text.str.extract(ZONE, 1)
         text = text.str.replace(ZONE, "")
     times = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]

@@ -27,6 +27,7 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     if "order" not in table.present or table.rows.is_empty():
         return table
     roles = [role for role in ("customer", "date", "status") if role in table.present]
+    table = _note_nameless(table)
     blank: dict[str, pl.Series] = {role: cells.is_blank(table.texts[role]) for role in roles}
     if not _divided(table, blank):
         return table
@@ -59,6 +60,20 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     changed = found.select((pl.col("no_customer") | pl.col("no_date")).sum()).item()
     note = f"{changed:,} lines have the customer and date that other lines of their order have"
     return replace(table, rows=rows, notes=table.notes + ((note,) if changed else ()))
+
+
+def _note_nameless(table: Table) -> Table:
+    """The table with a note on lines that have neither customer, date nor order number."""
+    blank = {role: cells.is_blank(table.texts[role]) for role in ("customer", "date", "order")}
+    if not all(each.any() for each in blank.values()):
+        return table
+    every = pl.all_horizontal(table.each(role, each) for role, each in blank.items())
+    count = table.rows.select(every.sum()).item()
+    note = (
+        f"{count:,} lines have neither customer, date nor order number: if they belong to the line "
+        "above, fill these in"
+    )
+    return replace(table, notes=table.notes + ((note,) if count else ()))
 
 
 def _divided(table: Table, blanks: Mapping[str, pl.Series]) -> bool:

@@ -72,6 +72,9 @@ def find_header(head: str, where: str, wanted: Wanted, header_line: int | None) 
     if start >= len(lines) or not lines[start].strip():
         raise DataError(f"{where} has no header on line {start + 1}: nothing is there")
     header = _best(lines, start, delimiters, wanted)
+    first = _best(lines, 1 if sep else 0, delimiters, wanted)
+    if header_line and wanted.needed and set(wanted.needed) <= set(first.names):
+        return first  # of several files only some have lines above the header
     if not set(wanted.needed) <= set(header.names):
         _raise_for_other(lines, start, delimiters, where, wanted)
         if not header_line:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,17 +11,15 @@ from ordergap.ingest.numerals import SMALLEST
 _KIND = ("customer", "product", "price")
 
 
-def net(
-    lines: pl.DataFrame, orders_of: Callable[[pl.Series], pl.Series]
-) -> tuple[pl.Series, pl.Series]:
+def net(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """Subtract every cancellation from earlier lines of its kind, from the latest first.
 
     `lines` has a row per order line: customer, product and price, which a cancellation shares with
-    the lines that it cancels; moment; units, positive; cancels; and row, for whose values
-    `orders_of` gives the orders, null where unknown. What a cancellation takes from lines of its
-    own order is subtracted first. What the latest line does not have is subtracted from the line
-    before. At one moment orders come before cancellations, and fewer units before more, so that the
-    sequence of the rows makes no difference.
+    the lines that it cancels; order, null where unknown; moment; units, positive; and cancels.
+    What a cancellation takes from lines of its own order is subtracted first. What the latest line
+    does not have is subtracted from the line before. At one moment orders come before
+    cancellations, and fewer units before more, so that the sequence of the rows makes no
+    difference.
 
     Returns the units that remain, 0 for cancellations, and true for each cancellation that had a
     line to cancel.
@@ -35,7 +31,6 @@ def net(
     kind = lines.select(sum(pl.col(name).hash(seed) for seed, name in enumerate(_KIND))).to_series()
     touched = kind.is_in(kind.filter(cancels).unique().implode())
     some = lines.with_row_index("at").filter(touched)
-    some = some.with_columns(order=orders_of(some["row"]))
     cancelled, bought = (
         some.filter(each)["order"].drop_nulls().unique()
         for each in (pl.col("cancels"), ~pl.col("cancels"))

@@ -21,8 +21,9 @@ _CODES = (
 )
 _CURRENCY = (
     rf"((?:AU|CA|HK|MX|NT|NZ|US|A|C|R|S)?\p{{Sc}}|{_CODES}|"
-    r"(?i:kr|kč|zł|ft|s?fr|rs|rm|rp|lei|лв|руб|tl)\.?)"
+    r"(?i:kr|kč|zł|ft|s?fr|rs|rm|rp|lei|лв|руб|tl|euros?)\.?)"
 )
+_SAME = {"€": "EUR", "£": "GBP", "¥": "JPY", "US$": "USD", "EURO": "EUR", "EUROS": "EUR"}
 _MINUS = r"[\u2010-\u2015\u2212\uFE63\uFF0D]"
 _BLANKS = r"[\u00A0\u2000-\u200B\u202F\uFEFF]"
 _GROUPED = r"^[+-]?\d{1,3}(?:[ '\u2019\u02BC]\d{2,3})*[ '\u2019\u02BC]\d{3}(?:[.,]\d+)?$"
@@ -45,6 +46,7 @@ def evidence(texts: pl.Series) -> tuple[dict[str, str], dict[str, str]]:
     >>> evidence(pl.Series(["$2.50", "1,234", "6"]))
     ({'point': '$2.50', 'either': '1,234'}, {'$': '$2.50'})
     """
+    texts = texts.filter(~texts.str.starts_with("="))  # numbers, whose point is a decimal one
     numerals, currencies = _numerals(texts)
     marked = numerals.str.contains(r"[.,]").fill_null(value=False)
     some, texts_marked = numerals.filter(marked), texts.filter(marked)
@@ -59,11 +61,12 @@ def evidence(texts: pl.Series) -> tuple[dict[str, str], dict[str, str]]:
         "either": either & ~grouped,
     }
     decimals = {kind: text for kind, of in kinds.items() if (text := texts_marked.filter(of).min())}
-    found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": currencies}).drop_nulls()
-    signs = found.group_by("sign").agg(pl.col("text").min()).sort("sign")
+    signs = currencies.str.to_uppercase().replace(_SAME)
+    found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": signs}).drop_nulls()
+    first = found.group_by("sign").agg(pl.col("text").min()).sort("sign")
     return (
         {kind: str(text).strip() for kind, text in decimals.items()},
-        dict(signs.iter_rows()),
+        dict(first.iter_rows()),
     )
 
 
@@ -83,6 +86,10 @@ def read(texts: pl.Series, decimal: Decimal | None) -> pl.Series:
     else:
         plain = plain.str.replace_all(",", "", literal=True)
     values = plain.cast(pl.Float64, strict=False)
+    exact = texts.str.starts_with("=")
+    if exact.any():
+        numbers = texts.filter(exact).str.slice(1).cast(pl.Float64, strict=False)
+        values = values.scatter(exact.arg_true(), numbers)
     values = values.set(~values.is_between(-LARGEST, LARGEST), None)
     return values.set(values.abs() < SMALLEST, 0)
 
@@ -95,6 +102,8 @@ def _reads(numerals: pl.Series, patterns: tuple[str, str]) -> pl.Series:
 def _numerals(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Digits, marks and a leading sign, and the currency beside them; null where there is none."""
     text = texts.str.strip_chars()
+    # 1.0 of a program that writes floats is one, whatever the decimal mark is.
+    text = text.str.replace(r"^([+-]?\d+)\.0$", "${1}")
     odd = text.str.contains(r"[^0-9.,+-]|[\d.,]-").fill_null(value=False)
     none = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     if not odd.any():

@@ -38,13 +38,14 @@ def impossible(
     as_of: datetime.date | None,
     *,
     few: bool,
+    strict: bool = False,
     whole: Mapping[int, int] | None = None,
 ) -> tuple[pl.Series, tuple[str, ...]]:
     """Which of the distinct `moments` cannot be, and sentences for the user.
 
     Those are the ones after today (or after `as_of`, where that is later), and with `few` also
     those that lie beyond a year without any row, if they are at most one row in `FEW` or the
-    placeholder of a program.
+    placeholder of a program. With `strict` every placeholder is.
 
     codes  the place of every row's moment in `moments`
     whole  the rows by day of all transactions, of which these are a part; None: these are all
@@ -57,6 +58,8 @@ def impossible(
     present = np.unique(days.filter(timely).to_physical().to_numpy())
     if whole is not None:
         present = np.array(sorted(day for day in whole if day <= day_of(until)), np.int32)
+    if strict:
+        return after | days.is_in(PLACEHOLDERS).fill_null(value=False), ()
     if not few or not (np.diff(present) > EMPTY_DAYS).any():
         return after, ()
     counted = by_day(codes, moments) if whole is None else whole
@@ -65,12 +68,21 @@ def impossible(
     far = days.is_between(date_of(first), date_of(end)).not_() & ~after
     far &= timely
     count = int(rows[(present < first) | (present > end)].sum())
-    note = (
+    rejected = (
         f"{count:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "
         f"{date_of(first)} to {date_of(end)}: at most one row in {FEW} is, or a placeholder such "
         "as 1900-01-01, and such rows are rejected"
     )
-    return after | far.fill_null(value=False), (note,) if count else ()
+    notes = [rejected] if count else []
+    within = (present >= first) & (present <= end)
+    days_left, rows_left = present[within], rows[within]
+    notes += [
+        f"no row is dated between {date_of(days_left[gap])} and {date_of(days_left[gap + 1])}; the "
+        f"{int(rows_left[: gap + 1].sum()):,} rows before and the "
+        f"{int(rows_left[gap + 1 :].sum()):,} after are used: correct them if they cannot be"
+        for gap in np.flatnonzero(np.diff(days_left) > EMPTY_DAYS)
+    ]
+    return after | far.fill_null(value=False), tuple(notes)
 
 
 def _bulk(days: NDArray[np.int32], rows: NDArray[np.int64]) -> tuple[int, int]:

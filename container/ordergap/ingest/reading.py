@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
-from ordergap.errors import DataError
+from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
 from ordergap.ingest import cells, dates, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
@@ -189,7 +189,14 @@ def _tabulate(
     encodings: list[str] = []
     for source in sources:
         add = partial(_add, tabulator, source.name, said)
-        encodings += filter(None, [scanning.read(source, columns, add, known)])
+        try:
+            encodings += filter(None, [scanning.read(source, columns, add, known)])
+        except MissingColumn as error:
+            if common is None:
+                raise
+            raise MissingColumn(
+                f"{error}. If {source.name} has no orders, take it out of the folder"
+            ) from error
     table, encoding = tabulator.table(), next(iter(encodings), None)
     if encoding and not (known and known.encoding):
         raise_for_doubt(table.texts["customer"], columns.customer_column, encoding)

@@ -134,7 +134,7 @@ class Rejections:
             Rejection.BAD_DATE: self._wrong_date(text),
             Rejection.BAD_QUANTITY: self._wrong_number(text, "a number of items"),
             Rejection.BAD_PRICE: self._wrong_number(text, "a number") + ", or is too large",
-            Rejection.IMPOSSIBLE_DATE: "is after today",
+            Rejection.IMPOSSIBLE_DATE: "cannot be the day of an order",
             Rejection.LATER: f"is after as_of {self._as_of}",
         }[reason]
 

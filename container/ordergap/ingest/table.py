@@ -12,12 +12,13 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from ordergap.contract.orders import Columns
+from ordergap.contract.presets import PRESETS
 from ordergap.errors import DataError, MissingColumn
 
 _CONSEQUENCES = {
@@ -27,12 +28,14 @@ _CONSEQUENCES = {
     "price": "amounts are unknown, and every order counts",
     "status": "no order is excluded by its status",
 }
-# What a column of amounts may be called; a file that has one is not read without amounts.
-_AMOUNT_WORDS = re.compile(
-    r"price|amount|total|revenue|sales|value|spend|spent|gross|net|cost|paid|dollar|usd|eur|gbp|"
-    r"preis|betrag|umsatz|summe|prix|montant|precio|importe|prezzo|valor|bedrag",
-    re.IGNORECASE,
-)
+# Words of columns of amounts; a file that has one is not read without amounts.
+_AMOUNT_WORDS = {
+    "amount", "betrag", "bedrag", "cost", "dollars", "gross", "importe", "montant", "net", "paid",
+    "payment", "precio", "preis", "prezzo", "price", "prix", "revenue", "sales", "spend", "spent",
+    "sum", "summe", "total", "umsatz", "valor", "value",
+}  # fmt: skip
+
+_NUMBERS = ("quantity", "price")
 
 # Floats of so many binary digits and more are not exact.
 _DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
@@ -102,11 +105,12 @@ class Tabulator:
         self._amounts = amounts
         # Frames share their distinct texts, which are freed with the last of the frames.
         self._texts = {role: pl.Categories.random() for role in names(columns)}
+        self._numbers = {role: pl.Categories.random() for role in _NUMBERS}
         self._frames: list[pl.DataFrame] = []
         self._files: list[tuple[str, int]] = []
         self._notes: Counter[str] = Counter()
         self._present: set[str] = set()
-        self._typed = {"quantity", "price"}
+        self._typed = {*_NUMBERS}
 
     def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> None:
         """Add the rows of a frame, which messages call `where`.
@@ -116,17 +120,19 @@ class Tabulator:
         schema = frame.collect_schema()
         absent = _absent(schema.names(), self._columns, where, amounts=self._amounts)
         _raise_for_inexact(frame, schema, self._columns.customer_column, where)
+        used = {role: name for role, name in names(self._columns).items() if role not in absent}
+        _raise_for_nested(schema, used.values(), where)
         rows = frame.select(*self._cells(absent, schema), others=self._hash(schema)).collect(
             engine="streaming"
         )
         self._frames.append(rows)
         self._files.append((where, len(rows)))
-        named = names(self._columns)
-        self._present |= named.keys() - {*absent}
+        self._present |= used.keys()
         self._typed -= {
-            role for role in self._typed - {*absent} if not schema[named[role]].is_numeric()
+            role for role in self._typed & used.keys() if not schema[used[role]].is_numeric()
         }
         self._notes.update(notes)
+        self._notes.update(_said(schema.names(), used, self._columns))
         for role in absent:
             setting = settings(self._columns)[role]
             name = getattr(self._columns, setting)
@@ -135,26 +141,47 @@ class Tabulator:
     def _cells(self, absent: Sequence[str], schema: pl.Schema) -> list[pl.Expr]:
         return [
             (pl.lit("") if role in absent else _as_text(name, schema[name]).fill_null(""))
-            .cast(pl.Categorical(self._texts[role]))
+            .cast(pl.Categorical(self._categories(role, schema.get(name))))
             .alias(role)
             for role, name in names(self._columns).items()
         ]
 
+    def _categories(self, role: str, dtype: pl.DataType | None) -> pl.Categories:
+        numbers = role in _NUMBERS and dtype is not None and dtype.is_numeric()
+        return (self._numbers if numbers else self._texts)[role]
+
+    def _join(self, role: str, of_frames: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
+        """The codes of a column and its distinct texts; numbers beside texts are `exact`."""
+        texts = pl.Categorical(self._texts[role])
+        parts = ([codes for codes in of_frames if (codes.dtype == texts) == is_text]
+                 for is_text in (True, False))  # fmt: skip
+        of_texts, of_numbers = map(_distinct, parts)
+        if len(of_texts):
+            of_numbers = of_numbers.str.replace(r"^(.*\D.*)$", "=${1}")
+        codes = [c.to_physical() + (0 if c.dtype == texts else len(of_texts)) for c in of_frames]
+        return pl.concat(codes).rechunk(), pl.concat([of_texts, of_numbers])
+
     def _hash(self, schema: pl.Schema) -> pl.Expr:
-        """A hash of the cells without a role and of the order number."""
-        used = {name for role, name in names(self._columns).items() if role != "order"}
+        """A hash of the cells without a role."""
+        used = {*names(self._columns).values()}
         total = pl.lit(0, pl.UInt64)
         compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
         for seed, name in enumerate(sorted(compared - used)):
-            total += _comparable(name, schema[name]).hash(seed)
+            several = self._common is not None
+            total += _comparable(name, schema[name], several=several).hash(seed)
         return total
 
     def table(self) -> Table:
         """All rows added so far, in that sequence."""
-        count, rows = len(self._frames), pl.concat(self._frames)
+        count = len(self._frames)
+        joined = {
+            role: self._join(role, [frame[role] for frame in self._frames]) for role in self._texts
+        }
+        texts = {role: texts for role, (_, texts) in joined.items()}
+        others = pl.concat([frame["others"] for frame in self._frames]).rechunk()
         self._frames.clear()
-        texts = {role: _distinct(rows[role]) for role in self._texts}
-        rows = rows.with_columns(pl.col(*texts).to_physical()).rechunk()
+        rows = pl.DataFrame({role: codes for role, (codes, _) in joined.items()})
+        rows = rows.with_columns(others=others)
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()
@@ -164,16 +191,22 @@ class Tabulator:
         return Table(rows, texts, present, typed, tuple(self._files), notes)
 
 
-def _distinct(codes: pl.Series) -> pl.Series:
+def _distinct(columns: Sequence[pl.Series]) -> pl.Series:
     """The texts in the sequence of their codes; `Categories.to_series` is slow."""
+    if not columns:
+        return pl.Series(dtype=pl.String)
+    codes = pl.concat(columns)
     physical = codes.to_physical()
     count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
     every = pl.int_range(count, eager=True).cast(physical.dtype)
     return every.cat.to(codes.dtype).cast(pl.String)
 
 
-def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column's cells with a hash that does not depend on the file."""
+def _comparable(name: str, dtype: pl.DataType, *, several: bool) -> pl.Expr:
+    """A column's cells with a hash that does not depend on the file, of which there are several."""
+    if several and not dtype.is_nested():
+        text = _as_text(name, dtype).fill_null("").str.strip_chars()
+        return text.str.strip_suffix(".0")  # of a float in one file and an integer in another
     if dtype in {pl.Categorical, pl.Enum}:  # whose own hash is that of a code
         return pl.col(name).cast(pl.String).fill_null("")
     return pl.col(name).fill_null("") if dtype == pl.String else pl.col(name)
@@ -200,6 +233,24 @@ def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, wh
         )
 
 
+def _said(present: Sequence[str], used: Mapping[str, str], columns: Columns) -> Iterator[str]:
+    """Sentences on columns that may be meant."""
+    for role, name in used.items():
+        for other in present:
+            if other.startswith(f"{name} (column "):
+                setting = settings(columns)[role]
+                yield f'of several columns "{name}" the first is read ({setting}), not "{other}"'
+    for name in present:
+        if "status" in _words(name) and not columns.status_column:
+            yield f'the column "{name}" is not used: set status_column if it tells voided orders'
+
+
+def _raise_for_nested(schema: pl.Schema, used: Iterable[str], where: str) -> None:
+    for name in used:
+        if schema[name].is_nested():
+            raise DataError(f'{where} cannot be read: the cells of "{name}" are lists or records')
+
+
 def _absent(present: Sequence[str], columns: Columns, where: str, *, amounts: bool) -> list[str]:
     """The roles without a column; MissingColumn where one of them is needed.
 
@@ -210,11 +261,13 @@ def _absent(present: Sequence[str], columns: Columns, where: str, *, amounts: bo
     free = [name for name in present if name not in named.values()]
     optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
     defaults = Columns.model_fields
+    if columns.status_column == PRESETS.get(columns.preset or "", {}).get("status_column"):
+        optional |= {"status"}
     if "price" in absent and not (
         amounts
         or columns.amount_column
         or columns.price_column != defaults["price_column"].default
-        or any(_AMOUNT_WORDS.search(name) for name in free)
+        or any(_AMOUNT_WORDS & _words(name) for name in free)
     ):
         optional |= {"price"}
         if columns.quantity_column == defaults["quantity_column"].default:
@@ -230,6 +283,13 @@ def _absent(present: Sequence[str], columns: Columns, where: str, *, amounts: bo
             f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
         )
     return absent
+
+
+def _words(name: str) -> set[str]:
+    """The words of a column's name: ``order_total`` and ``orderTotal`` have order and total."""
+    return {word.lower() for word in re.findall(r"[^\W\d_A-Z]+|[A-Z][^\W\d_A-Z]*", name)} | {
+        word.lower() for word in re.split(r"[\W\d_]+", name)
+    }
 
 
 def _missing(setting: str, name: str, free: Sequence[str]) -> str:

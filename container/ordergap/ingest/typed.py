@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ordergap.frames import exact
+
 _EXACT = 2.0**53  # floats below are exact where they are whole
 
 
@@ -37,11 +39,11 @@ def _moment(value: object) -> object:
 
 
 def _text(value: object) -> str | None:
-    """As a file would have it: a whole float is an integer, True is true."""
+    """As a file would have it: a whole float is an integer, True is true, others are `exact`."""
     if value is None or isinstance(value, str):
         return value or None
     if isinstance(value, float) and abs(value) < _EXACT and value.is_integer():
         return str(int(value))
     if isinstance(value, bool | list | dict):
         return json.dumps(value)
-    return str(value)
+    return exact(value) if isinstance(value, float) else str(value)

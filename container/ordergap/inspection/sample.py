@@ -97,7 +97,8 @@ def _line_below_title(source: Source, file: File, cells: pl.DataFrame) -> int | 
 
 
 def _file(source: Source, path: Path) -> File:
-    where = path if path.is_file() else path / source.name
+    name = source.name.rpartition(" in ")[2]  # of an archive
+    where = path if path.is_file() else path / name
     with where.open("rb") as file:
         start = file.read(8)
     how = next((how for mark, how in _COMPRESSED.items() if start.startswith(mark)), None)

@@ -35,8 +35,11 @@ def test_an_e_mail_address_is_one_customer_in_any_case_and_other_ids_are_not():
 
 
 def test_a_number_that_lost_digits_is_refused_and_one_that_did_not_is_written_out():
-    with pytest.raises(DataError, match=r'"1.23457E\+11" is a number that lost its last 6 digits'):
+    with pytest.raises(DataError, match=r'"1.23457E\+11" is a number that lost its last digits'):
         cells.customers(pl.Series(["17850", "1.23457E+11"]))
-    with pytest.raises(DataError, match="several customers would become one"):
-        cells.customers(pl.Series(["1e+05"]))
-    assert cells.customers(pl.Series(["1.7850e+4", "12e45678"])).to_list() == ["17850", "12e45678"]
+    for lost in ("1e+05", "1.23457E11", "9150123456789074.0"):
+        with pytest.raises(DataError, match="several customers would become one"):
+            cells.customers(pl.Series([lost]))
+    assert cells.customers(pl.Series(["1.7850e+4", "12e45678", "5e10"])).to_list() == [
+        "17850", "12e45678", "5e10",
+    ]  # fmt: skip

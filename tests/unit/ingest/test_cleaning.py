@@ -304,12 +304,14 @@ def test_the_conventions_that_come_back_read_a_smaller_file_alike():
 
 
 def test_the_description_adds_up():
-    report = clean(row(), row(), row(customer="NA"), row(day="soon"), row(day="13/2/2011")).report
+    report = clean(
+        row(), row(), row(customer="guest"), row(day="soon"), row(day="13/2/2011")
+    ).report
     assert (
         describe(report)
         == """\
             5 rows read
--           1 no customer id (row 3: CustomerID "NA"): orders of nobody teach nothing
+-           1 no customer id (row 3: CustomerID "guest"): orders of nobody teach nothing
 -           1 unreadable date (row 4: InvoiceDate "soon"): set date_format, or correct the cells
 -           1 duplicate line (row 2: InvoiceNo "1"): set duplicates to keep if they are pieces
 =           2 rows used

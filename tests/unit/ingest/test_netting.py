@@ -28,7 +28,7 @@ def netted(lines: Sequence[Line]) -> tuple[list[float], list[bool]]:
     names = ("customer", "product", "price", "moment", "units", "cancels", "order")
     types = (pl.Int32, pl.Int32, pl.Float64, pl.Int64, pl.Float64, pl.Boolean, pl.Int32)
     frame = pl.DataFrame(lines, schema=dict(zip(names, types, strict=True)), orient="row")
-    remaining, matched = net(frame.drop("order").with_row_index("row"), frame["order"].gather)
+    remaining, matched = net(frame)
     return remaining.to_list(), matched.to_list()
 
 

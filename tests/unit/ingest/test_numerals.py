@@ -64,7 +64,9 @@ def test_a_cell_shows_its_decimal_mark_or_nothing(text, shown):
 
 def test_the_sign_of_a_currency_is_found_with_its_first_cell():
     _, currencies = numerals.evidence(pl.Series(["$5", "7 EUR", "$3", "12", "kr. 1"]))
-    assert currencies == {"$": "$3", "EUR": "7 EUR", "kr": "kr. 1"}
+    assert currencies == {"$": "$3", "EUR": "7 EUR", "KR": "kr. 1"}
+    _, same = numerals.evidence(pl.Series(["€5", "7 EUR", "3 Euro", "Kr 5", "5 kr"]))
+    assert same == {"EUR": "3 Euro", "KR": "5 kr"}
 
 
 NUMBERS = st.integers(-(10**11), 10**11).map(lambda cents: cents / 100)

@@ -335,7 +335,7 @@ def test_a_missing_price_reminds_of_the_ready_amount():
 def test_the_file_in_which_a_column_is_missing_is_named(tmp_path):
     (tmp_path / "a.csv").write_bytes(CSV)
     (tmp_path / "b.csv").write_text("name;when\nana;2010-12-01\n")
-    with pytest.raises(MissingColumn, match=r"^b\.csv has no column .*Columns seen: name, when$"):
+    with pytest.raises(MissingColumn, match=r"^b\.csv has no column .*Columns seen: name, when\."):
         read(tmp_path, COLUMNS)
 
 
