@@ -28,6 +28,7 @@ from ordergap.ingest.duplicates import is_repeated
 from ordergap.ingest.filling import fill
 from ordergap.ingest.netting import net
 from ordergap.ingest.rejections import Rejections, describe_rejections, raise_for_unreadable
+from ordergap.ingest.statuses import excluded, status_note
 from ordergap.ingest.table import Table
 
 _STRIDE = 2**32  # customer * _STRIDE + day is one number for both
@@ -133,7 +134,12 @@ def clean(
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
         conventions=conventions,
-        notes=(*table.notes, *far, *(() if part else plausibility.absurd_share(histories))),
+        notes=(
+            *table.notes,
+            *status_note(table, columns),
+            *far,
+            *(() if part else plausibility.absurd_share(histories)),
+        ),
     )
     if rows_read != len(lines) + sum(rejections.counts.values()):
         raise AlgorithmError(
@@ -227,11 +233,7 @@ def _judge_cells(
     if as_of and (later := moments.dt.date() > as_of).any():
         reasons[Rejection.LATER] = _each_row(table, "date", later)
     if "status" in table.present:
-        # WooCommerce writes wc-cancelled for cancelled.
-        statuses = table.texts["status"].str.strip_chars().str.to_lowercase()
-        words = {word.strip().lower() for word in columns.excluded_statuses}
-        excluded = statuses.str.strip_prefix("wc-").is_in(words) | statuses.is_in(words)
-        reasons[Rejection.STATUS] = _each_row(table, "status", excluded)
+        reasons[Rejection.STATUS] = _each_row(table, "status", excluded(table, columns))
     return Rejections.first_reason(reasons)
 
 

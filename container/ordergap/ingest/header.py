@@ -145,10 +145,15 @@ def _raise_for_none(lines: Sequence[str], header: Header, where: str, wanted: Wa
 
 
 def _below_title(lines: Sequence[str], start: int) -> int | None:
-    """The first line with as many cells as most have, where the line `start` has fewer."""
+    """The first line with as many cells as most have, where the line `start` has fewer.
+
+    A header may lack one, as R's row names have none, and has more where rows have line breaks.
+    """
     widths = {delimiter: _width(lines, delimiter) for delimiter in _DELIMITERS}
     regular = {mark: width for mark, (width, times) in widths.items() if times > len(lines) / 2}
-    if not regular or any(_cells(lines[start], mark) == width for mark, width in regular.items()):
+    if not regular or any(
+        len(_read(lines, start, mark).names) >= max(2, width - 1) for mark, width in regular.items()
+    ):
         return None
     # Of two marks that all lines have, the one with fewer cells is a decimal comma.
     mark = max(regular, key=lambda each: regular[each])
