@@ -174,14 +174,13 @@ class Tabulator:
     def table(self) -> Table:
         """All rows added so far, in that sequence."""
         count = len(self._frames)
-        joined = {
-            role: self._join(role, [frame[role] for frame in self._frames]) for role in self._texts
-        }
-        texts = {role: texts for role, (_, texts) in joined.items()}
-        others = pl.concat([frame["others"] for frame in self._frames]).rechunk()
+        texts, columns = {}, {}
+        for role in self._texts:  # one after the other, so that memory holds one of them twice
+            columns[role], texts[role] = self._join(role, [f[role] for f in self._frames])
+            self._frames = [frame.drop(role) for frame in self._frames]
+        columns["others"] = pl.concat(self._frames)["others"].rechunk()
         self._frames.clear()
-        rows = pl.DataFrame({role: codes for role, (codes, _) in joined.items()})
-        rows = rows.with_columns(others=others)
+        rows = pl.DataFrame(columns)
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()

@@ -172,3 +172,21 @@ def test_with_a_pattern_other_forms_are_not_guessed():
 def test_seconds_since_1970_are_of_the_shops_clock_where_its_zone_is_given():
     assert read("1291191960", date_format="epoch-s", time_zone="Asia/Tokyo") == ["2010-12-01T17:26"]
     assert read("1.29119E+12", date_format="epoch-ms") == [None]
+
+
+def test_a_zone_with_a_name_alone_is_not_converted_but_unreadable():
+    assert read("2022-01-11 22:00:00 EST") == ["2022-01-11T22:00"]
+    assert read("2022-01-11 22:00:00 EST", time_zone="Europe/Berlin") == [None]
+    pattern = "%Y-%m-%dT%H:%M:%SZ"
+    berlin = read("2022-01-11T23:30:00Z", date_format=pattern, time_zone="Europe/Berlin")
+    assert berlin == ["2022-01-12T00:30"]
+
+
+@pytest.mark.parametrize("time", ["T000500", "T120000", "T140500Z", "235959"])
+def test_a_time_without_colons_has_24_hours(time):
+    clock = time.strip("TZ")
+    assert read(f"20220111{time}") == [f"2022-01-11T{clock[:2]}:{clock[2:4]}"]
+
+
+def test_a_pattern_of_years_first_is_not_mixed_with_iso_8601():
+    assert read("2022-13-01", "2022-01-13", date_format="%Y-%d-%m") == ["2022-01-13T00:00", None]

@@ -1,13 +1,15 @@
 """Which lines make orders: statuses, duplicates, refunds, blank lines, dates that cannot be."""
 
 import datetime
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from ordergap.contract.orders import Columns, Rejection
-from ordergap.errors import DataError, MissingColumn
-from ordergap.ingest import Cleaned, describe, read
+from ordergap.errors import DataError, InvalidRequest, MissingColumn
+from ordergap.ingest import Cleaned, describe, from_bytes, read
 
 DAY = datetime.date(2022, 1, 3)
 
@@ -243,3 +245,82 @@ def test_ids_that_are_no_names_in_the_guessed_encoding_are_refused(tmp_path, cus
         read(file, Columns())
     cleaned = read(file, Columns(encoding=encoding))
     assert customer in cleaned.histories.customer_ids
+
+
+@pytest.mark.parametrize("blank", ["NA", "N/A", "-", "(null)", "\\N", "nan"])
+def test_words_for_nothing_on_later_lines_are_filled_in_too(blank):
+    later = lines(CustomerID=blank, InvoiceDate=blank, StockCode="milk", Status=blank)
+    other = lines(InvoiceNo="2", CustomerID="bob", Status="paid")
+    cleaned = clean(lines(Status="voided"), later, other, status_column="Status")
+    assert rejected(cleaned) == {"excluded_status": 2}
+
+
+def test_lines_that_name_nothing_are_pointed_out():
+    nameless = lines(InvoiceNo=None, CustomerID=None, InvoiceDate=None)
+    notes = clean(lines(), nameless, max_unreadable=1).report.notes
+    assert any("1 lines have neither customer, date nor order number" in note for note in notes)
+
+
+def test_an_overlap_of_files_of_several_forms_counts_once(tmp_path):
+    numbers = SHOP.with_columns(InvoiceNo=pl.int_range(pl.len()), Weight=pl.lit(1.0))
+    numbers[:600].write_parquet(tmp_path / "a.parquet")
+    numbers[400:].cast(pl.String).write_csv(tmp_path / "b.csv")
+    report = read(tmp_path, Columns()).report
+    assert (report.orders, report.rejected[Rejection.DUPLICATE]) == (1000, 200)
+
+
+@pytest.mark.parametrize("number", [1.459, Decimal("1.459"), np.float64(1.459)])
+def test_a_number_beside_texts_with_a_decimal_comma_keeps_its_point(number):
+    frame = SHOP.to_pandas().astype({"UnitPrice": object})
+    frame.loc[0, "UnitPrice"] = number
+    frame.loc[1:, "UnitPrice"] = "3,50"
+    cleaned = read(frame, Columns())
+    assert cleaned.report.revenue == pytest.approx(2 * 1.459 + 999 * 7)
+    assert cleaned.report.conventions.decimal == "comma"
+
+
+def test_a_file_of_numbers_beside_one_of_texts_keeps_its_point(tmp_path):
+    SHOP[:500].with_columns(UnitPrice=pl.lit(1.459)).write_parquet(tmp_path / "a.parquet")
+    SHOP[500:].with_columns(UnitPrice=pl.lit("3,50")).write_csv(tmp_path / "b.csv")
+    assert read(tmp_path, Columns()).report.revenue == pytest.approx(500 * 2 * 1.459 + 500 * 7)
+
+
+def test_whole_floats_as_text_show_no_decimal_mark():
+    frame = SHOP.with_columns(Quantity=pl.lit("2.0"), UnitPrice=pl.lit("3,50"))
+    assert read(frame, Columns()).report.revenue == 7000
+
+
+def test_moments_of_pandas_with_a_zone_are_those_of_the_shop():
+    frame = pd.DataFrame(SHOP.to_dicts())
+    moments = pd.to_datetime(frame["InvoiceDate"]) + pd.Timedelta(hours=23, minutes=30)
+    frame["InvoiceDate"] = moments.dt.tz_localize("UTC")
+    assert read(frame, Columns()).report.first_day == DAY
+    berlin = read(frame, Columns(time_zone="Europe/Berlin")).report
+    assert berlin.first_day == DAY + datetime.timedelta(1)
+
+
+def test_a_request_in_another_currency_or_of_a_placeholder_day_is_refused():
+    known = clean(SHOP.with_columns(UnitPrice=pl.lit("$2.50"))).report.conventions
+    with pytest.raises(DataError, match="EUR"):
+        from_bytes(lines(UnitPrice="€3.50").write_csv().encode(), "text/csv", Columns(),
+                   known=known, strict=True)  # fmt: skip
+    with pytest.raises(InvalidRequest, match="cannot be the day of an order"):
+        from_bytes(lines(InvoiceDate="1970-01-01").write_csv().encode(), "text/csv", Columns(),
+                   strict=True)  # fmt: skip
+
+
+def test_of_several_columns_of_one_name_the_first_is_read_and_that_is_said():
+    frame = lines().with_columns(pl.lit("9").alias("UnitPrice (column 9)"))
+    notes = clean(frame).report.notes
+    assert any('of several columns "UnitPrice" the first is read' in note for note in notes)
+
+
+def test_a_status_column_that_is_not_used_is_pointed_out():
+    notes = clean(lines(Status="voided")).report.notes
+    assert any('the column "Status" is not used: set status_column' in note for note in notes)
+
+
+def test_a_year_without_orders_is_said():
+    early = [lines(InvoiceNo=f"e{i}", InvoiceDate="2019-05-01") for i in range(30)]
+    notes = clean(SHOP, *early).report.notes
+    assert any("no row is dated between 2019-05-01 and 2022-01-03" in note for note in notes)
