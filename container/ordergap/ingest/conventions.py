@@ -27,6 +27,7 @@ class Evidence(BaseModel):
     orders      the sequences of day, month and year that a cell can be read in, joined by ``|``
     later       sequence -> a cell that it would make a day after today
     named       a cell with a month's name and a year of two digits
+    halves      a cell of those that a spreadsheet converted, and left the others as text
     decimals    point, comma or either -> a cell
     currencies  sign -> a cell
     encoding    of text that is not UTF-8
@@ -37,6 +38,7 @@ class Evidence(BaseModel):
     orders: dict[str, Cell] = Field(default_factory=dict)
     later: dict[str, Cell] = Field(default_factory=dict)
     named: Cell | None = None
+    halves: Cell | None = None
     decimals: dict[str, Cell] = Field(default_factory=dict)
     currencies: dict[str, Cell] = Field(default_factory=dict)
     encoding: str | None = None
@@ -59,6 +61,7 @@ class Evidence(BaseModel):
                 orders={order: (name, text) for order, text in shown.orders.items()},
                 later={order: (name, text) for order, text in shown.later.items()},
                 named=(name, shown.named) if shown.named else None,
+                halves=(name, shown.halves) if shown.halves else None,
             )
         ]
         for name, texts in numbers.items():
@@ -81,6 +84,7 @@ class Evidence(BaseModel):
                 orders=_join(joined.orders, part.orders),
                 later=_join(joined.later, part.later),
                 named=min(named, default=None),
+                halves=joined.halves or part.halves,
                 decimals=_join(joined.decimals, part.decimals),
                 currencies=_join(joined.currencies, part.currencies),
                 encoding=joined.encoding or part.encoding,
@@ -153,6 +157,13 @@ def _order(
 ) -> tuple[DateOrder | None, Cell | None]:
     if columns.date_format:
         return (columns.date_format if columns.date_format in ORDERS else None), None
+    if evidence.halves:
+        beyond = next(iter(evidence.orders.values()))
+        raise DataError(
+            f"all dates such as {_quote(evidence.halves)} have a day up to 12, and all such as "
+            f"{_quote(beyond)} one beyond: a spreadsheet seems to have converted the former, with "
+            "day and month exchanged. Export again with dates as text"
+        )
     fitting = {order: {*order.split("|")} for order in evidence.orders}
     if known.date_order:
         against = [o for o, orders in fitting.items() if known.date_order not in orders]

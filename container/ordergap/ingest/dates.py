@@ -21,6 +21,7 @@ from ordergap.ingest.date_parts import DAY, NO_DAY, ORDERS, ZONE, Parts, offsets
 
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
+_MANY = 10  # distinct dates of two kinds that are not so by chance
 COUNTS = {"excel": "days since 1899-12-30", "epoch-s": "seconds since 1970", "epoch-ms": "ms"}
 
 
@@ -31,11 +32,14 @@ class Evidence:
     orders  the sequences that a text can be read in, joined by ``|`` -> the first such text
     later   sequence -> the first text that it would make a day after today
     named   a text with a month's name and a year of two digits, which shows nothing
+    halves  a text in ISO 8601, where all such have a day up to 12 and all others one beyond: a
+            spreadsheet took them for days, with day and month exchanged, and left the others
     """
 
     orders: Mapping[str, str] = field(default_factory=dict)
     later: Mapping[str, str] = field(default_factory=dict)
     named: str | None = None
+    halves: str | None = None
 
 
 def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
@@ -59,6 +63,14 @@ def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
         orders[label] = _first(parts.texts, those)
     end = np.datetime64(today).astype(np.int64)
     numeric = open_ & ~parts.named
+    written = text.filter(text.str.contains(r"^\d{4}-")) if numeric.sum() >= _MANY else text.clear()
+    fixed = read(written).drop_nulls().dt.day() if len(written) else written
+    halves = (
+        len(fixed) >= _MANY
+        and bool((fixed <= 12).all())
+        and len(orders) == 1
+        and {*orders} <= {"day-first", "month-first"}
+    )
     return Evidence(
         dict(sorted(orders.items())),
         {
@@ -67,6 +79,7 @@ def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
             if (late := (row > end) & numeric).any()
         },
         _first(parts.texts, named) if named.any() else None,
+        str(written.min()) if halves else None,
     )
 
 

@@ -103,6 +103,15 @@ def test_another_currency_than_the_models_is_refused(strict):
         decided(price=["€5"], known=KNOWN, strict=strict)
 
 
+def test_dates_that_a_spreadsheet_half_converted_are_refused():
+    converted = [f"2022-{day:02}-{month:02} 00:00:00" for month in (1, 2) for day in range(1, 13)]
+    left = [f"{month:02}/{day}/2022" for month in (1, 2) for day in range(13, 28)]
+    with pytest.raises(DataError, match=r"a day up to 12.*01/13/2022.*day and month exchanged"):
+        decided(*converted, *left)
+    assert decided(*converted, *left, "02/03/2022").conventions.date_order == "month-first"
+    assert decided(*converted, *left, "2022-01-14").conventions.date_order == "month-first"
+
+
 CELLS = st.lists(
     st.sampled_from(
         ["1/2/2022", "13/1/2022", "1/13/2022", "2/3/22", "27/1/22", "11-Jan-22", "5/5/22"]
