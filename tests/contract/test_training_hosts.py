@@ -309,7 +309,7 @@ def test_no_data_on_any_host_are_refused(tmp_path: Path) -> None:
 def test_an_error_on_one_host_is_the_error_of_all(hosts: Hosts) -> None:
     (hosts[SECOND].channel() / "orders.csv").write_bytes(b"PK\x03\x04\0\0")
     one, two = refusals(hosts)
-    assert two.startswith("UserError: orders.csv is a zip archive or Excel workbook: save it as")
+    assert two.startswith("UserError: orders.csv cannot be read: File is not a zip file")
     assert one == two.replace("UserError: ", f"UserError: host {SECOND} failed: ")
 
 

@@ -386,16 +386,6 @@ def test_orders_without_amounts_are_answered_without_amounts(open_page: Open) ->
     fields = page.locator("#answer dl.card").inner_text()
     assert re.search(r"usual amount\s+–", fields, re.IGNORECASE)
     expect(page.locator("#answer .order-head")).not_to_have_count(0)
-    lines = "CustomerID,InvoiceDate\n" + "".join(
-        f"{customer},{day}\n" for customer in ("ana", "bo") for day, _ in ORDERS
-    )
-    page = rank(page, lines)
-    assert sorted(names(page)) == ["ana", "bo"]
-    shown = page.locator("#list").inner_text()
-    assert "for about" not in shown
-    assert "usual amount" not in shown.lower()
-    assert page.get_by_label("Ranked by").locator("option").all_inner_texts() == ["chance"]
-    assert "NaN" not in page.locator("main").inner_text()
 
 
 def test_horizons_and_interval_are_those_of_the_request(open_page: Open) -> None:

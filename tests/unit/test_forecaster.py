@@ -508,8 +508,8 @@ def test_a_script_that_starts_processes_without_a_guard_is_told_of_it(
     [
         ({"CustomerID": [1]}, DataError, "builtins.dict: give a path, or a frame of pandas"),
         ("missing.csv", DataError, "there is no file or folder missing.csv"),
-        (Path("empty"), DataError, "has no data files: put CSV, Parquet or JSON Lines there"),
-        ("model.tar.gz", DataError, r"model\.tar\.gz is binary or UTF-16: save it as CSV"),
+        (Path("empty"), DataError, "has no data files: put CSV, Parquet, JSON Lines or"),
+        ("model.tar.gz", DataError, r"model\.tar\.gz is a tar archive: unpack it"),
         (pd.DataFrame({"Email": ["a"]}), MissingColumn, 'no column "CustomerID" .set customer_col'),
     ],
 )

@@ -502,7 +502,7 @@ def test_numbers_as_text_have_one_decimal_mark_and_columns_of_numbers_their_own(
     pieces_of_ana = rows[0][4]
     assert amounts == {"ana": 1234 * pieces_of_ana, "ben": 1_234_500, "cid": 6}  # type: ignore[operator]
     assert manifest.hyperparameters["decimal"] == "comma"
-    assert manifest.conventions.currency == "€"
+    assert manifest.conventions.currency == "EUR"
     agrees_with_training(manifest, training(manifest, tmp_path / "train"))
 
 
