@@ -60,9 +60,9 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the last frame: whatever came, a sentence goes first
-        print(reason(error), file=sys.stderr, flush=True)
-        if isinstance(error, MissingColumn):
-            print("ordergap inspect FILE says which column is what", file=sys.stderr, flush=True)
+        which = ". `ordergap inspect FILE` says which column is what"
+        hint = which if isinstance(error, MissingColumn) else ""
+        print(f"{reason(error)}{hint}", file=sys.stderr, flush=True)
         if not isinstance(error, OrdergapError):
             traceback.print_exception(error)
         return 1
