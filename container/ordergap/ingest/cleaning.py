@@ -233,7 +233,9 @@ def _judge_cells(
     if as_of and (later := moments.dt.date() > as_of).any():
         reasons[Rejection.LATER] = _each_row(table, "date", later)
     if "status" in table.present:
-        reasons[Rejection.STATUS] = _each_row(table, "status", excluded(table, columns))
+        reasons[Rejection.STATUS] = _each_row(
+            table, "status", excluded(table.texts["status"], columns)
+        )
     return Rejections.first_reason(reasons)
 
 

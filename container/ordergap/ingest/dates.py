@@ -22,7 +22,8 @@ from ordergap.ingest.date_parts import DAY, NO_DAY, ORDERS, ZONE, Parts, offsets
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
 _MANY = 10  # distinct dates of two kinds that are not so by chance
-COUNTS = {"excel": "days since 1899-12-30", "epoch-s": "seconds since 1970", "epoch-ms": "ms"}
+# Days since 1899-12-30, and seconds and milliseconds since 1970 -> microseconds of one.
+_UNITS = {"excel": float(DAY), "epoch-s": 1e6, "epoch-ms": 1e3}
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def read(
     text = texts.str.strip_chars().str.strip_prefix("=")  # before a number
     if date_format in ORDERS:
         date_format, order = None, date_format
-    if date_format in COUNTS:
+    if date_format in _UNITS:
         moments = _counted(text, date_format, time_zone)
     elif date_format:
         moments = _by_pattern(text, date_format, time_zone)
@@ -152,8 +153,7 @@ def _counted(text: pl.Series, unit: str, time_zone: str | None) -> pl.Series:
     shown = text.str.contains(r"^\d+([.,]\d+)?$")
     number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
     number = number.set(~shown.fill_null(value=False), None)
-    scale = {"excel": float(DAY), "epoch-s": 1e6, "epoch-ms": 1e3}[unit]
-    micros = (number * scale).round()
+    micros = (number * _UNITS[unit]).round()
     micros = micros.set(~micros.is_between(0, 1e16), None).cast(pl.Int64)
     if unit == "excel":
         # 44572.33681 is 8:05 but for the digits that it does not have.

@@ -11,10 +11,10 @@ from ordergap.ingest.table import Table
 _STATUSES, _SHOWN = 8, 30  # statuses that are listed, and their characters
 
 
-def excluded(table: Table, columns: Columns) -> pl.Series:
-    """Whether orders of each distinct status do not count."""
+def excluded(texts: pl.Series, columns: Columns) -> pl.Series:
+    """Whether orders of each of these statuses do not count."""
     # WooCommerce writes wc-cancelled for cancelled.
-    statuses = table.texts["status"].str.strip_chars().str.to_lowercase()
+    statuses = texts.str.strip_chars().str.to_lowercase()
     words = {word.strip().lower() for word in columns.excluded_statuses}
     return statuses.str.strip_prefix("wc-").is_in(words) | statuses.is_in(words)
 
@@ -24,7 +24,7 @@ def status_note(table: Table, columns: Columns) -> tuple[str, ...]:
     if "status" not in table.present:
         return ()
     texts = table.texts["status"]
-    counted = texts.filter(~excluded(table, columns) & ~is_blank(texts)).str.strip_chars().unique()
+    counted = texts.filter(~excluded(texts, columns) & ~is_blank(texts)).str.strip_chars().unique()
     listed = ", ".join(f'"{status[:_SHOWN]}"' for status in counted.sort()[:_STATUSES])
     more = f" and {len(counted) - _STATUSES} more" if len(counted) > _STATUSES else ""
     return (f"orders of these statuses count ({columns.status_column}): {listed}{more}",)

@@ -11,7 +11,6 @@ from ordergap.inspection.result import Cell, Check, Column, File, Inspection
 _SHOWN = 34  # characters of a cell
 _FORMS = {
     "csv": "CSV",
-    "jsonlines": "JSON Lines",
     "json": "JSON",
     "parquet": "Parquet",
     "workbook": "workbook",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from typing import get_args
 
 import polars as pl
 
-from ordergap.contract.orders import Columns, Conventions, DateOrder
+from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.ingest import cells, dates, numerals
+from ordergap.ingest.date_parts import ORDERS
+from ordergap.ingest.statuses import excluded
 
 
 def numbers(texts: pl.Series) -> pl.Series:
@@ -19,7 +20,7 @@ def numbers(texts: pl.Series) -> pl.Series:
 
 def are_dates(texts: pl.Series) -> pl.Series:
     """(k,) whether a text can be read as a date, whatever the sequence of day and month."""
-    read = [dates.read(texts, order=order).is_not_null() for order in get_args(DateOrder)]
+    read = [dates.read(texts, order=order).is_not_null() for order in ORDERS]
     return read[0] | read[1] | read[2]
 
 
@@ -43,11 +44,7 @@ def understood(
         except DataError:  # an id that lost digits
             return [None] * len(texts)
     if role == "status":
-        # As the reader compares them.
-        plain = texts.str.to_lowercase()
-        words = {word.strip().lower() for word in columns.excluded_statuses}
-        out = plain.is_in(words) | plain.str.strip_prefix("wc-").is_in(words)
-        return ["does not count" if each else "counts" for each in out]
+        return ["does not count" if each else "counts" for each in excluded(texts, columns)]
     return texts.to_list()
 
 
