@@ -19,6 +19,7 @@ import pytest
 from tests.served import LINES, Server, lines
 
 Serve = Callable[..., Server]
+PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
 HEAD = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: {LINES}\r\n".encode()
 
 
@@ -199,7 +200,7 @@ def test_requests_sent_in_one_go_are_answered_one_by_one(
     while alone.ask("POST", "/invocations", body, Content_Type=LINES)[0] != 200:
         assert time.monotonic() < end  # what a test before this one asked is done by then
         time.sleep(0.1)
-    pings = b"GET /ping HTTP/1.1\r\n\r\nGET /ping HTTP/1.1\r\nConnection: close\r\n\r\n"
+    pings = PING + b"\r\n" + PING + b"Connection: close\r\n\r\n"
     with contextlib.closing(alone.open_socket(request(body) + pings)) as client:
         answers = b"".join(iter(lambda: client.recv(1 << 16), b""))
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * 3
@@ -212,9 +213,9 @@ def test_requests_sent_in_one_go_are_answered_one_by_one(
         (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
         (b"GET /ping HTTP/9.9\r\n\r\n", 400),
         (b"GET /ping HTTP/1.1\r\nA B: c\r\n\r\n", 400),
-        (b"GET /" + b"p" * 5000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET /ping HTTP/1.1\r\nA: " + b"b" * 9000 + b"\r\n\r\n", 431),
-        (b"GET /ping HTTP/1.1\r\nA: " + b"b" * 70_000, 431),
+        (b"GET /" + b"p" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (PING + b"A: " + b"b" * 9000 + b"\r\n\r\n", 431),
+        (PING + b"A: " + b"b" * 70_000, 431),
         (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", 400),
         (HEAD + b"Content-Length: -5\r\n\r\nhello!", 400),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nfive\r\nhello\r\n0\r\n\r\n", 400),

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import orjson
 from flask import Flask, Response, request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
 from ordergap.errors import (
-    InvalidRequest,
     OrdergapError,
     Overloaded,
     Problem,
@@ -127,10 +125,7 @@ def _read_body() -> bytes:
     if coding.strip().lower() not in {"", "identity"}:
         message = f"Content-Encoding {shorten(coding)} is not supported"
         raise UnsupportedMediaType([Problem(message, hint="send the body uncompressed")])
-    try:
-        return request.get_data(cache=False)
-    except ParseException as error:
-        raise InvalidRequest([Problem(f"the chunked body is malformed: {error}")]) from error
+    return request.get_data(cache=False)
 
 
 def _json(status: int, content: dict[str, object]) -> Response:

@@ -1,103 +1,153 @@
-"""A client's connection, of which the thread that answers sees only the current request."""
+"""A client's connection, on which one request is answered after the other."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import socket
-from typing import Any
+import time
+from typing import TYPE_CHECKING
 
-from gunicorn.workers.gthread import TConn
-from typing_extensions import override
+import h11
 
-from ordergap.serving.transport.framing import Framing
+from ordergap.serving.app.request_context import ARRIVED, FULL, LARGE, REFUSAL
+from ordergap.serving.app.request_log import raw_error_response
+from ordergap.serving.transport.exchange import Exchange
 
-_CHUNK = 1 << 18  # bytes read or written at once
+if TYPE_CHECKING:
+    from ordergap.serving.transport.worker import Worker
+
+IDLE_TIMEOUT = 75.0  # seconds until the next request of a connection begins
+REQUEST_TIMEOUT = 10.0  # seconds in which a request arrives, and one more
+ANSWER_TIMEOUT = 60.0  # seconds in which a client takes its answer, and one more
+RATE = 1 << 16  # for each of so many bytes
+LINGER_TIMEOUT = 3.0  # seconds in which a client closes a connection that the server has ended
+_READ = 1 << 16  # bytes read at once; so many bytes of one-byte chunks keep the loop for 0.1 s
 
 
-class ClientSocket(socket.socket):
-    """A socket that never blocks.
+class Connection:
+    """A client.
 
-    A read takes bytes from `received` until the end of the request, `remaining` bytes from here,
-    and then finds the end of the stream. A write adds to `unsent`.
-
-    refusal  why the request must be refused; empty where it need not be
-    arrived  when the request was complete, by the clock of `time.perf_counter`
+    exchange  the request that is arriving or being answered
+    timeout   of what the client must do next; None before anything is waited for
+    accepted  when it was accepted, by the loop's clock
     """
 
-    def __init__(self, client: socket.socket) -> None:
-        super().__init__(fileno=client.detach())
-        super().setblocking(False)
-        self.received = bytearray()
-        self.unsent = bytearray()
-        self.remaining = 0
-        self.refusal = ""
-        self.arrived = 0.0
+    def __init__(self, worker: Worker, client: socket.socket) -> None:
+        self.worker = worker
+        self.exchange = Exchange()
+        self.timeout: asyncio.Timeout | None = None
+        self.accepted = worker.loop.time()
+        self._held = 0  # bytes of body and answer, as counted in the worker's
+        self._client = client
+        self.task = worker.loop.create_task(self._serve())
 
-    @override
-    def setblocking(self, flag: bool, /) -> None:
-        """Ignored: the socket never blocks."""
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has arrived."""
+        return not self.exchange.begun
 
-    @override
-    def settimeout(self, value: float | None, /) -> None:
-        """Ignored: the socket never blocks."""
+    async def _serve(self) -> None:
+        """Answer until one side ends the connection."""
+        early: bytes | None = b""
+        try:
+            while early is not None:
+                early = await self._answer_next(early)
+            self._client.shutdown(socket.SHUT_WR)
+            self.worker.waiting[self] = None
+            # Closed with bytes unread, the connection is reset: the client may miss the answer.
+            async with asyncio.timeout(LINGER_TIMEOUT) as self.timeout:
+                while await self._receive():
+                    pass
+        except OSError:  # the client has gone, or is too late
+            pass
+        finally:
+            self._hold(0)
+            self._client.close()
 
-    @override
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        size = min(bufsize, self.remaining)
-        with memoryview(self.received) as view:
-            part = bytes(view[:size])
-        del self.received[:size]
-        self.remaining -= len(part)
-        return part
+    async def _receive(self) -> bytes:
+        return await self.worker.loop.sock_recv(self._client, _READ)
 
-    @override
-    def send(self, data: Any, flags: int = 0, /) -> int:
-        """Drop gunicorn's `100 Continue`: it is late, `send_100_continue` has sent it."""
-        return len(data)
+    async def _answer_next(self, early: bytes) -> bytes | None:
+        """Answer a request that begins with `early`, bytes that have arrived already.
 
-    @override
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        self.unsent += data
+        Returns what has arrived after it, or None where no other may follow. Raises OSError.
+        """
+        exchange = self.exchange = Exchange()
+        try:
+            refusal = await self._read(early)
+        except h11.RemoteProtocolError as error:
+            status = error.error_status_hint if error.error_status_hint in {414, 431} else 400
+            answer = self._raw(status, f"the HTTP request is malformed: {error}")
+        except TimeoutError:
+            if self.idle:
+                raise
+            limit = f"{REQUEST_TIMEOUT:.0f} s and 1 s for each {RATE >> 10} KiB"
+            answer = self._raw(408, f"the request was not complete within {limit}; send it again")
+        else:
+            answer = await self._compute(refusal)
+        self._hold(len(answer))
+        async with asyncio.timeout(ANSWER_TIMEOUT + len(answer) / RATE):
+            await self.worker.loop.sock_sendall(self._client, answer)
+        self._hold(0)
+        return exchange.http.trailing_data[0] if exchange.may_follow else None
 
-    def receive(self) -> bool:
-        """Read what has arrived; False at the end of the stream. Raises OSError."""
-        part = super().recv(_CHUNK)
-        self.received += part
-        return bool(part)
+    async def _read(self, data: bytes) -> str:
+        """Read until the request is complete, or its rest would not change the answer.
 
-    def flush(self) -> bool:
-        """Send as much as the client takes; whether that was all. Raises OSError."""
-        with contextlib.suppress(BlockingIOError):
-            while self.unsent:
-                del self.unsent[: super().send(self.unsent[:_CHUNK])]
-        return not self.unsent
+        Returns why it must be refused; empty where it need not be. Raises OSError where no more
+        comes, and RemoteProtocolError.
+        """
+        exchange, worker = self.exchange, self.worker
+        started = worker.loop.time()
+        async with asyncio.timeout(IDLE_TIMEOUT if worker.alive else LINGER_TIMEOUT) as timeout:
+            self.timeout = timeout
+            worker.waiting[self] = None
+            while True:
+                exchange.take(data)
+                if exchange.head:
+                    worker.waiting.pop(self, None)
+                self._hold(exchange.body.tell())
+                if exchange.body_length > worker.max_body:
+                    return LARGE
+                if exchange.head and worker.held > worker.max_held:
+                    return FULL
+                if exchange.complete:
+                    return ""
+                if exchange.begun:
+                    timeout.reschedule(started + REQUEST_TIMEOUT + exchange.body.tell() / RATE)
+                    await worker.loop.sock_sendall(self._client, exchange.go_on())
+                if not (data := await self._receive()):
+                    raise ConnectionResetError
+                if not exchange.begun:
+                    started = worker.loop.time()
+                if len(data) == _READ:
+                    await asyncio.sleep(0)  # others first: there may be more to read at once
 
-    def send_100_continue(self) -> None:
-        """Let a client that waits for it send the body. Raises OSError."""
-        super().send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async def _compute(self, refusal: str) -> bytes:
+        """The answer, made in a thread."""
+        exchange, worker = self.exchange, self.worker
+        has_slot = exchange.is_post and not refusal and worker.free > 0
+        if exchange.is_post and not has_slot:
+            refusal = refusal or FULL
+        extra = {REFUSAL: refusal, ARRIVED: time.perf_counter()}
 
+        def compute() -> bytes:
+            answer = exchange.run(worker.wsgi, extra)
+            return exchange.answer(*answer, close=not (exchange.complete and worker.alive))
 
-class Connection(TConn):
-    """A connection and its state.
+        worker.free -= has_slot
+        try:
+            pool = worker.pool if has_slot else worker.light_pool
+            return await worker.loop.run_in_executor(pool, compute)
+        except Exception as error:  # noqa: BLE001 - whatever the application lets through
+            message = "internal error: the server's log has the cause under this id"
+            return self._raw(500, message, error)
+        finally:
+            worker.free += has_slot
 
-    framing         of the request that is arriving or being answered
-    started         when the first byte of the request arrived; None while none is arriving
-    close_after     whether the connection ends with the answer to this request
-    has_slot        whether the request takes one of the worker's slots
-    buffered_bytes  of the request, as counted by the worker
-    """
+    def _raw(self, status: int, message: str, cause: Exception | None = None) -> bytes:
+        return raw_error_response(self.worker.counts, status, message, cause)
 
-    sock: ClientSocket
-
-    def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:
-        super().__init__(cfg, sock, client, server)
-        self.data_ready = True
-        self.reset()
-
-    def reset(self) -> None:
-        """Be ready for the next request."""
-        self.framing = Framing()
-        self.started: float | None = None
-        self.sock.refusal = ""
-        self.close_after = self.has_slot = False
-        self.buffered_bytes = 0
+    def _hold(self, size: int) -> None:
+        self.worker.held += size - self._held
+        self._held = size
