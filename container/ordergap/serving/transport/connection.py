@@ -85,6 +85,7 @@ class Connection:
             answer = self._raw(408, f"the request was not complete within {limit}; send it again")
         else:
             answer = await self._compute(refusal)
+        exchange.body.close()
         self._hold(len(answer))
         async with asyncio.timeout(ANSWER_TIMEOUT + len(answer) / RATE):
             await self.worker.loop.sock_sendall(self._client, answer)
@@ -107,21 +108,23 @@ class Connection:
                 if exchange.head:
                     worker.waiting.pop(self, None)
                 self._hold(exchange.body.tell())
-                if exchange.body_length > worker.max_body:
-                    return LARGE
-                if exchange.head and worker.held > worker.max_held:
-                    return FULL
-                if exchange.complete:
-                    return ""
+                if (refusal := self._refusal()) or exchange.complete:
+                    return refusal
                 if exchange.begun:
                     timeout.reschedule(started + REQUEST_TIMEOUT + exchange.body.tell() / RATE)
-                    await worker.loop.sock_sendall(self._client, exchange.go_on())
+                    if go_on := exchange.go_on():
+                        await worker.loop.sock_sendall(self._client, go_on)
                 if not (data := await self._receive()):
                     raise ConnectionResetError
                 if not exchange.begun:
                     started = worker.loop.time()
                 if len(data) == _READ:
                     await asyncio.sleep(0)  # others first: there may be more to read at once
+
+    def _refusal(self) -> str:
+        if self.exchange.body_length > self.worker.max_body:
+            return LARGE
+        return FULL if self.exchange.head and self.worker.held > self.worker.max_held else ""
 
     async def _compute(self, refusal: str) -> bytes:
         """The answer, made in a thread."""

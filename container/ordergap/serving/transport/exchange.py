@@ -135,6 +135,8 @@ def _check(head: h11.Request) -> None:
         raise h11.RemoteProtocolError(f"HTTP/{head.http_version.decode()} is not understood")
     if coded and (b"content-length" in names or head.http_version == b"1.0"):
         raise h11.RemoteProtocolError("Transfer-Encoding beside Content-Length, or in HTTP/1.0")
+    if head.method == b"CONNECT":
+        raise h11.RemoteProtocolError("CONNECT is for proxies")
     if len(head.target) > MAX_TARGET:
         raise h11.RemoteProtocolError(f"the target exceeds {MAX_TARGET} bytes", 414)
     if len(names) > MAX_FIELDS or any(len(n) + len(v) > MAX_FIELD for n, v in head.headers):

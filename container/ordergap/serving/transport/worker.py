@@ -86,7 +86,8 @@ class Worker(BaseWorker):
         """Accept what waits, but let a worker with fewer connections go first, once."""
         for _ in range(_ACCEPTS):
             busier = self.counts.fewest_connections() < len(self.connections)
-            if (busier and not waited) or not self._has_room():
+            full = len(self.connections) >= self.max_connections
+            if (busier and not waited) or (full and not self._make_room()):
                 self.loop.remove_reader(listener)
                 self.loop.call_later(_ACCEPT_DELAY, self._resume, listener)
                 return
@@ -103,7 +104,10 @@ class Worker(BaseWorker):
         """Accept a connection; False where none waits, or too many files are open."""
         try:
             client, _ = listener.accept()
+        except BlockingIOError:
+            return False
         except OSError:
+            self._make_room()
             return False
         client.setblocking(False)
         conn = Connection(self, client)
@@ -112,15 +116,13 @@ class Worker(BaseWorker):
         conn.task.add_done_callback(lambda _: self._remove(conn))
         return True
 
-    def _has_room(self) -> bool:
-        """Where the limit is reached, close a connection that loses little: one that waits.
+    def _make_room(self) -> bool:
+        """Close a connection that loses little: one that waits.
 
-        It is left where it has only just come, and has had no time to send anything.
+        False where it has only just come, and has had no time to send anything.
         """
-        if len(self.connections) < self.max_connections:
-            return True
-        least = next(iter(self.waiting or self.connections))
-        if self.loop.time() - least.accepted < _GRACE:
+        least = next(iter(self.waiting or self.connections), None)
+        if least is None or self.loop.time() - least.accepted < _GRACE:
             return False
         self._remove(least)
         least.task.cancel()
