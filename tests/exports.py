@@ -10,6 +10,7 @@ import datetime
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -236,6 +237,49 @@ def _hm(group: Sequence[Line]) -> Mapping[str, object]:
     }  # fmt: skip
 
 
+def _odoo(group: Sequence[Line]) -> Mapping[str, object]:
+    (line,) = group
+    of_order = {
+        "Order Reference": f"S{line.order:05}", "Customer": f"Buyer {line.customer}",
+        "Order Date": line.stamp, "Status": "Sales Order" if line.good else "Cancelled",
+    }  # fmt: skip
+    return (of_order if line in _firsts() else {}) | {
+        "Order Lines/Product": f"[{line.product}] Thing {line.product}",
+        "Order Lines/Quantity": f"{line.quantity}.00", "Order Lines/Unit Price": line.price,
+        "Order Lines/Subtotal": line.amount,
+    }  # fmt: skip
+
+
+@cache
+def _firsts() -> frozenset[Line]:
+    """The first line of every order."""
+    return frozenset({line.order: line for line in reversed(lines())}.values())
+
+
+def _ebay(group: Sequence[Line]) -> Mapping[str, object]:
+    (line,) = group
+    return {
+        "Sales Record Number": line.order, "Order Number": f"12-{line.order:05}-{line.order * 7}",
+        "Buyer Username": f"buyer_{line.customer}", "Buyer Name": f"Buyer {line.customer}",
+        "Item Number": 110_000_000_000 + line.product, "Item Title": f"Thing {line.product}",
+        "Custom Label": f"SKU-{line.product}", "Quantity": line.quantity,
+        "Sold For": f"${line.price}", "Shipping And Handling": "$4.90",
+        "Total Price": f"${money(line.quantity * line.cents + 490)}",
+        "Sale Date": f"{line.moment:%b-%d-%y}", "Paid On Date": f"{line.moment:%b-%d-%y}",
+    }  # fmt: skip
+
+
+def _sap_list(group: Sequence[Line]) -> Mapping[str, object]:
+    (line,) = group
+    return {
+        "": "", "Sold-to pt": f"{line.customer + 1000}", "Doc. Date": f"{line.moment:%d.%m.%Y}",
+        "Sales Doc.": 90_000_000 + line.order, "Item": 10, "Material": f"M{line.product:05}",
+        "Order Quantity": line.quantity, "SU": "EA",
+        "Net value": f"{line.quantity * line.cents / 100:,.2f}".translate({44: ".", 46: ","}),
+        "Doc. Curr.": "EUR",
+    }  # fmt: skip
+
+
 def _german(group: Sequence[Line]) -> Mapping[str, object]:
     (line,) = group
     return {
@@ -335,6 +379,24 @@ EXPORTS = (
         "SAP, billing documents", "vbrk_vbrp.csv", "sap",
         "VBELN;POSNR;FKART;FKDAT;KUNNR;MATNR;ARKTX;FKIMG;VRKME;NETWR;WAERK",
         _sap, counts=False, delimiter=";",
+    ),
+    Export(
+        "SAP, a list that is saved as text", "va05.txt", None,
+        "|Sold-to pt|Doc. Date|Sales Doc.|Item|Material|Order Quantity|SU|Net value|Doc. Curr.|",
+        _sap_list, counts=False, delimiter="|",
+    ),
+    Export(
+        "Odoo, orders with their lines", "sale_order.csv", None,
+        "Order Reference,Customer,Order Date,Status,Order Lines/Product,Order Lines/Quantity,"
+        "Order Lines/Unit Price,Order Lines/Subtotal",
+        _odoo,
+    ),
+    Export(
+        "eBay, orders", "ebay.csv", None,
+        "Sales Record Number,Order Number,Buyer Username,Buyer Name,Buyer Email,Item Number,"
+        "Item Title,Custom Label,Quantity,Sold For,Shipping And Handling,Total Price,"
+        "Payment Method,Sale Date,Paid On Date,Ship By Date",
+        _ebay, counts=False,
     ),
     Export(
         "H&M", "transactions_train.csv", "hm",

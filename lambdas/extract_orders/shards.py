@@ -13,7 +13,7 @@ from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.ingest import Decided, Evidence, dates, decide
 from ordergap.ingest.cells import customers, identifiers
-from ordergap.ingest.table import names as names_of
+from ordergap.ingest.roles import names as names_of
 
 from lambdas.shared.errors import BadEvent
 

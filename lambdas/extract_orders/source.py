@@ -15,7 +15,8 @@ import sqlalchemy as sql
 from ordergap.contract.orders import Columns
 from ordergap.contract.presets import PRESETS
 from ordergap.errors import MissingColumn
-from ordergap.ingest.table import Tabulator, names, settings
+from ordergap.ingest.roles import names, settings
+from ordergap.ingest.table import Tabulator
 from sqlalchemy.exc import DBAPIError
 
 from lambdas.extract_orders.database import reason_of

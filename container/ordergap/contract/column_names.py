@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+DELIMITERS = ",;\t|^~\x01"
+"""What may stand between the cells of CSV, without being told; the last is Hive's."""
+
 
 def column_name(name: object) -> str:
     r"""A column's name as text, with one plain blank for line breaks, no-break or several blanks.

@@ -74,6 +74,9 @@ class Columns(BaseModel):
     amount_column: str | None = Field(
         None, description="column with a line's amount, in place of quantity x price"
     )
+    amounts: Literal["auto", "unknown"] = Field(
+        "auto", description="unknown: no column is read as prices or amounts, and all orders count"
+    )
     status_column: str | None = Field(
         None, description="column with an order's status, such as paid or voided"
     )
@@ -103,7 +106,7 @@ class Columns(BaseModel):
         json_schema_extra={"noun": "an encoding, such as cp1252"},
     )
     header_line: int | None = Field(
-        None, ge=1, description="the line of CSV files that names the columns; else the first"
+        None, ge=0, description="the line that names the columns; 0: none, they are column 1, …"
     )
     no_customer_words: tuple[str, ...] = Field(
         (), description="customers that stand for nobody, besides NA, NULL, guest and the like"
@@ -126,9 +129,10 @@ class Columns(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, values: Any) -> Any:
-        """What is not given is as in the preset."""
+        """What is not given is as in the preset; where amounts are unknown, none is named."""
         if isinstance(values, Mapping):
-            return {**PRESETS.get(str(values.get("preset")), {}), **values}
+            unknown = {"amount_column": None} if values.get("amounts") == "unknown" else {}
+            return {**PRESETS.get(str(values.get("preset")), {}), **values, **unknown}
         return values
 
     @field_validator("date_format")

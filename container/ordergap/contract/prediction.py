@@ -75,13 +75,21 @@ def _how_many(value: object) -> object:
     return value
 
 
+def _number(value: object) -> object:
+    """True would be read as 1."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number")  # noqa: TRY004 - pydantic reports ValueErrors
+    return value
+
+
 CustomerId = Annotated[str, Field(min_length=1), BeforeValidator(_identifier)]
 Date = Annotated[
     datetime.date,
     BeforeValidator(date_from),
     Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1)),
 ]
-Horizon = Annotated[int, Field(ge=1, le=3650)]
+Number = Annotated[float | None, BeforeValidator(_number)]
+Horizon = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)]
 Explain = Annotated[int, Field(ge=0, le=10), BeforeValidator(_how_many)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
@@ -93,14 +101,14 @@ class Order(BaseModel):
     """One purchase. Several on one day are one visit: their amounts add up."""
 
     date: Date
-    amount: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    amount: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Net value, in the currency of the training data; left out where unknown.
 
     0 for a free order, which only a model that was trained with `free_orders` = on takes.
     """
-    items: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    items: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Pieces bought; left out where unknown."""
-    lines: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    lines: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Order lines; left out where unknown."""
 
 
@@ -110,7 +118,8 @@ class ScoringRecord(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     customer_id: CustomerId
-    """Text, or a whole number."""
+    """Text, or a whole number, read as in files: an e-mail address is one customer in any case, and
+    NA, guest and the like are nobody."""
     orders: list[Order] = Field(min_length=1)
     as_of: Date | None = None
     """The day at whose end the forecast is made; that of the request where it is left out."""

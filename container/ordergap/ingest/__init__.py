@@ -5,10 +5,10 @@
     print(describe(cleaned.report))
 
 In the sequence of the work: `sources` finds files and their format (by `names`, `archives` and
-`signatures`), `scanning` makes frames of them (`encodings`, `header`, `plain_csv` and `delimited`
-for CSV, `documents` for JSON, `workbooks`), `table` keeps the columns that are used, `cells` makes
-values of texts, `cleaning` rejects rows and adds up orders, `netting` subtracts cancellations from
-order lines.
+`signatures`), `asides` tells which of a folder have no orders, `scanning` makes frames of them
+(`encodings`, `header`, `plain_csv`, `delimited` and `listings` for CSV, `documents` for JSON,
+`workbooks`), `table` keeps the columns that are used (by `roles`), `cells` makes values of texts,
+`cleaning` rejects rows and adds up orders, `netting` subtracts cancellations from order lines.
 """
 
 from ordergap.ingest.cleaning import Cleaned

@@ -21,10 +21,10 @@ GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of an .xls workbook, and of an .xlsx workbook with a password."""
-_OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
-    (GZIP, gzip.open),
-    (rb"BZh[1-9]1AY&SY", bz2.open),
-    (rb"\xfd7zXZ\x00", lzma.open),
+_OPENERS: tuple[tuple[bytes, str, Callable[[Any], Any]], ...] = (
+    (GZIP, "gzip", gzip.open),
+    (rb"BZh[1-9]1AY&SY", "bzip2", bz2.open),
+    (rb"\xfd7zXZ\x00", "xz", lzma.open),
 )
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What reading a file, or a damaged compressed file, may raise."""
@@ -49,7 +49,15 @@ def _file(data: Path | bytes) -> IO[bytes]:
 def _opener(file: IO[bytes]) -> Callable[[Any], Any] | None:
     start = file.read(10)
     file.seek(0)
-    return next((opener for pattern, opener in _OPENERS if re.match(pattern, start)), None)
+    return next((opener for pattern, _, opener in _OPENERS if re.match(pattern, start)), None)
+
+
+def compression(data: Path | bytes) -> str | None:
+    """How a file is compressed, by its first bytes: gzip, bzip2, xz or zip; None: not so."""
+    with _file(data) as file:
+        start = file.read(10)
+    patterns = ((re.escape(ZIP), "zip"), *((pattern, name) for pattern, name, _ in _OPENERS))
+    return next((name for pattern, name in patterns if re.match(pattern, start)), None)
 
 
 def unpack(name: str, data: Path | bytes, head: bytes) -> tuple[str, Path | bytes]:

@@ -76,6 +76,12 @@ def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Ser
     return ids
 
 
+def customer(text: str, no_customer_words: Iterable[str] = ()) -> str | None:
+    """One customer's identifier, as `customers` has it."""
+    found: str | None = customers(pl.Series([text], dtype=pl.String), no_customer_words).item()
+    return found
+
+
 def _expand(identifier: str | None) -> str | None:
     """A number in scientific notation in full. DataError where digits are lost."""
     parts = pl.Series([identifier], dtype=pl.String).str.extract_groups(_SCIENTIFIC).item()

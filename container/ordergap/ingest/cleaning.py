@@ -79,7 +79,7 @@ def clean(
     ids, customers = cells.ranks(
         cells.customers(table.texts["customer"], columns.no_customer_words)
     )
-    table = fill(table, customers, moments)
+    table = fill(table, customers, moments, columns.max_unreadable)
     products, places = cells.ranks(cells.identifiers(table.texts["product"]))
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)

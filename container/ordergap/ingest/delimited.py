@@ -58,7 +58,7 @@ def sample(head: str, complete: bool, header: Header, wanted: Wanted) -> Sample 
     if (
         not head
         or header.lines > 1
-        or header.delimiter not in ",;\t|"
+        or len(header.delimiter.encode()) > 1
         or _ESCAPED in head
         or "\0" in head
         or _is_after_blanks(head, header)
@@ -127,9 +127,9 @@ def _dialects(text: str, header: Header) -> Iterator[tuple[dict[str, Any], str]]
     yield _STRICT, ""
     if not first and header.delimiter != "\t" and f'{header.delimiter} "' in text:
         yield _AFTER_BLANKS, after_blanks
-    if _ESCAPED in text:
-        yield _BACKSLASHES, "backslashes before quotation marks and backslashes were left out"
-    if header.lines == 1 and '"' not in _line(text[:_SAMPLE], header.skipped):
+    if any(f"\\{each}" in text for each in f'"\n{header.delimiter}'):
+        yield _BACKSLASHES, "backslashes before what would end a cell were left out"
+    if not header.lines or (header.lines == 1 and '"' not in _line(text[:_SAMPLE], header.skipped)):
         yield _UNQUOTED, "quotation marks were read as part of the cells"
 
 
@@ -162,7 +162,10 @@ def _frame(rows: Iterable[list[str | None]], header: Header) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))]
     while block := list(islice(iterator, _BLOCK)):
         columns = zip(header.names, zip(*block, strict=True), strict=True)
-        frames.append(pl.DataFrame([pl.Series(name, cells, pl.String) for name, cells in columns]))
+        # From a list of series a column without a name would get one.
+        frames.append(
+            pl.DataFrame({name: pl.Series(cells, dtype=pl.String) for name, cells in columns})
+        )
     return pl.concat(frames).with_columns(pl.all().replace("", None))
 
 
@@ -194,7 +197,8 @@ class _Rows:
             next(self._file, None)
         reader = csv.reader(self._next_lines(), delimiter=self._header.delimiter, **self._dialect)
         try:
-            next(reader, None)
+            if self._header.lines:
+                next(reader, None)
             self._lines.clear()
             for row in reader:
                 if len(row) == self._width or self._fit(row):

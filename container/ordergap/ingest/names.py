@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from fnmatch import fnmatch
 from pathlib import PurePath
@@ -14,8 +15,10 @@ _BESIDE = (
     "thumbs.db", "desktop.ini", "~$*", "*.md", "*.rst", "*.pdf", "*.htm", "*.html", "*.doc",
     "*.docx", "*.log", "*.sql", "*.py", "*.ipynb", "*.r", "*.sh", "*.ini", "*.cfg", "*.toml",
     "*.yml", "*.yaml", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.webp", "*.md5", "*.sha1",
-    "*.sha256", "*.sha512", "*.crc", "*.sfv", "*.asc", "*.sig",
+    "*.sha256", "*.sha512", "*.crc", "*.sfv", "*.asc", "*.sig", "*.bak", "*.old", "*.orig", "*.tmp",
+    "*.swp", "*~", "*data[_ -]dictionary*",
 )  # fmt: skip
+_PAIR = re.compile(r"[^=]+=")
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -33,6 +36,16 @@ def is_beside(name: str) -> bool:
     return any(fnmatch(name.lower(), pattern) for pattern in _BESIDE)
 
 
+def hive_folders(path: PurePath) -> PurePath:
+    """The last folders of a path that are named like ``day=2022-01-11``.
+
+    >>> hive_folders(PurePath("/data/x=1/orders/year=2022/month=01")).as_posix()
+    'year=2022/month=01'
+    """
+    named = list(itertools.takewhile(_PAIR.match, reversed(path.parts)))
+    return PurePath(*reversed(named))
+
+
 def hive_columns(file: PurePath, date_column: str) -> dict[str, str | None]:
     """The columns in the names of a file's folders, such as ``day=2022-01-11``; None: missing.
 
@@ -41,7 +54,7 @@ def hive_columns(file: PurePath, date_column: str) -> dict[str, str | None]:
     >>> hive_columns(PurePath("shop=a/year=2022/month=1/day=9/part-0"), "date")
     {'shop': 'a', 'year': '2022', 'month': '1', 'day': '9', 'date': '2022-01-09'}
     """
-    pairs = [part.partition("=") for part in file.parts[:-1] if re.match(r"[^=]+=", part)]
+    pairs = [part.partition("=") for part in file.parts[:-1] if _PAIR.match(part)]
     columns = {
         column_name(unquote(name)): None if value == _MISSING else unquote(value)
         for name, _, value in pairs

@@ -36,6 +36,7 @@ def frames(
         data,
         separator=header.delimiter,
         skip_lines=header.skipped,
+        has_header=header.lines > 0,
         with_column_names=lambda _: columns,
         infer_schema=False,
         glob=False,

@@ -14,16 +14,17 @@ from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import cells, dates, scanning
+from ordergap.ingest import asides, cells, dates, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.encodings import raise_for_doubt
 from ordergap.ingest.filling import fill
 from ordergap.ingest.plain_csv import UNREADABLE
 from ordergap.ingest.plausibility import by_day
+from ordergap.ingest.roles import names
 from ordergap.ingest.scanning import Version
 from ordergap.ingest.sources import Source, data_files, find, open_source
-from ordergap.ingest.table import Table, Tabulator, names
+from ordergap.ingest.table import Table, Tabulator
 
 Orders = str | os.PathLike[str] | Frame
 """A path of transactions, or a frame of them."""
@@ -97,8 +98,11 @@ def tabulate(
         path = Path(source)
         files = partial(find, path, content_type, columns.date_column)
         several = path.is_dir() and len(data_files(path)) > 1
-        common = _common(files(), columns) if several else None
-        return _tabulate(files(), columns, str(path), known, common)
+        common, without = asides.split(files(), columns) if several else (None, {})
+        sources = (each for each in files() if each.name not in without)
+        rows = _tabulate(sources, columns, str(path), known, common)
+        notes = rows.table.notes + asides.note(without.values())
+        return replace(rows, table=replace(rows.table, notes=notes))
     tabulator = _tabulator(columns, known)
     try:
         for block in blocks(source):
@@ -164,11 +168,6 @@ def from_bytes(
     rows = _tabulate([open_source(where, body, content_type)], columns, where, known)
     decided = decide(rows.evidence(columns), columns, known, strict=strict)
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
-
-
-def _common(sources: Iterable[Source], columns: Columns) -> frozenset[str]:
-    """The names of the columns that all sources have."""
-    return frozenset.intersection(*(frozenset(scanning.columns_of(s, columns)) for s in sources))
 
 
 def _tabulator(

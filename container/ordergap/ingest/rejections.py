@@ -16,7 +16,8 @@ from ordergap.contract.orders import (
     Rejection,
 )
 from ordergap.errors import DataError, Problem
-from ordergap.ingest.table import Table, names
+from ordergap.ingest.roles import names
+from ordergap.ingest.table import Table
 
 _REASONS = tuple(Rejection)
 _MAX_PROBLEMS = 20  # described at once

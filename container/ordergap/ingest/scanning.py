@@ -13,12 +13,12 @@ import polars as pl
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import column_names
-from ordergap.ingest import delimited, documents, encodings, plain_csv, workbooks
+from ordergap.ingest import delimited, documents, encodings, listings, plain_csv, workbooks
 from ordergap.ingest.archives import DAMAGED, GZIP, content
 from ordergap.ingest.header import Header, Wanted, find_header
 from ordergap.ingest.plain_csv import UNREADABLE
+from ordergap.ingest.roles import names
 from ordergap.ingest.sources import HEAD, Source
-from ordergap.ingest.table import names
 
 T = TypeVar("T")
 
@@ -172,6 +172,13 @@ def _csv(
     """By polars where the beginning is plain; else, or where the rest is not, by Python."""
     name, line = source.name, columns.header_line
     head = encodings.beginning(source.head)
+    if listings.is_listing(head, len(source.head) < HEAD):
+        text = encodings.decode(_bytes(source.data), name, columns.encoding, of_model)
+        listed, notes = listings.as_delimited(text.text, name)
+        header = find_header(listed, name, wanted, line)
+        rows, more = delimited.read(listed, name, header, wanted)
+        yield Version(rows.lazy(), {**text.notes, **notes, **more}, text.encoding, header)
+        return
     utf8 = encodings.shown(source.head) in {None, "utf-8"} and "\ufffd" not in head
     tried = utf8 and not columns.encoding
     if tried:
@@ -192,6 +199,9 @@ def _csv(
 
 
 def _note(header: Header) -> dict[str, str]:
-    if header.delimiter == ",":
-        return {}
-    return {f"the delimiter was taken to be {header.delimiter!r}": ""}
+    notes = []
+    if header.delimiter != ",":
+        notes.append(f"the delimiter was taken to be {header.delimiter!r}")
+    if not header.lines:
+        notes.append(f"without a header, the columns are column 1 to column {len(header.names)}")
+    return dict.fromkeys(notes, "")

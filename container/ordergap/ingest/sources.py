@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -75,11 +75,15 @@ def find(path: Path, content_type: str | None = None, date_column: str = "") -> 
     """The file, or every data file of the folder and the folders in it, in the names' order.
 
     Empty files, those whose name, or whose folder's name, begins with a dot or an underscore (such
-    as ``_SUCCESS``), and what lies beside data (a manifest, README) are no data files. Year, month
-    and day in the names of folders are the `date_column`. Raises DataError where there are none.
+    as ``_SUCCESS``), and what lies beside data (a manifest, README) are no data files. Names of
+    folders such as ``shop=a`` are columns, those above the path too; year, month and day are the
+    `date_column`. Raises DataError where there are none.
     """
+    above = names.hive_folders((path if path.is_dir() else path.parent).absolute())
     if path.is_file():
-        yield open_source(path.name, path, content_type)
+        columns = names.hive_columns(above / path.name, date_column)
+        source = open_source(path.name, path, content_type)
+        yield replace(source, columns=columns, notes=_taken(columns))
         return
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
@@ -100,17 +104,14 @@ def find(path: Path, content_type: str | None = None, date_column: str = "") -> 
         notes = (f"{count} beside the data passed over, such as {example}",)
     for file in files:
         relative = file.relative_to(path)
-        columns = names.hive_columns(relative, date_column)
+        columns = names.hive_columns(above / relative, date_column)
         source = open_source(str(relative), file, content_type)
-        taken = (f"columns that are in the names of folders: {', '.join(columns)}",)
-        yield Source(
-            source.name,
-            source.data,
-            source.form,
-            source.head,
-            columns,
-            notes + taken * bool(columns),
-        )
+        yield replace(source, columns=columns, notes=notes + _taken(columns))
+
+
+def _taken(columns: Collection[str]) -> tuple[str, ...]:
+    taken = f"columns that are in the names of folders: {', '.join(columns)}"
+    return (taken,) if columns else ()
 
 
 def data_files(folder: Path) -> list[Path]:

@@ -8,32 +8,16 @@ there.
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from ordergap.contract.orders import Columns
-from ordergap.contract.presets import PRESETS
-from ordergap.errors import DataError, MissingColumn
-
-_CONSEQUENCES = {
-    "order": "refunds find their order by customer, product and price",
-    "product": "every line is a product, and cancellations are matched by customer and price",
-    "quantity": "the number of items is unknown",
-    "price": "amounts are unknown, and every order counts",
-    "status": "no order is excluded by its status",
-}
-# Words of columns of amounts; a file that has one is not read without amounts.
-_AMOUNT_WORDS = {
-    "amount", "betrag", "bedrag", "cost", "dollars", "gross", "importe", "montant", "net", "paid",
-    "payment", "precio", "preis", "prezzo", "price", "prix", "revenue", "sales", "spend", "spent",
-    "sum", "summe", "total", "umsatz", "valor", "value",
-}  # fmt: skip
+from ordergap.errors import DataError
+from ordergap.ingest.roles import CONSEQUENCES, absent_roles, names, said, settings
 
 _NUMBERS = ("quantity", "price")
 
@@ -77,19 +61,6 @@ class Table:
         raise IndexError(row)
 
 
-def settings(columns: Columns) -> dict[str, str]:
-    """Role -> the hyperparameter that names its column; an amount takes the price's place."""
-    roles = ["customer", "date", "order", "product", "quantity"]
-    roles += ["status"] if columns.status_column else []
-    price = "amount_column" if columns.amount_column else "price_column"
-    return {role: f"{role}_column" for role in roles} | {"price": price}
-
-
-def names(columns: Columns) -> dict[str, str]:
-    """Role -> the name of its column in the file."""
-    return {role: getattr(columns, setting) for role, setting in settings(columns).items()}
-
-
 class Tabulator:
     """Makes one table of many frames.
 
@@ -118,13 +89,13 @@ class Tabulator:
         Raises MissingColumn, and DataError for customer ids that are inexact floats.
         """
         schema = frame.collect_schema()
-        absent = _absent(schema.names(), self._columns, where, amounts=self._amounts)
+        absent = absent_roles(schema.names(), self._columns, where, amounts=self._amounts)
         _raise_for_inexact(frame, schema, self._columns.customer_column, where)
         used = {role: name for role, name in names(self._columns).items() if role not in absent}
         _raise_for_nested(schema, used.values(), where)
-        rows = frame.select(*self._cells(absent, schema), others=self._hash(schema)).collect(
-            engine="streaming"
-        )
+        rows = frame.select(
+            *self._cells(absent, schema), others=self._hash(schema, used.values())
+        ).collect(engine="streaming")
         self._frames.append(rows)
         self._files.append((where, len(rows)))
         self._present |= used.keys()
@@ -132,11 +103,14 @@ class Tabulator:
             role for role in self._typed & used.keys() if not schema[used[role]].is_numeric()
         }
         self._notes.update(notes)
-        self._notes.update(_said(schema.names(), used, self._columns))
+        self._notes.update(said(schema.names(), used, self._columns))
         for role in absent:
             setting = settings(self._columns)[role]
             name = getattr(self._columns, setting)
-            self._notes[f'no column "{name}" ({setting}): {_CONSEQUENCES[role]}'] += 1
+            if name in schema:
+                self._notes["amounts are unknown, as the option amounts says"] += 1
+                continue
+            self._notes[f'no column "{name}" ({setting}): {CONSEQUENCES[role]}'] += 1
 
     def _cells(self, absent: Sequence[str], schema: pl.Schema) -> list[pl.Expr]:
         return [
@@ -161,12 +135,11 @@ class Tabulator:
         codes = [c.to_physical() + (0 if c.dtype == texts else len(of_texts)) for c in of_frames]
         return pl.concat(codes).rechunk(), pl.concat([of_texts, of_numbers])
 
-    def _hash(self, schema: pl.Schema) -> pl.Expr:
+    def _hash(self, schema: pl.Schema, used: Collection[str]) -> pl.Expr:
         """A hash of the cells without a role."""
-        used = {*names(self._columns).values()}
         total = pl.lit(0, pl.UInt64)
         compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
-        for seed, name in enumerate(sorted(compared - used)):
+        for seed, name in enumerate(sorted(compared - {*used})):
             several = self._common is not None
             total += _comparable(name, schema[name], several=several).hash(seed)
         return total
@@ -232,68 +205,7 @@ def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, wh
         )
 
 
-def _said(present: Sequence[str], used: Mapping[str, str], columns: Columns) -> Iterator[str]:
-    """Sentences on columns that may be meant."""
-    for role, name in used.items():
-        for other in present:
-            if other.startswith(f"{name} (column "):
-                setting = settings(columns)[role]
-                yield f'of several columns "{name}" the first is read ({setting}), not "{other}"'
-    for name in present:
-        if "status" in _words(name) and not columns.status_column:
-            yield f'the column "{name}" is not used: set status_column if it tells voided orders'
-
-
 def _raise_for_nested(schema: pl.Schema, used: Iterable[str], where: str) -> None:
     for name in used:
         if schema[name].is_nested():
             raise DataError(f'{where} cannot be read: the cells of "{name}" are lists or records')
-
-
-def _absent(present: Sequence[str], columns: Columns, where: str, *, amounts: bool) -> list[str]:
-    """The roles without a column; MissingColumn where one of them is needed.
-
-    Without a column of prices and without one that might be of amounts, amounts are unknown.
-    """
-    named = names(columns)
-    absent = [role for role, name in named.items() if name not in present]
-    free = [name for name in present if name not in named.values()]
-    optional = {"order", "product"} | ({"quantity"} if columns.amount_column else set())
-    defaults = Columns.model_fields
-    if columns.status_column == PRESETS.get(columns.preset or "", {}).get("status_column"):
-        optional |= {"status"}
-    if "price" in absent and not (
-        amounts
-        or columns.amount_column
-        or columns.price_column != defaults["price_column"].default
-        or any(_AMOUNT_WORDS & _words(name) for name in free)
-    ):
-        optional |= {"price"}
-        if columns.quantity_column == defaults["quantity_column"].default:
-            optional |= {"quantity"}
-    missing = [
-        _missing(settings(columns)[role], named[role], free)
-        for role in absent
-        if role not in optional
-    ]
-    if missing:
-        listed = ", ".join(name[:40] for name in present[:20]) + ", …" * (len(present) > 20)
-        raise MissingColumn(
-            f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
-        )
-    return absent
-
-
-def _words(name: str) -> set[str]:
-    """The words of a column's name: ``order_total`` and ``orderTotal`` have order and total."""
-    return {word.lower() for word in re.findall(r"[^\W\d_A-Z]+|[A-Z][^\W\d_A-Z]*", name)} | {
-        word.lower() for word in re.split(r"[\W\d_]+", name)
-    }
-
-
-def _missing(setting: str, name: str, free: Sequence[str]) -> str:
-    plain = {re.sub(r"[\W_]", "", other).lower(): other for other in reversed(free)}
-    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), plain, n=2, cutoff=0.5)
-    hint = " or ".join(f'"{plain[other][:40]}"' for other in near) or "its name"
-    ready = ", or amount_column if the file has a ready amount" * (setting == "price_column")
-    return f'"{name}" (set {setting} to {hint}{ready})'

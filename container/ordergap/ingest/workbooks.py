@@ -6,6 +6,7 @@ See docs/decisions/data.md#workbooks-are-read-by-calamine.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,19 @@ def read(
     return _frame(fitting or sheets), notes
 
 
+def line_below_title(data: Path | bytes, where: str) -> int | None:
+    """The line of the largest sheet's header, if lines with fewer cells stand above it.
+
+    Raises DataError for a damaged or protected workbook.
+    """
+    rows = max((rows for _, rows in _tables(data, where)), key=len, default=[])
+    filled = [sum(cell != "" for cell in row) for row in rows[:_HEADERS]]
+    usual = Counter(filter(None, filled)).most_common(1)
+    first = next((i for i, count in enumerate(filled) if count), 0)
+    header = next((i for i, count in enumerate(filled) if usual and count >= usual[0][0]), first)
+    return None if header == first else header + 1
+
+
 def _listed(sheets: Sequence[_Sheet]) -> str:
     return ", ".join(f'"{sheet.name}"' for sheet in sheets)
 
@@ -84,6 +98,8 @@ def _tables(data: Path | bytes, where: str) -> Sequence[tuple[str, Sequence[Sequ
 
 def _sheet(name: str, rows: Sequence[Sequence[object]], header_line: int | None) -> _Sheet:
     first = next((i for i, row in enumerate(rows) if any(cell != "" for cell in row)), 0)
+    if header_line == 0:
+        return _Sheet(name, rows, -1, [f"column {n}" for n in range(1, max(map(len, rows)) + 1)])
     header = min(header_line - 1 if header_line else first, len(rows) - 1)
     return _Sheet(name, rows, header, column_names(rows[header]))
 

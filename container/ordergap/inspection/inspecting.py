@@ -48,7 +48,7 @@ def inspect(orders: Orders, **options: object) -> Inspection:
         return Inspection(
             source=source, files=files, first_lines=lines, options=shown, refusal=str(error)
         )
-    if taken.header_line:
+    if taken.header_line is not None:
         given["header_line"] = taken.header_line
     contents = {column.name: of_column(column) for column in taken.cells}
     proposal = propose(taken.cells, contents, given)
@@ -186,7 +186,9 @@ def _differing(columns: Columns) -> dict[str, JsonValue]:
 
 
 def _command(path: str, options: Mapping[str, JsonValue]) -> str:
-    words = ["ordergap", "train", "--file_path", path]
-    for name, value in options.items():
-        words += [f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    words = ["ordergap", "train"]
+    for name, value in {"file_path": path, **options}.items():
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        # A value that begins with a dash would be taken for an option.
+        words += [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
     return shlex.join(words)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _NUMBER = ("id", "no", "nr", "num", "number", "nummer", "numero", "code", "codigo", "key", "ref")
 
+_LINES = re.compile(r"^[^/]*\blines?/(?=.)", re.IGNORECASE)  # as Odoo writes it before a line's own
 _TAXED = re.compile(
     r" (?:(?:inc|incl|including|inkl|ex|excl|excluding|exkl) (?:tax|vat|mwst)|"
     r"(?:tax|vat) (?:inc|incl|ex|excl))\b"
@@ -21,9 +22,12 @@ _TAXED = re.compile(
 def phrase(name: str) -> str:
     """A column's name in small letters and single blanks, without accents and ``(inc. tax)``.
 
+    Of names such as ``Order Lines/Product`` the last part counts.
+
     >>> phrase("CustomerID"), phrase("t_dat"), phrase("Datum_der_Größe"), phrase("Order #")
     ('customer id', 't dat', 'datum der grosse', 'order number')
     """
+    name = _LINES.sub("", name)
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("#", " number "))
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", plain)
@@ -114,7 +118,9 @@ ROLES = {
         "rechnungsdatum, belegdatum, buchungsdatum, verkaufsdatum, fkdat, erdat, audat, date "
         "commande, date de commande, date achat, date d achat, date facture, fecha pedido, fecha "
         "de pedido, fecha compra, fecha de compra, fecha factura, data ordine, event time, "
-        "timestamp, date time, datetime, date, datum, fecha, data, day, tag, jour, time, paid at",
+        "timestamp, date time, datetime, document date, doc date, billing date, billing doc date, "
+        "created on, fakturadatum, angelegt am, erfasst am, date, datum, fecha, data, day, tag, "
+        "jour, time, paid at",
         "date datum fecha timestamp datetime created ordered purchased bought",
         "ship shipped shipping shipment deliver delivery delivered fulfilled due birth geburt dob "
         "update updated modified changed cancelled canceled cancel refund refunded expires expiry "
@@ -122,28 +128,29 @@ ROLES = {
         "versand faellig registration signup by",
     ),
     "customer": _names(
-        f"customer unique id, {_numbered(_PEOPLE)}, kunnr, kunag, buyer username, buyer user id, "
-        "payer id, customer email, buyer email, billing email, email billing, client email, "
-        "contact email, payer email, from email address, email, email address, e mail, e mail "
-        "adresse, mail, courriel, adresse email, correo, correo electronico, email cliente, "
-        "username, user name, customer name, buyer name, client name, kundenname, nom client, "
-        "nombre cliente, id",
+        f"customer unique id, {_numbered(_PEOPLE)}, kunnr, kunag, sold to party, sold to pt, sold "
+        "to, auftraggeber, payer, regulierer, buyer username, buyer user id, payer id, customer "
+        "email, buyer email, billing email, email billing, client email, contact email, payer "
+        "email, from email address, email, email address, e mail, e mail adresse, mail, courriel, "
+        "adresse email, correo, correo electronico, email cliente, username, user name, customer "
+        "name, buyer name, client name, kundenname, nom client, nombre cliente, id",
         "customer client user member buyer account shopper household kunde kunden cliente email "
         "mail debitor klant",
         f"{_NOBODY} manager",
     ),
     "order": _names(
-        f"{_numbered(_PAPERS)}, increment id, amazon order id, vbeln, belnr, belegnr, order name, "
-        "id, name",
+        f"{_numbered(_PAPERS)}, increment id, amazon order id, vbeln, belnr, belegnr, order "
+        "reference, sales document, sales doc, billing document, billing doc, bill doc, document "
+        "number, sales record number, verkaufsbeleg, vertriebsbeleg, faktura, order name, id, name",
         "order invoice transaction basket receipt auftrag bestellung rechnung beleg commande "
         "facture pedido factura",
         f"{_NO_MONEY} item line lineitem position type source channel status customer email time "
         "day amount price value",
     ),
     "product": _names(
-        f"{_numbered(_GOODS)}, lineitem sku, matnr, product name, item name, lineitem name, "
-        "product title, title, description, artikelbezeichnung, bezeichnung, designation, "
-        "descripcion",
+        f"{_numbered(_GOODS)}, lineitem sku, matnr, material, material number, custom label, "
+        "product name, item name, lineitem name, product title, title, description, "
+        "artikelbezeichnung, bezeichnung, designation, descripcion",
         "sku product article item artikel produkt produit producto articulo asin",
         f"{_NO_MONEY} price status category quantity weight size measure group type requires "
         "taxable fulfillment vendor order",
@@ -152,29 +159,30 @@ ROLES = {
         "quantity, qty, quantity ordered, qty ordered, quantity purchased, quantity sold, "
         "lineitem quantity, item quantity, order quantity, unit quantity, units, units sold, "
         "pieces, pcs, menge, anzahl, stueck, stuck, stk, quantite, qte, cantidad, unidades, "
-        "quantita, quantidade, aantal, fkimg, kwmeng, items sold, number of items, item count, "
-        "count",
+        "quantita, quantidade, aantal, order qty, billed quantity, billed qty, auftragsmenge, "
+        "fakturierte menge, fkimg, kwmeng, items sold, number of items, item count, count",
         "quantity qty units menge anzahl quantite cantidad",
         "returned refunded cancelled free stock available unit price cost",
     ),
     "price": _names(
         "unit price, price per unit, price each, item price, lineitem price, product price, sale "
-        "price, selling price, price, einzelpreis, stueckpreis, stuckpreis, verkaufspreis, preis, "
-        "prix unitaire, prix, pu, precio unitario, precio, prezzo unitario, prezzo, preco, prijs",
+        "price, selling price, sold for, price, einzelpreis, stueckpreis, stuckpreis, "
+        "verkaufspreis, preis, prix unitaire, prix, pu, precio unitario, precio, prezzo unitario, "
+        "prezzo, preco, prijs",
         "price preis prix precio prezzo",
         f"{_NO_MONEY} total gesamt list original base buying purchase einkaufs",
     ),
     "amount": _names(
         "line total, line amount, lineitem total, total amount, total price, net sales, net "
-        "amount, net total, net revenue, amount, order amount, order total, order value, grand "
-        "total, total, total sales, total paid, item total, sales value, sales amount, sales, "
-        "revenue, gross sales, gross amount, subtotal, gross, net, turnover, value, spend, spent, "
-        "dollars, monetary, payment value, umsatz, nettoumsatz, betrag, gesamtbetrag, "
-        "rechnungsbetrag, nettobetrag, gesamtpreis, summe, gesamt, gesamtsumme, netto, netwr, "
-        "montant, montant total, total ttc, total ht, importe, importe total, monto, total "
-        "pedido, importo, valor, bedrag, totaal",
+        "amount, net value, net total, net revenue, amount, order amount, order total, order "
+        "value, grand total, total, total sales, total paid, item total, sales value, sales "
+        "amount, sales, revenue, gross sales, gross amount, subtotal, gross, net, turnover, "
+        "value, spend, spent, dollars, monetary, payment value, umsatz, nettoumsatz, nettowert, "
+        "betrag, gesamtbetrag, rechnungsbetrag, nettobetrag, gesamtpreis, summe, gesamt, "
+        "gesamtsumme, netto, netwr, montant, montant total, total ttc, total ht, importe, importe "
+        "total, monto, total pedido, importo, valor, bedrag, totaal",
         "amount total revenue sales turnover umsatz betrag summe montant importe monto",
-        _NO_MONEY,
+        f"{_NO_MONEY} document doc record",
     ),
     "status": _names(
         "financial status, order status, payment status, status, order state, state, "

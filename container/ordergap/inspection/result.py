@@ -38,7 +38,7 @@ class File(Fields):
     delimiter: str | None = None
     """Between the cells of CSV."""
     header_line: int | None = None
-    """The line of CSV that names the columns, from 1."""
+    """The line of CSV that names the columns, from 1; 0: none does."""
 
 
 class Cell(Fields):

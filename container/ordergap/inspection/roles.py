@@ -193,7 +193,7 @@ class _Roles:
         content = self._contents[column]
         if ROLES[role].level(column) < 0:
             return "its name is of something else"
-        if role in _NEEDED and len(content.texts) == 1 and content.rows > 1:
+        if role in {*_NEEDED, "product"} and len(content.texts) == 1 and content.rows > 1:
             return "all its cells are the same"
         day, customer = self._chosen.get("date_column"), self._chosen.get("customer_column")
         if role == "customer" and day:

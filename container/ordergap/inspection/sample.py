@@ -13,7 +13,8 @@ from polars.exceptions import PanicException, PolarsError
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, UserError
 from ordergap.frames import blocks
-from ordergap.ingest import Orders, encodings, scanning
+from ordergap.ingest import Orders, encodings, listings, scanning, workbooks
+from ordergap.ingest.archives import compression
 from ordergap.ingest.header import Wanted, find_header
 from ordergap.ingest.sources import Source, find
 from ordergap.inspection.result import File
@@ -22,7 +23,6 @@ ROWS = 100_000  # looked at in all
 FILES = 20  # looked at
 _TEXTS = ("csv", "json")
 _LINES, _LONGEST = 5, 100  # of a file that cannot be read, and their characters
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sample:
 
     cells        text, null where there is none; of several files all columns that any has
     files        the files that were looked at
-    header_line  where the header is, if it is not found without being told
+    header_line  where the header is, if it is not found without being told; 0: there is none
     """
 
     cells: pl.DataFrame
@@ -51,10 +51,16 @@ def take(source: Orders, columns: Columns) -> Sample:
             raise DataError(f"the frame cannot be read: {error}") from error
     path = Path(source)
     found = list(islice(find(path, date_column=columns.date_column), FILES))
+    told = columns.header_line is not None
+    line = None
+    if found[0].form == "workbook" and not told:
+        line = workbooks.line_below_title(found[0].data, found[0].name)
+        columns = columns.model_copy(update={"header_line": line})
     frames, files = zip(
         *(_take(one, path, columns, ROWS // len(found)) for one in found), strict=True
     )
-    line = None if columns.header_line else _line_below_title(found[0], files[0], frames[0])
+    if found[0].form == "csv" and not told:
+        line = _line_below_title(found[0], files[0], frames[0])
     return Sample(pl.concat(frames, how="diagonal"), files, line)
 
 
@@ -80,17 +86,20 @@ def _take(source: Source, path: Path, columns: Columns, rows: int) -> tuple[pl.D
         facts["encoding"] = shown or "utf-8"
     if version.header:
         facts["delimiter"] = version.header.delimiter
-        facts["header_line"] = version.header.skipped + 1
+        facts["header_line"] = version.header.skipped + 1 if version.header.lines else 0
     return frame, _file(source, path).model_copy(update=facts)
 
 
 def _line_below_title(source: Source, file: File, cells: pl.DataFrame) -> int | None:
     """The line of a header that a reader who knows the columns does not take for one."""
-    if source.form != "csv":
+    if file.header_line == 0:
+        return 0
+    head = encodings.beginning(source.head)
+    if listings.is_listing(head, complete=False):
         return None
     wanted = Wanted(cells.columns, cells.columns, "", (), ())
     try:
-        find_header(encodings.beginning(source.head), source.name, wanted, None)
+        find_header(head, source.name, wanted, None)
     except DataError:
         return file.header_line
     return None
@@ -99,10 +108,8 @@ def _line_below_title(source: Source, file: File, cells: pl.DataFrame) -> int | 
 def _file(source: Source, path: Path) -> File:
     name = source.name.rpartition(" in ")[2]  # of an archive
     where = path if path.is_file() else path / name
-    with where.open("rb") as file:
-        start = file.read(8)
-    how = next((how for mark, how in _COMPRESSED.items() if start.startswith(mark)), None)
-    return File(name=source.name, form=source.form, bytes=where.stat().st_size, compression=how)
+    size, how = where.stat().st_size, compression(where)
+    return File(name=source.name, form=source.form, bytes=size, compression=how)
 
 
 def _texts(frame: pl.LazyFrame) -> pl.DataFrame:

@@ -54,10 +54,14 @@ def _file(file: File) -> str:
         file.compression,
         file.encoding,
         f"delimiter {file.delimiter!r}" if file.delimiter else None,
-        f"header on line {file.header_line}" if file.header_line else None,
+        None if file.header_line is None else _header(file.header_line),
         _size(file.bytes),
     ]
     return f"{file.name}: {', '.join(filter(None, parts))}"
+
+
+def _header(line: int) -> str:
+    return f"header on line {line}" if line else "no header"
 
 
 def _size(count: int) -> str:

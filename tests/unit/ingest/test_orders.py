@@ -22,7 +22,7 @@ def lines(count=1, **cells) -> pl.DataFrame:
 
 
 def clean(*parts: pl.DataFrame, **options) -> Cleaned:
-    return read(pl.concat(parts, how="diagonal"), Columns(**options))
+    return read(pl.concat(parts, how="diagonal_relaxed"), Columns(**options))
 
 
 def rejected(cleaned: Cleaned) -> dict[str, int]:
@@ -255,10 +255,79 @@ def test_words_for_nothing_on_later_lines_are_filled_in_too(blank):
     assert rejected(cleaned) == {"excluded_status": 2}
 
 
+NAMELESS = {"InvoiceNo": None, "CustomerID": None, "InvoiceDate": None}
+
+
 def test_lines_that_name_nothing_are_pointed_out():
-    nameless = lines(InvoiceNo=None, CustomerID=None, InvoiceDate=None)
+    nameless = lines(StockCode=None, **NAMELESS)
     notes = clean(lines(), nameless, max_unreadable=1).report.notes
     assert any("1 lines have neither customer, date nor order number" in note for note in notes)
+
+
+def test_lines_of_products_that_name_nothing_are_of_the_order_above():
+    later = lines(StockCode="milk", UnitPrice="1", **NAMELESS)
+    guest = lines(InvoiceNo="2", CustomerID=None, StockCode="jam")
+    total = lines(StockCode=None, UnitPrice="99", **NAMELESS)
+    voided = lines(InvoiceNo="3", CustomerID="bob", Status="voided")
+    first = lines(Status="paid")
+    cleaned = clean(first, later, guest, later, voided, later, total, status_column="Status")
+    assert rejected(cleaned) == {"no_customer_id": 3, "excluded_status": 2}
+    assert cleaned.histories.customer_ids == ["ana"]
+    assert cleaned.histories.amount.tolist() == [7]
+    notes = " ".join(cleaned.report.notes)
+    assert "3 lines without order number, customer and date are of the order" in notes
+    assert "1 lines have neither" in notes
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [lines(StockCode="milk", **NAMELESS), lines()],  # no line above it
+        [lines(), lines(InvoiceNo=None), lines(StockCode="milk", **NAMELESS)],  # partly blank lines
+        [lines().drop("StockCode"), lines(**NAMELESS).drop("StockCode")],  # may be a sum
+    ],
+)
+def test_lines_that_name_nothing_are_refused_where_they_are_many_and_cannot_be_placed(first):
+    with pytest.raises(DataError, match=r"1 lines have neither .* take them out, or raise max_unr"):
+        clean(*first)
+    assert rejected(clean(*first, max_unreadable=1)) == {"no_customer_id": 1}
+
+
+def test_lines_of_one_file_are_not_of_the_order_that_ends_another(tmp_path):
+    lines().write_csv(tmp_path / "a.csv")
+    pl.concat([lines(**NAMELESS), lines(InvoiceNo="2")], how="vertical_relaxed").write_csv(
+        tmp_path / "b.csv"
+    )
+    with pytest.raises(DataError, match="1 lines have neither"):
+        read(tmp_path, Columns())
+
+
+def test_a_later_refund_without_a_customer_is_of_the_customer_of_its_order():
+    later = str(DAY + datetime.timedelta(20))
+    refund = {"CustomerID": None, "InvoiceDate": later, "Quantity": "-1"}
+    cleaned = clean(lines(), lines(StockCode="milk"), lines(**refund))
+    assert rejected(cleaned) == {"cancellation": 1}
+    assert cleaned.histories.amount.tolist() == [7.5]
+    # A purchase of a later day is another one; a number of several customers or days is none's.
+    assert rejected(clean(lines(), lines(**refund | {"Quantity": "1"}))) == {"no_customer_id": 1}
+    for other in ({"CustomerID": "bob"}, {"InvoiceDate": str(DAY + datetime.timedelta(1))}):
+        assert rejected(clean(lines(), lines(**other), lines(**refund))) == {"no_customer_id": 1}
+    earlier = refund | {"InvoiceDate": str(DAY - datetime.timedelta(1))}
+    assert rejected(clean(lines(), lines(**earlier))) == {"no_customer_id": 1}
+
+
+def test_that_amounts_are_unknown_can_be_said():
+    table = lines().rename({"UnitPrice": "Total weight"})
+    with pytest.raises(MissingColumn, match="if it has none, set amounts to unknown"):
+        clean(table)
+    for options in ({}, {"price_column": "Total weight"}, {"amount_column": "Total weight"}):
+        cleaned = clean(table, lines(InvoiceNo="2"), amounts="unknown", **options)
+        assert cleaned.report.revenue is None
+        assert cleaned.histories.items.tolist() == [4]
+        assert cleaned.report.conventions.amounts is False
+    preset = {"preset": "cdnow", "amounts": "unknown"}
+    table = pl.DataFrame({"customer": ["ana"], "date": [str(DAY)], "cds": ["2"], "dollars": ["x"]})
+    assert clean(table, **preset).report.revenue is None
 
 
 def test_an_overlap_of_files_of_several_forms_counts_once(tmp_path):

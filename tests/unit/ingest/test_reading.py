@@ -334,9 +334,21 @@ def test_a_missing_price_reminds_of_the_ready_amount():
 
 def test_the_file_in_which_a_column_is_missing_is_named(tmp_path):
     (tmp_path / "a.csv").write_bytes(CSV)
-    (tmp_path / "b.csv").write_text("name;when\nana;2010-12-01\n")
-    with pytest.raises(MissingColumn, match=r"^b\.csv has no column .*Columns seen: name, when\."):
+    (tmp_path / "b.csv").write_text(
+        "name;when;InvoiceNo;Quantity;UnitPrice\nana;2010-12-01;1;2;3\n"
+    )
+    with pytest.raises(MissingColumn, match=r"^b\.csv has no column .*Columns seen: name, when, I"):
         read(tmp_path, COLUMNS)
+
+
+def test_names_that_differ_more_than_they_resemble_are_not_proposed():
+    names = {"CustomerID": "Currency", "InvoiceDate": "Invoiced", "Country": "Amount"}
+    frame = FRAME.drop("UnitPrice").rename(names)
+    with pytest.raises(MissingColumn) as error:
+        read(frame, COLUMNS)
+    assert '"CustomerID" (set customer_column to its name)' in str(error.value)
+    assert '"InvoiceDate" (set date_column to "Invoiced")' in str(error.value)
+    assert "(set price_column to its name, or amount_column if" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType
-from ordergap.ingest import scanning
+from ordergap.ingest import read, scanning
 from ordergap.ingest.sources import data_files, find, open_source
 
 from tests.workbook import workbook
@@ -123,8 +123,84 @@ class TestHeader:
         assert rows(f"sep={delimiter}\r\n" + lines(PLAIN, delimiter).replace("\n", "\r\n")) == PLAIN
 
 
+class TestWithoutHeader:
+    NUMBERED = Columns(
+        customer_column="column 1", date_column="column 2", amount_column="column 4", header_line=0
+    )
+
+    @pytest.mark.parametrize("filler", [[], MANY])
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", "\x01", "~"])
+    def test_columns_have_numbers_for_names(self, filler, delimiter):
+        table = csv(filler + PLAIN, delimiter).partition("\n")[2]
+        assert rows(table, self.NUMBERED) == filler + PLAIN
+        assert "the columns are column 1 to column 4" in notes(table, self.NUMBERED)
+        assert rows("sep=" + delimiter + "\n" + table, self.NUMBERED) == filler + PLAIN
+
+    def test_the_refusal_of_such_a_file_says_so(self):
+        assert "set header_line to 0" in refusal(lines(PLAIN).partition("\n")[2])
+
+    @pytest.mark.parametrize("filler", [[], MANY])
+    def test_what_mysql_writes_into_an_outfile(self, filler):
+        table = [["ana", "2022-01-11", 'a 5" nail', r"\N"], ["bo\tx", "2022-01-12", "a\nb", r"\."]]
+        written = [
+            [re.sub("([\t\n\\\\])", r"\\\1", c) if c != r"\N" else c for c in r] for r in table
+        ]
+        body = lines(filler + written, "\t").partition("\n")[2]
+        assert rows(body, self.NUMBERED)[-2:] == table
+        assert "backslash" in notes(body, self.NUMBERED)
+
+    def test_workbooks_may_lack_one_too(self):
+        body = workbook({"A": TestWorkbooks.SHEET[1:]})
+        frame, _ = versioned(body, self.NUMBERED)
+        assert frame.columns == [f"column {n}" for n in range(1, 5)]
+        assert frame["column 1"].to_list() == ["ana", "17850", "17850"]
+
+
+class TestPrintedLists:
+    @staticmethod
+    def printed(table, rule="-", title=True):
+        widths = [max(map(len, column)) for column in zip(NAMES, *table, strict=True)]
+        line = "|" + "|".join(rule * width for width in widths) + "|"
+        out = ["01.02.2022      Dynamic List Display      1", "", line] if title else []
+        for number, row in enumerate([NAMES, *table]):
+            if number in {1, 700} or (number == 3 and title):
+                out += [line] + ["01.02.2022      Dynamic List Display      2"] * title
+                out += ["|" + "|".join(map(str.ljust, NAMES, widths)) + "|", line][number == 1 :]
+            out.append("|" + "|".join(map(str.rjust, row, widths)) + "|")
+        return "\r\n".join([*out, line, ""])
+
+    @pytest.mark.parametrize("filler", [[], MANY])
+    @pytest.mark.parametrize("title", [False, True])
+    def test_rows_between_lines_of_dashes(self, filler, title):
+        body = self.printed(filler + PLAIN, title=title)
+        assert rows(body.encode("cp1252")) == filler + PLAIN
+        said = notes(body)
+        assert "printed list" in said
+        assert ("no rows" in said) == title
+
+    def test_what_clients_of_databases_print(self):
+        body = self.printed(PLAIN, title=False).replace("-|-", "-+-").replace("|-", "+-")
+        assert rows(body + "3 rows in set (0.00 sec)\n") == PLAIN
+
+    def test_rows_that_were_wrapped_are_refused_naming_the_line(self):
+        body = self.printed(PLAIN, title=False).replace("HAND WARMER|", "HAND WARMER\r\n")
+        assert "line 6 of a.csv is a row without its first or last bar" in refusal(body)
+
+    def test_a_file_of_bars_with_blank_columns_is_none(self):
+        for table in (PLAIN, [[*row[:2], row[2] + ' \\"', row[3]] for row in PLAIN]):
+            body = "\n".join("|" + "|".join(row) for row in [NAMES, *table])
+            assert rows(body) == [["", *row] for row in table]
+
+
 class TestDelimitedText:
-    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    def test_columns_of_a_fixed_width_are_refused_with_the_command_that_makes_csv_of_them(self):
+        for table in (PLAIN, [[*row[:3], f"{row[3]},5"] for row in PLAIN]):
+            body = "".join("".join(c.ljust(18) for c in row) + "\n" for row in [NAMES, *table])
+            assert "pandas.read_fwf('a.csv', dtype=str)" in refusal(body)
+        padded = [[cell.ljust(14) for cell in row] for row in PLAIN]
+        assert "header_line to 2" in refusal("Report\n" + lines(padded, ";", [*NAMES[:3], "x"]))
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "\x01"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     @pytest.mark.parametrize("last", [True, False])
     def test_delimiters_and_line_ends(self, delimiter, end, last):
@@ -523,10 +599,20 @@ class TestFolders:
         self.write(tmp_path, {"year=2022/month=1/day=9/a.csv": csv(ROWS)})
         assert self.read(tmp_path)[0][0]["Day"].to_list() == [row[1] for row in ROWS]
 
+    def test_folders_above_the_path_that_are_named_so_count_too(self, tmp_path):
+        body = "Client,Item,Total\nana,X,3\n"
+        self.write(tmp_path, {"no/x=1/data/year=2022/month=1/day=9/a.csv": body})
+        folder = tmp_path / "no/x=1/data/year=2022/month=1"
+        for path in (folder.parent, folder, folder / "day=9", folder / "day=9/a.csv"):
+            frame, said = self.read(path)[0]
+            assert frame["Day"].to_list() == ["2022-01-09"]
+            assert "x" not in frame.columns
+            assert "columns that are in the names of folders: year, month, day, Day" in said
+
     def test_what_lies_beside_the_data_is_passed_over_in_one_note(self, tmp_path):
         beside = ["a.csv.metadata", "manifest", "b.manifest", "README", "readme.txt", "LICENSE",
                   "Thumbs.db", "sub/desktop.ini", "x.md", "x.pdf", "x.html", "x.log", "x.sql",
-                  "x.py", "x.png", "a.csv.md5"]  # fmt: skip
+                  "x.py", "x.png", "a.csv.md5", "a.csv.bak", "data_dictionary.csv"]  # fmt: skip
         hidden = ["_SUCCESS", ".hidden", "_delta/log.json"]
         self.write(tmp_path, dict.fromkeys([*beside, *hidden], "x"))
         self.write(tmp_path, dict.fromkeys(["part-00000", "000", "a.csv", "sub/b.txt"], csv(ROWS)))
@@ -534,6 +620,46 @@ class TestFolders:
         assert len(found) == len(data_files(tmp_path)) == 4
         (note,) = {tuple(notes) for _, notes in found}
         assert note == (f"{len(beside)} files beside the data passed over, such as LICENSE",)
+
+    def test_files_without_columns_of_orders_are_passed_over_by_name_beside_orders(self, tmp_path):
+        self.write(tmp_path, {
+            "a.csv": csv(ROWS),
+            "customers.csv": "Client,City\nana,Leeds\nbo,York\n",
+            "items.jsonl": '{"Item": "X", "Total": 3}\n',
+            "notes.txt": "We, the shop,\n\nsell lanterns, and hearts.\n",
+        })  # fmt: skip
+        cleaned = read(tmp_path, COLUMNS)
+        assert cleaned.report.rows_read == 3
+        note = "customers.csv (3 lines), items.jsonl (1 rows), notes.txt (3 lines)"
+        assert f"passed over, as they have no columns of orders: {note}" in cleaned.report.notes
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ("Client,Date,Item,Total\nana,2022-01-11,X,3\n", 'no column "Day"'),
+            ("Kunde;Datum;InvoiceNo;Item;Total\nana;2022-01-11;1;X;3\n", 'no column "Client"'),
+            (csv(ROWS).partition("\n")[2], "looks like data, not a header"),
+            ("Report\n\nfor Leeds\n" + csv(ROWS), "header_line to 4"),
+        ],
+    )
+    def test_files_that_may_have_orders_are_not_passed_over(self, tmp_path, body, message):
+        self.write(tmp_path, {"a.csv": csv(ROWS), "b.csv": body})
+        with pytest.raises(DataError, match=message):
+            read(tmp_path, COLUMNS)
+
+    @pytest.mark.parametrize(
+        ("table", "message"),
+        [([["Report"], NAMES, *PLAIN], "header_line to 2"), (PLAIN, r"^b\.xlsx has no column")],
+    )
+    def test_workbooks_that_may_have_orders_are_not_passed_over(self, tmp_path, table, message):
+        self.write(tmp_path, {"a.csv": csv(ROWS), "b.xlsx": workbook({"A": table})})
+        with pytest.raises(DataError, match=message):
+            read(tmp_path, COLUMNS)
+
+    def test_without_a_file_of_orders_none_is_passed_over(self, tmp_path):
+        self.write(tmp_path, {"b.csv": "Client,City\nana,Leeds\n", "c.csv": "x\n"})
+        with pytest.raises(MissingColumn, match=r"^b.csv has no column"):
+            read(tmp_path, COLUMNS)
 
     def test_a_folder_without_data_is_refused_naming_what_is_there(self, tmp_path):
         self.write(tmp_path, {"README.md": "x", "manifest": "x"})

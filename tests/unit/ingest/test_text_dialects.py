@@ -86,7 +86,7 @@ class Written:
 @st.composite
 def dialects(draw):
     style = draw(st.sampled_from(STYLES))
-    delimiters = {"unquoted": "\t", "after blanks": ",;"}.get(style, ",;\t|")
+    delimiters = {"unquoted": "\t", "after blanks": ",;"}.get(style, ",;\t|^~\x01")
     return Dialect(
         style,
         draw(st.sampled_from(delimiters)),
@@ -99,7 +99,9 @@ def dialects(draw):
 @st.composite
 def tables(draw, dialect):
     """Names, and rows of texts; some tables are longer than what is looked at at first."""
-    odd = {"unquoted": "\" '", "backslash": ',;\t|"\n\\'}.get(dialect.style, ",;\t|\"\n\r \\#'")
+    odd = {"unquoted": "\" '", "backslash": ',;\t|^~\x01"\n\\'}.get(
+        dialect.style, ",;\t|^~\x01\"\n\r \\#'"
+    )
     letters = "abN1 " + (SHOWN | SAID)[dialect.encoding]
     text = st.text(st.sampled_from(letters + odd * 2), max_size=6)
     if dialect.style == "unquoted":

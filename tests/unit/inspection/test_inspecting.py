@@ -1,10 +1,12 @@
 """What is said of a file: of one that can be trained with, of one that cannot, of any file."""
 
+import bz2
 import csv
 import datetime
 import gzip
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -227,6 +229,11 @@ def sheets(text: str) -> bytes:
     return workbook({"Notes": [["printed on Monday"]], "Orders": rows})
 
 
+def titled(text: str) -> bytes:
+    rows = list(csv.reader(text.splitlines(), delimiter=";"))
+    return workbook({"Orders": [["Orders of the year"], [], ["Shop", "Leeds"], *rows]})
+
+
 def zipped(text: str) -> bytes:
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:
@@ -243,7 +250,9 @@ def zipped(text: str) -> bytes:
         ("separator.csv", lambda text: f"sep=;\n{text}".encode()),
         ("orders.zip", zipped),
         ("orders.csv.gz", lambda text: gzip.compress(text.encode())),
+        ("orders.csv.bz2", lambda text: bz2.compress(text.encode())),
         ("orders.xlsx", sheets),
+        ("title.xlsx", titled),
     ],
 )
 def test_whatever_the_shape_the_columns_are_found(
@@ -258,7 +267,36 @@ def test_whatever_the_shape_the_columns_are_found(
     assert found.report is not None
     assert plain.report is not None
     assert found.report.revenue == plain.report.revenue
-    assert found.options == plain.options | ({"header_line": 3} if name == "title.csv" else {})
+    line = {"title.csv": {"header_line": 3}, "title.xlsx": {"header_line": 4}}.get(name, {})
+    assert found.options == plain.options | line
+    packed = {"orders.zip": "zip", "orders.csv.gz": "gzip", "orders.csv.bz2": "bzip2"}
+    assert found.files[0].compression == packed.get(name, "zip" if name.endswith("xlsx") else None)
+
+
+def test_of_a_file_without_names_of_columns_dates_and_customers_are_found(tmp_path: Path) -> None:
+    rows = [[f"a{i % 9}@example.com", day(i), "5"] for i in range(90)]
+    found = inspect(write(tmp_path / "f.csv", rows[1:], rows[0]))
+    assert "no header" in str(found)
+    assert (found.files[0].header_line, found.options["header_line"]) == (0, 0)
+    assert found.options["customer_column"] == "column 1"
+    assert found.options["date_column"] == "column 2"
+    again = inspect(tmp_path / "f.csv", **found.options, amount_column="column 3")
+    assert again.report is not None
+    assert (again.report.rows_read, again.report.revenue) == (90, 450)
+
+
+@pytest.mark.parametrize("dash", ["-", "--"])
+def test_the_command_line_can_be_pasted_where_names_begin_with_dashes(
+    dash: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [[1 + i % 9, day(i), 5] for i in range(90)]
+    header = [f"{dash}customer id", f"{dash}date", f"{dash}total"]
+    write(tmp_path / f"{dash}f.csv", rows, header)
+    found = inspect(f"{dash}f.csv")
+    assert found.command is not None
+    model = ["--trainer", "naive", "--model_dir", "model"]
+    assert main([*shlex.split(found.command)[1:], *model]) == 0
 
 
 def test_the_day_may_be_in_the_names_of_folders(tmp_path: Path) -> None:

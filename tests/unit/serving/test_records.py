@@ -50,6 +50,8 @@ scoring_records = st.fixed_dictionaries(
 def by_the_contract(record: Any) -> tuple[str, dict[int, list[float]], int]:
     """Customer, day -> (amount, items, lines) summed, and as_of; ValueError where refused."""
     valid = ScoringRecord.model_validate(record)
+    if valid.customer_id == "0":
+        raise ValueError("nobody")
     as_of = day_of(valid.as_of or TODAY)
     days: dict[int, list[float]] = {}
     for order in valid.orders:

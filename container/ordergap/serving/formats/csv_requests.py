@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 from pydantic import ValidationError
 
+from ordergap.contract.column_names import DELIMITERS
 from ordergap.contract.manifest import ID_COLUMNS, Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of
@@ -20,6 +21,8 @@ from ordergap.scoring.encoders import CSV
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
 from ordergap.serving.formats import looks
 from ordergap.serving.formats.context import DecodeContext
+from ordergap.serving.formats.customers import NoCustomer
+from ordergap.serving.formats.customers import customer as customer_of
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
 
@@ -55,7 +58,7 @@ def _find_header(body: bytes, needed: set[str]) -> _Header | None:
     """
     head = body[:_HEADER_BYTES].decode("utf-8", "ignore")
     needed = {" ".join(name.split()) for name in needed}  # which a no-break space separates too
-    for delimiter in ",;\t|":
+    for delimiter in DELIMITERS:
         rows = text_rows.reader(io.StringIO(head, newline=""), delimiter=delimiter)
         for row in islice(rows, _HEADER_ROWS):
             if needed <= {" ".join(name.split()) for name in row}:
@@ -197,9 +200,14 @@ def _vector(
             hint=f"order lines need a header that names {columns.customer_column} and "
             f"{columns.date_column}; else the columns are {', '.join(expected)}",
         )
-    customer, date, *cells = row
-    if not customer:
+    name, date, *cells = row
+    if not name:
         raise _InvalidRow("has no customer_id", ID_COLUMNS[0])
+    try:
+        customer = customer_of(name, manifest.hyperparameters.columns.no_customer_words)
+    except NoCustomer as error:
+        reason = f"has customer_id {shorten(name)}: {error.reason}"
+        raise _InvalidRow(reason, ID_COLUMNS[0], error.hint) from error
     try:
         last = days[date]
     except ValidationError as error:

@@ -21,8 +21,9 @@ from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, date_of, day_of
 from ordergap.scoring.answer import Placeholder
-from ordergap.scoring.problems import LIMIT, from_contract
+from ordergap.scoring.problems import LIMIT, from_contract, shorten
 from ordergap.serving.formats.context import similar_option
+from ordergap.serving.formats.customers import NoCustomer, customer
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
@@ -54,22 +55,26 @@ def read(
     lines: Sequence[int] | None = None,
     *,
     free_orders: bool = False,
+    no_customer_words: Sequence[str] = (),
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
-    records      as parsed; a Problem in place of one that could not be
-    today        the as_of of a record that has none, in days since 1970-01-01
-    lines        the number of each record's line, where the request has lines
-    free_orders  whether an amount may be 0
+    records            as parsed; a Problem in place of one that could not be
+    today              the as_of of a record that has none, in days since 1970-01-01
+    lines              the number of each record's line, where the request has lines
+    free_orders        whether an amount may be 0
+    no_customer_words  customers that stand for nobody, besides NA, guest and the like
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     try:
-        return _read_columns(records, today, free_orders=free_orders)
+        return _read_columns(records, today, free_orders=free_orders, words=no_customer_words)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
-        for valid, wrong in _validated(records, today, lines, free_orders=free_orders):
+        for valid, wrong in _validated(
+            records, today, lines, free_orders=free_orders, words=no_customer_words
+        ):
             problems += wrong
             if valid is not None:
                 accepted.append(valid)
@@ -77,7 +82,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, free_orders=free_orders)
+        return _read_columns(accepted, today, free_orders=free_orders, words=no_customer_words)
 
 
 def read_good(
@@ -86,19 +91,24 @@ def read_good(
     lines: Sequence[int] | None = None,
     *,
     free_orders: bool = False,
+    no_customer_words: Sequence[str] = (),
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     try:
-        return *_read_columns(records, today, free_orders=free_orders), {}
+        return *_read_columns(records, today, free_orders=free_orders, words=no_customer_words), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
-        validated = _validated(records, today, lines, free_orders=free_orders)
+        validated = _validated(
+            records, today, lines, free_orders=free_orders, words=no_customer_words
+        )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today, free_orders=free_orders), placeholders
+        return *_read_columns(
+            accepted, today, free_orders=free_orders, words=no_customer_words
+        ), placeholders
 
 
 def _customer(record: Any) -> str | None:
@@ -108,7 +118,7 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any], today: int, *, free_orders: bool
+    records: Sequence[Any], today: int, *, free_orders: bool, words: Sequence[str]
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -136,20 +146,20 @@ def _read_columns(
     )
     if not valid:
         raise ValueError("a record needs a closer look")
-    customers = [_id(record["customer_id"]) for record in records]
+    customers = [customer(_id(record["customer_id"]), words) for record in records]
     position = np.repeat(np.arange(len(records)), counts)
     return Histories.from_orders(customers, position, day, amount, items, lines), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
     column = np.array(values)
-    if column.dtype.kind not in "iuf" or column.ndim != 1:
+    if bool in set(map(type, values)) or column.dtype.kind not in "iuf" or column.ndim != 1:
         raise ValueError("not plain numbers")
     return column.astype(np.float64)
 
 
 def _id(value: object) -> str:
-    if type(value) is str and value:
+    if type(value) is str:
         return value
     if type(value) is int:
         return str(value)
@@ -157,7 +167,12 @@ def _id(value: object) -> str:
 
 
 def _validated(
-    records: Sequence[Any], today: int, lines: Sequence[int] | None, *, free_orders: bool
+    records: Sequence[Any],
+    today: int,
+    lines: Sequence[int] | None,
+    *,
+    free_orders: bool,
+    words: Sequence[str],
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
     for i, record in enumerate(records):
@@ -176,6 +191,7 @@ def _validated(
             problems += islice(_misspelled_amounts(record, i, label), LIMIT)
             if not free_orders:
                 problems += islice(_free_orders(valid, i, label), LIMIT)
+            problems += _nobody(valid, words, i, label)
         yield (None if problems else valid.model_dump()), problems
 
 
@@ -200,6 +216,15 @@ def _misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
         if order.get("amount") is None and (name := _misspelled_amount(order.keys())):
             field = f"orders[{k}].amount"
             yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
+
+
+def _nobody(record: ScoringRecord, words: Sequence[str], i: int, label: str) -> Iterator[Problem]:
+    """An id that names no customer."""
+    try:
+        customer(record.customer_id, words)
+    except NoCustomer as error:
+        message = f"{label}: customer_id = {shorten(record.customer_id)}: {error.reason}"
+        yield Problem(message, i, "customer_id", error.hint)
 
 
 def _free_orders(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:
