@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ordergap.errors import DataError, Problem, UnsupportedMediaType
-from ordergap.ingest import archives, encodings, names, signatures
+from ordergap.ingest import archives, encodings, names, signatures, walking
 
 Form = Literal["csv", "json", "parquet", "workbook"]
 
@@ -76,13 +77,12 @@ def find(path: Path, content_type: str | None = None, date_column: str = "") -> 
 
     Empty files, those whose name, or whose folder's name, begins with a dot or an underscore (such
     as ``_SUCCESS``), and what lies beside data (a manifest, README) are no data files. Year, month
-    and day in the names of folders are the `date_column`. Raises DataError where there are none.
+    and day in the names of folders are the `date_column`. Raises DataError where there are none,
+    and where something of the folder cannot be read.
     """
-    if path.is_file():
+    if not stat.S_ISDIR(walking.status(path).st_mode):
         yield open_source(path.name, path, content_type)
         return
-    if not path.is_dir():
-        raise DataError(f"there is no file or folder {path}")
     files, beside = _files(path)
     if not files:
         there = [str(file.relative_to(path)) for file in beside] or sorted(
@@ -120,13 +120,7 @@ def data_files(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The data files, and the files beside them."""
-    files = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if not any(names.is_hidden(part) for part in file.relative_to(folder).parts)
-        and file.is_file()
-        and file.stat().st_size
-    ]
+    files = sorted(walking.files(folder))
     return (
         [file for file in files if not names.is_beside(file.name)],
         [file for file in files if names.is_beside(file.name)],
