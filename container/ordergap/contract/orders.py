@@ -198,7 +198,7 @@ class Rejection(StrEnum):
     IMPOSSIBLE_DATE = "impossible_date"  # after the job's day, or far from all others
     LATER = "after_as_of"  # dated after the day as of which the rows are read
     STATUS = "excluded_status"  # a status of `excluded_statuses`, such as voided
-    DUPLICATE = "duplicate_line"  # equal to an earlier row in every column
+    DUPLICATE = "duplicate_line"  # equal to an earlier row, or of an order that a later file has
     NON_PRODUCT = "non_product_code"  # a code of `non_product_codes`, such as postage
     NO_QUANTITY = "zero_quantity"  # a quantity of zero
     NO_PRICE = "non_positive_price"  # a price of zero or less, or an amount of zero

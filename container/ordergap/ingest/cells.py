@@ -20,6 +20,17 @@ _SCIENTIFIC = r"^(\d)(?:[.,](\d+)[eE]\+?|[eE]\+)(\d+)$"
 _FLOAT = r"^(\d{16,})\.0+$"  # of 2**53 and more it has no exact last digits
 
 
+def plain(texts: pl.Series) -> pl.Series:
+    """The texts without the form ``="00105"``, by which spreadsheets keep digits as text.
+
+    >>> plain(pl.Series(['="00105"', "105", "=1.5", None])).to_list()
+    ['00105', '105', '=1.5', None]
+    """
+    if not texts.str.contains('="', literal=True).any():
+        return texts
+    return texts.str.replace(r'(?s)^\s*="(.*)"\s*$', "${1}")
+
+
 def identifiers(texts: pl.Series) -> pl.Series:
     """The texts without surrounding blanks and ``.0``.
 

@@ -23,7 +23,7 @@ from ordergap.contract.orders import (
 )
 from ordergap.errors import AlgorithmError, DataError, InvalidRequest
 from ordergap.histories import Histories, date_of
-from ordergap.ingest import cells, dates, numerals, plausibility
+from ordergap.ingest import cells, dates, doubts, numerals, overlaps, plausibility
 from ordergap.ingest.duplicates import is_repeated
 from ordergap.ingest.filling import fill
 from ordergap.ingest.netting import net
@@ -97,6 +97,7 @@ def clean(
     seen = lines["customer"].unique(maintain_order=True).drop_nulls()
     rows_read = len(lines)
     concerned = _concerned(lines)
+    lines, repeated = overlaps.reject_earlier(lines, table, columns)
     lines = rejections.drop(lines)
 
     free = columns.free_orders == "on"
@@ -138,6 +139,8 @@ def clean(
             *table.notes,
             *status_note(table, columns),
             *far,
+            *repeated,
+            *doubts.of_lines(lines, table, columns),
             *(() if part else plausibility.absurd_share(histories)),
         ),
     )

@@ -26,6 +26,7 @@ class Evidence(BaseModel):
 
     orders      the sequences of day, month and year that a cell can be read in, joined by ``|``
     later       sequence -> a cell that it would make a day after today
+    marks       as in `dates.Evidence`
     named       a cell with a month's name and a year of two digits
     halves      a cell of those that a spreadsheet converted, and left the others as text
     decimals    point, comma or either -> a cell
@@ -37,6 +38,7 @@ class Evidence(BaseModel):
 
     orders: dict[str, Cell] = Field(default_factory=dict)
     later: dict[str, Cell] = Field(default_factory=dict)
+    marks: dict[str, list[str]] = Field(default_factory=dict)
     named: Cell | None = None
     halves: Cell | None = None
     decimals: dict[str, Cell] = Field(default_factory=dict)
@@ -60,6 +62,7 @@ class Evidence(BaseModel):
             cls(
                 orders={order: (name, text) for order, text in shown.orders.items()},
                 later={order: (name, text) for order, text in shown.later.items()},
+                marks=shown.marks,
                 named=(name, shown.named) if shown.named else None,
                 halves=(name, shown.halves) if shown.halves else None,
             )
@@ -83,6 +86,7 @@ class Evidence(BaseModel):
             joined = cls(
                 orders=_join(joined.orders, part.orders),
                 later=_join(joined.later, part.later),
+                marks=dates.join_marks(joined.marks, part.marks),
                 named=min(named, default=None),
                 halves=joined.halves or part.halves,
                 decimals=_join(joined.decimals, part.decimals),
@@ -203,8 +207,20 @@ def _order(
     if not left:
         return None, None
     order = next(iter(left))
+    _raise_for_unshown(evidence, order, columns)
     showing = sorted(evidence.orders, key=lambda each: (len(fitting[each]), each))
     return order, evidence.orders[showing[0]]
+
+
+def _raise_for_unshown(evidence: Evidence, order: DateOrder, columns: Columns) -> None:
+    """DataError where dates of several orders stand beside ones that show the order otherwise."""
+    if unshown := dates.unshown(evidence.marks, order):
+        text, orders = unshown
+        either = orders.replace("|", " or ")
+        raise DataError(
+            f'{columns.date_column} "{text}" can be read {either}, and only dates with another '
+            f"mark between the numbers are {order}: set date_format to {either}"
+        )
 
 
 def _contradiction(fitting: Mapping[str, set[str]]) -> tuple[str, str]:

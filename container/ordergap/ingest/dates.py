@@ -21,7 +21,8 @@ from ordergap.ingest.date_parts import DAY, NO_DAY, ORDERS, ZONE, Parts, offsets
 
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
-_MANY = 10  # distinct dates of two kinds that are not so by chance
+MANY = 10  # distinct dates of two kinds that are not so by chance
+_NUMBERS = r"^\d+[-/.] ?\d+[-/.] ?\d+"
 # Days since 1899-12-30, and seconds and milliseconds since 1970 -> microseconds of one.
 _UNITS = {"excel": float(DAY), "epoch-s": 1e6, "epoch-ms": 1e3}
 
@@ -33,12 +34,14 @@ class Evidence:
     orders  the sequences that a text can be read in, joined by ``|`` -> the first such text
     later   sequence -> the first text that it would make a day after today
     named   a text with a month's name and a year of two digits, which shows nothing
+    marks   mark between the numbers, and sequences as in `orders` -> the first dates, 10 at most
     halves  a text in ISO 8601, where all such have a day up to 12 and all others one beyond: a
             spreadsheet took them for days, with day and month exchanged, and left the others
     """
 
     orders: Mapping[str, str] = field(default_factory=dict)
     later: Mapping[str, str] = field(default_factory=dict)
+    marks: dict[str, list[str]] = field(default_factory=dict)
     named: str | None = None
     halves: str | None = None
 
@@ -58,16 +61,22 @@ def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
     open_ &= ~same.all(axis=0) | ((days != NO_DAY).sum(axis=0) == 1)
     named = open_ & parts.named & ((days != NO_DAY).sum(axis=0) > 1)
     orders: dict[str, str] = {}
+    marks: dict[str, list[str]] = {}
     for fits in {*map(tuple, (days[:, open_ & ~named] != NO_DAY).T.tolist())} - {(False,) * 3}:
         those = ((days != NO_DAY) == np.array(fits)[:, None]).all(axis=0) & open_ & ~named
         label = "|".join(order for order, fit in zip(ORDERS, fits, strict=True) if fit)
         orders[label] = _first(parts.texts, those)
+        numbers = parts.texts.filter(pl.Series(those & ~parts.named)).str.extract(_NUMBERS, 0)
+        for mark in "-/.":
+            some = numbers.filter(numbers.str.contains(mark, literal=True)).unique().sort()
+            if len(some):
+                marks[f"{mark} {label}"] = some.head(MANY).to_list()
     end = np.datetime64(today).astype(np.int64)
     numeric = open_ & ~parts.named
-    written = text.filter(text.str.contains(r"^\d{4}-")) if numeric.sum() >= _MANY else text.clear()
+    written = text.filter(text.str.contains(r"^\d{4}-")) if numeric.sum() >= MANY else text.clear()
     fixed = read(written).drop_nulls().dt.day() if len(written) else written
     halves = (
-        len(fixed) >= _MANY
+        len(fixed) >= MANY
         and bool((fixed <= 12).all())
         and len(orders) == 1
         and {*orders} <= {"day-first", "month-first"}
@@ -79,9 +88,45 @@ def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
             for order, row in zip(ORDERS, days, strict=True)
             if (late := (row > end) & numeric).any()
         },
+        marks,
         _first(parts.texts, named) if named.any() else None,
         str(written.min()) if halves else None,
     )
+
+
+def join_marks(
+    one: Mapping[str, list[str]], other: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
+    """`Evidence.marks` of two parts."""
+    return {
+        mark: sorted({*one.get(mark, ()), *other.get(mark, ())})[:MANY]
+        for mark in sorted({*one, *other})
+    }
+
+
+def unshown(marks: Mapping[str, list[str]], order: DateOrder) -> tuple[str, str] | None:
+    """A date, and the sequences that it has, where only dates with another mark show the `order`.
+
+    None also where the ones can only be of this order, the others can all be of several, and both
+    are many: then a program wrote one column in two ways, by whether the day is beyond 12.
+
+    >>> marks = {"- day-first": ["14-01-2022"], "/ day-first|month-first": ["1/4/2022"]}
+    >>> unshown(marks, "day-first")
+    ('1/4/2022', 'day-first|month-first')
+    """
+    texts: dict[str, dict[str, list[str]]] = {}
+    for key, shown in marks.items():
+        mark, orders = key.split(" ", 1)
+        texts.setdefault(mark, {})[orders] = shown
+    proven = {
+        mark: set.intersection(*({*orders.split("|")} for orders in its)) == {order}
+        for mark, its in texts.items()
+    }
+    halves = all(len(its) == 1 and len(*its.values()) >= MANY for its in texts.values())
+    if all(proven.values()) or halves:
+        return None
+    orders, (text, *_) = min(texts[min(mark for mark in texts if not proven[mark])].items())
+    return text, orders
 
 
 def read(

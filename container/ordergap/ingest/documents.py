@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -14,13 +16,15 @@ from ordergap.ingest.header import Wanted
 from ordergap.ingest.typed import column
 
 _BLANK = re.compile(r"[\s,]*")
+_STRING_OR_END = re.compile(r'"(?:[^"\\]|\\.)*"|\}')
 
 
 def read(text: str, where: str, wanted: Wanted) -> tuple[pl.DataFrame, dict[str, str]]:
     """The objects as rows, with numbers where all cells of a column are; and notes.
 
     They are those of an array, of lists and objects one after the other, or, where one object is
-    all, of the only list in it. Raises DataError, which names the line, for what is no JSON.
+    all, of the only list in it. Raises DataError, which names the line, for what is no JSON, and
+    for a key that an object has twice.
     """
     values, notes = _values(text, where), {}
     if len(values) == 1 and isinstance(values[0], dict):
@@ -63,7 +67,21 @@ def _is_table(value: object) -> bool:
 
 def _values(text: str, where: str) -> list[Any]:
     """The JSON values that follow one another."""
-    decoder, values, at = json.JSONDecoder(), [], _end_of_blank(text, 0)
+    ended = 0  # objects so far
+
+    def record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal ended
+        ended += 1
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            ((name, _),) = Counter(key for key, _ in pairs).most_common(1)
+            raise DataError(
+                f'line {_line_of_end(text, ended)} of {where} has "{name}" twice in one object: '
+                "give each key once"
+            )
+        return found
+
+    decoder, values, at = json.JSONDecoder(object_pairs_hook=record), [], _end_of_blank(text, 0)
     while at < len(text):
         try:
             value, at = decoder.raw_decode(text, at)
@@ -73,6 +91,13 @@ def _values(text: str, where: str) -> list[Any]:
         values.append(value)
         at = _end_of_blank(text, at)
     return values
+
+
+def _line_of_end(text: str, number: int) -> int:
+    """The line on which the so-many-th object ends, the first being 1."""
+    outside = (match for match in _STRING_OR_END.finditer(text) if match[0] == "}")
+    end = next(islice(outside, number - 1, None)).end()
+    return text.count("\n", 0, end) + 1
 
 
 def _end_of_blank(text: str, at: int) -> int:

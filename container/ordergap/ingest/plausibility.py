@@ -18,6 +18,8 @@ from ordergap.histories import Histories, date_of, day_of
 
 EMPTY_DAYS = 365
 FEW = 500  # of so many rows one may be far from all others
+# Beyond so many days without any row it is one of fewer, so that small data have odd rows too.
+FAR_DAYS, FEWER = 3652, 50
 # What programs write where they have no date.
 PLACEHOLDERS = tuple(
     datetime.date(*each) for each in ((1900, 1, 1), (1901, 1, 1), (1970, 1, 1), (2099, 12, 31))
@@ -44,8 +46,8 @@ def impossible(
     """Which of the distinct `moments` cannot be, and sentences for the user.
 
     Those are the ones after today (or after `as_of`, where that is later), and with `few` also
-    those that lie beyond a year without any row, if they are at most one row in `FEW` or the
-    placeholder of a program. With `strict` every placeholder is.
+    those that lie beyond a year without any row, if they are at most one row in `FEW` (beyond ten
+    years one in `FEWER`) or the placeholder of a program. With `strict` every placeholder is.
 
     codes  the place of every row's moment in `moments`
     whole  the rows by day of all transactions, of which these are a part; None: these are all
@@ -70,8 +72,8 @@ def impossible(
     count = int(rows[(present < first) | (present > end)].sum())
     rejected = (
         f"{count:,} rows are dated over {EMPTY_DAYS} days before or after all others, which are of "
-        f"{date_of(first)} to {date_of(end)}: at most one row in {FEW} is, or a placeholder such "
-        "as 1900-01-01, and such rows are rejected"
+        f"{date_of(first)} to {date_of(end)}: at most one row in {FEW} is (in {FEWER}, beyond ten "
+        "years), or a placeholder such as 1900-01-01, and such rows are rejected"
     )
     notes = [rejected] if count else []
     within = (present >= first) & (present <= end)
@@ -87,10 +89,11 @@ def impossible(
 
 def _bulk(days: NDArray[np.int32], rows: NDArray[np.int64]) -> tuple[int, int]:
     """First and last of the days that are not far from the others."""
-    allowed = int(rows.sum()) // FEW
     placeholders = {day_of(each) for each in PLACEHOLDERS}
     begin, end = 0, len(days)
     for gap in np.flatnonzero(np.diff(days) > EMPTY_DAYS) + 1:
+        empty = days[gap] - days[gap - 1]
+        allowed = int(rows.sum()) // (FEWER if empty > FAR_DAYS else FEW)
         before, behind = slice(begin, gap), slice(gap, end)
         if rows[before].sum() <= allowed or {*days[before].tolist()} <= placeholders:
             begin = int(gap)

@@ -14,7 +14,7 @@ from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import asides, cells, dates, scanning
+from ordergap.ingest import asides, cells, dates, line_kinds, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.encodings import raise_for_doubt
@@ -106,7 +106,8 @@ def tabulate(
     tabulator = _tabulator(columns, known)
     try:
         for block in blocks(source):
-            tabulator.add(block, "the frame")
+            kinds = line_kinds.check(block, columns, "the frame")
+            tabulator.add(block, "the frame", kinds)
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
     return Rows(tabulator.table(), "the frame")
@@ -187,7 +188,7 @@ def _tabulate(
     said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
     encodings: list[str] = []
     for source in sources:
-        add = partial(_add, tabulator, source.name, said)
+        add = partial(_add, tabulator, source.name, columns, said)
         try:
             encodings += filter(None, [scanning.read(source, columns, add, known)])
         except MissingColumn as error:
@@ -202,12 +203,15 @@ def _tabulate(
     return Rows(table, where, encoding)
 
 
-def _add(tabulator: Tabulator, name: str, said: dict[str, str], version: Version) -> str | None:
+def _add(
+    tabulator: Tabulator, name: str, columns: Columns, said: dict[str, str], version: Version
+) -> str | None:
     """Add a version of the data; returns its encoding."""
     notes = [
         said.setdefault(sentence, f"{sentence} ({example})" if example else sentence)
         for sentence, example in version.notes.items()
     ]
+    notes += line_kinds.check(version.frame, columns, name)
     tabulator.add(version.frame, name, notes)
     return version.encoding
 

@@ -97,7 +97,7 @@ class Rejections:
             reason = _REASONS[position]
             self.counts[reason] += times
             first = rejected.filter(pl.col("reason") == position)["row"][0]
-            self._first[reason] = first  # rows keep their sequence
+            self._first[reason] = min(first, self._first.get(reason, first))
         return lines.filter(pl.col("reason").is_null()).drop("reason")
 
     @property

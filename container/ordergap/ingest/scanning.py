@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -156,6 +158,8 @@ def _json_lines(source: Source, ids: set[str], wanted: Wanted) -> pl.LazyFrame |
     renamed = dict(zip(schema, column_names(schema), strict=True))
     if not set(wanted.needed) <= set(renamed.values()):
         return None
+    if _may_repeat(source, schema, [key for key in schema if renamed[key] in wanted.used]):
+        return None
     for key, dtype in schema.items():
         if renamed[key] in wanted.used and dtype.is_nested():
             documents.raise_for_nested(renamed[key], source.name)
@@ -164,6 +168,31 @@ def _json_lines(source: Source, ids: set[str], wanted: Wanted) -> pl.LazyFrame |
         for key, dtype in schema.items()
     }
     return pl.scan_ndjson(source.data, schema=types).rename(renamed)
+
+
+def _may_repeat(source: Source, keys: Collection[str], used: Collection[str]) -> bool:
+    """Whether a line may have a used key twice, of which polars would read the first in silence.
+
+    Where every line has as many keys as there are in all, each is taken to have each once.
+    """
+    line = pl.col("line")
+    lines = pl.scan_csv(
+        source.data,
+        has_header=False,
+        new_columns=["line"],
+        infer_schema=False,
+        separator="\x01",
+        quote_char=None,
+    ).drop_nulls()
+    count = line.str.count_matches('":', literal=True)
+    if lines.select((count == len(keys)).all()).collect(engine="streaming").item():
+        return False
+    twice = []
+    for key in used:
+        ways = {json.dumps(key), json.dumps(key, ensure_ascii=False)}
+        pattern = rf"(?:{'|'.join(map(re.escape, ways))})\s*:"
+        twice.append(line.str.count_matches(pattern) > 1)
+    return bool(lines.select(pl.any_horizontal(twice).any()).collect(engine="streaming").item())
 
 
 def _csv(

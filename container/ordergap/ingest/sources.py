@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ordergap.errors import DataError, Problem, UnsupportedMediaType
-from ordergap.ingest import archives, encodings, names, signatures
+from ordergap.ingest import archives, encodings, names, signatures, walking
 
 Form = Literal["csv", "json", "parquet", "workbook"]
 
@@ -77,16 +78,16 @@ def find(path: Path, content_type: str | None = None, date_column: str = "") -> 
     Empty files, those whose name, or whose folder's name, begins with a dot or an underscore (such
     as ``_SUCCESS``), and what lies beside data (a manifest, README) are no data files. Names of
     folders such as ``shop=a`` are columns, those above the path too; year, month and day are the
-    `date_column`. Raises DataError where there are none.
+    `date_column`. Raises DataError where there are none, and where something of the folder cannot
+    be read.
     """
-    above = names.hive_folders((path if path.is_dir() else path.parent).absolute())
-    if path.is_file():
+    is_folder = stat.S_ISDIR(walking.status(path).st_mode)
+    above = names.hive_folders((path if is_folder else path.parent).absolute())
+    if not is_folder:
         columns = names.hive_columns(above / path.name, date_column)
         source = open_source(path.name, path, content_type)
         yield replace(source, columns=columns, notes=_taken(columns))
         return
-    if not path.is_dir():
-        raise DataError(f"there is no file or folder {path}")
     files, beside = _files(path)
     if not files:
         there = [str(file.relative_to(path)) for file in beside] or sorted(
@@ -121,13 +122,7 @@ def data_files(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The data files, and the files beside them."""
-    files = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if not any(names.is_hidden(part) for part in file.relative_to(folder).parts)
-        and file.is_file()
-        and file.stat().st_size
-    ]
+    files = sorted(walking.files(folder))
     return (
         [file for file in files if not names.is_beside(file.name)],
         [file for file in files if names.is_beside(file.name)],

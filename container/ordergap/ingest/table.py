@@ -17,6 +17,7 @@ import polars as pl
 
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
+from ordergap.ingest.cells import plain
 from ordergap.ingest.roles import CONSEQUENCES, absent_roles, names, said, settings
 
 _NUMBERS = ("quantity", "price")
@@ -78,7 +79,7 @@ class Tabulator:
         self._texts = {role: pl.Categories.random() for role in names(columns)}
         self._numbers = {role: pl.Categories.random() for role in _NUMBERS}
         self._frames: list[pl.DataFrame] = []
-        self._files: list[tuple[str, int]] = []
+        self._files: Counter[str] = Counter()  # a frame comes in several blocks
         self._notes: Counter[str] = Counter()
         self._present: set[str] = set()
         self._typed = {*_NUMBERS}
@@ -97,7 +98,7 @@ class Tabulator:
             *self._cells(absent, schema), others=self._hash(schema, used.values())
         ).collect(engine="streaming")
         self._frames.append(rows)
-        self._files.append((where, len(rows)))
+        self._files[where] += len(rows)
         self._present |= used.keys()
         self._typed -= {
             role for role in self._typed & used.keys() if not schema[used[role]].is_numeric()
@@ -160,7 +161,7 @@ class Tabulator:
         )
         present = frozenset(self._present)
         typed = frozenset(self._typed & present)
-        return Table(rows, texts, present, typed, tuple(self._files), notes)
+        return Table(rows, texts, present, typed, tuple(self._files.items()), notes)
 
 
 def _distinct(columns: Sequence[pl.Series]) -> pl.Series:
@@ -171,7 +172,7 @@ def _distinct(columns: Sequence[pl.Series]) -> pl.Series:
     physical = codes.to_physical()
     count = 0 if physical.is_empty() else int(physical.max()) + 1  # type: ignore[arg-type]
     every = pl.int_range(count, eager=True).cast(physical.dtype)
-    return every.cat.to(codes.dtype).cast(pl.String)
+    return plain(every.cat.to(codes.dtype).cast(pl.String))
 
 
 def _comparable(name: str, dtype: pl.DataType, *, several: bool) -> pl.Expr:

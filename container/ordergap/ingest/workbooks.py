@@ -29,6 +29,11 @@ class _Sheet:
     header: int
     columns: list[str]
 
+    @property
+    def filled(self) -> list[Sequence[object]]:
+        """The rows below the header with something in them."""
+        return [row for row in self.rows[self.header + 1 :] if any(cell != "" for cell in row)]
+
 
 def read(
     data: Path | bytes, where: str, wanted: Wanted, header_line: int | None
@@ -39,13 +44,16 @@ def read(
     damaged or protected workbook and where the header is on another line than `header_line`, and
     MissingColumn where several sheets have columns and none has the needed ones.
     """
-    sheets = [_sheet(name, rows, header_line) for name, rows in _tables(data, where) if rows]
-    fitting = [sheet for sheet in sheets if set(wanted.needed) <= set(sheet.columns)]
+    needed = {*wanted.needed}
+    sheets = [
+        _sheet(name, rows, header_line, needed) for name, rows in _tables(data, where) if rows
+    ]
+    fitting = [sheet for sheet in sheets if needed <= set(sheet.columns)]
     if not wanted.used and sheets:
         largest = max(sheets, key=lambda sheet: len(sheet.rows))
         fitting = [sheet for sheet in sheets if sheet.columns == largest.columns]
-    if not fitting:
-        _raise_for_other_line(sheets, where, wanted)
+    if needed:
+        _raise_for_other_line([each for each in sheets if each not in fitting], where, wanted)
     if not fitting and len(sheets) > 1:
         listed = "; ".join(f'"{each.name}" has {", ".join(each.columns[:20])}' for each in sheets)
         raise MissingColumn(
@@ -55,7 +63,8 @@ def read(
     if len(sheets) > 1 and fitting:
         notes[f"sheets that were read: {_listed(fitting)}"] = ""
         if others := [sheet for sheet in sheets if sheet not in fitting]:
-            notes[f"sheets without the needed columns were passed over: {_listed(others)}"] = ""
+            listed = ", ".join(f'"{sheet.name}" ({len(sheet.filled):,} rows)' for sheet in others)
+            notes[f"sheets without the needed columns were passed over: {listed}"] = ""
     return _frame(fitting or sheets), notes
 
 
@@ -96,11 +105,17 @@ def _tables(data: Path | bytes, where: str) -> Sequence[tuple[str, Sequence[Sequ
         ) from error
 
 
-def _sheet(name: str, rows: Sequence[Sequence[object]], header_line: int | None) -> _Sheet:
+def _sheet(
+    name: str, rows: Sequence[Sequence[object]], header_line: int | None, needed: set[str]
+) -> _Sheet:
     first = next((i for i, row in enumerate(rows) if any(cell != "" for cell in row)), 0)
     if header_line == 0:
         return _Sheet(name, rows, -1, [f"column {n}" for n in range(1, max(map(len, rows)) + 1)])
-    header = min(header_line - 1 if header_line else first, len(rows) - 1)
+    # Of several sheets only some may have lines above the header.
+    if header_line and not (needed and needed <= set(map(column_name, rows[first]))):
+        header = min(header_line, len(rows)) - 1
+    else:
+        header = min(first, len(rows) - 1)
     return _Sheet(name, rows, header, column_names(rows[header]))
 
 
@@ -119,7 +134,7 @@ def _frame(sheets: Sequence[_Sheet]) -> pl.DataFrame:
     cells: dict[str, list[object]] = {name: [] for name in names}
     for sheet in sheets:
         places = {name: place for place, name in enumerate(sheet.columns)}
-        rows = [row for row in sheet.rows[sheet.header + 1 :] if any(cell != "" for cell in row)]
+        rows = sheet.filled
         for name in names:
             place = places.get(name)
             cells[name] += [

@@ -8,6 +8,7 @@ from typing import Literal
 
 import polars as pl
 
+from ordergap.ingest import cells
 from ordergap.inspection import understanding
 
 Kind = Literal["blank", "date", "e-mail", "number", "text"]
@@ -50,7 +51,7 @@ class Content:
 
 def of_column(column: pl.Series) -> Content:
     """What a column of text looks like."""
-    texts = column.str.strip_chars().fill_null("")
+    texts = cells.plain(column).str.strip_chars().fill_null("")
     texts = texts.filter(~texts.str.to_lowercase().is_in(_MISSING)).alias("text")
     counted = texts.to_frame().group_by("text", maintain_order=True).len("count")
     first = counted.head(_SOME)

@@ -16,10 +16,12 @@ from ordergap.contract.presets import WITHOUT_DATES
 from ordergap.errors import UserError
 from ordergap.histories import Histories
 from ordergap.ingest import Orders
+from ordergap.ingest.walking import printable
 from ordergap.inspection import sample
 from ordergap.inspection.contents import Content, odd_cells, of_column
 from ordergap.inspection.result import Cell, Column, Inspection
 from ordergap.inspection.roles import Proposal, currency_column, propose
+from ordergap.inspection.totals import is_total
 from ordergap.inspection.understanding import understood
 
 _LONGEST = 60  # characters of a cell that are shown
@@ -39,7 +41,7 @@ def inspect(orders: Orders, **options: object) -> Inspection:
     parsed = column_options(options)
     given = {name: parsed[name] for name, value in options.items() if value not in (None, "")}
     path = os.fspath(orders) if isinstance(orders, str | os.PathLike) else None
-    source = path or "the frame"
+    source = printable(path) if path else "the frame"
     try:
         taken = sample.take(orders, Columns.model_validate(given))
     except UserError as error:
@@ -127,20 +129,12 @@ def _money(cells: pl.DataFrame, contents: Mapping[str, Content], columns: Column
                 f'"{name}" has {len(codes)} currencies, such as {codes[0]} and {codes[1]}: their '
                 "amounts would be added up; convert them, or give the orders of one currency"
             )
-    order, amount = columns.order_column, columns.amount_column
-    if amount is not None and amount in contents and order in contents:
-        each = (
-            cells.select(order=pl.col(order), amount=pl.col(amount))
-            .drop_nulls()
-            .group_by("order")
-            .agg(pl.len(), pl.col("amount").n_unique().alias("different"))
-            .filter(pl.col("len") > 1)
+    order, amount, product = columns.order_column, columns.amount_column, columns.product_column
+    if amount in contents and is_total(cells, str(amount), order, product):
+        yield (
+            f'"{amount}" is the same on all lines of an order: if it is the order\'s, it is '
+            "counted once for each line; name the line's with amount_column"
         )
-        if len(each) and (each["different"] == 1).sum() > 0.95 * len(each):
-            yield (
-                f'"{amount}" is the same on all lines of an order: if it is the order\'s, it is '
-                "counted once for each line; name the line's with amount_column"
-            )
 
 
 def _columns(

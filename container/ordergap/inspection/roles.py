@@ -15,6 +15,7 @@ from ordergap.contract.presets import EXCLUDED_STATUSES, PRESETS
 from ordergap.inspection import understanding
 from ordergap.inspection.contents import MOST, Content
 from ordergap.inspection.names import ROLES
+from ordergap.inspection.totals import is_total
 
 _KNOWN_STATUSES = (
     *EXCLUDED_STATUSES, "authorized", "closed", "complete", "completed", "confirmed", "delivered",
@@ -60,20 +61,35 @@ def propose(
     contents  column -> what its cells look like
     """
     preset = given.get("preset") or _preset(contents)
+    found = _propose(cells, contents, given, str(preset) if preset else None)
+    total = found.proposal.options.get("amount_column")
+    if preset and {"preset", "amount_column"}.isdisjoint(given) and found.is_total(total):
+        words = PRESETS[str(preset)].get("excluded_statuses", EXCLUDED_STATUSES)
+        other = _propose(cells, contents, {"excluded_statuses": words, **given}, None).proposal
+        if other.options.get("amount_column") != total:
+            return other
+    return found.proposal
+
+
+def _propose(
+    cells: pl.DataFrame,
+    contents: Mapping[str, Content],
+    given: Mapping[str, object],
+    preset: str | None,
+) -> _Roles:
     roles = _Roles(cells, contents)
-    proposal = roles.proposal
     if preset:
-        proposal.preset = str(preset)
-        if PRESETS[proposal.preset]:  # else the defaults have it all
-            proposal.options["preset"] = preset
+        roles.proposal.preset = preset
+        if PRESETS[preset]:  # else the defaults have it all
+            roles.proposal.options["preset"] = preset
         known = _named(Columns.model_validate({"preset": preset, **given}))
         given = {**{option: name for option, name in known.items() if name in contents}, **given}
     for option, value in given.items():
         if option.endswith("_column") and value in contents:
             roles.take(option, str(value))
     roles.find_all(every=not preset)
-    proposal.options |= given
-    return proposal
+    roles.proposal.options |= given
+    return roles
 
 
 def _named(columns: Columns) -> dict[str, str]:
@@ -134,11 +150,17 @@ class _Roles:
         if given or (quantity and price and not self._grows(price[0], quantity[0])):
             self._find("quantity")
             self._find("price")
-            self._also("amount", self._best("amount"))
+            self._also("amount", [each for each in self._best("amount") if not self.is_total(each)])
             return
         if amounts := self._best("amount"):
-            self.take("amount_column", amounts[0])
-            self._also("amount", [*amounts[1:], *price])
+            both = [*amounts, *price]
+            lines = [name for name in both if not self.is_total(name)] or both
+            self.take("amount_column", lines[0])
+            self._also("amount", lines[1:])
+            if amounts[0] not in lines:
+                self.proposal.doubts.append(
+                    f'"{amounts[0]}" is the same on all lines of an order, so "{lines[0]}" is taken'
+                )
         elif price:
             self.take("amount_column", price[0])
             if quantity:
@@ -148,6 +170,11 @@ class _Roles:
                 )
         if "amount_column" in self._chosen:  # pieces without amounts are refused
             self._find("quantity")
+
+    def is_total(self, column: object) -> bool:
+        """Whether a column seems to have the amount of the order on each of its lines."""
+        order, product = (self._chosen.get(f"{role}_column") for role in ("order", "product"))
+        return column in self._contents and is_total(self._cells, str(column), order, product)
 
     def _find(self, role: str) -> None:
         option = f"{role}_column"

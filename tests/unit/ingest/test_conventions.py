@@ -112,9 +112,42 @@ def test_dates_that_a_spreadsheet_half_converted_are_refused():
     assert decided(*converted, *left, "2022-01-14").conventions.date_order == "month-first"
 
 
+def written(mark: str, days: range) -> list[str]:
+    return [f"{day:02}{mark}{month:02}{mark}2022 8:05" for month in (1, 2) for day in days]
+
+
+def test_dates_with_another_mark_show_an_order_only_where_a_program_divided_them_by_the_day():
+    with pytest.raises(
+        DataError, match='"1/4/2022" can be read day-first or month-first, and only'
+    ):
+        decided("1/4/2022", "14-01-2022")
+    beyond, up_to = written("-", range(13, 28)), written("/", range(1, 13))
+    assert decided(*beyond, *up_to).conventions.date_order == "day-first"
+    for cells in ([*beyond, *up_to, "03-04-2022"], [*beyond[:9], *up_to], [*beyond, *up_to[:9]]):
+        with pytest.raises(DataError, match=r"another mark.*set date_format to day-first or month"):
+            decided(*cells)
+    assert decided(*beyond, *up_to, "03-04-2022", "13/04/2022").conventions == Conventions(
+        date_order="day-first", examples={"date_order": "13-01-2022 8:05"}
+    )
+    assert decided("4/4/2022", "14-01-2022").conventions.date_order == "day-first"
+    given = Columns(date_format="month-first")
+    assert decided("1/4/2022", "14-01-2022", columns=given).conventions.date_order == "month-first"
+
+
 CELLS = st.lists(
     st.sampled_from(
-        ["1/2/2022", "13/1/2022", "1/13/2022", "2/3/22", "27/1/22", "11-Jan-22", "5/5/22"]
+        [
+            "1-2-2022",
+            "13-1-2022",
+            "3.4.2022 8:05",
+            "1/2/2022",
+            "13/1/2022",
+            "1/13/2022",
+            "2/3/22",
+            "27/1/22",
+            "11-Jan-22",
+            "5/5/22",
+        ]
     )
 )
 NUMBERS = st.lists(st.sampled_from(["1.000", "2,5", "2.5", "$5", "7", "1,234,567"]))

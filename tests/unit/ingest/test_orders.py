@@ -162,6 +162,49 @@ def test_a_program_writes_its_placeholder_any_number_of_times():
     )
 
 
+@pytest.mark.parametrize(
+    ("day", "count"), [("1950-05-01", 2), ("2011-05-01", 2), ("2013-05-01", 0)]
+)
+def test_in_small_data_what_is_ten_years_from_all_others_is_rejected(day, count):
+    odd = [lines(InvoiceNo=f"odd{i}", InvoiceDate=day, StockCode=str(i)) for i in range(2)]
+    assert rejected(clean(SHOP[:200], *odd)).get("impossible_date", 0) == count
+    assert rejected(clean(SHOP[:30], *odd)) == {}
+
+
+def test_an_amount_that_is_the_orders_on_each_line_is_said():
+    goods = [
+        lines(3, InvoiceNo=str(n), CustomerID=f"c{n % 9}", Total=str(5 + n), Line=str(2 + n))
+        .with_columns(StockCode=pl.Series(["tea", "milk", "tea"]), Index=pl.Series(list("123")))
+        for n in range(40)
+    ]  # fmt: skip
+    notes = clean(*goods, amount_column="Total").report.notes
+    assert any(
+        '"Total" is the same on all lines of 40 of 40 orders with several, such as "0"' in note
+        and "amount_column" in note
+        for note in notes
+    )
+    for other in (
+        [each.with_columns(Total=pl.Series(["1", "2", "1"])) for each in goods],
+        [each.with_columns(Total=pl.lit("5")) for each in goods],
+        [each.with_columns(StockCode=pl.lit("tea")) for each in goods],
+    ):
+        assert not any(
+            "is the same" in each for each in clean(*other, amount_column="Total").report.notes
+        )
+
+
+def test_digits_that_a_spreadsheet_keeps_as_text_are_the_same_customer(tmp_path):
+    shop = SHOP.with_columns(CustomerID=pl.lit("00105"))
+    kept = shop.with_columns(
+        pl.format('="{}"', name).alias(name) for name in ("CustomerID", "Quantity")
+    )
+    shop[::2].write_csv(tmp_path / "a.csv")
+    kept[1::2].write_csv(tmp_path / "b.csv")
+    cleaned = read(tmp_path, Columns())
+    assert cleaned.histories.customer_ids == ["00105"]
+    assert cleaned.histories.digest() == clean(shop).histories.digest()
+
+
 def test_old_orders_that_are_not_few_or_not_apart_count():
     early = [
         lines(InvoiceNo=f"{i}", InvoiceDate="2019-05-01", CustomerID=f"e{i}") for i in range(3)

@@ -7,13 +7,17 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import re
 import sqlite3
+import sys
 import zipfile
+from pathlib import Path
 
 import polars as pl
 import pytest
+from ordergap import inspect
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType
 from ordergap.ingest import read, scanning
@@ -402,7 +406,14 @@ class TestWorkbooks:
         )
         assert len(rows(body)) == 6
         assert '"2009", "2010"' in notes(body)
-        assert 'passed over: "Notes"' in notes(body)
+        assert 'passed over: "Notes" (1 rows)' in notes(body)
+
+    def test_a_sheet_whose_header_is_further_down_is_no_sheet_without_the_columns(self):
+        body = workbook({"2010": self.SHEET, "2009": [["Sales report"], [None], *self.SHEET]})
+        assert 'the header of sheet "2009" of a.csv is on line 3: set header_line to 3' in refusal(
+            body
+        )
+        assert len(rows(body, columns(header_line=3))) == 6
 
     def test_where_no_sheet_has_the_columns_they_are_all_listed(self):
         body = workbook({"A": [["Kunde", "Day"], ["x", 1]], "B": [["x"], ["y"]]})
@@ -542,6 +553,24 @@ class TestJson:
     def test_what_is_no_json_of_objects_is_refused(self, text, message):
         assert message in refusal(text)
 
+    TWICE = '{"Client": "ana", "Day": "2022-01-11", "Total": 3, "Item": "}", "Total": 5}'
+
+    @pytest.mark.parametrize("layout", ["lines", "array", "indented", "odd lines"])
+    def test_a_key_that_an_object_has_twice_is_refused_with_the_line(self, layout):
+        others = [json.dumps({**each, "tags": {"Total": 1}}) for each in self.OBJECTS]
+        others += ['{"Client": "bo", "Day": "2022-01-11"}'] * (layout == "odd lines")
+        objects = "\n".join([*others, self.TWICE, *others])
+        line = len(others) + 1
+        if layout == "array":
+            objects, line = "[\n" + ",\n".join([*others, self.TWICE]) + "]", line + 1
+        elif layout == "indented":
+            objects, line = self.TWICE.replace(", ", ",\n"), 5
+        assert f'line {line} of a.csv has "Total" twice' in refusal(objects)
+
+    def test_the_same_key_in_a_nested_object_or_in_a_text_is_no_second_one(self):
+        objects = [{**each, "tags": {"Total": 1}, "note": '"Total": 5'} for each in self.OBJECTS]
+        assert len(rows("\n".join(map(json.dumps, objects)))) == 3
+
 
 class TestContentTypes:
     @pytest.mark.parametrize(
@@ -664,6 +693,49 @@ class TestFolders:
     def test_a_folder_without_data_is_refused_naming_what_is_there(self, tmp_path):
         self.write(tmp_path, {"README.md": "x", "manifest": "x"})
         with pytest.raises(DataError, match=r"no data files \(only README.md, manifest\)"):
+            self.read(tmp_path)
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+    def test_links_are_followed_and_lead_to_each_file_once(self, tmp_path):
+        folder = tmp_path / "data"
+        self.write(tmp_path, {"data/a.csv": csv(ROWS), "other/Day=2022-01-11/b.csv": csv(ROWS)})
+        self.write(folder, {"sub/c.csv": csv(ROWS)})
+        (folder / "more").symlink_to(tmp_path / "other", target_is_directory=True)
+        (folder / "latest").symlink_to("sub", target_is_directory=True)
+        (folder / "sub" / "loop").symlink_to(folder, target_is_directory=True)
+        (folder / "again.csv").symlink_to("a.csv")
+        found = [str(file.relative_to(folder)) for file in data_files(folder)]
+        assert found == ["a.csv", "more/Day=2022-01-11/b.csv", "sub/c.csv"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="pipes and names of any bytes")
+    def test_what_is_there_and_cannot_be_read_is_refused_by_name(self, tmp_path, monkeypatch):
+        self.write(tmp_path, {"a.csv": csv(ROWS)})
+        (tmp_path / "b.csv").symlink_to("gone.csv")
+        with pytest.raises(DataError, match=r"b\.csv is a link to gone\.csv, which cannot be read"):
+            self.read(tmp_path)
+        (tmp_path / "b.csv").unlink()
+        os.mkfifo(tmp_path / "b.csv")
+        for path in (tmp_path, tmp_path / "b.csv"):
+            with pytest.raises(DataError, match=r"b\.csv is a pipe or a device"):
+                self.read(path)
+        (tmp_path / "b.csv").unlink()
+        odd = tmp_path / os.fsdecode(b"caf\xe9.csv")
+        odd.write_text(csv(ROWS))
+        for path in (tmp_path, odd):
+            with pytest.raises(DataError, match=r"caf\\xe9\.csv is not UTF-8: rename it"):
+                self.read(path)
+        assert json.loads(inspect(odd).to_json())["source"].endswith(r"caf\xe9.csv")
+        odd.unlink()
+        (tmp_path / "sub").mkdir()
+        listed = Path.iterdir
+
+        def denied(path):
+            if path.name == "sub":
+                raise PermissionError(13, "Permission denied")
+            return listed(path)
+
+        monkeypatch.setattr(Path, "iterdir", denied)
+        with pytest.raises(DataError, match=r"sub cannot be read: Permission denied"):
             self.read(tmp_path)
 
     def test_the_names_of_a_source_s_columns(self, tmp_path):

@@ -196,6 +196,32 @@ def test_an_amount_that_is_the_orders_on_each_line_is_pointed_out(tmp_path: Path
     assert any("counted once for each line" in sentence for sentence in found.advice)
 
 
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        (("item_total",), {"amount_column": "item_total"}),
+        (("quantity", "item_price"), {"quantity_column": "quantity", "price_column": "item_price"}),
+    ],
+)
+def test_the_lines_amount_is_proposed_where_the_orders_stands_on_each_line(
+    tmp_path: Path, columns: tuple[str, ...], options: dict[str, str]
+) -> None:
+    header = ["order_id", "order_date", "billing_email", "order_total", "sku", "status", *columns]
+    rows = [
+        [n // 3, day(n // 3), f"b{n // 3 % 9}@x.com", 6 + n // 3, f"s{n % 3}", "completed",
+         *[1 + n % 3, 2 + n % 5 / 10][-len(columns):]]
+        for n in range(180)
+    ]  # fmt: skip
+    found = inspect(write(tmp_path / "f.csv", rows, header))
+    assert found.options.items() >= options.items()
+    assert found.options.get("amount_column") != "order_total"
+    assert "checkout-draft" in str(found.options["excluded_statuses"])
+    only = inspect(write(tmp_path / "g.csv", [row[:6] for row in rows], header[:6]))
+    assert only.preset == "woocommerce"
+    assert only.report
+    assert any("counted once for each line" in note for note in only.report.notes)
+
+
 def test_given_options_hold(tmp_path: Path) -> None:
     rows = [[1 + i % 9, 1 + i % 7, day(i), day(i + 3), 5] for i in range(90)]
     path = write(tmp_path / "f.csv", rows, ["customer", "member", "ordered", "shipped", "total"])
