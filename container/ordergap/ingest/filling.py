@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from ordergap.ingest import cells
@@ -27,8 +26,10 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     if "order" not in table.present or table.rows.is_empty():
         return table
     roles = [role for role in ("customer", "date", "status") if role in table.present]
-    table = _note_nameless(table)
     blank: dict[str, pl.Series] = {role: cells.is_blank(table.texts[role]) for role in roles}
+    if not any(each.any() for each in blank.values()):
+        return table
+    table = _note_nameless(table, blank)
     if not _divided(table, blank):
         return table
     days = moments.dt.date()
@@ -62,12 +63,14 @@ def fill(table: Table, customers: pl.Series, moments: pl.Series) -> Table:
     return replace(table, rows=rows, notes=table.notes + ((note,) if changed else ()))
 
 
-def _note_nameless(table: Table) -> Table:
+def _note_nameless(table: Table, blank: Mapping[str, pl.Series]) -> Table:
     """The table with a note on lines that have neither customer, date nor order number."""
-    blank = {role: cells.is_blank(table.texts[role]) for role in ("customer", "date", "order")}
-    if not all(each.any() for each in blank.values()):
+    if not (blank["customer"].any() and blank["date"].any()):
         return table
-    every = pl.all_horizontal(table.each(role, each) for role, each in blank.items())
+    blank = {**blank, "order": cells.is_blank(table.texts["order"])}
+    every = pl.all_horizontal(
+        table.each(role, blank[role]) for role in ("customer", "date", "order")
+    )
     count = table.rows.select(every.sum()).item()
     note = (
         f"{count:,} lines have neither customer, date nor order number: if they belong to the line "
@@ -78,11 +81,9 @@ def _note_nameless(table: Table) -> Table:
 
 def _divided(table: Table, blanks: Mapping[str, pl.Series]) -> bool:
     """Whether an order has both lines with something blank and lines with nothing blank."""
-    orders = table.rows["order"].to_numpy()
-    some = np.zeros(len(orders), bool)
-    for role, blank in blanks.items():
-        if blank.any():
-            some |= blank.to_numpy()[table.rows[role].to_numpy()]
-    has_blank = np.zeros(len(table.texts["order"]), bool)
-    has_blank[orders[some]] = True
-    return bool((has_blank[orders] & ~some).any())
+    some = pl.any_horizontal(table.each(role, blank) for role, blank in blanks.items())
+    kinds = table.rows.select("order", some=some)
+    # Lines of an order mostly follow one another: one of each kind is enough.
+    kinds = kinds.filter(pl.any_horizontal(pl.all() != pl.all().shift()).fill_null(value=True))
+    with_some, with_none = (kinds.filter(each)["order"] for each in ("some", ~pl.col("some")))
+    return with_some.is_in(with_none.implode()).any()

@@ -18,6 +18,7 @@ from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn, UnsupportedMediaType
 from ordergap.ingest import scanning
 from ordergap.ingest.sources import data_files, find, open_source
+from pydantic import ValidationError
 
 from tests.workbook import workbook
 
@@ -265,9 +266,10 @@ class TestEncodings:
         assert "line 5 of a.csv" in refusal(body, columns(encoding="utf-8"))
         assert "line 5 of a.csv" in refusal(body, columns(encoding="ascii"))
 
-    @pytest.mark.parametrize("name", ["no-such", "rot13", "hex"])
-    def test_an_unknown_encoding_is_refused(self, name):
-        assert f"encoding {name} is not known" in refusal(self.BYTES, columns(encoding=name))
+    @pytest.mark.parametrize("name", ["no-such", "rot13", "hex", "utf\0"])
+    def test_what_is_no_encoding_of_text_is_refused(self, name):
+        with pytest.raises(ValidationError, match="is not an encoding of text: give one such as"):
+            Columns(encoding=name)
 
     def test_bytes_that_windows_1252_does_not_have_are_shown_in_several_readings(self):
         body = csv([*ROWS, ["Zülpich", "2022-01-11", "X", "3"]]).encode("cp850")
