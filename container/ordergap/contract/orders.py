@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -146,9 +147,12 @@ class Columns(BaseModel):
     @classmethod
     def _is_encoding(cls, name: str | None) -> str | None:
         try:
+            io.TextIOWrapper(io.BytesIO(), name or "utf-8").close()  # base64 has a codec, too
             return name and codecs.lookup(name).name
-        except LookupError as error:
-            raise ValueError(f"{name} is not an encoding") from error
+        except (LookupError, ValueError) as error:
+            raise ValueError(
+                f"{name} is not an encoding of text: give one such as utf-8, cp1252 or utf-16"
+            ) from error
 
     @field_validator("*", mode="after")
     @classmethod

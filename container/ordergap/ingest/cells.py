@@ -37,7 +37,9 @@ def identifiers(texts: pl.Series) -> pl.Series:
     >>> identifiers(pl.Series([" 17850.0", "85123A", "nan", " "])).to_list()
     ['17850', '85123A', None, None]
     """
-    ids = texts.str.strip_chars().str.replace(r"^(\d+)\.0+$", "${1}")
+    ids = texts.str.strip_chars()
+    if ids.str.contains(".0", literal=True).any():
+        ids = ids.str.replace(r"^(\d+)\.0+$", "${1}")
     return ids.set(is_blank(ids), None)
 
 
@@ -59,7 +61,10 @@ def numbered(texts: pl.Series) -> pl.Series:
     >>> numbered(pl.Series(["b", "b.0", " b", "nan"])).to_list()
     [0, 1, 0, None]
     """
-    return identifiers(texts).cast(pl.Categorical(pl.Categories.random())).to_physical()
+    ids = identifiers(texts)
+    if (ids == texts).all():  # which are distinct already, but for the blank ones
+        return pl.int_range(len(ids), dtype=pl.UInt32, eager=True).set(ids.is_null(), None)
+    return ids.cast(pl.Categorical(pl.Categories.random())).to_physical()
 
 
 def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Series:

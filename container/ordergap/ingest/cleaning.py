@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,8 @@ from ordergap.contract.orders import (
 )
 from ordergap.errors import AlgorithmError, DataError, InvalidRequest
 from ordergap.histories import Histories, date_of
-from ordergap.ingest import cells, dates, doubts, numerals, overlaps, plausibility
+from ordergap.ingest import cells, doubts, numerals, overlaps, plausibility
+from ordergap.ingest.date_parts import DAY
 from ordergap.ingest.duplicates import is_repeated
 from ordergap.ingest.filling import fill
 from ordergap.ingest.netting import net
@@ -54,6 +56,7 @@ def clean(
     table: Table,
     columns: Columns,
     conventions: Conventions,
+    moments: pl.Series,
     where: str,
     *,
     strict: bool = False,
@@ -63,19 +66,16 @@ def clean(
 ) -> Cleaned:
     """Make orders of the rows of `table`, which messages call `where`.
 
-    Of a `part` of the transactions, a date may be far from all others only beside the rows by day
-    of the `whole`.
+    `moments` has one for each distinct text of the dates, null where there is none. Of a `part` of
+    the transactions, a date may be far from all others only beside the rows by day of the `whole`.
     Rows after the day `as_of` are rejected before netting: what they cancel is not cancelled yet.
-    Raises DataError where there are no rows, where more than `max_unreadable` of them are
-    unreadable for one reason, or where none can be used, unless they are only a `part` of the
-    transactions. With `strict` it raises InvalidRequest for cells that cannot be read and for rows
-    after `as_of` instead of counting them, and returns without an error where no order is left.
+    Raises DataError where there are no rows, more than `max_unreadable` of them are unreadable for
+    one reason, or none can be used, unless they are only a `part` of the transactions. With
+    `strict` it raises InvalidRequest for cells that cannot be read and for rows after `as_of`
+    instead of counting them, and returns without an error where no order is left.
     """
     if table.rows.is_empty() and not part:
         raise DataError(f"{where} names columns but has no rows")
-    moments = dates.read(
-        table.texts["date"], columns.date_format, conventions.date_order, columns.time_zone
-    )
     ids, customers = cells.ranks(
         cells.customers(table.texts["customer"], columns.no_customer_words)
     )
@@ -83,23 +83,24 @@ def clean(
     products, places = cells.ranks(cells.identifiers(table.texts["product"]))
     codes = {code.upper() for code in columns.non_product_codes}
     no_product = pl.Series([product.upper() in codes for product in products], dtype=pl.Boolean)
-
+    values = _values(table, columns, conventions, customers, places, moments)
     few = not strict and (not part or whole is not None)
     impossible, far = plausibility.impossible(
         table.rows["date"], moments, as_of, few=few, strict=strict, whole=whole
     )
-    lines = _read_lines(table, columns, conventions, customers, places, moments).with_columns(
-        reason=_judge_cells(table, columns, moments, impossible, as_of)
+    rows = table.rows.with_row_index("row").with_columns(
+        reason=_judge_cells(table, columns, values, impossible, as_of)
     )
     rejections = Rejections(table, columns, conventions, as_of)
-    if strict and (problems := rejections.problems(lines["reason"])):
+    if strict and (problems := rejections.problems(rows["reason"])):
         raise InvalidRequest(problems)
-    seen = lines["customer"].unique(maintain_order=True).drop_nulls()
-    rows_read = len(lines)
-    concerned = _concerned(lines)
-    lines, repeated = overlaps.reject_earlier(lines, table, columns)
-    lines = rejections.drop(lines)
-
+    # Lines of one customer mostly follow one another.
+    runs = rows["customer"].rle().struct.field("value").unique(maintain_order=True)
+    seen = customers.gather(runs).drop_nulls().unique(maintain_order=True)
+    read = partial(_read_lines, values=values)
+    rows, repeated = overlaps.reject_earlier(rows, table, columns, read)
+    lines = read(rejections.drop(rows)).rechunk()
+    concerned = _concerned(rows, values, [r for r in UNREADABLE if rejections.counts[r]])
     free = columns.free_orders == "on"
     reason = rejections.first_reason(
         {
@@ -109,9 +110,8 @@ def clean(
             Rejection.NO_PRICE: pl.col("price") < 0 if free else pl.col("price") <= 0,
         }
     )
-    lines = rejections.drop(lines.with_columns(pl.col("units").abs(), reason=reason))
-
-    remaining, matched = net(lines)
+    lines = lines.with_columns(pl.col("units").abs(), reason=reason)
+    remaining, matched = net(lines, lines["reason"].is_null())
     reason = rejections.first_reason(
         {
             Rejection.CANCELLATION: pl.lit(matched),
@@ -119,12 +119,15 @@ def clean(
             Rejection.CANCELLED: pl.lit(remaining) == 0,
         }
     )
-    lines = rejections.drop(lines.with_columns(remaining=remaining, reason=reason))
+    lines = lines.drop("others").with_columns(
+        remaining=remaining, reason=pl.coalesce("reason", reason)
+    )
+    lines = rejections.drop(lines)
 
     known = "price" in table.present
     histories = _add_up(ids, lines, known=known)
     report = DataReport(
-        rows_read=rows_read,
+        rows_read=len(rows),
         rows_used=len(lines),
         rejected=rejections.counts,
         examples=rejections.examples,
@@ -144,10 +147,9 @@ def clean(
             *(() if part else plausibility.absurd_share(histories)),
         ),
     )
-    if rows_read != len(lines) + sum(rejections.counts.values()):
-        raise AlgorithmError(
-            f"rows used and rejected of {where} are not the rows read: {report.model_dump_json()}"
-        )
+    if len(rows) != len(lines) + sum(rejections.counts.values()):
+        faulty = report.model_dump_json()
+        raise AlgorithmError(f"rows used and rejected of {where} are not those read: {faulty}")
     if not strict and not part:
         raise_for_unreadable(report, columns, where)
         if not len(histories):
@@ -155,108 +157,105 @@ def clean(
     return Cleaned(histories, report, [ids[i] for i in seen])
 
 
-def _read_lines(
+def _values(
     table: Table,
     columns: Columns,
     conventions: Conventions,
     customers: pl.Series,
     products: pl.Series,
     moments: pl.Series,
-) -> pl.DataFrame:
-    """The values of every row.
+) -> dict[str, tuple[str, pl.Series]]:
+    """What lines have: name -> a role, and a value for each of its distinct texts.
 
-    row      its number
     order    a number for its order, null where unknown
     units    pieces; with an amount column money, of which a unit has the price 1
     pieces   only with an amount column: pieces, null where unknown; NaN where unreadable
-    cancels  whether the line takes back: its quantity or its amount is negative
     """
-    units, price = pl.col("units"), pl.col("price")
-    back = (units > 0) & (price < 0)  # of one negative price, as of one negative quantity
-    negative = (units < 0) | (pl.col("pieces") < 0 if columns.amount_column else back)
-    return table.rows.select(
-        "others",
-        row=pl.int_range(pl.len(), dtype=pl.UInt32),
-        customer=table.each("customer", customers),
-        product=table.each("product", products),
-        order=table.each("order", cells.numbered(table.texts["order"])),
-        moment=table.each("date", moments),
-        **_amounts(table, columns, conventions),
-    ).with_columns(
-        cancels=negative.fill_null(value=False), price=pl.when(back).then(-price).otherwise(price)
-    )
-
-
-def _amounts(table: Table, columns: Columns, conventions: Conventions) -> dict[str, pl.Expr]:
-    """The expressions of units, price and, with an amount column, of pieces."""
 
     def numbers(role: str) -> pl.Series:
+        if role not in table.present and not columns.amount_column:
+            return pl.repeat(1.0, len(table.texts[role]), eager=True)
         decimal = "point" if role in table.typed else conventions.decimal
         return numerals.read(table.texts[role], decimal)
 
-    quantities, one = numbers("quantity"), pl.lit(1.0)
-    if columns.amount_column:
-        present = cells.identifiers(table.texts["quantity"]).is_not_null()
-        quantities = quantities.set(quantities.is_null() & present, math.nan)
-        amount = table.each("price", numbers("price"))
-        nothing = amount == 0
-        return {
-            "units": pl.when(nothing).then(1.0).otherwise(amount),
-            "price": pl.when(nothing).then(0.0).otherwise(one),
-            "pieces": table.each("quantity", quantities),
-        }
-    units = table.each("quantity", quantities)
-    if "price" in table.present:
-        return {"units": units, "price": table.each("price", numbers("price"))}
-    return {"units": units if "quantity" in table.present else one, "price": one}
+    values = {
+        "customer": ("customer", customers),
+        "product": ("product", products),
+        "order": ("order", cells.numbered(table.texts["order"])),
+        "moment": ("date", moments),
+    }
+    quantities, prices = numbers("quantity"), numbers("price")
+    if not columns.amount_column:
+        return values | {"units": ("quantity", quantities), "price": ("price", prices)}
+    present = cells.identifiers(table.texts["quantity"]).is_not_null()
+    nothing = prices == 0
+    return values | {
+        "units": ("price", prices.set(nothing, 1.0)),
+        "price": ("price", (~nothing).cast(pl.Float64)),
+        "pieces": ("quantity", quantities.set(quantities.is_null() & present, math.nan)),
+    }
 
 
 def _judge_cells(
     table: Table,
     columns: Columns,
-    moments: pl.Series,
+    values: Mapping[str, tuple[str, pl.Series]],
     impossible: pl.Series,
     as_of: datetime.date | None,
 ) -> pl.Expr:
-    """The reason against lines that cannot be used, null for the others."""
-    units, price = pl.col("units"), pl.col("price")
-    if columns.amount_column:
-        bad_quantity, bad_price = pl.col("pieces").is_nan(), units.is_null()
-    else:
-        bad_quantity = units.is_null()
-        bad_price = ((units * price).abs() > numerals.LARGEST) | price.is_null()
-    reasons = {
-        Rejection.NO_CUSTOMER: pl.col("customer").is_null(),
-        Rejection.BAD_DATE: pl.col("moment").is_null(),
-        Rejection.BAD_QUANTITY: bad_quantity,
-        Rejection.BAD_PRICE: bad_price,
+    """The reason against rows that cannot be used, null for the others."""
+    of = {name: each for name, (_, each) in values.items()}
+    bad_price = of["units" if columns.amount_column else "price"].is_null()
+    bad_quantity = of["pieces"].is_nan() if columns.amount_column else of["units"].is_null()
+    cells_against = {
+        Rejection.NO_CUSTOMER: ("customer", of["customer"].is_null()),
+        Rejection.BAD_DATE: ("date", of["moment"].is_null()),
+        Rejection.BAD_QUANTITY: ("quantity", bad_quantity),
+        Rejection.BAD_PRICE: ("price", bad_price),
+        Rejection.IMPOSSIBLE_DATE: ("date", impossible),
     }
-    if impossible.any():
-        reasons[Rejection.IMPOSSIBLE_DATE] = _each_row(table, "date", impossible)
-    if as_of and (later := moments.dt.date() > as_of).any():
-        reasons[Rejection.LATER] = _each_row(table, "date", later)
+    if as_of:
+        cells_against[Rejection.LATER] = ("date", of["moment"].dt.date() > as_of)
     if "status" in table.present:
-        reasons[Rejection.STATUS] = _each_row(
-            table, "status", excluded(table.texts["status"], columns)
-        )
+        cells_against[Rejection.STATUS] = ("status", excluded(table.texts["status"], columns))
+    reasons = {
+        reason: table.each(role, against)
+        for reason, (role, against) in cells_against.items()
+        if against.any()
+    }
+    units, price = (table.each(*values[name]) for name in ("units", "price"))
+    largest = (of[name].abs().fill_null(0).to_numpy().max(initial=0) for name in ("units", "price"))
+    if math.prod(largest) > numerals.LARGEST:
+        too_large = (units * price).abs() > numerals.LARGEST
+        reasons[Rejection.BAD_PRICE] = too_large | table.each("price", bad_price)
     return Rejections.first_reason(reasons)
 
 
-def _each_row(table: Table, role: str, values: pl.Series) -> pl.Expr:
-    """For every row the value of its text, as an expression over another frame of these rows."""
-    return pl.lit(values.gather(table.rows[role]))
+def _read_lines(rows: pl.DataFrame, values: Mapping[str, tuple[str, pl.Series]]) -> pl.DataFrame:
+    """The values of rows; `cancels`: their quantity or their amount is negative."""
+    units, price = pl.col("units"), pl.col("price")
+    back = (units > 0) & (price < 0)  # of one negative price, as of one negative quantity
+    negative = (units < 0) | (pl.col("pieces") < 0 if "pieces" in values else back)
+    return rows.select(
+        "row",
+        "others",
+        **{name: pl.lit(each).gather(pl.col(role)) for name, (role, each) in values.items()},
+    ).with_columns(
+        cancels=negative.fill_null(value=False), price=pl.when(back).then(-price).otherwise(price)
+    )
 
 
-def _concerned(lines: pl.DataFrame) -> dict[Rejection, Concerned]:
-    """Customers and revenue of the unreadable rows of each reason."""
+def _concerned(
+    rows: pl.DataFrame, values: Mapping[str, tuple[str, pl.Series]], reasons: Iterable[Rejection]
+) -> dict[Rejection, Concerned]:
+    """Customers and revenue of the rows of each reason."""
     found = {}
-    for reason in UNREADABLE:
-        rows = lines.filter(pl.col("reason") == Rejections.position(reason))
-        if len(rows):
-            money = rows.select((pl.col("units") * pl.col("price")).fill_nan(None)).to_series()
-            known = money.drop_nulls()
-            revenue = math.fsum(known) if len(known) else None
-            found[reason] = Concerned(customers=rows["customer"].n_unique(), revenue=revenue)
+    for reason in reasons:
+        lines = _read_lines(rows.filter(pl.col("reason") == Rejections.position(reason)), values)
+        money = lines.select((pl.col("units") * pl.col("price")).fill_nan(None)).to_series()
+        known = money.drop_nulls()
+        revenue = math.fsum(known) if len(known) else None
+        found[reason] = Concerned(customers=lines["customer"].n_unique(), revenue=revenue)
     return found
 
 
@@ -268,17 +267,20 @@ def _add_up(ids: list[str], lines: pl.DataFrame, *, known: bool) -> Histories:
     items = pl.col("remaining")
     if "pieces" in lines.columns:
         items = pl.col("pieces").abs() * items / pl.col("units")
-    day = pl.col("moment").dt.date().to_physical()
+    # Sums of whole numbers are exact as they are.
+    whole = lines.select((items == items.floor()).all() & (items.sum() < 2**53)).item()
+    day = pl.col("moment").to_physical() // DAY
     sums = (
         lines.lazy()
         .select(
             customer_day=pl.col("customer").cast(pl.Int64) * _STRIDE + day,
             amount=(pl.col("remaining") * pl.col("price") * _FRACTIONS).cast(pl.Int128),
-            items=(items * _FRACTIONS).cast(pl.Int128),
+            items=items if whole else (items * _FRACTIONS).cast(pl.Int128),
         )
         .group_by("customer_day")
         .agg(
-            pl.col("amount", "items").sum().cast(pl.Float64) / _FRACTIONS,
+            amount=pl.col("amount").sum().cast(pl.Float64) / _FRACTIONS,
+            items=pl.col("items").sum().cast(pl.Float64) / (1.0 if whole else _FRACTIONS),
             unknown=pl.col("items").null_count() > 0,
             lines=pl.len(),
         )

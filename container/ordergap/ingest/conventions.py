@@ -49,7 +49,7 @@ class Evidence(BaseModel):
     def of(
         cls,
         columns: Columns,
-        dated: pl.Series,
+        dated: pl.Series | dates.Texts,
         numbers: Mapping[str, pl.Series],
         today: datetime.date,
     ) -> Evidence:

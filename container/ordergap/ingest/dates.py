@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -46,14 +47,38 @@ class Evidence:
     halves: str | None = None
 
 
-def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
+class Texts:
+    """Texts that are taken apart once, both for what they show and for what they are."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+
+    @property
+    def stripped(self) -> pl.Series:
+        """The texts without blanks around them and the mark of a number."""
+        return self._texts.str.strip_chars().str.strip_prefix("=")
+
+    @cached_property
+    def plain(self) -> pl.Series:
+        """The moments of the form that most exports have, fast; null for others."""
+        return self.stripped.str.to_datetime(
+            "%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", cache=False
+        )
+
+    @cached_property
+    def odd(self) -> Parts:
+        """The parts of all other texts."""
+        return Parts(self.stripped.filter(self.plain.is_null()))
+
+
+def evidence(texts: pl.Series | Texts, today: datetime.date) -> Evidence:
     """What the texts show of the sequence of day, month and year.
 
     >>> evidence(pl.Series(["1/13/2022", "3/4/2022"]), datetime.date(2023, 1, 1)).orders
     {'day-first|month-first': '3/4/2022', 'month-first': '1/13/2022'}
     """
-    text = texts.str.strip_chars()
-    parts = Parts(text.filter(_plain(text).is_null()))
+    dated = texts if isinstance(texts, Texts) else Texts(texts)
+    parts = dated.odd
     days = parts.days()
     open_ = parts.open.copy()
     # A day that is the same whichever way it is read shows nothing.
@@ -73,7 +98,8 @@ def evidence(texts: pl.Series, today: datetime.date) -> Evidence:
                 marks[f"{mark} {label}"] = some.head(MANY).to_list()
     end = np.datetime64(today).astype(np.int64)
     numeric = open_ & ~parts.named
-    written = text.filter(text.str.contains(r"^\d{4}-")) if numeric.sum() >= MANY else text.clear()
+    written = dated.stripped if numeric.sum() >= MANY else parts.texts.clear()
+    written = written.filter(written.str.contains(r"^\d{4}-"))
     fixed = read(written).drop_nulls().dt.day() if len(written) else written
     halves = (
         len(fixed) >= MANY
@@ -130,7 +156,7 @@ def unshown(marks: Mapping[str, list[str]], order: DateOrder) -> tuple[str, str]
 
 
 def read(
-    texts: pl.Series,
+    texts: pl.Series | Texts,
     date_format: str | None = None,
     order: DateOrder | None = None,
     time_zone: str | None = None,
@@ -145,26 +171,21 @@ def read(
     >>> read(pl.Series(texts), order="day-first").dt.to_string("%Y-%m-%dT%H:%M").to_list()
     ['2010-12-01T08:26', '2010-12-02T00:00', '2010-05-01T00:00', '2010-01-02T20:26']
     """
-    text = texts.str.strip_chars().str.strip_prefix("=")  # before a number
+    dated = texts if isinstance(texts, Texts) else Texts(texts)
     if date_format in ORDERS:
         date_format, order = None, date_format
     if date_format in _UNITS:
-        moments = _counted(text, date_format, time_zone)
+        moments = _counted(dated.stripped, date_format, time_zone)
     elif date_format:
-        moments = _by_pattern(text, date_format, time_zone)
+        moments = _by_pattern(dated.stripped, date_format, time_zone)
     else:
-        moments = _plain(text)
+        moments = dated.plain.clone()  # scatter changes it
     # A pattern for years first reads ISO 8601 itself, or contradicts it.
     rest = moments.is_null() & (not (date_format or "").startswith("%Y"))
     if rest.any():
-        parts = Parts(text.filter(rest), iso_only=date_format is not None)
+        parts = Parts(dated.stripped.filter(rest), iso_only=True) if date_format else dated.odd
         moments = moments.scatter(rest.arg_true(), parts.moments(order, time_zone))
     return moments.set(~moments.is_between(pl.lit(FIRST_DAY), pl.lit(LAST_DAY)), None)
-
-
-def _plain(text: pl.Series) -> pl.Series:
-    """The moments of the form that most exports have, fast."""
-    return text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
 
 
 def _first(texts: pl.Series, those: NDArray[np.bool_]) -> str:

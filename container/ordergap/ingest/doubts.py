@@ -14,7 +14,7 @@ _NEARLY_ALL = 0.95
 def of_lines(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[str, ...]:
     """Sentences for the user on lines that may be counted several times.
 
-    lines  those that count, as `reject_earlier` has them
+    lines  those that count, as what `reject_earlier` reads
     """
     return (*seem_repeated(lines, table, columns), *_repeated_totals(lines, table, columns))
 

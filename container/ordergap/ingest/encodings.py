@@ -6,7 +6,6 @@ See docs/decisions/data.md#text-that-is-not-utf-8-is-windows-1252-or-refused.
 from __future__ import annotations
 
 import codecs
-import io
 import re
 from dataclasses import dataclass
 
@@ -40,16 +39,6 @@ class Text:
     text: str
     encoding: str | None
     notes: dict[str, str]
-
-
-def check(encoding: str | None) -> None:
-    """DataError where this is not the name of an encoding of text."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding or "utf-8").close()
-    except (LookupError, ValueError) as error:
-        raise DataError(
-            f"encoding {encoding} is not known: give a name such as utf-8, cp1252 or utf-16"
-        ) from error
 
 
 def shown(head: bytes) -> str | None:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from ordergap.errors import DataError
@@ -39,8 +38,10 @@ def fill(
     if "order" not in table.present or table.rows.is_empty():
         return table
     roles = [role for role in ("customer", "date", "status") if role in table.present]
-    table = _fill_nameless(table, max_unreadable)
     blank: dict[str, pl.Series] = {role: cells.is_blank(table.texts[role]) for role in roles}
+    if not any(each.any() for each in blank.values()):
+        return table
+    table = _fill_nameless(table, max_unreadable)
     if not _divided(table, blank):
         return table
     days = moments.dt.date()
@@ -155,11 +156,9 @@ def _note_nameless(table: Table, count: int, max_unreadable: float) -> Table:
 
 def _divided(table: Table, blanks: Mapping[str, pl.Series]) -> bool:
     """Whether an order has both lines with something blank and lines with nothing blank."""
-    orders = table.rows["order"].to_numpy()
-    some = np.zeros(len(orders), bool)
-    for role, blank in blanks.items():
-        if blank.any():
-            some |= blank.to_numpy()[table.rows[role].to_numpy()]
-    has_blank = np.zeros(len(table.texts["order"]), bool)
-    has_blank[orders[some]] = True
-    return bool((has_blank[orders] & ~some).any())
+    some = pl.any_horizontal(table.each(role, blank) for role, blank in blanks.items())
+    kinds = table.rows.select("order", some=some)
+    # Lines of an order mostly follow one another: one of each kind is enough.
+    kinds = kinds.filter(pl.any_horizontal(pl.all() != pl.all().shift()).fill_null(value=True))
+    with_some, with_none = (kinds.filter(each)["order"] for each in ("some", ~pl.col("some")))
+    return with_some.is_in(with_none.implode()).any()

@@ -61,13 +61,12 @@ def evidence(texts: pl.Series) -> tuple[dict[str, str], dict[str, str]]:
         "either": either & ~grouped,
     }
     decimals = {kind: text for kind, of in kinds.items() if (text := texts_marked.filter(of).min())}
-    signs = currencies.str.to_uppercase().replace(_SAME)
-    found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": signs}).drop_nulls()
-    first = found.group_by("sign").agg(pl.col("text").min()).sort("sign")
-    return (
-        {kind: str(text).strip() for kind, text in decimals.items()},
-        dict(first.iter_rows()),
-    )
+    found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": currencies}).drop_nulls()
+    signs: dict[str, str] = {}
+    if len(found):
+        sign = pl.col("sign").str.to_uppercase().replace(_SAME)
+        signs = dict(found.group_by(sign).agg(pl.col("text").min()).sort("sign").iter_rows())
+    return {kind: str(text).strip() for kind, text in decimals.items()}, signs
 
 
 def read(texts: pl.Series, decimal: Decimal | None) -> pl.Series:

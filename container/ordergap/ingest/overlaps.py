@@ -5,6 +5,8 @@ See docs/decisions/data.md#an-order-in-two-files-is-one-order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -19,23 +21,27 @@ _SHOWN = 40  # characters of an order's number
 
 
 def reject_earlier(
-    lines: pl.DataFrame, table: Table, columns: Columns
+    rows: pl.DataFrame,
+    table: Table,
+    columns: Columns,
+    read: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Reject lines of orders that a later file has again; and sentences for the user.
+    """Reject rows of orders that a later file has again; and sentences for the user.
 
-    lines  order, customer, moment, the columns of `_LINE`, cancels, reason, and row: the place in
-           `table`
+    rows  those of `table`, and row, their place in it, and reason, why they are rejected or null
+    read  makes lines of them: row, order, customer, moment, cancels, and the columns of `_LINE`
 
     An order is one of a number, a customer and a day. Where files divide orders among them, rather
     than repeat them, all lines count.
     """
     if columns.duplicates == "keep" or len(table.files) < 2 or "order" not in table.present:
-        return lines, ()
+        return rows, ()
+    lines = read(rows)
     key = ["order", "customer", "day"]
     shared = _shared(lines, table, key)
     versions = _versions(shared, key, table)
     if versions.is_empty():
-        return lines, ()
+        return rows, ()
     changed = versions.filter(~pl.col("equal"))
     alike = len(versions) - len(changed)
     if len(changed) and "product" in table.present:
@@ -59,19 +65,19 @@ def reject_earlier(
             "wrong, give the file that is right alone"
         )
     if not repeated:
-        return lines, tuple(notes)
+        return rows, tuple(notes)
     others = versions.explode("others").select(*key, file="others")
     those = shared.join(others, on=[*key, "file"], how="semi")
     again = pl.col("reason").is_null() & pl.col("row").is_in(those["row"].implode())
     duplicate = pl.lit(Rejections.position(Rejection.DUPLICATE), pl.Int8)
     marked = pl.when(again).then(duplicate).otherwise("reason")
-    return lines.with_columns(reason=marked), tuple(notes)
+    return rows.with_columns(reason=marked), tuple(notes)
 
 
 def seem_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[str, ...]:
     """A sentence on lines that several files may repeat, where no order number tells.
 
-    lines  those that count, as in `reject_earlier`
+    lines  those that count
     """
     known = "order" in table.present or "price" not in table.present
     if columns.duplicates == "keep" or len(table.files) < 2 or known:

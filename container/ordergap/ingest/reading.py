@@ -7,8 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+
+import polars as pl
 
 from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
@@ -41,6 +43,14 @@ class Rows:
     where: str
     encoding: str | None = None
 
+    @cached_property
+    def _dates(self) -> dates.Texts:
+        return dates.Texts(self.table.texts["date"])
+
+    def _moments(self, columns: Columns, decided: Decided) -> pl.Series:
+        order = decided.conventions.date_order
+        return dates.read(self._dates, columns.date_format, order, columns.time_zone)
+
     def evidence(self, columns: Columns) -> Evidence:
         """What the cells show of the conventions by which they are written."""
         numbers = {
@@ -48,17 +58,12 @@ class Rows:
             for role in ("quantity", "price")
             if role in self.table.present - self.table.typed
         }
-        shown = Evidence.of(columns, self.table.texts["date"], numbers, today())
+        shown = Evidence.of(columns, self._dates, numbers, today())
         return shown.model_copy(update={"encoding": self.encoding})
 
     def by_day(self, columns: Columns, decided: Decided) -> Counter[int]:
         """Day since 1970-01-01 -> number of rows, as cleaning has them."""
-        moments = dates.read(
-            self.table.texts["date"],
-            columns.date_format,
-            decided.conventions.date_order,
-            columns.time_zone,
-        )
+        moments = self._moments(columns, decided)
         customers = cells.customers(self.table.texts["customer"], columns.no_customer_words)
         return by_day(fill(self.table, customers, moments).rows["date"], moments)
 
@@ -80,7 +85,7 @@ class Rows:
         priced = "price" in self.table.present
         conventions = conventions.model_copy(update={"amounts": priced})
         cleaned = clean(
-            self.table, columns, conventions, self.where,
+            self.table, columns, conventions, self._moments(columns, decided), self.where,
             strict=strict, part=part, whole=whole, as_of=as_of,
         )  # fmt: skip
         report = cleaned.report

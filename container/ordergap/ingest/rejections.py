@@ -85,20 +85,21 @@ class Rejections:
     def first_reason(reasons: Mapping[Rejection, pl.Expr]) -> pl.Expr:
         """For every row the position in `Rejection` of the first reason that holds, or null."""
         first = pl.lit(None, pl.Int8)
-        for reason, against in reversed([*reasons.items()]):
-            position = pl.lit(_REASONS.index(reason), pl.Int8)
-            first = pl.when(against).then(position).otherwise(first)
+        for position, reason in reversed([*enumerate(Rejection)]):
+            if reason in reasons:
+                at = pl.lit(position, pl.Int8)
+                first = pl.when(reasons[reason]).then(at).otherwise(first)
         return first
 
     def drop(self, lines: pl.DataFrame) -> pl.DataFrame:
         """The lines without a reason to reject them; the others are counted."""
-        rejected = lines.select("reason", "row").filter(pl.col("reason").is_not_null())
-        for position, times in rejected["reason"].value_counts().iter_rows():
-            reason = _REASONS[position]
-            self.counts[reason] += times
-            first = rejected.filter(pl.col("reason") == position)["row"][0]
+        reasons = lines["reason"]
+        for position in reasons.drop_nulls().unique():
+            against, reason = reasons == position, _REASONS[position]
+            self.counts[reason] += against.sum()
+            first = lines["row"][against.arg_max()]
             self._first[reason] = min(first, self._first.get(reason, first))
-        return lines.filter(pl.col("reason").is_null()).drop("reason")
+        return lines.filter(reasons.is_null()).drop("reason")
 
     @property
     def examples(self) -> dict[Rejection, Example]:

@@ -84,7 +84,6 @@ def versions(
 
     Raises DataError where none is right.
     """
-    encodings.check(columns.encoding)
     wanted = _wanted(source, columns) if search else Wanted((), (), "", (), ())
     of_model = conventions.encoding if conventions else None
     if source.form == "parquet":

@@ -47,6 +47,8 @@ class Table:
 
     def each(self, role: str, values: pl.Series) -> pl.Expr:
         """For every row the value of its text, `values` having one for each distinct text."""
+        if values.dtype == pl.Boolean:  # of which few are true
+            return pl.col(role).is_in(values.arg_true().implode())
         return pl.lit(values).gather(pl.col(role))
 
     def text(self, role: str, row: int) -> str:
@@ -97,12 +99,13 @@ class Tabulator:
         rows = frame.select(
             *self._cells(absent, schema), others=self._hash(schema, used.values())
         ).collect(engine="streaming")
+        # Codes are filled faster than texts, which would all be copied.
+        missing = [name for name in self._texts if rows[name].null_count()]
+        rows = rows.with_columns(pl.col(n).fill_null(pl.lit("", rows.schema[n])) for n in missing)
         self._frames.append(rows)
         self._files[where] += len(rows)
         self._present |= used.keys()
-        self._typed -= {
-            role for role in self._typed & used.keys() if not schema[used[role]].is_numeric()
-        }
+        self._typed -= {role for role, name in used.items() if not schema[name].is_numeric()}
         self._notes.update(notes)
         self._notes.update(said(schema.names(), used, self._columns))
         for role in absent:
@@ -114,16 +117,13 @@ class Tabulator:
             self._notes[f'no column "{name}" ({setting}): {CONSEQUENCES[role]}'] += 1
 
     def _cells(self, absent: Sequence[str], schema: pl.Schema) -> list[pl.Expr]:
-        return [
-            (pl.lit("") if role in absent else _as_text(name, schema[name]).fill_null(""))
-            .cast(pl.Categorical(self._categories(role, schema.get(name))))
-            .alias(role)
-            for role, name in names(self._columns).items()
-        ]
-
-    def _categories(self, role: str, dtype: pl.DataType | None) -> pl.Categories:
-        numbers = role in _NUMBERS and dtype is not None and dtype.is_numeric()
-        return (self._numbers if numbers else self._texts)[role]
+        cells = []
+        for role, name in names(self._columns).items():
+            numbers = role in _NUMBERS and name in schema and schema[name].is_numeric()
+            kind = pl.Categorical((self._numbers if numbers else self._texts)[role])
+            text = pl.lit("") if role in absent else _as_text(name, schema[name])
+            cells.append(text.cast(kind).alias(role))
+        return cells
 
     def _join(self, role: str, of_frames: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
         """The codes of a column and its distinct texts; numbers beside texts are `exact`."""
@@ -133,28 +133,27 @@ class Tabulator:
         of_texts, of_numbers = map(_distinct, parts)
         if len(of_texts):
             of_numbers = of_numbers.str.replace(r"^(.*\D.*)$", "=${1}")
-        codes = [c.to_physical() + (0 if c.dtype == texts else len(of_texts)) for c in of_frames]
-        return pl.concat(codes).rechunk(), pl.concat([of_texts, of_numbers])
+        first = len(of_texts)  # the code of the first number
+        codes = [c.to_physical() + first if first and c.dtype != texts else c.to_physical()
+                 for c in of_frames]  # fmt: skip
+        return pl.concat(codes), pl.concat([of_texts, of_numbers])
 
     def _hash(self, schema: pl.Schema, used: Collection[str]) -> pl.Expr:
         """A hash of the cells without a role."""
         total = pl.lit(0, pl.UInt64)
         compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
         for seed, name in enumerate(sorted(compared - {*used})):
-            several = self._common is not None
-            total += _comparable(name, schema[name], several=several).hash(seed)
+            total += _hash_cells(name, schema[name], seed, several=self._common is not None)
         return total
 
     def table(self) -> Table:
         """All rows added so far, in that sequence."""
         count = len(self._frames)
         texts, columns = {}, {}
-        for role in self._texts:  # one after the other, so that memory holds one of them twice
+        for role in self._texts:
             columns[role], texts[role] = self._join(role, [f[role] for f in self._frames])
-            self._frames = [frame.drop(role) for frame in self._frames]
-        columns["others"] = pl.concat(self._frames)["others"].rechunk()
+        rows = pl.DataFrame({**columns, "others": pl.concat([f["others"] for f in self._frames])})
         self._frames.clear()
-        rows = pl.DataFrame(columns)
         notes = tuple(
             note if times == count else f"{note} (in {times} of {count} files)"
             for note, times in self._notes.items()
@@ -175,14 +174,16 @@ def _distinct(columns: Sequence[pl.Series]) -> pl.Series:
     return plain(every.cat.to(codes.dtype).cast(pl.String))
 
 
-def _comparable(name: str, dtype: pl.DataType, *, several: bool) -> pl.Expr:
-    """A column's cells with a hash that does not depend on the file, of which there are several."""
+def _hash_cells(name: str, dtype: pl.DataType, seed: int, *, several: bool) -> pl.Expr:
+    """A hash of each cell that does not depend on the file, of which there are several."""
     if several and not dtype.is_nested():
-        text = _as_text(name, dtype).fill_null("").str.strip_chars()
-        return text.str.strip_suffix(".0")  # of a float in one file and an integer in another
-    if dtype in {pl.Categorical, pl.Enum}:  # whose own hash is that of a code
-        return pl.col(name).cast(pl.String).fill_null("")
-    return pl.col(name).fill_null("") if dtype == pl.String else pl.col(name)
+        text = _as_text(name, dtype).str.strip_chars()
+        text = text.str.strip_suffix(".0")  # of a float in one file and an integer in another
+    elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):  # a category hashes as its code
+        text = pl.col(name).cast(pl.String)
+    else:
+        return pl.col(name).hash(seed)
+    return pl.when(text != "").then(text.hash(seed)).otherwise(0)  # missing or ""
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:

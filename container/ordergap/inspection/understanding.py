@@ -20,7 +20,8 @@ def numbers(texts: pl.Series) -> pl.Series:
 
 def are_dates(texts: pl.Series) -> pl.Series:
     """(k,) whether a text can be read as a date, whatever the sequence of day and month."""
-    read = [dates.read(texts, order=order).is_not_null() for order in ORDERS]
+    dated = dates.Texts(texts)
+    read = [dates.read(dated, order=order).is_not_null() for order in ORDERS]
     return read[0] | read[1] | read[2]
 
 

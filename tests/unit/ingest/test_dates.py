@@ -190,3 +190,14 @@ def test_a_time_without_colons_has_24_hours(time):
 
 def test_a_pattern_of_years_first_is_not_mixed_with_iso_8601():
     assert read("2022-13-01", "2022-01-13", date_format="%Y-%d-%m") == ["2022-01-13T00:00", None]
+
+
+def test_texts_that_are_taken_apart_once_are_read_alike_in_every_order():
+    texts = pl.Series(
+        ["3/4/2022", "13/4/2022", "4/13/2022", "2010-12-01 08:26:00", "9 May 22", "x"]
+    )
+    once = dates.Texts(texts)
+    for order in (*ORDERS, None, *ORDERS):
+        assert dates.read(once, order=order).equals(dates.read(texts, order=order))
+        assert dates.evidence(once, TODAY) == dates.evidence(texts, TODAY)
+    assert dates.read(once, "%m/%d/%Y").equals(dates.read(texts, "%m/%d/%Y"))

@@ -162,6 +162,18 @@ def test_a_column_of_several_types_is_read_value_by_value():
         assert cleaned.report.orders == 6
 
 
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Enum(["", "a"])])
+def test_a_missing_cell_is_equal_to_an_empty_one_and_to_nothing_else(kind):
+    notes = pl.Series([None, "", "a", None, "a"], dtype=pl.String).cast(kind)
+    frame = pl.DataFrame(
+        {"CustomerID": ["ana"] * 5, "InvoiceDate": ["2011-01-04"] * 5, "InvoiceNo": ["1"] * 5,
+         "StockCode": ["tea", "tea", "tea", "tea", None], "Quantity": ["2"] * 5,
+         "UnitPrice": ["2.5"] * 5, "Note": notes}
+    )  # fmt: skip
+    rejected = read(frame, Columns()).report.rejected
+    assert rejected[Rejection.DUPLICATE] == 2
+
+
 def test_what_only_tells_duplicates_apart_may_be_anything():
     extra = [{"a": 1}, ["b"], b"c", datetime.timedelta(1), 2.5, 1j, None, object]
     frame = pd.DataFrame([ROW | {"InvoiceNo": thing} for thing in extra])
