@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 LATENCY = 0.005  # seconds of a write
 CONCURRENCY = 32
 FEW, MANY = 10_000, 200_000  # lines between which memory should not grow
-RUN = {"run_id": "night", "market": "uk", "as_of": "2011-12-09", "prefix": "runs/night/uk"}
+RUN = {
+    "run_id": "night",
+    "started_at": "2011-12-10T02:00:00Z",
+    "market": "uk",
+    "as_of": "2011-12-09",
+    "prefix": "runs/night/uk",
+}
 KEY = "runs/night/uk/predictions/part-00000.jsonl.out"
 LINE = json.dumps({
     "customer_id": "12345678",
@@ -56,6 +62,8 @@ LINE = json.dumps({
     "typical_gap_days": 13,
     "buy_probability": {"7": 0.538974, "30": 0.972413, "60": 0.997276, "90": 0.999299},
     "status": "due",
+    "model_age_days": 0,
+    "stale": False,
     "model_version": "f8219c88b603",
 })  # fmt: skip
 

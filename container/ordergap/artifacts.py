@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,10 +18,12 @@ from pydantic import ValidationError
 
 from ordergap import features
 from ordergap.contract.manifest import MANIFEST, SCHEMA_VERSION, Manifest, TaskSection
+from ordergap.contract.prediction import STALE_AFTER_DAYS
 from ordergap.errors import ModelMismatch, ModelNotFound, PlatformError
 from ordergap.features.table import computation
-from ordergap.histories import Histories, iso_dates
-from ordergap.models.base import Column, ForecastOptions, Head, Snapshot, TaskForecast
+from ordergap.histories import Histories, day_of
+from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.kinds import head_class
 
 _STAGING = ".saving-"
@@ -30,64 +31,15 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "torch
 
 
 @dataclass(frozen=True, eq=False)
-class Forecasts:
-    """What every task says of n customers."""
-
-    customers: Snapshot
-    tasks: Mapping[str, TaskForecast]
-    model_version: str
-
-    def __len__(self) -> int:
-        """The number of customers, n."""
-        return len(self.customers.customer_ids)
-
-    @cached_property
-    def columns(self) -> Mapping[str, Column]:
-        """Field of the prediction -> its n values, in the sequence of the contract's model."""
-        customers = self.customers
-        columns: dict[str, Column] = {
-            "customer_id": customers.customer_ids,
-            "as_of": iso_dates(customers.as_of),
-            "last_order_date": iso_dates(customers.last_day),
-            "days_since_last_order": customers.elapsed.tolist(),
-            "order_count": customers.order_count.tolist(),
-            "usual_amount": amounts_or_null(customers.revenue / customers.order_count),
-            "revenue": amounts_or_null(customers.revenue),
-        }
-        for task in self.tasks.values():
-            columns |= task.columns()
-        return columns | {"model_version": [self.model_version] * len(self)}
-
-    def constants(self) -> dict[str, object]:
-        """Those fields that are alike for all customers, whether there is a forecast or not."""
-        constants: dict[str, object] = {}
-        for task in self.tasks.values():
-            constants |= task.constants()
-        return constants | {"model_version": self.model_version}
-
-    def records(self) -> list[dict[str, object]]:
-        """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
-        columns = self.columns
-        lists = [
-            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-            if isinstance(values, Mapping)
-            else values
-            for values in columns.values()
-        ]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
-
-
-def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:
-    """With two decimals, JSON-ready; null where unknown."""
-    return [None if np.isnan(amount) else amount for amount in amounts.round(2).tolist()]
-
-
-@dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model that knows what it is, ready to forecast: the head of every task, by its name."""
+    """A model that knows what it is, ready to forecast: the head of every task, by its name.
+
+    stale_after_days  forecasts as of a day that is further after the data learnt from are stale
+    """
 
     manifest: Manifest
     heads: Mapping[str, Head]
+    stale_after_days: int = STALE_AFTER_DAYS
 
     def forecast(
         self,
@@ -134,7 +86,9 @@ class Bundle:
             if head.feature_names != names:
                 own = matrix[:, [names.index(name) for name in head.feature_names]]
             tasks[task] = head.forecast(customers, own, options, tasks)
-        return Forecasts(customers, tasks, self.manifest.model_version)
+        known_until = day_of(self.manifest.as_of)
+        version = self.manifest.model_version
+        return Forecasts(customers, tasks, version, known_until, self.stale_after_days)
 
     def save(self, directory: Path, side_files: dict[str, bytes] | None = None) -> None:
         """Write everything beside `directory`, then move it in: the manifest comes last.

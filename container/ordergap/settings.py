@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ordergap.contract.prediction import STALE_AFTER_DAYS
 from ordergap.errors import UserError
 
 _WAITING = "OMP_WAIT_POLICY"  # a thread that spins takes the processor from one that works
@@ -140,7 +141,20 @@ class JobSettings(Environment):
     )
 
 
-class Settings(Environment):
+class ForecastSettings(Environment):
+    """Settings of whatever forecasts."""
+
+    stale_after_days: int = Field(
+        STALE_AFTER_DAYS,
+        ge=1,
+        le=36_500,
+        alias="ORDERGAP_STALE_AFTER_DAYS",
+        description="forecasts as of a day further after the model's data are stale; also of "
+        "the commands predict and due",
+    )
+
+
+class Settings(ForecastSettings):
     """Settings of a server."""
 
     port: int = Field(

@@ -18,6 +18,7 @@ _PREDICTION = prediction_model(TASKS)
 _ADDED = {
     "market": "the market of the run; the sort key",
     "run_id": "the execution that wrote the item",
+    "run_started_at": "when it started; of one `as_of` the item of the later run holds",
     "scored_line": "the object and line that the item was made of",
     "expires_at": "when DynamoDB deletes the item, in seconds since 1970",
     "next_order_week": "the ISO week of `next_order_date`",
@@ -25,8 +26,9 @@ _ADDED = {
     "soon_probability": "`buy_probability` of the shortest horizon; sorts `by_probability`",
     "yearly_revenue_at_risk": "`usual_amount` × 365 / `typical_gap_days`; sorts `by_risk`",
 }
-_TYPES = {"S": "text", "N": "number", "M": "map"}
-_STAMP = Stamp("nightly-2011-12-09", "uk", datetime.date(2011, 12, 9), 1331251200, 8)
+_TYPES = {"S": "text", "N": "number", "M": "map", "BOOL": "true or false"}
+_STARTED = datetime.datetime(2011, 12, 10, 2, 0, 0, 123000, datetime.UTC)
+_STAMP = Stamp("nightly-2011-12-09", _STARTED, "uk", datetime.date(2011, 12, 9), 1331251200, 8)
 
 
 def attributes() -> str:

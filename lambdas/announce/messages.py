@@ -79,6 +79,7 @@ class Counts(BaseModel):
     written: int
     superseded: int
     rejected: int
+    stale: int
 
 
 class Announce(Event):
@@ -119,10 +120,16 @@ def sentence(outcome: Announce) -> str:
         model = f"Model {verdict.model_version} was promoted"
         if not verdict.promoted:
             model = f"The champion, model {verdict.model_version}, was kept"
+        stale = ""
+        if counts.stale:
+            stale = (
+                f" {counts.stale:,} forecasts are stale: the model learnt from data that end too "
+                "long before; approve one that is trained on newer orders."
+            )
         return (
             f"{outcome.market}: {counts.scored:,} customers have a forecast as of {outcome.as_of} "
             f"({counts.written:,} written, {counts.superseded:,} superseded, {counts.rejected:,} "
-            f"rejected). {model}. {verdict.reason}"
+            f"rejected). {model}. {verdict.reason}{stale}"
         )
     run = f"{outcome.market}: run" if outcome.market else "Run"
     error = f" ({outcome.error})" if outcome.error else ""

@@ -1,4 +1,7 @@
-"""The shop's database: its URL out of a secret, and a connection that raises our errors."""
+"""The shop's database: its URL out of a secret, and a connection that reads and raises our errors.
+
+See docs/decisions/lambdas.md#a-markets-query-only-reads.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ DRIVERS = {
     "sqlite": "sqlite",
 }
 _TLS = ("sslmode", "sslrootcert")
+# What PostgreSQL (a write, a change to writing) and MySQL refuse in a read-only transaction.
+_WRITES = {"25006", "25001", 1792}
 
 
 def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
@@ -70,15 +75,17 @@ def _from_json(secret: dict[str, str]) -> URL:
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection]:
-    """A connection to the database.
+    """A connection to the database, in a transaction that cannot write.
 
     The URL's parameters `sslmode` and `sslrootcert` set TLS as in libpq. Raises SourceUnreachable
     where connecting fails or the connection breaks later, and BadEvent for parameters that the
-    driver does not support.
+    driver does not support and for rows that cannot be read without writing.
     """
     query = {name: value for name, value in url.query.items() if name not in _TLS}
     arguments = _connect_arguments(url) if url.host else {}
-    engine = create_engine(url.set(query=query), poolclass=NullPool, connect_args=arguments)
+    engine = create_engine(
+        _unwritable(url.set(query=query)), poolclass=NullPool, connect_args=arguments
+    )
     driver_error = engine.dialect.loaded_dbapi.Error
     try:
         connection = engine.connect()
@@ -101,6 +108,10 @@ def connect(url: URL) -> Iterator[Connection]:
             yield connection
         except (DBAPIError, driver_error, ConnectionError, TimeoutError) as error:
             connection.invalidate()
+            if _code(error) in _WRITES:
+                raise BadEvent(
+                    [f"market: what is read must not write: {reason_of(error, url)}"]
+                ) from None
             raise SourceUnreachable(
                 f"reading from {redacted(url)} failed: {reason_of(error, url)}"
             ) from None
@@ -109,15 +120,28 @@ def connect(url: URL) -> Iterator[Connection]:
             raise
 
 
+def _unwritable(url: URL) -> URL:
+    """The URL of a file of SQLite, opened for reading alone; every other unchanged."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return url
+    name = url.database if url.database.startswith("file:") else f"file:{quote(url.database)}"
+    return url.set(database=name).update_query_dict({"mode": "ro", "uri": "true"})
+
+
 def _prepare(connection: Connection) -> None:
-    """Give reading its own timeout, as a query may take longer than connecting."""
+    """Begin a transaction that cannot write, in which all is read.
+
+    Reading has its own timeout, as a query may take longer than connecting.
+    """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.driver == "pg8000":
         driver._usock.settimeout(READ_SECONDS)  # noqa: SLF001
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         # Servers may be set to write dates in another way, which SQL's comparisons do not show.
         connection.exec_driver_sql("SET datestyle TO ISO")
     elif connection.dialect.driver == "pymysql":
         driver._read_timeout = READ_SECONDS  # noqa: SLF001
+        connection.exec_driver_sql("START TRANSACTION READ ONLY")
 
 
 def _connect_arguments(url: URL) -> dict[str, object]:
@@ -149,6 +173,17 @@ def _connect_arguments(url: URL) -> dict[str, object]:
     }
 
 
+def _cause(error: Exception) -> BaseException:
+    """The driver's own error."""
+    return (error.orig if isinstance(error, DBAPIError) else None) or error
+
+
+def _code(error: Exception) -> object:
+    """The database's code of an error, text of PostgreSQL and a number of MySQL."""
+    first = next(iter(_cause(error).args), None)
+    return first.get("C") if isinstance(first, dict) else first
+
+
 def redacted(url: URL) -> str:
     """The URL as text, without its password and parameters."""
     return url.set(query={}).render_as_string()
@@ -156,7 +191,7 @@ def redacted(url: URL) -> str:
 
 def reason_of(error: Exception, url: URL) -> str:
     """The message of the database or its driver, on one line and without the password."""
-    cause: BaseException = (error.orig if isinstance(error, DBAPIError) else None) or error
+    cause = _cause(error)
     last = cause.args[-1] if cause.args else cause
     text = last.get("M", "") if isinstance(last, dict) else str(last)
     if url.password:

@@ -96,10 +96,10 @@ def extract(
     records = finish(
         rows, columns, decided, request.as_of, account, upload, counted_from=counted_from
     )
-    scoring_files = 0
-    for part, body in enumerate(files(records)):
-        s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=body)
-        scoring_files = part + 1
+    digests: dict[str, str] = {}
+    for part, file in enumerate(files(records)):
+        s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=file.body)
+        digests[run.score_part(part)] = file.customers
     manifest = Success.model_validate(
         {
             "bucket": bucket,
@@ -113,11 +113,12 @@ def extract(
             "predictions_prefix": run.predictions,
             "predictions_uri": run.uri(run.predictions.rstrip("/")),
             "hyperparameters": _hyperparameters(columns),
-            "scoring_files": scoring_files,
+            "scoring_files": len(digests),
             **account.figures("the query" if market.query else identity["rows"], columns),
             "notes": (note, *source.notes, *decided.notes),
             "request": request,
             "source": identity,
+            "digests": digests,
         }
     )
     s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())

@@ -14,7 +14,7 @@ from ordergap.contract.orders import Columns
 from ordergap.ingest.plausibility import EMPTY_DAYS
 
 from lambdas.extract_orders.account import Account
-from lambdas.extract_orders.scoring import records
+from lambdas.extract_orders.scoring import Record, records
 from lambdas.extract_orders.shards import ROW, Shards, days
 
 
@@ -41,7 +41,7 @@ def finish(
     upload: Callable[[int, Path], None],
     *,
     counted_from: datetime.date | None,
-) -> Iterator[bytes]:
+) -> Iterator[Record]:
     """Upload every shard's training file, add to the account, and yield the scoring records.
 
     columns       how the files are read, by training too

@@ -66,4 +66,4 @@ def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     publish(market.name, RowsRead=extraction.rows_read, CustomersExtracted=extraction.customers)
-    return extraction.model_dump(mode="json", exclude={"request", "source"})
+    return extraction.model_dump(mode="json", exclude={"request", "source", "digests"})

@@ -95,3 +95,5 @@ class Success(Extraction):
     request: Request
     source: dict[str, str]
     """Database, table or query, columns and how they are read, and number of shards."""
+    digests: dict[str, str]
+    """The key of each scoring file -> the digest of its customers."""

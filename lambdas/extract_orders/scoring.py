@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import polars as pl
 from ordergap.histories import Histories
 
+from lambdas.shared.digests import NOBODY, with_customer
+
 FILE_BYTES = 5_000_000  # a transform job sends up to 6 MB a request
 
 
-def records(histories: Histories, as_of: datetime.date) -> list[bytes]:
-    """An `ordergap.contract.prediction.ScoringRecord` for each customer, as JSON."""
+class Record(NamedTuple):
+    """A customer, and an `ordergap.contract.prediction.ScoringRecord` of theirs as JSON."""
+
+    customer_id: str
+    text: bytes
+
+
+class File(NamedTuple):
+    """The content of a scoring file, and the digest of its customers."""
+
+    body: bytes
+    customers: str
+
+
+def records(histories: Histories, as_of: datetime.date) -> list[Record]:
+    """A record for each customer."""
     customers = pl.Series(histories.customer_ids, dtype=pl.String)
     orders = pl.DataFrame(
         {
@@ -26,34 +43,32 @@ def records(histories: Histories, as_of: datetime.date) -> list[bytes]:
     by_customer = orders.group_by("customer", maintain_order=True).agg(
         orders=pl.struct("date", "amount", "items", "lines")
     )
-    return (
-        by_customer.select(
-            customer_id=pl.lit(customers).gather(pl.col("customer")),
-            orders="orders",
-            as_of=pl.lit(as_of.isoformat()),
-        )
-        .write_ndjson()
-        .encode()
-        .splitlines()
+    frame = by_customer.select(
+        customer_id=pl.lit(customers).gather(pl.col("customer")),
+        orders="orders",
+        as_of=pl.lit(as_of.isoformat()),
     )
+    texts = frame.write_ndjson().encode().splitlines()
+    return [Record(*each) for each in zip(frame["customer_id"], texts, strict=True)]
 
 
-def files(records: Iterable[bytes], limit: int = FILE_BYTES) -> Iterator[bytes]:
-    r"""The contents of as few JSON Lines files of up to `limit` bytes as keep the order.
+def files(records: Iterable[Record], limit: int = FILE_BYTES) -> Iterator[File]:
+    r"""As few JSON Lines files of up to `limit` bytes as keep the order.
 
     A record that is longer gets a file of its own.
 
-    >>> list(files([b"one", b"two", b"three"], limit=8))
-    [b'one\ntwo\n', b'three\n']
+    >>> [file.body for file in files([Record("a", b"one"), Record("b", b"three")], limit=8)]
+    [b'one\n', b'three\n']
     """
     body: list[bytes] = []
-    size = 0
+    size, customers = 0, NOBODY
     for record in records:
-        if body and size + len(record) + 1 > limit:
-            yield b"".join(body)
+        if body and size + len(record.text) + 1 > limit:
+            yield File(b"".join(body), customers)
             body.clear()
-            size = 0
-        body += [record, b"\n"]
-        size += len(record) + 1
+            size, customers = 0, NOBODY
+        body += [record.text, b"\n"]
+        size += len(record.text) + 1
+        customers = with_customer(customers, record.customer_id)
     if body:
-        yield b"".join(body)
+        yield File(b"".join(body), customers)

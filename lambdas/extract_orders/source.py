@@ -111,19 +111,16 @@ class Source:
 
 def open_source(connection: sql.Connection, market: Market) -> Source:
     """Inspect the table or query. Raises SourceColumnMissing, and BadEvent for bad SQL."""
+    driver: Any = connection.dialect.loaded_dbapi
     try:
         rows, rows_name = _rows(connection, market)
-        head = connection.exec_driver_sql(
-            _render(sql.select(sql.text("*")).select_from(rows).limit(0), connection)
-        )
-    except DBAPIError as error:
-        if error.connection_invalidated:
+        types = _types(connection, rows)
+    except (DBAPIError, driver.DatabaseError, driver.Warning) as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise
         reason = reason_of(error, connection.engine.url)
         setting = "query" if market.query else "table"
         raise BadEvent([f"market.{setting}: the database rejects it: {reason}"]) from None
-    types = {column[0]: column[1] for column in head.cursor.description or ()}
-    head.close()
     columns = _with_actual_case(market.columns, list(types))
     notes = _check(columns, list(types), rows_name, _named(market.columns))
     in_source, in_training = names(columns), names(canonical(columns))
@@ -148,6 +145,24 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
         date=text if iso and _sorts_as_text(columns.date_format) else None,
         value=lambda day: sql.literal(day.isoformat(), sql.String()),
     )
+
+
+def _types(connection: sql.Connection, rows: sql.FromClause | sql.TextClause) -> dict[str, Any]:
+    """The names of the columns and the driver's codes of their types.
+
+    This is the first use of a query, and refused where it is several statements: PostgreSQL takes
+    one alone in the protocol of `execute_unnamed`, MySQL unless the client asks for more, and
+    SQLite's driver always. The driver of PostgreSQL has another protocol for statements without
+    parameters, in which each of several is run.
+    """
+    head = _render(sql.select(sql.text("*")).select_from(rows).limit(0), connection)
+    if connection.dialect.driver == "pg8000":
+        columns = _pg8000(connection).execute_unnamed(head).columns
+        return {column["name"]: column["type_oid"] for column in columns}
+    result = connection.exec_driver_sql(head)
+    types = {column[0]: column[1] for column in result.cursor.description or ()}
+    result.close()
+    return types
 
 
 def _sorts_as_text(date_format: str | None) -> bool:
@@ -230,14 +245,17 @@ def _cell(value: object) -> str | None:
 
 
 class _Pg8000(Protocol):
-    def execute_unnamed(self, statement: str, *, stream: _Csv) -> object: ...
+    def execute_unnamed(self, statement: str, *, stream: _Csv | None = None) -> Any: ...
+
+
+def _pg8000(connection: sql.Connection) -> _Pg8000:
+    return cast("_Pg8000", connection.connection.driver_connection)
 
 
 def _copy(connection: sql.Connection, statement: Rows, take: Take) -> None:
     """Read all rows by COPY: far faster than `fetch`, as no value becomes a Python object."""
     stream = _Csv([column.name for column in statement.selected_columns], take)
-    driver = cast("_Pg8000", connection.connection.driver_connection)
-    driver.execute_unnamed(
+    _pg8000(connection).execute_unnamed(
         f"COPY ({_render(statement, connection)}) TO STDOUT WITH (FORMAT csv)", stream=stream
     )
     stream.flush()

@@ -1,12 +1,16 @@
-"""The counts that the steps of a run wrote to S3, per file, and where they differ."""
+"""The counts and customers that the steps of a run wrote to S3, per file, and where they differ.
+
+See docs/decisions/lambdas.md#customers-are-compared-by-digests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, computed_field
 
+from lambdas.reconcile.customers import differences
 from lambdas.shared import objects
 from lambdas.shared.errors import RowsLost
 from lambdas.shared.ledger import Ledger
@@ -26,31 +30,39 @@ class Extraction(BaseModel):
     rows_read: int
     rows_used: int
     rejected: dict[str, int]
+    digests: dict[str, str]
 
 
 class Counts(BaseModel):
-    """The output: extracted = scored = written + superseded + rejected."""
+    """The output: extracted = scored = written + superseded + rejected.
+
+    stale  how many of the written and superseded forecasts are of a model that is too old for them
+    """
 
     extracted: int
     scored: int
     written: int
     superseded: int
     rejected: int
+    stale: int
 
     @computed_field
     def sentence(self) -> str:
         """The counts in words."""
+        stale = f" {self.stale:,} forecasts are stale." if self.stale else ""
         return (
             f"{self.extracted:,} customers extracted = {self.scored:,} scored = "
             f"{self.written:,} written + {self.superseded:,} superseded + "
-            f"{self.rejected:,} rejected."
+            f"{self.rejected:,} rejected.{stale}"
         )
 
 
 def reconciled(s3: S3Client, run: Run) -> Counts:
-    """The counts of a run. Raises RowsLost, which names the files, where they do not add up.
+    """The counts of a run.
 
-    The lines of single files are counted only where the sums differ.
+    Raises RowsLost, which names the files, where counts do not add up or the customers who were
+    stored or rejected are not those who were extracted. Single files are read only where digests
+    or sums differ, or lines were rejected.
     """
     extraction = objects.read(s3, run.bucket, run.success, Extraction)
     if extraction is None:
@@ -67,6 +79,7 @@ def reconciled(s3: S3Client, run: Run) -> Counts:
         written=sum(ledger.written for ledger in present),
         superseded=sum(ledger.superseded for ledger in present),
         rejected=sum(ledger.rejected for ledger in present),
+        stale=sum(ledger.stale for ledger in present),
     )
     problems = [*_row_problems(extraction), *_file_problems(run, extraction, parts, outputs)]
     for key, ledger in ledgers.items():
@@ -75,7 +88,7 @@ def reconciled(s3: S3Client, run: Run) -> Counts:
         problems.append(
             f"{counts.extracted:,} customers were extracted, {counts.scored:,} were scored"
         )
-        problems += _short_outputs(s3, run, parts, ledgers)
+    problems += _customer_problems(s3, run, extraction, parts, outputs, ledgers)
     if problems:
         named = "; ".join(problems[:_MAX_NAMED])
         more = len(problems) - _MAX_NAMED
@@ -121,13 +134,26 @@ def _ledger_problems(key: str, etag: str, ledger: Ledger | None) -> Iterator[str
         )
 
 
-def _short_outputs(
-    s3: S3Client, run: Run, parts: Iterable[str], ledgers: Mapping[str, Ledger | None]
+def _customer_problems(
+    s3: S3Client,
+    run: Run,
+    extraction: Extraction,
+    parts: Mapping[str, str],
+    outputs: Mapping[str, str],
+    ledgers: Mapping[str, Ledger | None],
 ) -> Iterator[str]:
-    for part in sorted(parts):
-        ledger = ledgers.get(_output(run, part))
-        if ledger and ledger.finished and ledger.lines != (customers := _lines(s3, run, part)):
-            yield f"{part} has {customers:,} customers, its output {ledger.lines:,}"
+    lines = sum(ledger.lines for ledger in ledgers.values() if ledger)
+    for part, digest in sorted(extraction.digests.items()):
+        output = _output(run, part)
+        ledger = ledgers.get(output)
+        if part not in parts or not ledger or not ledger.finished or ledger.etag != outputs[output]:
+            continue  # which is a problem already
+        same = ledger.customers == digest
+        if not same or ledger.rejected or lines != extraction.customers:
+            found = [*differences(s3, run.bucket, part, output, digest, ledger.lines)]
+            yield from found
+            if not (same or ledger.rejected or found):
+                yield f"{output} was stored with other customers than it has"
 
 
 def _output(run: Run, part: str) -> str:
@@ -139,8 +165,3 @@ def _etags(s3: S3Client, run: Run, folder: str) -> dict[str, str]:
     """Key -> ETag of every object in the folder."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=run.bucket, Prefix=folder)
     return {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
-
-
-def _lines(s3: S3Client, run: Run, key: str) -> int:
-    body = s3.get_object(Bucket=run.bucket, Key=key)["Body"]
-    return sum(1 for line in body.iter_lines(2**16) if line.strip())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from ordergap.contract.prediction import Date
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from lambdas.shared import clients
 from lambdas.shared.entry import entry_point
@@ -56,10 +56,11 @@ class Settings(BaseModel):
 
 
 class StorePredictions(RunEvent):
-    """The input: one object of predictions."""
+    """The input: one object of predictions, and when the execution started."""
 
     as_of: Date
     key: str
+    started_at: AwareDatetime
 
     @model_validator(mode="after")
     def _predictions_of_this_run(self) -> Self:
@@ -108,7 +109,12 @@ def store_object(
             return progress.ledger
         expires_at = now + settings.expire_days * _DAY
         stamp = Stamp(
-            request.run_id, request.market, request.as_of, expires_at, settings.week_buckets
+            request.run_id,
+            request.started_at,
+            request.market,
+            request.as_of,
+            expires_at,
+            settings.week_buckets,
         )
         table = Table(dynamodb, settings.table, time_left, RESERVE_MS)
         store(s3, run.bucket, progress, table, stamp, settings.concurrency)

@@ -38,6 +38,7 @@ class Stamp:
     """What all items of one object have in common."""
 
     run_id: str
+    started_at: datetime.datetime
     market: str
     as_of: datetime.date
     expires_at: int
@@ -93,6 +94,7 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
         **dict(prediction),
         "market": stamp.market,
         "run_id": stamp.run_id,
+        "run_started_at": stamp.started_at.astimezone(datetime.UTC),
         "scored_line": scored_line,
         "expires_at": stamp.expires_at,
     }
@@ -117,6 +119,8 @@ def _attribute(value: Any) -> AttributeValueTypeDef:
         return {"BOOL": value}
     if isinstance(value, int | float):
         return {"N": _digits(value)}
+    if isinstance(value, datetime.datetime):  # always as long, so that moments sort as texts
+        return {"S": value.isoformat(timespec="milliseconds")}
     return {"S": value.isoformat() if isinstance(value, datetime.date) else str(value)}
 
 

@@ -8,12 +8,14 @@ from typing import IO, TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.shared import objects
+from lambdas.shared.digests import with_customer
 from lambdas.shared.errors import BadEvent
 from lambdas.shared.ledger import Ledger
 from lambdas.shared.runs import Run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from ordergap.contract.prediction import CustomerFields
 
     from lambdas.store_predictions.lines import Line
 
@@ -52,10 +54,16 @@ class Progress:
                 self._rejects.write(chunk)
         self._uploaded = -1 if saved and saved.etag != new.etag else self.ledger.rejects_bytes
 
-    def count(self, line: Line, outcome: bool | str) -> None:
-        """Count the next line: whether it was written, or the reason why it was rejected."""
+    def count(self, line: Line, forecast: CustomerFields | None, outcome: bool | str) -> None:
+        """Count the next line: whether it was written, or the reason why it was rejected.
+
+        forecast  of the line; None where it is rejected
+        """
         ledger = self.ledger
-        update: dict[str, int] = {"offset": line.end, "lines": ledger.lines + 1}
+        update: dict[str, int | str] = {"offset": line.end, "lines": ledger.lines + 1}
+        if forecast:
+            update["customers"] = with_customer(ledger.customers, forecast.customer_id)
+            update["stale"] = ledger.stale + dict(forecast)["stale"]
         if isinstance(outcome, str):
             text = line.text.decode(errors="replace")[:_MAX_TEXT]
             reject = {"line": ledger.lines + 1, "reason": outcome, "text": text}

@@ -17,6 +17,7 @@ from lambdas.store_predictions.writing import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from ordergap.contract.prediction import CustomerFields
 
 SAVE_EVERY = 5000  # lines
 _AHEAD = 4  # pending lines for each concurrent write
@@ -67,7 +68,8 @@ def _remaining_lines(s3: S3Client, bucket: str, progress: Progress) -> Iterator[
 
 class _Entry(NamedTuple):
     line: Line
-    customer: str | None
+    forecast: CustomerFields | None
+    """None where the line is rejected."""
     outcome: Future[bool] | bool | str
     """A pending write, whether it was written, or the reason why it was rejected."""
 
@@ -100,17 +102,19 @@ class _Pending:
             return
         customer = forecast.customer_id
         if customer in self._customers:
-            self._entries.append(_Entry(line, None, False))
+            self._entries.append(_Entry(line, forecast, False))
             return
         self._customers.add(customer)
-        self._entries.append(_Entry(line, customer, self._pool.submit(self._table.put, new_item)))
+        self._entries.append(_Entry(line, forecast, self._pool.submit(self._table.put, new_item)))
 
     def count_oldest(self) -> None:
         """Wait for the oldest line, and count it."""
-        line, customer, outcome = self._entries.popleft()
-        self._progress.count(line, outcome.result() if isinstance(outcome, Future) else outcome)
-        if customer is not None:
-            self._customers.discard(customer)
+        line, forecast, outcome = self._entries.popleft()
+        if isinstance(outcome, Future):
+            outcome = outcome.result()
+            if forecast:
+                self._customers.discard(forecast.customer_id)
+        self._progress.count(line, forecast, outcome)
         if self._progress.ledger.lines % SAVE_EVERY == 0:
             self._progress.save()
         if self._table.time_is_short:

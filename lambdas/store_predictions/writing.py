@@ -1,6 +1,7 @@
 """A conditional write, retried until the table accepts it.
 
-See docs/decisions/lambdas.md#one-conditional-putitem-for-each-item and
+See docs/decisions/lambdas.md#one-conditional-putitem-for-each-item,
+docs/decisions/lambdas.md#of-two-runs-of-a-day-the-later-one-holds and
 docs/decisions/lambdas.md#within-a-run-only-the-same-line-writes-again.
 """
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
     from lambdas.store_predictions.items import Item
 
-# An older forecast never overwrites a newer one. Within a run the first write stays, and only the
-# same line may repeat it: a retry is not counted twice, and of two lines of a customer exactly one
-# is written.
+# An older forecast never overwrites a newer one, nor an earlier run of the same day a later one,
+# wherever their writes interleave; items without the time of their run are of before there was one.
+# Within a run the first write stays, and only the same line may repeat it: a retry is not counted
+# twice, and of two lines of a customer exactly one is written.
 _CONDITION = (
-    "attribute_not_exists(customer_id) OR as_of < :as_of OR "
-    "(as_of = :as_of AND (run_id <> :run_id OR scored_line = :scored_line))"
+    "attribute_not_exists(customer_id) OR as_of < :as_of OR (as_of = :as_of AND ("
+    "attribute_not_exists(run_started_at) OR run_started_at < :run_started_at OR "
+    "(run_started_at = :run_started_at AND (run_id < :run_id OR "
+    "(run_id = :run_id AND scored_line = :scored_line)))))"
 )
+_COMPARED = ("as_of", "run_started_at", "run_id", "scored_line")
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
@@ -93,9 +98,7 @@ class Table:
                     TableName=self._name,
                     Item=item,
                     ConditionExpression=_CONDITION,
-                    ExpressionAttributeValues={
-                        f":{name}": item[name] for name in ("as_of", "run_id", "scored_line")
-                    },
+                    ExpressionAttributeValues={f":{name}": item[name] for name in _COMPARED},
                 )
             except ClientError as error:
                 code = error.response["Error"]["Code"]

@@ -18,8 +18,8 @@ ASKED = json.dumps([{"customer_id": "a", "orders": [{"date": "2024-12-01", "amou
 
 @pytest.fixture
 def fresh(serve: Callable[..., Server], opt_ml: Path) -> Server:
-    """A server of two workers without a request so far."""
-    server = serve(opt_ml, ORDERGAP_LOG_LEVEL="info")
+    """A server of two workers without a request so far, whose model is too old for today."""
+    server = serve(opt_ml, ORDERGAP_LOG_LEVEL="info", ORDERGAP_STALE_AFTER_DAYS=1)
     server.wait_for_ping()
     return server
 
@@ -74,8 +74,17 @@ def test_each_request_is_one_line_of_json_on_stdout(fresh: Server) -> None:
         ask(fresh)
         value(fresh, "ordergap_records_total")
     lines = log_lines(fresh)
-    assert [(line["path"], line["records"]) for line in lines] == [("/invocations", 3)] * 5
-    assert len({line["id"] for line in lines}) == 5
+    requests = [line for line in lines if "path" in line]
+    assert [(line["path"], line["records"]) for line in requests] == [("/invocations", 3)] * 5
+    assert len({line["id"] for line in requests}) == 5
+    warnings = [line["message"] for line in lines if "path" not in line]
+    assert all("the model is stale" in warning for warning in warnings)
+    assert 1 <= len(warnings) <= 2, "one of each worker that was asked"
+
+
+def test_the_age_of_the_model_is_a_gauge(fresh: Server) -> None:
+    assert value(fresh, "ordergap_model_age_days") > 1
+    assert value(fresh, "ordergap_model_stale") == 1
 
 
 def test_what_never_becomes_a_request_is_counted_and_logged(fresh: Server) -> None:

@@ -294,7 +294,7 @@ def test_a_status_is_said_in_a_sentence_with_the_customers_figures(
 @pytest.mark.parametrize(
     ("days", "words"),
     [(-400, "before the model's data"), (-1, "knows what came after"), (0, None), (90, None),
-     (91, "91 days after the model's data")],
+     (91, "91 days after the model's data"), (366, "the model is stale")],
 )  # fmt: skip
 def test_a_day_far_from_the_models_data_is_warned_of(
     open_page: Open, days: int, words: str | None

@@ -307,6 +307,32 @@ def test_predict_does_not_look_beyond_as_of(
     assert "the model was trained on orders until" in said
 
 
+@pytest.mark.parametrize(("limit", "stale"), [("100", False), ("99", True), ("", False)])
+def test_predict_says_that_the_model_is_too_old(
+    shop: Path,
+    model: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    limit: str,
+    *,
+    stale: bool,
+) -> None:
+    monkeypatch.setenv("ORDERGAP_STALE_AFTER_DAYS", limit)
+    last = json.loads((model / "manifest.json").read_text())["as_of"]
+    as_of = datetime.date.fromisoformat(last) + datetime.timedelta(100)
+    words = ["--file_path", str(shop), "--model_dir", str(model), "--as_of", str(as_of)]
+    assert main(["predict", *words]) == 0
+    said = capsys.readouterr()
+    assert ("so the forecasts are stale" in said.out + said.err) == stale
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        told = {(row["model_age_days"], row["stale"]) for row in csv.DictReader(file)}
+    assert told == {("100", str(stale).lower())}
+    assert main(["due", *words]) == 0
+    said = capsys.readouterr()
+    assert ("so the forecasts are stale" in said.out + said.err) == stale
+
+
 def test_predict_refuses_what_it_cannot_do_and_leaves_nothing(
     shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

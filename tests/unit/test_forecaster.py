@@ -213,7 +213,7 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
         "next_order_date": "datetime64[s]", "next_order_date_low": "datetime64[s]",
         "next_order_date_high": "datetime64[s]", "interval_level": "float64",
         "typical_gap_days": "Int64", "buy_probability_7": "float64", "status": TEXT,
-        "model_version": TEXT,
+        "model_age_days": "Int64", "stale": "boolean", "model_version": TEXT,
     }  # fmt: skip
     table = model.predict(pa.Table.from_pandas(frame), **asked)
     assert str(table.schema.field("next_order_date_high").type) == "date32[day]"

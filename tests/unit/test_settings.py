@@ -29,6 +29,7 @@ def test_every_variable_that_describe_names_is_read() -> None:
         "ORDERGAP_MAX_ORDERS": "50000",
         "ORDERGAP_MAX_EXPLAINED": "500",
         "ORDERGAP_ON_BAD_RECORD": "placeholder",
+        "ORDERGAP_STALE_AFTER_DAYS": "400",
         "ORDERGAP_DEFAULT_CONTENT_TYPE": "text/csv",
         "ORDERGAP_LOG_LEVEL": "debug",
         "ORDERGAP_LOG_FORMAT": "text",

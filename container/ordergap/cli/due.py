@@ -46,8 +46,7 @@ def run(words: Sequence[str]) -> None:
     options.add_columns(parser)
     parsed = parser.parse_args(words)
     options.use_all_processors()
-    from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
-    from ordergap.scoring import files, lists  # noqa: PLC0415
+    from ordergap.scoring import files, lists  # noqa: PLC0415 - numeric, so after the threads
     from ordergap.scoring.options import Options  # noqa: PLC0415
     from ordergap.scoring.selection import Selection  # noqa: PLC0415
 
@@ -55,7 +54,7 @@ def run(words: Sequence[str]) -> None:
     asked = Options.parse({"as_of": parsed.as_of, "horizons": [DUE_WITHIN, LAPSED_WITHIN]})
     some = Selection(frozenset({Status.OVERDUE if wins else Status.DUE}))
     with options.rows_on_stdout():
-        bundle = forecaster.load(options.find_model(parsed)).bundle
+        bundle = options.load_model(parsed).bundle
         forecasts = files.predict(bundle, parsed.file_path, asked, options.columns(parsed), some)
         every = lists.win_back(forecasts) if wins else lists.contact_first(forecasts)
         rows = every[: parsed.top]

@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ordergap.contract.hyperparameters import NAMES
 from ordergap.contract.manifest import MANIFEST
@@ -18,7 +19,10 @@ from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import date_from
 from ordergap.errors import ModelNotFound
 from ordergap.sagemaker.opt_ml import OptMl
-from ordergap.settings import Environment, available_cpus, limit_threads
+from ordergap.settings import Environment, ForecastSettings, available_cpus, limit_threads
+
+if TYPE_CHECKING:
+    from ordergap.forecaster import Forecaster
 
 _SIGPIPE = 13  # which Windows does not have
 LOCAL_MODEL = "SageMaker_Training"
@@ -173,6 +177,16 @@ def model_places(options: argparse.Namespace, *, platform: bool = True) -> list[
     places = [Environment.from_environment().model_dir]
     places += [OptMl(options.opt_ml).model] if platform else []
     return [*filter(None, places), Path(LOCAL_MODEL)]
+
+
+def load_model(options: argparse.Namespace) -> Forecaster:
+    """The model in the first of the places that has one, with the limit of the environment."""
+    from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
+
+    limit = ForecastSettings.from_environment().stale_after_days
+    model = forecaster.load(find_model(options))
+    model.bundle = replace(model.bundle, stale_after_days=limit)
+    return model
 
 
 def find_model(options: argparse.Namespace) -> Path:

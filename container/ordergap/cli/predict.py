@@ -63,8 +63,7 @@ def run(words: Sequence[str]) -> None:
     options.add_columns(parser)
     parsed = parser.parse_args(words)
     options.use_all_processors()
-    from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
-    from ordergap.scoring.files import form_of  # noqa: PLC0415
+    from ordergap.scoring.files import form_of  # noqa: PLC0415 - numeric, so after the threads
 
     asked = {
         "as_of": parsed.as_of,
@@ -78,9 +77,9 @@ def run(words: Sequence[str]) -> None:
     }
     if parsed.output == STDOUT:
         with options.rows_on_stdout() as stdout:
-            model = forecaster.load(options.find_model(parsed))
+            model = options.load_model(parsed)
             model.predict_file(parsed.file_path, stdout, **asked)
         return
     form_of(parsed.output)  # which refuses, before a model is looked for
-    model = forecaster.load(options.find_model(parsed))
+    model = options.load_model(parsed)
     model.predict_file(parsed.file_path, parsed.output, **asked)

@@ -148,6 +148,10 @@ OVERDUE_SHARE = 0.8
 """Days ahead, and multiples of the average customer's probability; share of gaps outwaited."""
 
 
+STALE_AFTER_DAYS = 365
+"""Days after the data of a model from which on its forecasts are stale, unless set otherwise."""
+
+
 class Status(StrEnum):
     """Where a customer stands; the first that fits, in this sequence.
 

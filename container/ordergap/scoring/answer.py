@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ordergap.artifacts import Forecasts
+from ordergap.models.forecasts import Forecasts
 
 
 @dataclass(frozen=True)

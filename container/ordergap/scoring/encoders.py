@@ -35,12 +35,12 @@ def json_lines(answer: Answer) -> bytes:
 def csv(answer: Answer) -> bytes:
     """A prediction a row; the probability within 30 days is the column `buy_probability_30`.
 
-    A list, such as the reasons, is one cell of JSON.
+    A list, such as the reasons, is one cell of JSON, and true and false are as in JSON.
     """
     rows = io.StringIO()
     text_rows.writer(rows, lineterminator="\n").writerows(
         [
-            as_text(value) if isinstance(value, list) else value
+            as_text(value) if isinstance(value, list | bool) else value
             for field in record.values()
             for value in (field.values() if isinstance(field, dict) else (field,))
         ]

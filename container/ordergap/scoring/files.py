@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ordergap import ingest
-from ordergap.artifacts import Bundle, Forecasts
+from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import column_options
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.contract.prediction import LAPSED_WITHIN
@@ -26,6 +26,7 @@ from ordergap.errors import (
 )
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
+from ordergap.models.forecasts import Forecasts
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
 from ordergap.scoring.options import Options
@@ -111,10 +112,11 @@ def _read(
         )
     elif (age := (date_of(day) - bundle.manifest.as_of).days) > LAPSED_WITHIN:
         log.warning(
-            "as_of %s is %s days after the last order that the model learnt from: statuses compare "
-            "with the average customer of that day; train again on newer orders",
+            "as_of %s is %s days after the last order that the model learnt from%s: statuses "
+            "compare with the average customer of that day; train again on newer orders",
             date_of(day),
             f"{age:,}",
+            ", so the forecasts are stale" if age > bundle.stale_after_days else "",
         )
     count = len(histories.customer_ids)
     log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from ordergap.artifacts import Forecasts, amounts_or_null
 from ordergap.contract.prediction import (
     DUE_WITHIN,
     LAPSED_WITHIN,
@@ -22,6 +21,7 @@ from ordergap.contract.prediction import (
 )
 from ordergap.errors import UserError
 from ordergap.histories import iso_dates
+from ordergap.models.forecasts import Forecasts, amounts_or_null
 from ordergap.models.next_order import NextOrderForecast, days_or_null
 
 _KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.artifacts import Forecasts
 from ordergap.contract.prediction import Status
 from ordergap.errors import InvalidRequest, Problem
+from ordergap.models.forecasts import Forecasts
 
 By = Literal["probability", "amount"]
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 
-from ordergap.artifacts import Forecasts
 from ordergap.contract.tasks import prediction_model
 from ordergap.frames import Kind, build
+from ordergap.models.forecasts import Forecasts
 from ordergap.scoring.encoders import as_text
 
 _PLAIN = {str, int, float, bool, datetime.date}

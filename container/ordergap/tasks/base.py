@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
-from ordergap.artifacts import Forecasts
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetrics, TaskMetrics
@@ -19,6 +18,7 @@ from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
 from ordergap.models.base import Head, TaskForecast
+from ordergap.models.forecasts import Forecasts
 from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopping, never

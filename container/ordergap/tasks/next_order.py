@@ -11,7 +11,6 @@ import numpy as np
 from typing_extensions import override
 
 from ordergap import features
-from ordergap.artifacts import Forecasts
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
@@ -31,6 +30,7 @@ from ordergap.evaluation.leaks import refuse_too_good
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
 from ordergap.models.population import Population, averages, in_parts
 from ordergap.outliers import OutlierStudy

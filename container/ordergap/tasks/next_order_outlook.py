@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ordergap.artifacts import Forecasts
 from ordergap.contract.prediction import LAPSED_WITHIN
 from ordergap.evaluation.gaps import WEEKS
 from ordergap.histories import date_of
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.next_order import NextOrderForecast
 from ordergap.models.population import expected
 from ordergap.report.contents import Columns, Listed, Outlook, Table

@@ -258,8 +258,8 @@ class Shop:
 
 
 OWN = {
-    "market", "run_id", "next_order_week", "week_bucket", "expires_at", "scored_line",
-    "soon_probability", "yearly_revenue_at_risk",
+    "market", "run_id", "run_started_at", "scored_line", "expires_at", "next_order_week",
+    "week_bucket", "soon_probability", "yearly_revenue_at_risk",
 }  # fmt: skip
 
 

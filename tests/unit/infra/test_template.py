@@ -91,9 +91,13 @@ def test_the_keys_of_the_table_are_attributes_that_the_code_writes() -> None:
         typical_gap_days=7,
         buy_probability={"30": 0.5},
         status=Status.OVERDUE,
+        model_age_days=0,
+        stale=False,
         model_version="1",
     )
-    item = items.item(prediction, items.Stamp("night", "uk", day, 1_700_000_000, 8), "0")
+    started = datetime.datetime(2011, 12, 10, tzinfo=datetime.UTC)
+    stamp = items.Stamp("night", started, "uk", day, 1_700_000_000, 8)
+    item = items.item(prediction, stamp, "0")
     table = RESOURCES["Predictions"]["Properties"]
     indexes = {each["IndexName"]: each for each in table["GlobalSecondaryIndexes"]}
     assert {name: _keys(index) for name, index in indexes.items()} == {

@@ -68,6 +68,13 @@ def test_a_kept_champion_is_named(event):
     assert "The champion, model f8219c88b603, was kept. It is worse" in text
 
 
+def test_stale_forecasts_are_said(event):
+    stale = event("announce")
+    stale["counts"] |= {"stale": 4337}
+    assert " 4,337 forecasts are stale: " in sentence(parse(Announce, stale))
+    assert "stale" not in sentence(parse(Announce, event("announce")))
+
+
 def test_a_failure_of_all_markets_has_no_market(inbox, context):
     answer = handle(FAILED | {"market": None, "as_of": None, "state": None}, context)
     assert answer["sentence"] == ("Run nightly-2011-12-09 failed (States.TaskFailed): it broke")
@@ -163,7 +170,7 @@ def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause
     outcome = failed(
         status=status, state=state, error=error, cause=cause,
         verdict={"promoted": True, "reason": why, "model_version": why, "artifact": why},
-        counts=dict.fromkeys(["extracted", "scored", "written", "superseded", "rejected"], 1),
+        counts=dict.fromkeys(Counts.model_fields, 1),
     )  # fmt: skip
     text = message(outcome)
     assert len(text.encode()) <= 256 * 1024
@@ -181,7 +188,7 @@ def test_the_outputs_of_the_other_functions_can_be_announced(event):
         promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
         model_version="v", metrics_uri=None,
     )  # fmt: skip
-    counts = Counts(extracted=3, scored=3, written=1, superseded=1, rejected=1)
+    counts = Counts(extracted=3, scored=3, written=1, superseded=1, rejected=1, stale=0)
     answers = {"verdict": verdict.model_dump(), "counts": counts.model_dump()}
     outcome = parse(Announce, event("announce") | answers)
     assert "(1 written, 1 superseded, 1 rejected). The champion, model v," in sentence(outcome)

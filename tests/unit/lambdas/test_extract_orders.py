@@ -1,6 +1,7 @@
 """The whole extraction, from a real database to an emulated S3."""
 
 import datetime
+import functools
 import importlib.util
 import itertools
 import json
@@ -23,9 +24,10 @@ from ordergap.histories import Histories, date_of
 
 from lambdas.extract_orders import extraction, source
 from lambdas.extract_orders.request import Request, Success
-from lambdas.extract_orders.scoring import files, records
+from lambdas.extract_orders.scoring import Record, files, records
 from lambdas.extract_orders.source import canonical
 from lambdas.shared import clients
+from lambdas.shared.digests import NOBODY, with_customer
 from lambdas.shared.errors import BadEvent, SourceEmpty
 from tests.sources import CANONICAL, Line, do, load
 
@@ -89,6 +91,7 @@ def scored(manifest: Success) -> Orders:
     files = keys(f"{manifest.prefix}/score/")
     assert len(files) == manifest.scoring_files
     for file in files:
+        digest = NOBODY
         for text in body(file).splitlines():
             record = ScoringRecord.model_validate_json(text)
             assert record.customer_id not in orders
@@ -96,6 +99,8 @@ def scored(manifest: Success) -> Orders:
             orders[record.customer_id] = [
                 (str(order.date), order.amount, order.items, order.lines) for order in record.orders
             ]
+            digest = with_customer(digest, record.customer_id)
+        assert manifest.digests[file] == digest
     assert len(orders) == manifest.customers
     return orders
 
@@ -304,7 +309,12 @@ def agrees_with_training(manifest: Success, channel: Path) -> None:
     st.integers(1, 20),
 )
 def test_parts_keep_the_lines_in_order_and_within_the_limit(texts: list[bytes], limit: int) -> None:
-    bodies = list(files(texts, limit))
+    made = list(files([Record(str(n), text) for n, text in enumerate(texts)], limit))
+    bodies = [file.body for file in made]
+    customers = map(str, range(len(texts)))
+    for file in made:
+        own = itertools.islice(customers, file.body.count(b"\n"))
+        assert file.customers == functools.reduce(with_customer, own, NOBODY)
     assert b"".join(bodies) == b"".join(text + b"\n" for text in texts)
     assert all(len(each) <= limit or each.count(b"\n") == 1 for each in bodies)
     assert all(len(a) + len(b) > limit for a, b in itertools.pairwise(bodies))
@@ -324,8 +334,8 @@ def test_an_unknown_number_of_items_is_null() -> None:
     day = datetime.date(2024, 1, 2)
     file = pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2024-01-01"], "Amount": ["0.1"]})
     cleaned = ingest.read(file, Columns(amount_column="Amount"))
-    (text,) = records(cleaned.histories, day)
-    assert json.loads(text) == {
+    (record,) = records(cleaned.histories, day)
+    assert json.loads(record.text) == {
         "customer_id": "a",
         "orders": [{"date": "2024-01-01", "amount": 0.1, "items": None, "lines": 1.0}],
         "as_of": "2024-01-02",

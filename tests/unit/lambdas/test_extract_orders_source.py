@@ -4,6 +4,7 @@ import datetime
 import gc
 import itertools
 import json
+import re
 import socket
 import time
 import warnings
@@ -16,6 +17,7 @@ import sqlalchemy as sql
 from ordergap.contract.orders import Columns
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
 
 from lambdas.extract_orders import database
 from lambdas.extract_orders.database import connect, source_url
@@ -31,8 +33,10 @@ NUMBER = itertools.count()
 
 
 @pytest.fixture
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'shop.db'}"
+def empty(tmp_path: Path) -> str:
+    path = tmp_path / "shop of ana, 100%?#.db"
+    path.touch()
+    return sql.URL.create("sqlite", database=str(path)).render_as_string()
 
 
 @pytest.fixture
@@ -253,6 +257,119 @@ def test_a_query_that_the_database_rejects_is_a_bad_event(postgres: str, empty: 
     for url in (postgres, empty):
         with pytest.raises(BadEvent, match=r"market\.query: the database rejects it: .*syntax"):
             opened(url, query="SELEC 1")
+
+
+SEVERAL = [
+    "SELECT * FROM orders; DELETE FROM orders",
+    "SELECT * FROM orders) AS x; DELETE FROM orders; SELECT * FROM (SELECT 1",
+    "SELECT * FROM orders) AS x; DELETE FROM orders; COMMIT; SELECT * FROM (SELECT 1",
+    "SELECT 1) AS x; COMMIT; DELETE FROM orders --",
+]
+
+
+def remain(url: str) -> int:
+    """The rows of the table orders, as another connection sees them."""
+    engine = sql.create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return int(connection.execute(sql.text("SELECT count(*) FROM orders")).scalar_one())
+
+
+@pytest.mark.parametrize("query", SEVERAL)
+def test_a_query_of_several_statements_is_refused(postgres: str, empty: str, query: str) -> None:
+    for url in (postgres, empty):
+        load(url, [LINE])
+        with pytest.raises(BadEvent, match=r"market\.query: the database rejects it: "):
+            opened(url, query=query)
+        assert remain(url) == 1
+
+
+def test_the_driver_of_mysql_takes_one_statement() -> None:
+    driver = sql.create_engine("mysql+pymysql://").dialect.loaded_dbapi
+    client = driver.constants.CLIENT  # type: ignore[attr-defined]
+    assert not client.CAPABILITIES & client.MULTI_STATEMENTS
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
+        "SELECT * FROM orders FOR UPDATE",
+        "COPY orders TO PROGRAM 'cat'",
+        "DELETE FROM orders RETURNING *",
+        "SELECT * INTO copied FROM orders",
+        "DO $$BEGIN DELETE FROM orders; END$$",
+        "CALL clear()",
+    ],
+)
+def test_a_query_that_is_no_plain_select_is_refused(postgres: str, query: str) -> None:
+    load(postgres, [LINE])
+    do(
+        postgres,
+        "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM orders'",
+    )
+    with pytest.raises(BadEvent, match="market"):
+        read(postgres, query=query)
+    assert remain(postgres) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "DELETE FROM orders;",
+        "CREATE TABLE made (i int);",
+        "PERFORM nextval('numbers');",
+        "PERFORM set_config('transaction_read_only', 'off', false); DELETE FROM orders;",
+        "SET TRANSACTION READ WRITE; DELETE FROM orders;",
+        "PERFORM set_config('default_transaction_read_only', 'off', false); DELETE FROM orders;",
+    ],
+)
+@pytest.mark.parametrize("place", ["column", "filter", "view"])
+def test_a_function_that_writes_is_refused_wherever_it_is_called(
+    postgres: str, body: str, place: str
+) -> None:
+    load(postgres, [LINE])
+    do(
+        postgres,
+        "CREATE SEQUENCE numbers",
+        "CREATE FUNCTION write() RETURNS boolean LANGUAGE plpgsql AS "
+        f"$$BEGIN {body} RETURN true; END$$",
+        "CREATE VIEW lines AS SELECT *, write() FROM orders",
+    )
+    market = {
+        "column": {"query": "SELECT *, write() FROM orders"},
+        "filter": {"query": "SELECT * FROM orders WHERE write()"},
+        "view": {"table": "lines", "columns": {"status_column": "write"}},
+    }[place]
+    with pytest.raises(BadEvent, match="market: what is read must not write: "):
+        read(postgres, **market)
+    assert remain(postgres) == 1
+    do(postgres, "CREATE TABLE made (i int)")  # which is not there
+
+
+def test_the_documented_user_reads_and_cannot_write(postgres: str, root: Path) -> None:
+    load(postgres, [LINE])
+    document = (root / "infra/README.md").read_text(encoding="utf-8")
+    (statements,) = re.findall(r"```sql\n-- PostgreSQL\n(.*?)\n\n", document, re.DOTALL)
+    do(postgres, *statements.split(";\n"))
+    user = sql.make_url(postgres).set(username="ordergap", password="…")  # noqa: S106
+    url = user.render_as_string(hide_password=False)
+    try:
+        assert len(read(url)) == 1
+        with pytest.raises(sql.exc.ProgrammingError, match="in a read-only transaction"):
+            do(url, "DELETE FROM orders")
+    finally:
+        do(postgres, "DROP OWNED BY ordergap", "DROP ROLE ordergap")
+
+
+def test_a_file_of_sqlite_is_opened_for_reading(empty: str, tmp_path: Path) -> None:
+    load(empty, [LINE])
+    with connect(sql.make_url(empty)) as connection:
+        for statement in ("DELETE FROM orders", "CREATE TABLE made (i int)"):
+            with pytest.raises(sql.exc.OperationalError, match="readonly database"):
+                connection.exec_driver_sql(statement)
+    missing = tmp_path / "missing.db"
+    assert "unable to open database file" in unreachable(sql.make_url(f"sqlite:///{missing}"))
+    assert not missing.exists()
 
 
 def test_a_table_that_may_not_be_read_is_a_bad_event(postgres: str) -> None:

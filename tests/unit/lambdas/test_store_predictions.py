@@ -1,9 +1,11 @@
 # ruff: noqa: ARG002, N803, S311  (the stubs take boto3's parameters; chance is seeded)
 
+import functools
 import io
 import json
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
 from itertools import chain, cycle, pairwise
@@ -18,6 +20,7 @@ from ordergap.contract.prediction import Status
 from ordergap.contract.tasks import TASKS, prediction_model
 
 from lambdas.shared import clients
+from lambdas.shared.digests import NOBODY, with_customer
 from lambdas.shared.errors import BadEvent, StoreUnfinished
 from lambdas.shared.events import parse
 from lambdas.shared.ledger import Ledger
@@ -33,6 +36,7 @@ STORED = f"{PREFIX}/stored/part-00000.json"
 REJECTS = f"{PREFIX}/rejects/part-00000.jsonl"
 EVENT = {
     "run_id": "night-7", "market": "uk", "as_of": "2011-12-09", "prefix": PREFIX, "key": KEY,
+    "started_at": "2011-12-10T02:00:00.5Z",
 }  # fmt: skip
 NOW = 1_323_400_000
 DAY = 86_400
@@ -55,6 +59,8 @@ def prediction(customer="12474", **fields):
         "typical_gap_days": 13,
         "buy_probability": {"30": 0.972413, "60": 0.997276, "90": 0.999299},
         "status": "due",
+        "model_age_days": 0,
+        "stale": False,
         "model_version": "f8219c88b603",
     } | fields
 
@@ -124,17 +130,19 @@ class Table:
                 self._before(len(self.puts), item)
             key = item["customer_id"], item["market"]
             there = self.items.get(key)
-            if there and there["as_of"] > item["as_of"]:
-                raise refusal("ConditionalCheckFailedException")
-            if (
-                there
-                and all(there[k] == item[k] for k in ("as_of", "run_id"))
-                and (there["scored_line"] != item["scored_line"])
-            ):
+            if there and not self._gives_way(there, item):
                 raise refusal("ConditionalCheckFailedException")
             self.items[key] = item
             if self._after:
                 self._after(len(self.puts), item)
+
+    @staticmethod
+    def _gives_way(there, item):
+        own, other = (
+            (each["as_of"], each.get("run_started_at", ""), each["run_id"])
+            for each in (item, there)
+        )
+        return own > other or (own == other and item["scored_line"] == there["scored_line"])
 
 
 def run(s3, table, *, time_left=lambda: 900_000, concurrency=8, **fields):
@@ -190,6 +198,7 @@ def test_an_item_has_every_field_of_the_prediction_and_where_it_comes_from(dynam
     assert item == expected | {
         "market": "uk",
         "run_id": "night-7",
+        "run_started_at": "2011-12-10T02:00:00.500+00:00",
         "scored_line": "part-00000.jsonl.out#1",
         "next_order_week": "2011-W50",
         "week_bucket": bucket,
@@ -302,15 +311,98 @@ def test_an_older_as_of_never_overwrites_a_newer_one(dynamodb):
     }  # fmt: skip
 
 
+def run_of(run_id, started_at):
+    """The input's fields of another run of the same day."""
+    prefix = f"runs/{run_id}/uk"
+    key = KEY.replace(PREFIX, prefix)
+    return {"run_id": run_id, "prefix": prefix, "key": key, "started_at": started_at}
+
+
 def test_another_run_of_the_same_day_overwrites(dynamodb):
     s3 = clients.s3()
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a")))
     run(s3, dynamodb)
-    again = {"run_id": "night-7b", "prefix": "runs/night-7b/uk"}
-    again["key"] = KEY.replace("night-7", "night-7b")
+    again = run_of("night-7b", "2011-12-10T02:00:00.501Z")
     s3.put_object(Bucket=BUCKET, Key=again["key"], Body=jsonl(prediction("x"), prediction("a")))
     assert counts(run(s3, dynamodb, **again)) == (2, 2, 0, 0)
     assert items()["a"]["run_id"] == "night-7b"
+
+
+@pytest.mark.parametrize(
+    ("there", "writes", "holds"),
+    [
+        (("night", "2011-12-10T02:00:00Z"), ("again", "2011-12-10T02:00:01Z"), "again"),
+        (("night", "2011-12-10T02:00:01Z"), ("again", "2011-12-10T02:00:00Z"), "night"),
+        # The moment counts, not how it is written.
+        (("night", "2011-12-10T02:00:00Z"), ("again", "2011-12-10T03:30:00+01:00"), "again"),
+        (("night", "2011-12-10T02:00:00.25Z"), ("again", "2011-12-10T02:00:00Z"), "night"),
+        # Of two that started at once one of the two holds, whoever writes last.
+        (("a", "2011-12-10T02:00:00Z"), ("b", "2011-12-10T02:00:00Z"), "b"),
+        (("b", "2011-12-10T02:00:00Z"), ("a", "2011-12-10T02:00:00Z"), "b"),
+    ],
+)
+def test_of_two_runs_of_a_day_the_one_that_started_later_holds(dynamodb, there, writes, holds):
+    s3 = clients.s3()
+    for each in (there, writes):
+        fields = run_of(*each)
+        s3.put_object(Bucket=BUCKET, Key=fields["key"], Body=jsonl(prediction("a")))
+        ledger = run(s3, dynamodb, **fields)
+    written = holds == writes[0]
+    assert counts(ledger) == (1, int(written), int(not written), 0)
+    assert items()["a"]["run_id"] == holds
+
+
+def test_an_item_without_the_time_of_its_run_gives_way(dynamodb):
+    s3 = clients.s3()
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(prediction("a")))
+    run(s3, dynamodb)
+    key = {"customer_id": {"S": "a"}, "market": {"S": "uk"}}
+    dynamodb.update_item(TableName=TABLE, Key=key, UpdateExpression="REMOVE run_started_at")
+    again = run_of("again", "2011-12-10T02:00:00Z")
+    s3.put_object(Bucket=BUCKET, Key=again["key"], Body=jsonl(prediction("a")))
+    assert counts(run(s3, dynamodb, **again)) == (1, 1, 0, 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_however_two_runs_of_a_day_interleave_the_later_one_is_whole(data):
+    """Each write of either run waits for its turn, which is drawn."""
+    n = 12
+    turns = data.draw(st.permutations(["older"] * n + ["newer"] * n))
+    turn = threading.Condition()
+    left = list(turns)
+
+    class Racing(Table):
+        def put_item(self, **parameters):
+            name = parameters["Item"]["run_id"]["S"]
+            with turn:
+                assert turn.wait_for(lambda: left[0] == name, timeout=60)
+                try:
+                    super().put_item(**parameters)
+                finally:
+                    left.pop(0)
+                    turn.notify_all()
+
+    s3, table = Store(), Racing()
+    runs = {
+        "older": run_of("older", "2011-12-10T02:00:00Z"),
+        "newer": run_of("newer", "2011-12-10T02:00:01Z"),
+    }
+    for name, fields in runs.items():
+        order = data.draw(st.permutations(range(n)), label=name)
+        s3.objects[fields["key"]] = jsonl(*(prediction(f"c{i}") for i in order))
+    with ThreadPoolExecutor(2) as pool:
+        begun = {name: pool.submit(run, s3, table, **each) for name, each in runs.items()}
+        ledgers = {name: each.result() for name, each in begun.items()}
+    assert {item["run_id"] for item in table.items.values()} == {"newer"}
+    assert len(table.items) == n
+    assert counts(ledgers["newer"]) == (n, n, 0, 0)
+    older = ledgers["older"]
+    assert older.written + older.superseded == n
+    late = turns.index("newer")  # writes of the older run before the newer one began
+    assert older.written >= late
+    if turns[-n:] == ["older"] * n:
+        assert counts(older) == (n, 0, n, 0)
 
 
 def test_of_one_run_only_the_very_same_line_writes_again(dynamodb):
@@ -412,6 +504,15 @@ def test_a_customer_in_two_objects_of_a_run_is_written_once():
     assert counts(run(s3, table, key=other)) == (2, 1, 1, 0)
 
 
+def test_stale_forecasts_are_counted_and_marked_in_the_table():
+    old = {"model_age_days": 5479, "stale": True}
+    content = jsonl(prediction("a", **old), prediction("b"), prediction("a", **old), b"bad\n")
+    ledger, _, table = stored(content)
+    assert (ledger.stale, counts(ledger)) == (2, (4, 2, 1, 1))
+    assert table.items["a", "uk"]["stale"] is True
+    assert table.items["a", "uk"]["model_age_days"] == "5479"
+
+
 def test_numbers_keep_every_digit_and_nothing_is_too_near_to_zero():
     odd = {"30": 0.1 + 0.2, "60": 1e-7, "90": 1e-300}
     table = stored(jsonl(prediction("a", buy_probability=odd)))[2]
@@ -457,6 +558,10 @@ def test_counts_add_up_for_any_lines_and_any_table(records, newer):
         len(content), len(written), good - len(written), len(content) - good,
     )  # fmt: skip
     assert {c for (c, _), i in table.items.items() if i["run_id"] == "night-7"} == written
+    stored_or_superseded = [
+        r["customer_id"] for r in records if isinstance(r, dict) and r["as_of"] == "2011-12-09"
+    ]
+    assert ledger.customers == functools.reduce(with_customer, stored_or_superseded, NOBODY)
     for customer in written:
         assert table.items[customer, "uk"]["order_count"] == str(first[customer]["order_count"])
     assert len(s3.objects.get(REJECTS, b"").splitlines()) == ledger.rejected
@@ -538,6 +643,7 @@ def test_waits_grow_by_twice_up_to_a_limit_and_are_shortened_by_chance(monkeypat
     table = writing.Table(Table(before=ten_times), TABLE, lambda: 900_000, 0)
     monkeypatch.setattr(table._stopped, "wait", waits.append)
     item = {"customer_id": {"S": "a"}, "market": {"S": "uk"}, "as_of": {"S": "2011-12-09"}}
+    item |= {"run_started_at": {"S": "2011-12-10T02:00:00.000+00:00"}}
     assert table.put(item | {"run_id": {"S": "r"}, "scored_line": {"S": "l"}})
     assert limits == [(0, min(0.05 * 2**n, 5.0)) for n in range(10)]
     assert waits == [high / 2 for _, high in limits]
@@ -640,6 +746,8 @@ def test_however_often_it_is_killed_the_counts_come_out_the_same(kills, every, c
     customers = {i % 60 for i in range(90) if i % 7 != 3}
     bad = sum(i % 7 == 3 for i in range(90))
     assert counts(ledger) == (90, len(customers), 90 - len(customers) - bad, bad)
+    lines = [f"c{i % 60}" for i in range(90) if i % 7 != 3]
+    assert ledger.customers == functools.reduce(with_customer, lines, NOBODY)
     assert len(table.items) == len(customers)
     assert len(s3.objects[REJECTS].splitlines()) == bad
 

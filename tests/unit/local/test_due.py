@@ -22,6 +22,7 @@ from local.lists import contact_first
 from tests.stack import create_table
 
 DAY, EARLIER = datetime.date(2011, 12, 9), datetime.date(2011, 12, 1)
+STARTED = datetime.datetime(2011, 12, 10, tzinfo=datetime.UTC)
 HORIZONS = (7, 30, 90)
 
 
@@ -44,6 +45,8 @@ def prediction(number: int, chance: random.Random, as_of: datetime.date = DAY) -
         "typical_gap_days": chance.randint(1, 60),
         "buy_probability": dict(zip(map(str, HORIZONS), probability, strict=True)),
         "status": chance.choice(["due", "overdue", "active", "lapsed"]) if number > 20 else "due",
+        "model_age_days": 0,
+        "stale": False,
         "model_version": "1",
     }
 
@@ -73,7 +76,7 @@ def shown(
         for row in rows:
             for market in ("uk", "de") if row["customer_id"] == "c005" else ("uk",):
                 forecast = prediction_model(TASKS).model_validate(row)
-                stamp = Stamp("night", market, forecast.as_of, 1_400_000_000, 8)
+                stamp = Stamp("night", STARTED, market, forecast.as_of, 1_400_000_000, 8)
                 client.put_item(TableName="table", Item=item(forecast, stamp, "0"))
 
         def run(*options: str) -> list[str]:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from ordergap.artifacts import Forecasts
 from ordergap.contract.prediction import CustomerFields, NextOrderFields, Status
 from ordergap.contract.tasks import ModelVersion, prediction_model
 from ordergap.histories import date_of, day_of
 from ordergap.models.base import ForecastOptions, Snapshot
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.naive import NaiveModel
 from ordergap.models.next_order import (
     NextOrderForecast,
@@ -59,7 +59,7 @@ def read_off(
 
 
 def records(forecast: NextOrderForecast) -> list[dict[str, object]]:
-    return Forecasts(forecast.customers, {"next_order": forecast}, MODEL).records()
+    return Forecasts(forecast.customers, {"next_order": forecast}, MODEL, AS_OF, 365).records()
 
 
 def one(survival: Survival, elapsed: int, max_horizon_days: int = 365) -> Prediction:

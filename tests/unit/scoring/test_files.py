@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,18 @@ def test_a_day_long_after_the_models_data_is_warned_of(
     last = day_of(bundle.manifest.as_of)
     files.predict(bundle, source, Options(last + days))
     assert ("train again on newer orders" in caplog.text) == warned
+    assert "stale" not in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "stale"), [(50, False), (49, True)])
+def test_a_file_of_forecasts_says_that_the_model_is_too_old_for_them(
+    bundle: Bundle, source: Path, tmp_path: Path, *, limit: int, stale: bool
+) -> None:
+    limited = replace(bundle, stale_after_days=limit)
+    for name in ("out.csv", "out.parquet"):
+        files.predict_file(
+            limited, source, tmp_path / name, Options(day_of(bundle.manifest.as_of) + 50)
+        )
+    for frame in (pl.read_csv(tmp_path / "out.csv"), pl.read_parquet(tmp_path / "out.parquet")):
+        assert frame["model_age_days"].unique().to_list() == [50]
+        assert frame["stale"].unique().to_list() == [stale]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ordergap.artifacts import Bundle, Forecasts
+from ordergap.artifacts import Bundle
 from ordergap.errors import UserError
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.next_order import NextOrderHead
 from ordergap.models.population import Population
 from ordergap.scoring.lists import (

@@ -146,7 +146,7 @@ def test_csv_says_what_json_says_flattened(ask: Ask) -> None:
     batch = made_up(20)
     expected = [
         {
-            name: "" if value is None else str(value)
+            name: "" if value is None else value if isinstance(value, str) else json.dumps(value)
             for name, value in (
                 record | {f"buy_probability_{k}": v for k, v in record["buy_probability"].items()}
             ).items()

@@ -248,7 +248,7 @@ def test_the_histogram_counts_requests_by_duration(bundle: Bundle, seconds: list
     for each in seconds:
         counts.begin_invocation()
         counts.end_invocation(each, 1)
-    metrics = families(Metrics(counts, bundle.manifest).write(None)[0].decode())
+    metrics = families(Metrics(counts, bundle, bundle.manifest.as_of).write(None)[0].decode())
     name = "ordergap_invocation_duration_seconds"
     for end in SECONDS:
         quick = sum(each <= end for each in seconds)

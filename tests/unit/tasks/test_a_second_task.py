@@ -300,7 +300,8 @@ def test_the_table_holds_it(model: forecaster.Forecaster, orders: Path) -> None:
     record = model.bundle.forecast(histories, int(histories.day.max())).records()[0]
     as_of = datetime.date.fromisoformat(str(record["as_of"]))
     text = json.dumps(record).encode()
-    stamp = items.Stamp("night", "uk", as_of, 1_700_000_000, 8)
+    started = datetime.datetime(2024, 12, 31, tzinfo=datetime.UTC)
+    stamp = items.Stamp("night", started, "uk", as_of, 1_700_000_000, 8)
     item = items.item(items.prediction(text, as_of), stamp, "part-0#1")
     with mock_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")

@@ -6,8 +6,9 @@ from typing import cast
 
 import numpy as np
 import pytest
-from ordergap.artifacts import Bundle, Forecasts
+from ordergap.artifacts import Bundle
 from ordergap.histories import Histories, date_of, day_of
+from ordergap.models.forecasts import Forecasts
 from ordergap.models.next_order import NextOrderHead
 from ordergap.models.population import Population
 from ordergap.report.contents import Outlook

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 
 import orjson
 from flask import Flask, Response, request
@@ -25,6 +27,7 @@ from ordergap.scoring.problems import shorten
 from ordergap.serving.app import request_context
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import log_requests, path_label
+from ordergap.serving.app.stale_log import StaleLog
 from ordergap.serving.formats import codecs, statuses
 from ordergap.serving.formats.question import predict
 from ordergap.serving.pages import routes as pages
@@ -51,6 +54,9 @@ def create_app(
     app.config["QUEUE"] = settings.queue
     codecs.check(settings)
     counts = counts or Counts()
+    model = copy(model)
+    model.bundle = replace(model.bundle, stale_after_days=settings.stale_after_days)
+    stale_log = StaleLog()
     log_requests(app, counts)
     pages.add_to(app, model, settings)
 
@@ -80,7 +86,7 @@ def create_app(
         from ordergap.serving.app.metrics import Metrics  # noqa: PLC0415 - few servers are scraped
 
         accept = request.headers.get("Accept")
-        content, content_type = Metrics(counts, model.manifest).write(accept)
+        content, content_type = Metrics(counts, model.bundle, today()).write(accept)
         return Response(content, content_type=content_type)
 
     @app.post("/invocations")
@@ -94,7 +100,9 @@ def create_app(
         body, day = _read_body(), day_of(today())
         question = codecs.decode(body, content_type, model.manifest, day, settings)
         context.records = len(question)
-        answer = encode(predict(model, question), form)
+        predicted = predict(model, question)
+        stale_log.look_at(predicted.forecasts, day)
+        answer = encode(predicted, form)
         if settings.batch and not answer.endswith(b"\n"):
             answer += b"\n"  # batch transform concatenates the answers into one file
         return Response(answer, content_type=form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -16,16 +17,18 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from ordergap.contract.manifest import Manifest
+from ordergap.artifacts import Bundle
 from ordergap.serving.app.counts import SECONDS, Counts
 
 
 class Metrics(Collector):
     """The content of /metrics."""
 
-    def __init__(self, counts: Counts, manifest: Manifest) -> None:
+    def __init__(self, counts: Counts, bundle: Bundle, today: datetime.date) -> None:
         self._counts = counts
-        self._manifest = manifest
+        self._manifest = bundle.manifest
+        self._age = (today - bundle.manifest.as_of).days
+        self._stale = self._age > bundle.stale_after_days
 
     def write(self, accept: str | None) -> tuple[bytes, str]:
         """The metrics and their Content-Type: OpenMetrics where Accept asks for it, else text."""
@@ -62,6 +65,16 @@ class Metrics(Collector):
             "ordergap_requests_rejected",
             "Requests refused because the queue was full.",
             total.rejected,
+        )
+        yield GaugeMetricFamily(
+            "ordergap_model_age_days",
+            "Days from the last day of the data that the model learnt from to today, in UTC.",
+            self._age,
+        )
+        yield GaugeMetricFamily(
+            "ordergap_model_stale",
+            "1 where forecasts as of today are stale, else 0: see ORDERGAP_STALE_AFTER_DAYS.",
+            float(self._stale),
         )
         yield InfoMetricFamily(
             "ordergap_model",

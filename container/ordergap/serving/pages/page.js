@@ -118,9 +118,11 @@ const dayWarning = date => {
   if (day < until)
     return `The model has learnt from orders until ${longDate(until)}, so it knows what came after ` +
       `${longDate(day)}: forecasts look better here than they are.`;
-  if (day > until + model.warnAfter)
+  const stale = day > until + model.staleAfter;
+  if (stale || day > until + model.warnAfter)
     return `${longDate(day)} is ${day - until} days after the model's data, which end ` +
-      `on ${longDate(until)}. Statuses compare with the shop's average customer of that day, who may have ` +
+      `on ${longDate(until)}${stale ? ": the model is stale" : ""}. ` +
+      "Statuses compare with the shop's average customer of that day, who may have " +
       "changed: train a new model.";
 };
 const warnings = date => [dayWarning(date)].filter(Boolean)
@@ -181,7 +183,7 @@ const chances = (prediction, horizons) => element("dl", { class: "chances" }, ..
 // Fields that the page has elsewhere; every other one is listed, whatever it means.
 const ELSEWHERE = new Set(["customer_id", "as_of", "days_since_last_order", "next_order_date",
   "next_order_date_low", "next_order_date_high", "interval_level", "order_gap_days", "typical_gap_days",
-  "buy_probability", "status", "error"]);
+  "buy_probability", "status", "stale", "error"]);
 const readable = value => {
   if (value === null) return "\u2013";
   if (typeof value === "number") return value.toLocaleString("en-GB", { maximumFractionDigits: 3 });

@@ -82,6 +82,7 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "firstDay": str(manifest.first_day),
         "asOf": str(manifest.as_of),
         "warnAfter": LAPSED_WITHIN,
+        "staleAfter": settings.stale_after_days,
         "horizons": asked.horizons,
         "maxHorizon": asked.max_horizon_days,
         "average": population.average,

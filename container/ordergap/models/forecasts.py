@@ -1,0 +1,89 @@
+"""The forecasts of all tasks for some customers, as columns and as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordergap.histories import iso_dates
+from ordergap.models.base import Column, Snapshot, TaskForecast
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """What every task says of n customers.
+
+    known_until       the last day of the data that the model learnt from, in days since 1970-01-01
+    stale_after_days  a forecast as of a day that is further after it is stale
+    """
+
+    customers: Snapshot
+    tasks: Mapping[str, TaskForecast]
+    model_version: str
+    known_until: int
+    stale_after_days: int
+
+    def __len__(self) -> int:
+        """The number of customers, n."""
+        return len(self.customers.customer_ids)
+
+    @property
+    def model_age_days(self) -> NDArray[np.int64]:
+        """(n,) days from the last day of the data learnt from to as_of; below 0 where it is before.
+
+        See docs/decisions/serving.md#every-forecast-says-how-old-its-model-is.
+        """
+        return self.customers.as_of - self.known_until
+
+    @property
+    def stale(self) -> NDArray[np.bool_]:
+        """(n,) whether the model is too old for the forecast."""
+        return self.model_age_days > self.stale_after_days
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Field of the prediction -> its n values, in the sequence of the contract's model."""
+        customers = self.customers
+        columns: dict[str, Column] = {
+            "customer_id": customers.customer_ids,
+            "as_of": iso_dates(customers.as_of),
+            "last_order_date": iso_dates(customers.last_day),
+            "days_since_last_order": customers.elapsed.tolist(),
+            "order_count": customers.order_count.tolist(),
+            "usual_amount": amounts_or_null(customers.revenue / customers.order_count),
+            "revenue": amounts_or_null(customers.revenue),
+        }
+        for task in self.tasks.values():
+            columns |= task.columns()
+        return columns | {
+            "model_age_days": self.model_age_days.tolist(),
+            "stale": self.stale.tolist(),
+            "model_version": [self.model_version] * len(self),
+        }
+
+    def constants(self) -> dict[str, object]:
+        """Those fields that are alike for all customers, whether there is a forecast or not."""
+        constants: dict[str, object] = {}
+        for task in self.tasks.values():
+            constants |= task.constants()
+        return constants | {"model_version": self.model_version}
+
+    def records(self) -> list[dict[str, object]]:
+        """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
+        columns = self.columns
+        lists = [
+            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+            if isinstance(values, Mapping)
+            else values
+            for values in columns.values()
+        ]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:
+    """With two decimals, JSON-ready; null where unknown."""
+    return [None if np.isnan(amount) else amount for amount in amounts.round(2).tolist()]
