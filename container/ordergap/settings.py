@@ -200,6 +200,12 @@ class Settings(ForecastSettings):
         alias="ORDERGAP_MAX_ORDERS",
         description="orders, or order lines, in a request; more get 413",
     )
+    max_probabilities: int = Field(
+        2_000_000,
+        ge=1,
+        alias="ORDERGAP_MAX_PROBABILITIES",
+        description="customers of a request times the horizons it names; more get 413",
+    )
     max_explained: int = Field(
         1000,
         ge=1,

@@ -23,6 +23,7 @@ from ordergap.errors import (
     UnsupportedMediaType,
 )
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
+from ordergap.scoring.options import Options
 from ordergap.scoring.problems import shorten
 from ordergap.serving.formats import csv_requests, json_requests, looks
 from ordergap.serving.formats.context import DecodeContext
@@ -69,18 +70,33 @@ def decode(
     if not body.strip():
         raise InvalidRequest([Problem("the body is empty: send at least one customer")])
     question = decoder(body, context)
-    if question.options.explain and len(question) > context.settings.max_explained:
-        raise TooLarge([_too_many_to_explain(len(question), context.settings.max_explained)])
+    _check_answer(len(question), question.options, context.settings)
     return question
 
 
-def _too_many_to_explain(records: int, limit: int) -> Problem:
-    return Problem(
-        f"the request asks for the reasons of {records} records, the limit is {limit}",
-        field="explain",
-        hint="send fewer per request, leave explain out, or raise ORDERGAP_MAX_EXPLAINED of the "
-        "server",
-    )
+def _check_answer(records: int, options: Options, settings: Settings) -> None:
+    """Raise TooLarge where the answer would take much more time or memory than the request."""
+    if options.explain and records > settings.max_explained:
+        raise TooLarge([
+            Problem(
+                f"the request asks for the reasons of {records} records, the limit is "
+                f"{settings.max_explained}",
+                field="explain",
+                hint="send fewer per request, leave explain out, or raise ORDERGAP_MAX_EXPLAINED "
+                "of the server",
+            )
+        ])  # fmt: skip
+    horizons = len(options.horizons or ())
+    if records * horizons > settings.max_probabilities:
+        raise TooLarge([
+            Problem(
+                f"the request asks for {records} records at {horizons} horizons, the limit is "
+                f"{settings.max_probabilities} probabilities",
+                field="horizons",
+                hint="send fewer records, name fewer horizons, or raise "
+                "ORDERGAP_MAX_PROBABILITIES of the server",
+            )
+        ])  # fmt: skip
 
 
 def check(settings: Settings) -> None:

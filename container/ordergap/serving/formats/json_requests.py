@@ -8,6 +8,7 @@ docs/decisions/serving.md#unknown-fields-of-a-record-are-ignored.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -56,7 +57,9 @@ def json(body: bytes, context: DecodeContext) -> Orders:
 
 def json_lines(body: bytes, context: DecodeContext) -> Orders:
     """A record a line; blank lines are ignored."""
-    numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    filled = ((n, line) for n, line in enumerate(io.BytesIO(body), 1) if line.strip())
+    numbered = list(islice(filled, context.settings.max_records))
+    context.check_size(records=len(numbered) + sum(1 for _ in filled))
     parsed = [_parse_line(n, i, line) for i, (n, line) in enumerate(numbered)]
     if not (context.placeholders or _may_be_record(parsed[0])) and (
         hint := looks.hint(body, JSON_LINES)

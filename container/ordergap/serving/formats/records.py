@@ -16,6 +16,7 @@ import numpy as np
 from annotated_types import Le
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
@@ -29,6 +30,7 @@ from ordergap.serving.formats.question import placeholder
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
+_BLOCK = 1000  # orders of a record that are validated at once
 
 
 def _maximum(field: str) -> Any:
@@ -180,19 +182,39 @@ def _validated(
         if isinstance(record, Problem):
             yield None, [record]
             continue
-        problems = list(_misspelled_options(record, i, label))
-        try:
-            valid = ScoringRecord.model_validate(record)
-        except ValidationError as error:
-            details = islice(error.errors(include_url=False), LIMIT)
-            problems += (from_contract(detail, i, label) for detail in details)
-        else:
+        problems = list(islice(_misspelled_options(record, i, label), LIMIT))
+        violations = list(islice(_violations(record), LIMIT))
+        problems += (from_contract(each, i, label) for each in violations)
+        valid = None if violations else ScoringRecord.model_validate(record)
+        if valid:
             problems += islice(_late_orders(valid, today, i, label), LIMIT)
             problems += islice(_misspelled_amounts(record, i, label), LIMIT)
             if not free_orders:
                 problems += islice(_free_orders(valid, i, label), LIMIT)
             problems += _nobody(valid, words, i, label)
-        yield (None if problems else valid.model_dump()), problems
+        yield (None if valid is None or problems else valid.model_dump()), problems
+
+
+def _violations(record: Any) -> Iterator[ErrorDetails]:
+    """What the contract's model says against a record, looking at a block of its orders at a time.
+
+    At once it would make an error for each of a million orders, of which `LIMIT` are shown.
+    """
+    orders: Any = record.get("orders") if isinstance(record, dict) else None
+    count = len(orders) if isinstance(orders, list) else 0
+    for start in range(0, max(count, 1), _BLOCK):
+        part = record
+        if count > _BLOCK:
+            part = {**record, "orders": orders[start : start + _BLOCK]}
+        try:
+            ScoringRecord.model_validate(part)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                field, *inner = detail["loc"] or [""]
+                if field == "orders" and inner:
+                    detail["loc"] = (field, int(inner[0]) + start, *inner[1:])
+                if field == "orders" or not start:  # what else is wrong is said once
+                    yield detail
 
 
 def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
