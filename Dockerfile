@@ -1,8 +1,10 @@
 # cpu has PyTorch's build for the CPU, slim has no PyTorch, cuda is for NVIDIA's cards.
 ARG VARIANT=cpu
+# See docs/decisions/packaging.md#the-base-image-and-actions-are-pinned-by-digest.
+ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 # See docs/decisions/packaging.md#the-image-is-made-in-two-stages.
-FROM python:3.11-slim-bookworm AS packages
+FROM $BASE AS packages
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements*.txt /build/
@@ -23,7 +25,14 @@ RUN cd /opt/packages/lib/python3.11/site-packages \
  && find . -type d -name tests -prune -exec rm -r {} + \
  && find . -type f \( -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.a' \) -delete
 
-FROM python:3.11-slim-bookworm
+FROM $BASE
+# What runs needs no installer, no Perl, and no file that gives whoever runs it other rights.
+RUN dpkg --purge --force-depends --force-remove-essential perl-base \
+ && find / -xdev -depth \( -path '*/*-packages/pip' -o -path '*/*-packages/pip-*' -o -path '*/*-packages/setuptools*' \
+      -o -path '*/*-packages/wheel*' -o -path '*/*-packages/pkg_resources' -o -path '*/*-packages/_distutils_hack' \
+      -o -path '*/*-packages/distutils-precedence.pth' -o -path '*/python3*/ensurepip' \
+      -o -path '*/bin/pip*' -o -path '*/share/python-wheels' \) -exec rm -rf {} + \
+ && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 COPY --from=packages /opt/packages /opt/packages
 WORKDIR /opt/ordergap
 COPY --from=packages /build/requirements.txt ./
@@ -40,6 +49,7 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/opt/ordergap \
     PYTHONSAFEPATH=1
+ARG BASE
 ARG VARIANT
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -48,7 +58,7 @@ LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
       org.opencontainers.image.title="Ordergap" \
       org.opencontainers.image.description="Tells a shop when each customer will buy next" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm" \
+      org.opencontainers.image.base.name="docker.io/library/$BASE" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.source="$SOURCE" \

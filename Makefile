@@ -16,6 +16,9 @@ ASL_VALIDATOR := 4.0.0
 ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
 MERMAID := $(if $(shell command -v npm),.venv-docs/mermaid-11.17.2.min.js)# draws the documents' diagrams
 CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
+DETECT_SECRETS := 1.5.0# likewise
+# Guesses by the look of a text find examples, digests and tests; what is left knows keys by their form.
+GUESSES := HexHighEntropyString Base64HighEntropyString KeywordDetector BasicAuthDetector
 BIN := .venv/bin
 # The SDK's environments lack what the other tests need, and the SDK warns of much that is not ours.
 IN_SDK := --confcutdir=tests/sdk --override-ini=filterwarnings=ignore
@@ -30,7 +33,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package checkov deploy teardown contract fuzz soak kills
+.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package checkov deploy teardown contract fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -65,8 +68,8 @@ docs: setup .venv-docs/ready $(MERMAID) ## write the generated parts of the docu
 	npm pack --silent --pack-destination $(@D) mermaid@$*
 	tar xzOf $(@D)/mermaid-$*.tgz package/dist/mermaid.min.js > $@ && rm $(@D)/mermaid-$*.tgz
 
-image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is `ordergap:slim`, without PyTorch
-	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) \
+image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is without PyTorch; BASE=IMAGE on another base
+	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/ordergap/__init__.py) \
 	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg SOURCE=$(SOURCE)
 	@[ $(VARIANT) != cpu ] || docker tag $(TAG) sagemaker-training
@@ -147,6 +150,14 @@ deploy: package image ## deploy to AWS: make deploy PARAMETERS="SourceSecretArn=
 
 teardown: ## delete the stack from AWS; what holds data stays and is named
 	infra/teardown.sh
+
+secrets: .venv-secrets/$(DETECT_SECRETS) ## look for private keys and tokens of known services in what is committed
+	git ls-files -z | xargs -0 .venv-secrets/bin/detect-secrets-hook $(addprefix --disable-plugin ,$(GUESSES))
+
+.venv-secrets/$(DETECT_SECRETS):
+	test -x .venv-secrets/bin/python || $(PYTHON) -m venv .venv-secrets
+	.venv-secrets/bin/pip install --quiet detect-secrets==$(DETECT_SECRETS)
+	touch $@
 
 checkov: .venv-checkov/$(CHECKOV) ## scan infra/template.yaml for what is unsafe
 	.venv-checkov/bin/checkov --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet

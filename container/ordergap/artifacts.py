@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,19 +12,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from ordergap import features
-from ordergap.contract.manifest import MANIFEST, SCHEMA_VERSION, Manifest, TaskSection
+from ordergap import features, files
+from ordergap.contract.manifest import MANIFEST, Manifest, TaskSection
 from ordergap.contract.prediction import STALE_AFTER_DAYS
-from ordergap.errors import ModelMismatch, ModelNotFound, PlatformError
-from ordergap.features.table import computation
+from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
 from ordergap.histories import Histories, day_of
+from ordergap.manifests import ModelFiles, digest, listed, read, read_manifest
+from ordergap.models import trial
 from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.forecasts import Forecasts
 from ordergap.models.kinds import head_class
 
 _STAGING = ".saving-"
+_FAILURE = "the model cannot be saved in"
+_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a model raises that is not what its loader expects; XGBoost's own error is a ValueError."""
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "torch")
 
 
@@ -90,75 +91,104 @@ class Bundle:
         version = self.manifest.model_version
         return Forecasts(customers, tasks, version, known_until, self.stale_after_days)
 
-    def save(self, directory: Path, side_files: dict[str, bytes] | None = None) -> None:
-        """Write everything beside `directory`, then move it in: the manifest comes last.
+    def save(self, directory: Path, side_files: Mapping[str, bytes] | None = None) -> None:
+        """Write everything beside `directory`, read it back, then move it in: the manifest last.
 
         `side_files` (such as metrics.json) go along. A reader never sees half a model: until all is
         written the one that was in `directory` stays, and while files move in there is none.
-        Raises PlatformError where the directory or the disk does not take them.
+        Raises PlatformError where the directory or the disk does not take them, or gives back
+        others, and AlgorithmError for a model that cannot forecast.
         """
-        try:
+        with files.saving(_FAILURE, directory):
             directory.mkdir(parents=True, exist_ok=True)
             for left in directory.glob(f"{_STAGING}*"):  # by a process that was killed here
                 shutil.rmtree(left)
             with tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as staging:
-                self._write(Path(staging), side_files or {})
+                written = self._write(Path(staging), side_files or {})
+                _read_back(Path(staging), directory)
                 replaced = _model_files(directory)
                 (directory / MANIFEST).unlink(missing_ok=True)
                 for name in replaced:
                     (directory / name).unlink(missing_ok=True)
-                files = [path for path in Path(staging).rglob("*") if path.is_file()]
-                for path in sorted(files, key=lambda path: path.name == MANIFEST):
-                    target = directory / path.relative_to(staging)
+                for name in written:
+                    target = directory / name
                     target.parent.mkdir(exist_ok=True)
-                    path.replace(target)
-        except OSError as error:
-            raise PlatformError(
-                f"the model cannot be saved in {directory}: {error.strerror or error}; "
-                "make room there, or name a directory that can be written"
-            ) from error
+                    (Path(staging) / name).replace(target)
+                    files.sync_folder(target.parent)
+                files.sync_folder(directory)
 
-    def _write(self, directory: Path, side_files: dict[str, bytes]) -> None:
-        _write_heads(self.heads, directory)
-        for name, content in side_files.items():
-            (directory / name).write_bytes(content)
-        text = self.manifest.model_dump_json(indent=2, by_alias=True)
-        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    def _write(self, directory: Path, side_files: Mapping[str, bytes]) -> list[Path]:
+        """Where each file now is below `directory`, the manifest last."""
+        content = {
+            Path(task, name): each
+            for task, head in self.heads.items()
+            for name, each in head.files().items()
+        }
+        content |= {Path(name): each for name, each in side_files.items()}
+        manifest = self.manifest.model_dump_json(indent=2, by_alias=True)
+        content[Path(MANIFEST)] = f"{manifest}\n".encode()
+        for name, each in content.items():
+            (directory / name).parent.mkdir(exist_ok=True)
+            files.write(directory / name, each)
+        return [*content]
 
     @classmethod
     def load(cls, directory: Path) -> Bundle:
-        """The model in `directory`.
+        """The model in `directory`, once it has forecast a few made-up customers.
 
-        Raises ModelNotFound where there is no manifest, and ModelMismatch where the manifest is of
-        another schema or a file is missing, altered or not what the manifest says.
+        Raises what `manifests.read` raises, and ModelMismatch where the model is not what its
+        manifest says or cannot forecast.
         """
-        manifest = check(directory)
-        heads = {
-            name: head_class(name).load(directory / name, section)
-            for name, section in manifest.tasks.items()
-        }
-        return cls(manifest, heads)
+        return cls._built(*read(directory), directory)
+
+    @classmethod
+    def _built(cls, manifest: Manifest, contents: ModelFiles, directory: Path) -> Bundle:
+        try:
+            heads = {
+                task: head_class(task).load(contents[task], section)
+                for task, section in manifest.tasks.items()
+            }
+            bundle = cls(manifest, heads)
+            with np.errstate(all="ignore"):  # what is no number is refused below
+                bundle.forecast(trial.customers(), trial.AS_OF)
+        except ModelMismatch as error:
+            raise ModelMismatch(f"the model in {directory}: {error}") from error
+        except (AlgorithmError, *_FAULTS) as error:
+            raise ModelMismatch(
+                f"the model in {directory} cannot forecast ({_cause(error)}); copy the whole model "
+                "again, or train again"
+            ) from error
+        return bundle
 
 
-def _write_heads(heads: Mapping[str, Head], directory: Path) -> None:
-    for name, head in heads.items():
-        (directory / name).mkdir()
-        head.save(directory / name)
+def _cause(error: Exception) -> str:
+    """One line of at most 200 characters."""
+    lines = [*str(error).splitlines(), ""]
+    name = "" if isinstance(error, AlgorithmError) else f"{type(error).__name__}: "
+    return f"{name}{lines[0]}"[:200]
 
 
-def _model_files(directory: Path) -> set[str]:
+def _read_back(staging: Path, directory: Path) -> None:
+    """Refuse what was written unless it is what was to be written, and forecasts."""
+    try:
+        saved = read(staging)
+    except (ModelMismatch, ModelNotFound) as error:
+        raise PlatformError(
+            f"{_FAILURE} {directory}: what was written there is not what is read "
+            f"back ({error}); name a place on another disk"
+        ) from error
+    try:
+        Bundle._built(*saved, directory)  # noqa: SLF001 - of the class above
+    except ModelMismatch as error:
+        raise AlgorithmError(f"a model was trained and is not saved: {error}") from error
+
+
+def _model_files(directory: Path) -> set[Path]:
     """The model files of the manifest in `directory`; none where it cannot be read."""
     try:
-        return {str(path) for path, _ in _files(read_manifest(directory))}
+        return {Path(task, name) for task, name, _ in listed(read_manifest(directory))}
     except (ModelNotFound, ModelMismatch):
         return set()
-
-
-def _files(manifest: Manifest) -> Iterator[tuple[Path, str]]:
-    """Every file of the model, from its directory, and its digest."""
-    for task, section in manifest.tasks.items():
-        for name, digest in section.files.items():
-            yield Path(task, name), digest
 
 
 def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
@@ -166,22 +196,20 @@ def seal(heads: Mapping[str, Head], **card: object) -> Bundle:
 
     Its version is the manifest's `digest`.
     """
-    sections = {}
-    with tempfile.TemporaryDirectory() as folder:
-        _write_heads(heads, Path(folder))
-        for name, head in heads.items():
-            paths = [Path(folder, name, file) for file in head.file_names(head.kind)]
-            sections[name] = TaskSection(
-                kind=head.kind,
-                parameters=head.parameters,
-                feature_names=head.feature_names,
-                files={path.name: file_digest(path) for path in paths},
-            )
+    sections = {
+        name: TaskSection(
+            kind=head.kind,
+            parameters=head.parameters,
+            feature_names=head.feature_names,
+            files={file: digest(content) for file, content in head.files().items()},
+        )
+        for name, head in heads.items()
+    }
     manifest = Manifest.model_validate(
         {"model_version": "", "tasks": sections, "libraries": libraries(), **card}
     )
-    digest = manifest.digest()[:12]
-    return Bundle(manifest.model_copy(update={"model_version": digest}), dict(heads))
+    model_version = manifest.digest()[:12]
+    return Bundle(manifest.model_copy(update={"model_version": model_version}), dict(heads))
 
 
 def libraries() -> dict[str, str]:
@@ -191,64 +219,3 @@ def libraries() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-def check(directory: Path) -> Manifest:
-    """The manifest in `directory`, once its files are those it was written for.
-
-    Raises what `Bundle.load` raises, without loading the model.
-    """
-    manifest = read_manifest(directory)
-    for task, section in manifest.tasks.items():
-        for name in head_class(task).file_names(section.kind):
-            if name not in section.files:
-                raise ModelMismatch(f"{directory / MANIFEST} does not list {name}; train again")
-    for path, digest in _files(manifest):
-        if not (directory / path).is_file():
-            raise ModelMismatch(f"{directory / path} is missing; copy the whole model again")
-        if file_digest(directory / path) != digest:
-            raise ModelMismatch(
-                f"{directory / path} is damaged or of another model: its checksum is not the "
-                "manifest's; copy the whole model again"
-            )
-    for name in manifest.feature_names:
-        try:
-            computation(name)
-        except ValueError as error:
-            raise ModelMismatch(
-                f"the model reads a feature that this version does not make, {name}; use the "
-                "version that trained it, or train again"
-            ) from error
-    return manifest
-
-
-def read_manifest(directory: Path) -> Manifest:
-    """The manifest in `directory`; ModelNotFound or ModelMismatch where there is no good one."""
-    path = directory / MANIFEST
-    if directory.is_file():
-        raise ModelNotFound(f"{directory} is a file: give a model's folder, unpacked")
-    if not path.is_file():
-        raise ModelNotFound(f"no model in {directory}: {MANIFEST} is not there; train one first")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        schema = content["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelMismatch(f"{path} is not a manifest; copy the whole model again") from error
-    if schema != SCHEMA_VERSION:
-        raise ModelMismatch(
-            f"{path} has schema {schema}, this version reads {SCHEMA_VERSION}; train again"
-        )
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or MANIFEST
-        raise ModelMismatch(
-            f"{path} is not a valid manifest ({where}: {first['msg']}); train again"
-        ) from error
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,17 +14,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, NonNegativeInt
 from typing_extensions import override
 
+from ordergap import files
 from ordergap.errors import PlatformError, UserError
 from ordergap.stopping import Stopped, Stopping
 
@@ -53,6 +53,19 @@ class State:
     counts: dict[str, float] = field(default_factory=dict)
 
 
+class _Fit(BaseModel):
+    losses: list[list[float]]
+    counts: dict[str, int | float]
+    bytes: NonNegativeInt
+
+
+class _Header(BaseModel):
+    """The second line of a checkpoint."""
+
+    job: dict[str, JsonValue]
+    fits: dict[str, _Fit]
+
+
 class Checkpoints:
     """The checkpoints of one job in a folder.
 
@@ -72,7 +85,7 @@ class Checkpoints:
             for path in directory.glob(f"checkpoint-*{_UNFINISHED}"):
                 path.unlink(missing_ok=True)
             paths = self._paths()
-            self._number = _number(paths[-1]) if paths else 0
+            self._number = _number(paths[-1]) if paths else 0  # also of what is no file
             self._resume(paths)
         except OSError as error:
             raise PlatformError(
@@ -113,21 +126,16 @@ class Checkpoints:
     def _write(self) -> None:
         path = self.directory / f"checkpoint-{self._number + 1:06}"
         unfinished = path.with_name(path.name + _UNFINISHED)
-        with unfinished.open("wb") as file:
-            file.write(self.written())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        if sys.platform != "win32":  # Windows cannot open a folder
-            folder = os.open(self.directory, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        try:
+            files.write(unfinished, self.written())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)  # what is half written would fill the disk
+        files.sync_folder(self.directory)
         self._number += 1
         for old in self._paths()[:-KEPT]:
             markers = [old.with_name(old.name + mark) for mark in (_UPLOADING, _UPLOADED)]
-            if [marker.exists() for marker in markers] != [True, False]:
+            if [marker.exists() for marker in markers] != [True, False] and old.is_file():
                 old.unlink(missing_ok=True)
 
     def _paths(self) -> list[Path]:
@@ -138,9 +146,12 @@ class Checkpoints:
     def _resume(self, paths: list[Path]) -> None:
         for path in reversed(paths):
             try:
-                job, states = read_checkpoint(path.read_bytes())
-            except (ValueError, KeyError, TypeError):
+                job, states = read_checkpoint(files.read(self.directory, path.name))
+            except ValueError:
                 log.warning("  %s is damaged: looking at the one before", path)
+                continue
+            except files.NotAFile as error:
+                log.warning("  %s: looking at the one before", error.strerror)
                 continue
             if changes := _differences(job, self._job):
                 raise UserError(
@@ -192,6 +203,17 @@ class FitCheckpoint:
         """Where an earlier run of the job left the fit."""
         return self.checkpoints.states.get(self.name) if self.checkpoints else None
 
+    @contextmanager
+    def resuming(self, *errors: type[Exception]) -> Iterator[None]:
+        """Raises UserError where the block raises one of `errors`, which its model's reader has."""
+        try:
+            yield
+        except errors as error:
+            raise UserError(
+                f"the checkpoint holds no fit of the name {self.name!r} that can be read: name "
+                "another checkpoint folder, or empty this one"
+            ) from error
+
     def save(self, state: Callable[[], State]) -> None:
         """Keep the state."""
         if self.checkpoints:
@@ -226,17 +248,19 @@ def _written(job: Mapping[str, JsonValue], states: Mapping[str, State]) -> bytes
 
 
 def read_checkpoint(written: bytes) -> tuple[dict[str, JsonValue], dict[str, State]]:
-    """The job and its states; ValueError, KeyError or TypeError where it is damaged."""
+    """The job and its states; ValueError where it is damaged."""
     digest, _, content = written.partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != digest:
         raise ValueError("its bytes are not those that were written")
     header, _, models = content.partition(b"\n")
-    read = json.loads(header)
+    read = _Header.model_validate_json(header)
+    if sum(fit.bytes for fit in read.fits.values()) != len(models):
+        raise ValueError("its models have other lengths than it says")
     states, start = {}, 0
-    for name, fit in read["fits"].items():
-        states[name] = State(models[start : start + fit["bytes"]], fit["losses"], fit["counts"])
-        start += fit["bytes"]
-    return read["job"], states
+    for name, fit in read.fits.items():
+        states[name] = State(models[start : start + fit.bytes], fit.losses, fit.counts)
+        start += fit.bytes
+    return read.job, states
 
 
 def _differences(was: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> str:

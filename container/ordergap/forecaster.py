@@ -15,7 +15,9 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
-from ordergap.errors import ModelNotFound, PlatformError
+from ordergap.errors import ModelNotFound
+from ordergap.files import replace, saving
+from ordergap.manifests import read_beside
 from ordergap.progress import progress
 from ordergap.scoring.options import given
 
@@ -61,12 +63,10 @@ def fit(
 def load(directory: Path | str) -> Forecaster:
     """The forecaster that `Forecaster.save`, or a training job, left in the folder `directory`.
 
-    Raises ModelNotFound where there is none, and ModelMismatch where it is damaged or of another
-    version.
+    Raises ModelNotFound where there is none, and ModelMismatch where it is damaged, of another
+    version or unable to forecast, or where one of its files is a link or no file.
     """
-    directory = Path(directory)
-    bundle, report = Bundle.load(directory), directory / REPORT
-    return Forecaster(bundle, report.read_bytes() if report.is_file() else None)
+    return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
 
 
 def backtest(
@@ -191,14 +191,17 @@ class Forecaster:
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
+        guard_formulas: bool = True,
         quiet: bool = False,
         **columns: Any,
     ) -> None:
         """As `predict`, into a file; memory holds few forecasts, but for Parquet.
 
-        output  ends in .csv, .jsonl or .parquet; a binary stream gets CSV
+        output          ends in .csv, .jsonl or .parquet; a binary stream gets CSV
+        guard_formulas  whether CSV has a ' before ids that spreadsheets run as formulas (=1+1)
 
-        Raises UserError for another ending, besides what `predict` raises.
+        Raises UserError for another ending and PlatformError where the disk does not take the file,
+        besides what `predict` raises.
         """
         from ordergap.scoring import files  # noqa: PLC0415
         from ordergap.scoring.selection import Selection  # noqa: PLC0415
@@ -207,7 +210,9 @@ class Forecaster:
         selection = Selection.parse(status, top, by)
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
-            files.predict_file(self.bundle, orders, place, options, columns, selection)
+            files.predict_file(
+                self.bundle, orders, place, options, columns, selection, guarded=guard_formulas
+            )
 
     def check(self, orders: Orders, **columns: Any) -> Check:
         """Whether orders are like those that the model learnt from, before they are forecast from.
@@ -260,14 +265,9 @@ class Forecaster:
                 "the model's folder and load again, or fit again"
             )
         if path is not None:
-            try:
+            with saving("the report cannot be written to", Path(path)):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                Path(path).write_bytes(self._report)
-            except OSError as error:
-                raise PlatformError(
-                    f"the report cannot be written to {path}: {error.strerror or error}; name a "
-                    "file in a folder that can be written"
-                ) from error
+                replace(Path(path), self._report)
         return Report(self._report, "utf-8")
 
     def save(self, directory: Path | str) -> None:
@@ -278,10 +278,11 @@ class Forecaster:
         self.bundle.save(Path(directory), self._side_files())
 
     def save_report(self, directory: Path) -> None:
-        """Write metrics and report alone, into a folder."""
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, content in self._side_files().items():
-            (directory / name).write_bytes(content)
+        """Write metrics and report alone, into a folder. Raises PlatformError."""
+        with saving("metrics and report cannot be saved in", directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            for name, content in self._side_files().items():
+                replace(directory / name, content)
 
     def _side_files(self) -> dict[str, bytes]:
         """metrics.json, and report.html where there is one."""

@@ -187,3 +187,16 @@ def test_the_image_has_what_its_code_imports_and_not_what_slows_it(
                 if top not in {"ordergap", *sys.stdlib_module_names}:
                     assert {canonicalize_name(owner) for owner in owners[top]} & set(runtime), top
     assert not {"pandas", "pyarrow", "boto3"} & set(runtime)
+
+
+def test_base_image_and_actions_are_pinned_by_digest(root: Path) -> None:
+    recipe = (root / "Dockerfile").read_text()
+    assert re.search(r"^ARG BASE=python:[\w.-]+@sha256:[0-9a-f]{64}$", recipe, re.MULTILINE)
+    assert {base.split()[0] for base in re.findall(r"^FROM (.+)$", recipe, re.MULTILINE)} == {
+        "$BASE"
+    }
+    for path in (root / ".github").rglob("*.yml"):
+        used = re.findall(r"uses: (.+)$", path.read_text(), re.MULTILINE)
+        assert used
+        for action in used:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action

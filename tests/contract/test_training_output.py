@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ordergap.artifacts import Bundle, file_digest
+from ordergap.artifacts import Bundle
 from ordergap.contract.manifest import MANIFEST
 from ordergap.errors import PlatformError
+from ordergap.manifests import digest
 from ordergap.training import job as training_job
 
 from tests.shop import shop, write_csv
@@ -244,5 +245,5 @@ def test_the_model_says_what_it_is(job: Platform) -> None:
     assert manifest.data_digest
     assert manifest.hyperparameters.flat()["num_round"] == 8
     assert manifest.libraries["xgboost-cpu"]
-    for name, digest in manifest.tasks["next_order"].files.items():
-        assert file_digest(job.root / "model/next_order" / name) == digest
+    for name, its_digest in manifest.tasks["next_order"].files.items():
+        assert digest((job.root / "model/next_order" / name).read_bytes()) == its_digest

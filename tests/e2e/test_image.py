@@ -276,3 +276,12 @@ def test_the_image_keeps_out_of_opt_ml_and_has_no_pandas(run: Run) -> None:
     )
     done = run("-c", script, options=("--entrypoint", "python"))
     assert done.stdout.split() == ["False", "None"]
+
+
+def test_the_image_has_no_installer_no_perl_and_no_file_that_gives_rights(run: Run) -> None:
+    script = (
+        "find / -xdev -type f -perm /6000; command -v pip pip3 perl easy_install;"
+        'python -c \'import importlib.util as i; print(*map(i.find_spec, ["pip", "ensurepip"]))\''
+    )
+    done = run("-c", script, options=("--entrypoint", "sh"))
+    assert done.stdout.split() == ["None", "None"]

@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -42,12 +41,15 @@ class Checksum(Model):
         values = np.column_stack([np.nan_to_num(features.astype(float), nan=-1.0), elapsed])
         return np.asarray(np.arctan(values) * horizon)
 
-    def save(self, path: Path) -> None:
+    def files(self) -> dict[str, bytes]:
         raise NotImplementedError
 
     @classmethod
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
         raise NotImplementedError
 

@@ -8,19 +8,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from ordergap import features
-from ordergap.artifacts import Bundle, check, file_digest, read_manifest
+from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.manifest import MANIFEST, Manifest, TaskSection
 from ordergap.contract.orders import DataReport
 from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
 from ordergap.histories import Histories, day_of
+from ordergap.manifests import check, digest, read_manifest
 from ordergap.models.base import Snapshot
 from ordergap.models.naive import NaiveModel
 from ordergap.models.next_order import NextOrderHead
@@ -39,16 +40,14 @@ def naive_model(typical: float = 40.0) -> NaiveModel:
     return NaiveModel(np.array([7.0, 30.0, 90.0, 300.0]), typical, ratio, -ratio)
 
 
-def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
+def bundle_of(model: NaiveModel | None = None) -> Bundle:
     model = model or naive_model()
-    written = directory / "first-written"
-    NaiveModel.save(model, written)
     next_order = NextOrderHead(model, {"1": {"0.8": 0.6}}, Population({7: 0.05, 90: 0.3}))
     section = TaskSection(
         kind=next_order.kind,
         parameters=next_order.parameters,
         feature_names=next_order.feature_names,
-        files={model.file_name: file_digest(written)},
+        files={name: digest(content) for name, content in model.files().items()},
     )
     manifest = Manifest(
         model_version="0123456789ab",
@@ -65,13 +64,12 @@ def bundle_of(directory: Path, model: NaiveModel | None = None) -> Bundle:
         ),
         libraries={"numpy": np.__version__},
     )  # fmt: skip
-    written.unlink()
     return Bundle(manifest, {TASK: next_order})
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return bundle_of(tmp_path)
+def bundle() -> Bundle:
+    return bundle_of()
 
 
 @pytest.fixture
@@ -102,21 +100,18 @@ def altered(saved: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     return saved
 
 
-@dataclass(frozen=True)
-class Failing:
-    """Writes half a model file, then fails."""
-
-    error: Exception
-
-    def __call__(self, path: Path) -> None:
-        path.write_text('{"days": [')
-        raise self.error
+def sealed(saved: Path, name: str) -> Path:
+    """The saved model with a manifest that knows what somebody wrote into a file."""
+    its_digest = digest((saved / TASK / name).read_bytes())
+    return altered(
+        saved, lambda content: content["tasks"][TASK]["files"].update({name: its_digest})
+    )
 
 
-def failing_bundle(directory: Path, error: Exception) -> Bundle:
+def failing_bundle(error: Exception) -> Bundle:
     model = naive_model(typical=99)
-    broken = bundle_of(directory, model)
-    vars(model)["save"] = Failing(error)
+    broken = bundle_of(model)
+    vars(model)["files"] = Mock(side_effect=error)
     return broken
 
 
@@ -143,7 +138,7 @@ def test_a_model_can_be_moved(saved: Path, tmp_path: Path, histories: Histories)
 
 
 def test_saving_again_replaces_the_model(saved: Path, tmp_path: Path) -> None:
-    bundle_of(tmp_path, naive_model(typical=77)).save(saved)
+    bundle_of(naive_model(typical=77)).save(saved)
     model = head(Bundle.load(saved)).model
     assert isinstance(model, NaiveModel)
     assert model.typical == 77
@@ -229,7 +224,7 @@ def test_a_truncated_model_file_is_refused(saved: Path, size: int) -> None:
 
 
 def test_the_file_of_another_model_is_refused(saved: Path) -> None:
-    naive_model(typical=41).save(saved / FILE)
+    (saved / FILE).write_bytes(naive_model(typical=41).files()["model.json"])
     with pytest.raises(ModelMismatch, match="its checksum is not the manifest's"):
         Bundle.load(saved)
 
@@ -328,8 +323,7 @@ def test_features_that_the_model_does_not_read_are_refused(saved: Path, names: l
 
 def test_a_model_file_that_is_no_model_is_refused(saved: Path) -> None:
     (saved / FILE).write_text('{"days": [1]}')
-    digest = file_digest(saved / FILE)
-    altered(saved, lambda content: content["tasks"][TASK]["files"].update({"model.json": digest}))
+    sealed(saved, "model.json")
     with pytest.raises(ModelMismatch, match="is not a naive model"):
         Bundle.load(saved)
 
@@ -353,7 +347,7 @@ def test_a_save_that_fails_while_writing_leaves_the_old_model(
 ) -> None:
     before = files(saved)
     with pytest.raises(raised):
-        failing_bundle(tmp_path, error).save(saved, {"metrics.json": b"new"})
+        failing_bundle(error).save(saved, {"metrics.json": b"new"})
     assert files(saved) == before
     Bundle.load(saved)
 
@@ -361,7 +355,7 @@ def test_a_save_that_fails_while_writing_leaves_the_old_model(
 def test_a_first_save_that_fails_leaves_nothing(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(PlatformError, match="No space left on device; make room there"):
-        failing_bundle(tmp_path, full).save(tmp_path / "model")
+        failing_bundle(full).save(tmp_path / "model")
     assert list((tmp_path / "model").iterdir()) == []
     with pytest.raises(ModelNotFound):
         Bundle.load(tmp_path / "model")
@@ -371,7 +365,7 @@ def test_a_save_that_fails_between_two_files_leaves_no_model_rather_than_a_mixed
     saved: Path, tmp_path: Path
 ) -> None:
     (saved / "report.html" / "in the way").mkdir(parents=True)
-    new = bundle_of(tmp_path, naive_model(typical=77))
+    new = bundle_of(naive_model(typical=77))
     with pytest.raises(PlatformError):
         new.save(saved, {"report.html": b"<html>"})
     with pytest.raises(ModelNotFound):

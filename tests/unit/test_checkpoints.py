@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap import checkpoints
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, State, raise_if_stopped
+from ordergap.contract.hyperparameters import parse
 from ordergap.errors import PlatformError, UserError
 from ordergap.stopping import Stopped
+from ordergap.trainers.base import FitRequest, Sample
+from ordergap.trainers.factory import make_trainer
 from pydantic import JsonValue
 
 JOB: dict[str, JsonValue] = {"eta": 0.1, "data": "abc", "horizons": [30, 60]}
@@ -38,7 +46,7 @@ def keep(folder: Path, *models: bytes, name: str = "validated") -> list[Path]:
         st.builds(
             State,
             st.binary(max_size=300),
-            st.lists(st.floats(allow_nan=False)),
+            st.lists(st.lists(st.floats(allow_nan=False))),
             st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False)),
         ),
         min_size=1,
@@ -79,6 +87,90 @@ def test_damaged_anywhere_the_one_before_is_gone_on_from(
         caplog.clear()
     before.write_bytes(b"")
     assert Checkpoints(folder, JOB).states == {}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("what", ["folder", "pipe", "link", "dangling link", "link to a device"])
+def test_what_is_no_file_is_passed_over_and_left_alone(
+    folder: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(folder, b"before")
+    odd = folder / "checkpoint-000007"
+    if what == "folder":
+        (odd / "of mine").mkdir(parents=True)
+    elif what == "pipe":
+        os.mkfifo(odd)
+    else:
+        targets = {"link": "checkpoint-000001", "link to a device": "/dev/zero"}
+        odd.symlink_to(targets.get(what, "nowhere"))
+    assert Checkpoints(folder, JOB).states == {"validated": State(b"before")}
+    assert re.search(r"checkpoint-000007 is (a link|no regular file)", caplog.text)
+    names = [path.name for path in keep(folder, *(b"%d" % i for i in range(9)))]
+    assert names[-1] == "checkpoint-000016"
+    assert Checkpoints(folder, JOB).states == {"validated": State(b"8")}
+    assert os.path.lexists(odd) or what.startswith("link")
+
+
+def signed(header: object, models: bytes = b"") -> bytes:
+    content = json.dumps(header).encode() + b"\n" + models
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+FIT = {"losses": [[0.5]], "counts": {"epoch": 1}, "bytes": 2}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        [],
+        {"job": JOB},
+        {"job": [], "fits": {}},
+        {"job": JOB, "fits": []},
+        {"job": JOB, "fits": {"a": None}},
+        *({"job": JOB, "fits": {"a": FIT | {name: "text"}}} for name in FIT),
+        {"job": JOB, "fits": {"a": FIT | {"bytes": -2}}},
+        {"job": JOB, "fits": {"a": FIT | {"bytes": 3}}},
+        {"job": JOB, "fits": {"a": FIT | {"losses": [0.5]}}},
+        {"job": JOB, "fits": {"a": FIT | {"counts": {"epoch": None}}}},
+    ],
+)
+def test_a_header_of_other_types_is_damage_whatever_its_digest(
+    folder: Path, header: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(folder, b"before")
+    (folder / "checkpoint-000002").write_bytes(signed({"job": JOB, "fits": {"a": FIT}}, b"ok"))
+    assert Checkpoints(folder, JOB).states == {"a": State(b"ok", [[0.5]], {"epoch": 1})}
+    (folder / "checkpoint-000002").write_bytes(signed(header, b"ok"))
+    assert Checkpoints(folder, JOB).states == {"validated": State(b"before")}
+    assert "checkpoint-000002 is damaged" in caplog.text
+
+
+def test_a_header_that_is_nested_too_deeply_is_damage(folder: Path) -> None:
+    keep(folder, b"before")
+    content = b'{"job": ' + b"[" * 100_000 + b"\n"
+    written = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    (folder / "checkpoint-000002").write_bytes(written)
+    assert Checkpoints(folder, JOB).states == {"validated": State(b"before")}
+
+
+@pytest.mark.parametrize(("trainer", "name"), [("xgboost", "validated"), ("lstm", "validated")])
+def test_a_fit_that_its_trainer_cannot_read_is_refused_in_a_sentence(
+    folder: Path, trainer: str, name: str
+) -> None:
+    kept = Checkpoints(folder, JOB)
+    kept.save(name, lambda: State(b"neither trees nor weights", [[0.5]], {"epoch": 1}))
+    fitting = make_trainer(parse({"trainer": trainer, "objective": "aft"}), calendar=False)
+    rows = np.ones((20, len(fitting.feature_names)), np.float32)
+    gap = np.arange(1.0, 21)
+    sample = Sample(rows, gap, np.ones(20, bool), np.zeros(20))
+    chosen = {"scale": 1.0, "rounds": 3}
+    request = FitRequest(sample, np.array([7.0, 30, 90]), None, chosen)
+    names = {"xgboost": f"{name}, scale 1", "lstm": name}
+    kept.states[names[trainer]] = kept.states[name]
+    request = replace(request, checkpoint=FitCheckpoint(kept, name))
+    with pytest.raises(UserError, match=rf"no fit of the name '{names[trainer]}' that can be read"):
+        fitting.fit(request)
 
 
 def test_a_damaged_checkpoint_keeps_its_number(folder: Path) -> None:

@@ -360,6 +360,18 @@ def test_on_stdout_are_rows_alone(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("words", "name"), [((), "'=7"), (("--guard_formulas=off",), "=7")])
+def test_ids_that_a_spreadsheet_would_run_are_guarded_unless_it_is_told_otherwise(
+    shop: Path, model: Path, elsewhere: Path, words: tuple[str, ...], name: str
+) -> None:
+    orders = elsewhere / "orders.csv"
+    orders.write_text(shop.read_text().replace(",7\n", ",=7\n").replace(",7\r\n", ",=7\r\n"))
+    assert main(["predict", "--file_path", str(orders), "--model_dir", str(model), *words]) == 0
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        names = [row["customer_id"] for row in csv.DictReader(file)]
+    assert (len(names), name in names) == (60, True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
 def test_who_reads_the_rows_may_stop_early(shop: Path, model: Path, tmp_path: Path) -> None:
     script = (

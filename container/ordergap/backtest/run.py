@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import JsonValue
 
-from ordergap import ingest
+from ordergap import files, ingest
 from ordergap.backtest.compare import Comparisons, compare_folds, find, reasons, text
 from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.report_data import contents
@@ -102,9 +102,8 @@ class Backtest:
         }
 
     def save(self, directory: Path | str) -> None:
-        """Write backtest.json and report.html into a folder."""
+        """Write backtest.json and report.html into a folder. Raises PlatformError."""
         directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
         page = render(
             contents(
                 self.hyperparameters,
@@ -116,8 +115,10 @@ class Backtest:
             )
         )
         content = json.dumps(self.content(), indent=2) + "\n"
-        (directory / "backtest.json").write_text(content, "utf-8")
-        (directory / "report.html").write_text(page, "utf-8")
+        with files.saving("the backtest cannot be saved in", directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            files.replace(directory / "backtest.json", content.encode())
+            files.replace(directory / "report.html", page.encode())
 
 
 def backtest(

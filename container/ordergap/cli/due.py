@@ -11,6 +11,7 @@ from typing import Any
 
 from ordergap.cli import options
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
+from ordergap.files import replace, saving
 
 log = logging.getLogger("ordergap")
 CONTACT_FIRST, WIN_BACK = "contact-first", "win-back"
@@ -64,8 +65,9 @@ def run(words: Sequence[str]) -> None:
         if parsed.output is None:
             sys.stdout.write(text)
         else:
-            parsed.output.parent.mkdir(parents=True, exist_ok=True)
-            parsed.output.write_text(text, "utf-8", newline="")
+            with saving("the list cannot be written to", parsed.output):
+                parsed.output.parent.mkdir(parents=True, exist_ok=True)
+                replace(parsed.output, text.encode())
 
 
 def _text(form: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

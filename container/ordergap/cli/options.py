@@ -193,9 +193,20 @@ def find_model(options: argparse.Namespace) -> Path:
     """The first of the places that has a model."""
     places = model_places(options)
     for place in places:
-        if (place / MANIFEST).is_file():
+        if _is_there(place / MANIFEST):
             return place
     names = ", ".join(str(place.absolute()) for place in places)
     raise ModelNotFound(
         f"no model: there is no {MANIFEST} in {names}; train one, or set --model_dir"
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is; what cannot be looked at is, so that reading it says why it cannot."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -60,6 +60,13 @@ def run(words: Sequence[str]) -> None:
         metavar="N",
         help="give up to so many reasons of each forecast, 0 to 10, in a column of JSON",
     )
+    parser.add_argument(
+        "--guard_formulas",
+        choices=("on", "off"),
+        default="on",
+        help="whether ids in CSV that a spreadsheet would run as formulas, such as =1+1, get a "
+        "quotation mark (') in front (default on)",
+    )
     options.add_columns(parser)
     parsed = parser.parse_args(words)
     options.use_all_processors()
@@ -73,6 +80,7 @@ def run(words: Sequence[str]) -> None:
         "top": parsed.top,
         "by": parsed.by,
         "explain": parsed.explain,
+        "guard_formulas": parsed.guard_formulas == "on",
         **options.columns(parsed),
     }
     if parsed.output == STDOUT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -13,6 +14,7 @@ from ordergap.contract.orders import DataReport
 
 SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
+_Name = Annotated[str, Field(max_length=100)]
 ID_COLUMNS = ("customer_id", "last_order_date")
 
 
@@ -21,19 +23,19 @@ class TaskSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
+    kind: _Name
     """Which kind of model it is, such as hazard."""
     parameters: dict[str, JsonValue]
     """What the loader needs besides the files: shapes, time grid, interval levels."""
-    feature_names: tuple[str, ...]
+    feature_names: tuple[_Name, ...]
     """The features that it reads, in order."""
-    files: dict[str, str]
+    files: dict[_Name, str]
     """File name -> SHA-256 of its bytes, hexadecimal."""
 
     @field_validator("files")
     @classmethod
     def _in_the_folder(cls, files: dict[str, str]) -> dict[str, str]:
-        if any("/" in name or "\\" in name or name in {"", ".", ".."} for name in files):
+        if any(re.search(r"[/\\\0]|^\.?\.?$", name) for name in files):
             raise ValueError("files must be names of files in the task's folder")
         return files
 

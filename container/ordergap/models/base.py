@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -29,7 +28,7 @@ class Model(ABC):
     days           (m,) the time grid of its curves
     parameters     what `load` needs besides the files; JSON
     file_name      of the model
-    side_files     what `save` writes beside it, and `load` reads there
+    side_files     names of the other files
     """
 
     kind: ClassVar[str]
@@ -67,15 +66,21 @@ class Model(ABC):
         raise InvalidRequest([Problem(message, field="explain", hint=hint)])
 
     @abstractmethod
-    def save(self, path: Path) -> None:
-        """Write the model to the file `path`; equal models write equal bytes."""
+    def files(self) -> dict[str, bytes]:
+        """Name -> bytes of `file_name` and `side_files`; equal models have equal bytes."""
 
     @classmethod
     @abstractmethod
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
-        """The model that `save` wrote; nothing in the file is executed."""
+        """The model that `files` are of; nothing in them is executed.
+
+        Raises ModelMismatch for bytes that are none, and KeyError for a parameter that is missing.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,13 +171,13 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def save(self, directory: Path) -> None:
-        """Write the files into `directory`; equal heads write equal bytes."""
+    def files(self) -> dict[str, bytes]:
+        """Name -> bytes of each of `file_names`; equal heads have equal bytes."""
 
     @classmethod
     @abstractmethod
-    def load(cls, directory: Path, section: TaskSection) -> Self:
-        """The head that `save` wrote; nothing in the files is executed."""
+    def load(cls, files: Mapping[str, bytes], section: TaskSection) -> Self:
+        """The head that `files` are of; nothing in them is executed. Raises ModelMismatch."""
 
     @classmethod
     @abstractmethod

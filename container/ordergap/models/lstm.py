@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -123,33 +122,47 @@ class LstmModel(Model):
         return log_normal_survival(self.days, location, scale)
 
     @override
-    def save(self, path: Path) -> None:
-        path.write_bytes(safetensors.torch.save(self.network.state_dict()))
+    def files(self) -> dict[str, bytes]:
+        return {self.file_name: safetensors.torch.save(self.network.state_dict())}
 
     @classmethod
     @override
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
         if feature_names != sequence_names(len(feature_names) // 2):
             raise ModelMismatch(
-                f"{path} reads a sequence of gaps and amounts, which its manifest does not list; "
-                "copy the whole model again"
+                f"{cls.file_name} reads a sequence of gaps and amounts, which its manifest does "
+                "not list; copy the whole model again"
             )
         if parameters["likelihood"] not in ("log-normal", "weibull"):
             raise ModelMismatch(
-                f"{path} has a likelihood that this version does not know, "
+                f"{cls.file_name} has a likelihood that this version does not know, "
                 f"{parameters['likelihood']}; use the version that trained it, or train again"
             )
         size, layers = (int(floats(parameters, name)) for name in ("hidden_size", "layers"))
-        network = Network(size, layers)
         try:
-            network.load_state_dict(safetensors.torch.load(path.read_bytes()))
-        except (safetensors.SafetensorError, RuntimeError) as error:
+            network = _network(safetensors.torch.load(files[cls.file_name]), size, layers)
+        except (safetensors.SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise ModelMismatch(
-                f"{path} is damaged, or not the network that its manifest describes; "
+                f"{cls.file_name} is damaged, or not the network that its manifest describes; "
                 "copy the whole model again"
             ) from error
         return cls(
             network, feature_names, str(parameters["likelihood"]), floats(parameters, "days")
         )
+
+
+def _network(weights: Mapping[str, Tensor], size: int, layers: int) -> Network:
+    """The network of these weights. Raises KeyError, ValueError or RuntimeError for others."""
+    # Looked at first, because a network takes memory by the numbers that the manifest has.
+    if weights["answer.weight"].shape[1] != size or layers > len(weights):
+        raise ValueError("the weights are of another network")
+    if not all(each.isfinite().all() for each in weights.values()):
+        raise ValueError("a weight is no number")
+    network = Network(size, layers)
+    network.load_state_dict(weights)
+    return network

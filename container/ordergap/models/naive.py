@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
 from ordergap.models.base import Model
-from ordergap.models.curves import scaled_survival
+from ordergap.models.curves import floats, scaled_survival
 from ordergap.survival.curve import Survival
 
 FEATURES = ("order_count", "RollingAvgGap")
@@ -55,28 +54,32 @@ class NaiveModel(Model):
         return scaled_survival(self.days, point, self.ratio, self.ratio_log_s)
 
     @override
-    def save(self, path: Path) -> None:
+    def files(self) -> dict[str, bytes]:
         content = {
             "days": self.days.tolist(),
             "typical": self.typical,
             "ratio": self.ratio.tolist(),
             "ratio_log_s": self.ratio_log_s.tolist(),
         }
-        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        return {self.file_name: f"{json.dumps(content)}\n".encode()}
 
     @classmethod
     @override
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            curve = (np.asarray(content[name], float) for name in ("days", "ratio", "ratio_log_s"))
-            days, ratio, ratio_log_s = curve
+            content = json.loads(files[cls.file_name])
+            days, ratio, ratio_log_s = (
+                floats(content, name) for name in ("days", "ratio", "ratio_log_s")
+            )
             return cls(days, float(content["typical"]), ratio, ratio_log_s)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelMismatch(
-                f"{path} is not a naive model; copy the whole model again"
+                f"{cls.file_name} is not a naive model; copy the whole model again"
             ) from error
 
 

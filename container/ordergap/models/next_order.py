@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self, cast
 
 import numpy as np
@@ -26,7 +25,7 @@ from ordergap.contract.prediction import (
     OVERDUE_SHARE,
     Status,
 )
-from ordergap.errors import ModelMismatch
+from ordergap.errors import AlgorithmError, ModelMismatch
 from ordergap.histories import iso_dates
 from ordergap.models.base import (
     Column,
@@ -38,6 +37,7 @@ from ordergap.models.base import (
     TaskForecast,
 )
 from ordergap.models.kinds import model_class
+from ordergap.models.levels import parse_levels, uncalibrated_level
 from ordergap.models.population import Population
 from ordergap.models.reasons import reasons
 from ordergap.survival.curve import Survival, central_levels
@@ -158,27 +158,30 @@ class NextOrderHead(Head):
         return answers
 
     @override
-    def save(self, directory: Path) -> None:
-        self.model.save(directory / self.model.file_name)
+    def files(self) -> dict[str, bytes]:
+        return self.model.files()
 
     @classmethod
     @override
-    def load(cls, directory: Path, section: TaskSection) -> Self:
+    def load(cls, files: Mapping[str, bytes], section: TaskSection) -> Self:
         kind = model_class(section.kind)
-        path = directory / kind.file_name
         try:
-            model = kind.load(path, section.feature_names, section.parameters)
-            levels = cast("dict[str, dict[str, float]]", section.parameters["interval_levels"])
+            model = kind.load(files, section.feature_names, section.parameters)
+            levels = parse_levels(section.parameters["interval_levels"])
             population = Population.parse(section.parameters["population"])
         except KeyError as error:
             raise ModelMismatch(
-                f"the manifest beside {directory} lacks the model parameter {error}; train again"
+                f"its manifest lacks the model parameter {error}; train again"
             ) from error
         if model.feature_names != section.feature_names:
             raise ModelMismatch(
-                f"{path} reads {', '.join(model.feature_names)}, its manifest names other "
-                "features; copy the whole model again"
+                f"{kind.file_name} reads {', '.join(model.feature_names)}, its manifest names "
+                "other features; copy the whole model again"
             )
+        grid = model.days
+        rising = np.diff(grid, prepend=0.0) > 0 if grid.ndim == 1 else np.zeros(1)
+        if not grid.size or not rising.all() or not np.isfinite(grid).all():
+            raise ModelMismatch("its time grid is not of rising days; copy the whole model again")
         return cls(model, levels, population)
 
     @classmethod
@@ -186,28 +189,6 @@ class NextOrderHead(Head):
     def file_names(cls, kind: str) -> tuple[str, ...]:
         model = model_class(kind)
         return (model.file_name, *model.side_files)
-
-
-def uncalibrated_level(
-    levels: Mapping[str, Mapping[str, float]], nominal: float, order_count: Days
-) -> NDArray[np.float64]:
-    """(n,) the curves' own level that goes with a nominal one, for customers with so many orders.
-
-    levels  least orders of a group -> nominal level -> own; those between are interpolated, and
-            where there is none the nominal level stands
-
-    >>> levels = {"1": {"0.8": 0.6}, "5": {"0.8": 0.7}}
-    >>> uncalibrated_level(levels, 0.9, np.array([1, 4, 9])).tolist()
-    [0.8, 0.8, 0.85]
-    """
-    groups = sorted((int(least), own) for least, own in levels.items()) or [(1, {})]
-    of_groups = []
-    for _, own in groups:
-        pairs = sorted([(0.0, 0.0), (1.0, 1.0), *((float(n), each) for n, each in own.items())])
-        x, y = np.array(pairs).T
-        of_groups.append(round(float(np.interp(nominal, x, y)), 4))
-    group = np.searchsorted([least for least, _ in groups], order_count, side="right") - 1
-    return np.array(of_groups)[np.maximum(group, 0)]
 
 
 def days_or_null(days: Days) -> list[int | None]:
@@ -237,8 +218,11 @@ def forecast(
 
     A gap is a whole number of days, and the days up to as_of have passed without an order: the
     earliest next order is the day after. So low <= gap <= high, and no date lies before as_of.
+    Raises AlgorithmError where the model's answers are not numbers.
     """
     elapsed = customers.elapsed
+    if survival.log_s.shape != (len(elapsed), len(survival.days)) or np.isnan(survival.log_s).any():
+        raise AlgorithmError("the model's curves are not of numbers, one for each day of its grid")
     waited = np.array([elapsed, np.zeros_like(elapsed)])  # given the days waited, and typically
     levels = central_levels(level, len(elapsed))[:, None]
     days = _whole_days(survival.quantile(levels, waited), waited)
@@ -246,7 +230,10 @@ def forecast(
         days <= waited + options.max_horizon_days, days, -1
     )
     ahead = np.array([*options.horizons, DUE_WITHIN, LAPSED_WITHIN])
-    *probabilities, soon, later = survival.probability_within(ahead[:, None], elapsed)
+    chances = survival.probability_within(ahead[:, None], elapsed)
+    if not np.all((chances >= 0) & (chances <= 1)):
+        raise AlgorithmError("the model gives a probability that is not a number from 0 to 1")
+    *probabilities, soon, later = chances
     return NextOrderForecast(
         customers=customers,
         gap=gap,

@@ -38,10 +38,13 @@ class Population:
 
     @classmethod
     def parse(cls, content: JsonValue) -> Self:
-        """What `content` wrote; KeyError where it is another thing."""
+        """What `content` wrote; KeyError or ValueError where it is another thing."""
         fields = cast("dict[str, Any]", content)
         average = {int(days): float(mean) for days, mean in fields["average"].items()}
-        return cls(average, float(fields["weekly_error"]))
+        error = float(fields["weekly_error"])
+        if not all(0 <= mean <= 1 for mean in average.values()) or not 0 <= error < math.inf:
+            raise ValueError("population is not of shares and an error")
+        return cls(average, error)
 
 
 class Expected(NamedTuple):

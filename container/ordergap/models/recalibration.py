@@ -54,9 +54,12 @@ class Recalibration:
 
     @classmethod
     def parse(cls, content: JsonValue) -> Self:
-        """What `content` wrote; KeyError where it is another thing."""
+        """What `content` wrote; KeyError or ValueError where it is another thing."""
         fields = cast("Mapping[str, Any]", content)
-        return cls(float(fields["typical"]), np.array(fields["coefficients"], float))
+        typical, coefficients = float(fields["typical"]), np.array(fields["coefficients"], float)
+        if not 0 < typical < np.inf or not np.isfinite(coefficients).all():
+            raise ValueError("recalibration is not of a gap and of numbers")
+        return cls(typical, coefficients)
 
 
 def orders(names: Sequence[str], features: NDArray[np.float32]) -> tuple[Float, Float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from ordergap.errors import ModelMismatch
-from ordergap.models import contributions, recalibration
+from ordergap.models import contributions, recalibration, trees
 from ordergap.models.base import Days, Model
 from ordergap.models.bg_nbd import Start
 from ordergap.models.curves import floats, log_normal_survival, scaled_survival
@@ -89,28 +88,30 @@ class BoosterModel(Model):
         return shares
 
     @override
-    def save(self, path: Path) -> None:
-        self.booster.save_model(path)
+    def files(self) -> dict[str, bytes]:
+        return {self.file_name: bytes(self.booster.save_raw("ubj"))}
 
     @classmethod
     @override
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
-        return cls(cls._booster(path, feature_names), feature_names, parameters)
+        return cls(cls._booster(files, len(feature_names)), feature_names, parameters)
 
-    @staticmethod
-    def _booster(path: Path, feature_names: tuple[str, ...]) -> xgboost.Booster:
+    @classmethod
+    def _booster(
+        cls, files: Mapping[str, bytes], columns: int, targets: int = 1
+    ) -> xgboost.Booster:
+        content = files[cls.file_name]
+        _check(cls.file_name, content, columns, targets)
         try:
-            booster: xgboost.Booster = _XGBOOST.Booster(model_file=path)
+            booster: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(content))
         except _XGBOOST.core.XGBoostError as error:
-            raise ModelMismatch(f"{path} is not a model that XGBoost can read") from error
+            raise ModelMismatch(f"{cls.file_name} is not a model that XGBoost can read") from error
         booster.set_param({"nthread": 1})
-        if booster.num_features() != len(feature_names):
-            raise ModelMismatch(
-                f"{path} reads {booster.num_features()} columns, its manifest describes "
-                f"{len(feature_names)}; copy the whole model again"
-            )
         return booster
 
 
@@ -144,6 +145,9 @@ class HazardModel(BoosterModel):
         self._start = Start.parse(parameters["start"]) if parameters["start"] else None
         self._at_risk = floats(parameters, "at_risk")
         self._start_mean = floats(parameters, "start_mean") if self._start else None
+        for bins in (self._at_risk, self._start_mean):
+            if bins is not None and not (bins.shape == self.days.shape and np.isfinite(bins).all()):
+                raise ValueError("at_risk and start_mean are not a number for each day of the grid")
         self._scalar = scalar
 
     @override
@@ -205,17 +209,21 @@ class HazardModel(BoosterModel):
         return fitted
 
     @override
-    def save(self, path: Path) -> None:
-        super().save(path)
-        path.with_name(self.side_files[0]).write_bytes(self._scalar)
+    def files(self) -> dict[str, bytes]:
+        return {**super().files(), self.side_files[0]: self._scalar}
 
     @classmethod
     @override
     def load(
-        cls, path: Path, feature_names: tuple[str, ...], parameters: Mapping[str, JsonValue]
+        cls,
+        files: Mapping[str, bytes],
+        feature_names: tuple[str, ...],
+        parameters: Mapping[str, JsonValue],
     ) -> Self:
-        booster = cls._booster(path, feature_names)
-        scalar = path.with_name(cls.side_files[0]).read_bytes()
+        columns, (side_file,) = len(feature_names), cls.side_files
+        booster = cls._booster(files, columns, floats(parameters, "days").size)
+        scalar = files[side_file]
+        _check(side_file, scalar, columns + 1, 1)
         return cls(booster, feature_names, parameters, scalar)
 
 
@@ -252,6 +260,15 @@ class SquaredErrorModel(BoosterModel):
     def survival(self, features: NDArray[np.float32]) -> Survival:
         curve = (floats(self.parameters, name) for name in ("ratio", "ratio_log_s"))
         return scaled_survival(self.days, point_gap(self.booster, features), *curve)
+
+
+def _check(name: str, content: bytes, columns: int, targets: int) -> None:
+    try:
+        trees.check(content, columns, targets)
+    except ValueError as error:
+        raise ModelMismatch(
+            f"{name} is not a model that XGBoost can read: {error}; copy the whole model again"
+        ) from error
 
 
 def point_gap(booster: xgboost.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:

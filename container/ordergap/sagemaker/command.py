@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ordergap.contract.hyperparameters import parse
+from ordergap.files import try_writing
 from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
 from ordergap.hosts.cluster import connected
@@ -45,6 +46,11 @@ def train(
             stopping,
         ) as hosts:
             source, later = _channels(file_path, opt_ml, environment, hosts)
+            outputs = environment.output_data or output_data
+            if hosts.leads:
+                try_writing("the model cannot be saved in", model_dir)
+                if outputs:
+                    try_writing("metrics and report cannot be saved in", outputs)
             job = Job(
                 content_types=(source.content_type, later.content_type if later else None),
                 checkpoints=checkpoint_dir or opt_ml.checkpoints(),
@@ -55,7 +61,7 @@ def train(
             )
             validation = later.path if later else None
             model = Forecaster.fit(hyperparameters, source.path, validation, job)
-            _save(model, model_dir, environment.output_data or output_data, hosts)
+            _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)
 

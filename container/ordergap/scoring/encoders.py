@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from ordergap.scoring.answer import Answer
+from ordergap.scoring.cells import inert
 
 JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 CSV_WITH_HEADER = "text/csv; header=present"
@@ -32,15 +33,17 @@ def json_lines(answer: Answer) -> bytes:
     return b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in answer.records())
 
 
-def csv(answer: Answer) -> bytes:
+def csv(answer: Answer, *, guarded: bool = False) -> bytes:
     """A prediction a row; the probability within 30 days is the column `buy_probability_30`.
 
     A list, such as the reasons, is one cell of JSON, and true and false are as in JSON.
+
+    guarded  whether texts that a spreadsheet would run as formulas are made `inert`
     """
     rows = io.StringIO()
     text_rows.writer(rows, lineterminator="\n").writerows(
         [
-            as_text(value) if isinstance(value, list | bool) else value
+            as_text(value) if isinstance(value, list | bool) else inert(value) if guarded else value
             for field in record.values()
             for value in (field.values() if isinstance(field, dict) else (field,))
         ]

@@ -24,6 +24,7 @@ from ordergap.errors import (
     Problem,
     UserError,
 )
+from ordergap.files import saving
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
 from ordergap.models.forecasts import Forecasts
@@ -158,14 +159,18 @@ def predict_file(
     options: Options,
     columns: Mapping[str, object] | None = None,
     selection: Selection = EVERYBODY,
+    *,
+    guarded: bool = True,
 ) -> Counter[str]:
     """As `predict`, into a file, a batch of customers at a time; how many are of each kind.
 
     output     ends in .csv (with a header), .jsonl or .parquet; it appears there when it is
                complete. A stream gets CSV
     selection  who is written; one that is ranked or of some statuses is forecast twice
+    guarded    whether CSV has ids that a spreadsheet would run as formulas made `inert`
 
-    Raises UserError for another ending, besides what `predict` raises.
+    Raises UserError for another ending and PlatformError where the disk does not take it, besides
+    what `predict` raises.
     """
     form = form_of(output) if isinstance(output, Path) else encoders.CSV
     everybody, options = _read(bundle, orders, options, columns or {})
@@ -180,7 +185,7 @@ def predict_file(
 
     nobody = _forecast(bundle, everybody.pick(np.empty(0, np.int64)), options)
     with _appearing(output) if isinstance(output, Path) else nullcontext(output) as file:
-        _write(file, form, nobody, counted())
+        _write(file, form, nobody, counted(), guarded=guarded)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
     log.info(
         "wrote %s forecasts to %s%s",
@@ -191,24 +196,30 @@ def predict_file(
     return counts
 
 
-def _write(file: BinaryIO, form: str, nobody: Forecasts, batches: Iterator[Forecasts]) -> None:
+def _write(
+    file: BinaryIO, form: str, nobody: Forecasts, batches: Iterator[Forecasts], *, guarded: bool
+) -> None:
     """The batches in a form, of which there may be none; `nobody` has their fields."""
     if form == PARQUET:
         write_parquet([to_frame(each, "polars") for each in (nobody, *batches)], file)
-        return
-    if form == encoders.CSV:
-        file.write(encoders.encode(Answer(nobody), encoders.CSV_WITH_HEADER))
-    file.writelines(encoders.encode(Answer(each), form) for each in batches)
+    elif form == encoders.CSV:
+        file.write(encoders.csv_with_header(Answer(nobody)))
+        file.writelines(encoders.csv(Answer(each), guarded=guarded) for each in batches)
+    else:
+        file.writelines(encoders.encode(Answer(each), form) for each in batches)
 
 
 @contextmanager
 def _appearing(output: Path) -> Iterator[BinaryIO]:
     """A file that takes the name `output` when the block ends well, and else is gone."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with saving("the forecasts cannot be written to", output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -23,9 +23,9 @@ from ordergap.errors import UserError
 from ordergap.histories import iso_dates
 from ordergap.models.forecasts import Forecasts, amounts_or_null
 from ordergap.models.next_order import NextOrderForecast, days_or_null
+from ordergap.scoring.cells import inert
 
 _KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 Row = dict[str, Any]
 """Field -> JSON-ready value; fields as in a prediction, and what the list is ranked by."""
 
@@ -82,13 +82,12 @@ def win_back(forecasts: Forecasts) -> list[Row]:
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """The rows below the names of their columns; what is null is empty.
 
-    A text that a spreadsheet would run as a formula, such as =1+1, gets a quotation mark (') in
-    front.
+    A text that a spreadsheet would run as a formula, such as =1+1, is made `inert`.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([_inert(row[name]) for name in columns] for row in rows)
+    writer.writerows([inert(row[name]) for name in columns] for row in rows)
     return text.getvalue()
 
 
@@ -125,7 +124,3 @@ def _ranked(rows: Iterable[Row], columns: Sequence[str], chance: str) -> list[Ro
         return value is None, -(value or 0.0), -row[chance], row["customer_id"]
 
     return [{name: row[name] for name in columns} for row in sorted(rows, key=rank)]
-
-
-def _inert(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

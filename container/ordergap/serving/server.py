@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gc
 import logging
+import mmap
 import os
 import signal
 import socket
@@ -15,11 +16,13 @@ from pathlib import Path
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.workers.base import Worker as BaseWorker
 from typing_extensions import override
 
 from ordergap import forecaster
-from ordergap.artifacts import check
 from ordergap.errors import OrdergapError, PlatformError
+from ordergap.manifests import check
 from ordergap.serving.app.application import create_app
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import set_up_log
@@ -29,6 +32,9 @@ from ordergap.settings import Settings
 
 GRACE = 25
 """Seconds in which requests may end after SIGTERM; the platform kills the container after 30."""
+
+DEATHS = 3
+"""So often each worker may die while it loads the model, before the server gives up."""
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - for gunicorn's unnamed heartbeat files
 
@@ -95,6 +101,8 @@ class Server(BaseApplication):
         self._listener = listener
         self._make_app = make_app
         self._counts = counts
+        self._loaded: dict[int, mmap.mmap] = {}  # worker's number -> whether it has loaded
+        self._deaths = 0  # in a row, of workers that had not
         super().__init__()
 
     @override
@@ -110,12 +118,37 @@ class Server(BaseApplication):
             "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
             "control_socket_disable": True,
             "loglevel": "warning",
-            "pre_fork": lambda _, worker: self._counts.add_worker(worker.age),
+            "pre_fork": self._on_start,
             # SIGTERM ends a worker that has not loaded its model yet.
             "post_fork": lambda _arbiter, _worker: signal.signal(signal.SIGTERM, signal.SIG_DFL),
-            "child_exit": lambda _, worker: self._counts.remove_worker(worker.age),
+            "post_worker_init": self._on_load,
+            "child_exit": self._on_end,
         }.items():
             self.cfg.set(name, value)
+
+    def _on_start(self, _arbiter: Arbiter, worker: BaseWorker) -> None:
+        """In the parent, before the fork."""
+        self._counts.add_worker(worker.age)
+        self._loaded[worker.age] = mmap.mmap(-1, 1)  # shared with the worker
+
+    def _on_load(self, worker: BaseWorker) -> None:
+        self._loaded[worker.age][0] = 1
+
+    def _on_end(self, arbiter: Arbiter, worker: BaseWorker) -> None:
+        """In the parent. Raises HaltServer where workers go on dying before they have loaded.
+
+        A worker that says why it cannot load ends the server at once; one that a signal ends, such
+        as the kernel's for want of memory, says nothing.
+        """
+        self._counts.remove_worker(worker.age)
+        self._deaths = 0 if self._loaded.pop(worker.age)[0] else self._deaths + 1
+        if arbiter.LISTENERS and self._deaths >= DEATHS * self._settings.workers:
+            log.error(
+                "PlatformError: %d workers in a row died while they loaded the model; give the "
+                "container more memory, or lower SAGEMAKER_MODEL_SERVER_WORKERS",
+                self._deaths,
+            )
+            raise HaltServer("no worker loads the model", Arbiter.WORKER_BOOT_ERROR)
 
     @override
     def load(self) -> Flask:  # type: ignore[override] # Flask says dict, gunicorn mapping

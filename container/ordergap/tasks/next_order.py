@@ -31,7 +31,8 @@ from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.forecasts import Forecasts
-from ordergap.models.next_order import NextOrderForecast, NextOrderHead, uncalibrated_level
+from ordergap.models.levels import uncalibrated_level
+from ordergap.models.next_order import NextOrderForecast, NextOrderHead
 from ordergap.models.population import Population, averages, in_parts
 from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import Outlook, TaskContents

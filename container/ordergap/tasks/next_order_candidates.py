@@ -15,7 +15,8 @@ from ordergap.evaluation.gaps import (
 from ordergap.evaluation.interval_levels import NOMINAL_LEVELS, Check, coverage
 from ordergap.evaluation.metrics import evaluate
 from ordergap.evaluation.segments import segments
-from ordergap.models.next_order import NextOrderHead, uncalibrated_level
+from ordergap.models.levels import uncalibrated_level
+from ordergap.models.next_order import NextOrderHead
 from ordergap.tasks.base import Fit, Split
 from ordergap.tasks.next_order_groups import groups
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 from typing_extensions import override
@@ -80,7 +81,8 @@ class LstmTrainer(Trainer):
         patience = min(p.early_stopping_rounds, _PATIENCE) or epochs
         learning = Learning(network, p.learning_rate, self.hyperparameters.seed)
         if request.checkpoint.last:
-            learning.restore(request.checkpoint.last, epochs)
+            with request.checkpoint.resuming(SafetensorError, KeyError, ValueError, RuntimeError):
+                learning.restore(request.checkpoint.last, epochs)
         first = learning.epoch
         while learning.epoch < epochs and not request.stopping():
             if check and learning.epoch - learning.best_epoch >= patience:

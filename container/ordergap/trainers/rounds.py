@@ -52,7 +52,8 @@ def boost(
     second_loss        besides the objective's own
     """
     last = request.checkpoint.last
-    booster = xgb.Booster(model_file=bytearray(last.model)) if last else None
+    with request.checkpoint.resuming(xgb.core.XGBoostError):
+        booster = xgb.Booster(model_file=bytearray(last.model)) if last else None
     losses = [*last.losses] if last else []
     done = booster.num_boosted_rounds() if booster else 0
     if booster and done > most:

@@ -17,12 +17,12 @@ from ordergap.contract.tasks import ModelVersion, prediction_model
 from ordergap.histories import date_of, day_of
 from ordergap.models.base import ForecastOptions, Snapshot
 from ordergap.models.forecasts import Forecasts
+from ordergap.models.levels import uncalibrated_level
 from ordergap.models.naive import NaiveModel
 from ordergap.models.next_order import (
     NextOrderForecast,
     due_from,
     forecast,
-    uncalibrated_level,
 )
 from ordergap.models.population import averages, expected, in_parts
 from ordergap.survival.curve import Survival

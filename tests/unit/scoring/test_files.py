@@ -1,5 +1,6 @@
 """A file of forecasts appears complete or not at all, whatever the size of the batches."""
 
+import csv
 import io
 import json
 import re
@@ -16,7 +17,9 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, InvalidHyperparameters, InvalidRequest
 from ordergap.histories import Histories, day_of
-from ordergap.scoring import files
+from ordergap.models.forecasts import Forecasts
+from ordergap.scoring import encoders, files
+from ordergap.scoring.answer import Answer
 from ordergap.scoring.options import Options
 from ordergap.scoring.selection import Selection
 from ordergap.scoring.tables import to_frame
@@ -216,6 +219,46 @@ def test_where_nobody_is_asked_for_there_are_columns_and_no_rows(
         files.predict_file(bundle, source, tmp_path / "all.parquet", Options(AS_OF))
         schemas = [pl.read_parquet_schema(tmp_path / each) for each in (name, "all.parquet")]
         assert schemas[0] == schemas[1]
+
+
+IDS = ["=1+1", "+49 30 1234", "-5", "@SUM(A1)", "\t=1", "plain", "12"]
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_csv_for_people_has_no_formulas_and_the_same_numbers(
+    bundle: Bundle, tmp_path: Path, *, guarded: bool
+) -> None:
+    owner = np.repeat(np.arange(len(IDS)), 2)
+    day = (AS_OF - np.tile([20, 3], len(IDS))).astype(np.int32)
+    amount = np.full(len(day), 5.0)
+    forecasts = bundle.forecast(Histories.from_orders(IDS, owner, day, amount), AS_OF)
+    whole = Answer(replace_amounts(forecasts))
+    frame = csv.reader(io.StringIO(encoders.csv(whole, guarded=guarded).decode(), newline=""))
+    names = [row[0] for row in frame]
+    assert names == [f"'{name}" if guarded and name[0] in "=+-@\t" else name for name in IDS]
+    rest = [line.split(b",", 1)[1] for line in encoders.csv(whole, guarded=True).splitlines()]
+    assert rest == [line.split(b",", 1)[1] for line in encoders.csv(whole).splitlines()]
+    assert b"-12.5" in rest[0]
+
+
+def replace_amounts(forecasts: Forecasts) -> Forecasts:
+    """With negative numbers among the amounts, which no spreadsheet runs."""
+    customers = replace(forecasts.customers, revenue=np.full(len(forecasts), -12.5))
+    return replace(forecasts, customers=customers)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_file_guards_csv_alone_and_only_where_it_is_not_told_otherwise(
+    bundle: Bundle, source: Path, tmp_path: Path, form: str
+) -> None:
+    source.write_text(source.read_text().replace(",c7\n", ",=7\n"))
+    files.predict_file(bundle, source, tmp_path / f"on.{form}", Options(AS_OF))
+    files.predict_file(bundle, source, tmp_path / f"off.{form}", Options(AS_OF), guarded=False)
+    on, off = (
+        [row["customer_id"] for row in rows(tmp_path / f"{n}.{form}")] for n in ("on", "off")
+    )
+    assert "=7" in off
+    assert on == ([f"'{name}" if name == "=7" else name for name in off] if form == "csv" else off)
 
 
 def test_a_stream_gets_csv(bundle: Bundle, source: Path, tmp_path: Path) -> None:

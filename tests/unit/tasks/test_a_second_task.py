@@ -80,13 +80,13 @@ class NextAmountHead(Head):
         return NextAmountForecast(self.factor * features[:, 0].astype(float))
 
     @override
-    def save(self, directory: Path) -> None:
-        (directory / "factor.json").write_text(json.dumps(self.factor))
+    def files(self) -> dict[str, bytes]:
+        return {"factor.json": json.dumps(self.factor).encode()}
 
     @classmethod
     @override
-    def load(cls, directory: Path, section: TaskSection) -> Self:
-        return cls(json.loads((directory / "factor.json").read_text()))
+    def load(cls, files: Mapping[str, bytes], section: TaskSection) -> Self:
+        return cls(json.loads(files["factor.json"]))
 
     @classmethod
     @override

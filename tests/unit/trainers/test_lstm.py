@@ -1,6 +1,5 @@
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,9 +60,8 @@ def fit(
     return trainer.fit(FitRequest(sample, DAYS, validation, chosen))
 
 
-def written(fitted: Fitted, folder: Path) -> bytes:
-    fitted.model.save(folder / "model")
-    return (folder / "model").read_bytes()
+def written(fitted: Fitted) -> bytes:
+    return fitted.model.files()["model.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -126,34 +124,30 @@ def test_the_likelihood_has_a_gradient_at_the_most_unlikely_gaps(likelihood: str
         assert weights.grad.isfinite().all()
 
 
-def test_a_gap_that_nobody_watched_for_a_day_says_nothing(sample: Sample, tmp_path: Path) -> None:
+def test_a_gap_that_nobody_watched_for_a_day_says_nothing(sample: Sample) -> None:
     unwatched = Sample(
         sample.features[:2], np.array([0.0, 5]), np.zeros(2, bool), np.array([0.0, 5])
     )
     validated = [fit(sample, check) for check in (sample, sample + unwatched)]
-    assert written(validated[0], tmp_path) == written(validated[1], tmp_path)
+    assert written(validated[0]) == written(validated[1])
     assert np.isfinite(fit(sample + unwatched).model.survival(sample.features).log_s).all()
 
 
-def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(
-    sample: Sample, tmp_path: Path
-) -> None:
-    one, same, other = (written(fit(sample, seed=seed), tmp_path) for seed in (7, 7, 8))
+def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(sample: Sample) -> None:
+    one, same, other = (written(fit(sample, seed=seed)) for seed in (7, 7, 8))
     assert one == same
     assert one != other
 
 
-def test_a_fit_leaves_the_global_random_state_and_settings_alone(
-    sample: Sample, tmp_path: Path
-) -> None:
+def test_a_fit_leaves_the_global_random_state_and_settings_alone(sample: Sample) -> None:
     torch.manual_seed(5)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    first = written(fit(sample), tmp_path)
+    first = written(fit(sample))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(6)
-    assert written(fit(sample), tmp_path) == first
+    assert written(fit(sample)) == first
 
 
 @pytest.mark.parametrize(
@@ -170,7 +164,7 @@ def test_a_fit_leaves_the_global_random_state_and_settings_alone(
     ],
 )
 def test_each_of_its_hyperparameters_changes_the_model(
-    name: str, value: object, sample: Sample, tmp_path: Path
+    name: str, value: object, sample: Sample
 ) -> None:
     changed = LstmTrainer(parse(SMALL | {name: value}), calendar=False)
     features = sample.features
@@ -179,16 +173,14 @@ def test_each_of_its_hyperparameters_changes_the_model(
         features = features[:, [0, 1, 2, 4, 5]]
     same = sample.gap, sample.observed, sample.left_truncation
     fitted = changed.fit(FitRequest(Sample(features, *same), DAYS))
-    assert written(fitted, tmp_path) != written(fit(sample), tmp_path)
+    assert written(fitted) != written(fit(sample))
 
 
 def test_dropout_between_stacked_layers_draws_no_warning(sample: Sample) -> None:
     assert fit(sample, layers=2, dropout=0.3).chosen == {"rounds": 3}
 
 
-def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
-    tmp_path: Path,
-) -> None:
+def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many() -> None:
     train, later = customers(60, seed=2), customers(300, seed=3)
     searched = fit(train, later, epochs=200, learning_rate=0.05)
     best = searched.chosen["rounds"]
@@ -199,7 +191,7 @@ def test_validation_keeps_the_best_epoch_and_a_refit_takes_exactly_so_many(
     ]
     for refit in refits:
         assert refit.chosen == searched.chosen
-        assert written(refit, tmp_path) == written(searched, tmp_path)
+        assert written(refit) == written(searched)
     longer = {"rounds": best + 1}
     assert fit(train, later, longer, learning_rate=0.05).chosen == longer
 

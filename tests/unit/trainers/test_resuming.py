@@ -92,11 +92,8 @@ def fit(
     return trainer.fit((steps or Steps()).over(request, folder))
 
 
-def made(fitted: Fitted, folder: Path) -> tuple[bytes, dict[str, float], dict[str, float]]:
-    path = folder / fitted.model.file_name
-    fitted.model.save(path)
-    names = (path.name, *fitted.model.side_files)
-    return b"".join((folder / name).read_bytes() for name in names), fitted.chosen, fitted.drivers
+def made(fitted: Fitted) -> tuple[dict[str, bytes], dict[str, float], dict[str, float]]:
+    return fitted.model.files(), fitted.chosen, fitted.drivers
 
 
 @every_kind
@@ -106,7 +103,7 @@ def test_stopped_at_any_step_a_fit_goes_on_and_ends_as_if_it_had_not_been(
 ) -> None:
     chosen = fit(kind).chosen if final else None
     counted = Steps()
-    unbroken = made(fit(kind, counted, final=chosen), tmp_path)
+    unbroken = made(fit(kind, counted, final=chosen))
     for last in {1, 2, counted.made // 2, counted.made - 1, counted.made}:
         folder = tmp_path / str(last)
         first, second = Steps(last), Steps()
@@ -115,14 +112,14 @@ def test_stopped_at_any_step_a_fit_goes_on_and_ends_as_if_it_had_not_been(
         except Stopped:
             assert kind == "lstm"
         assert first.made == last
-        assert made(fit(kind, second, folder, final=chosen), tmp_path) == unbroken
+        assert made(fit(kind, second, folder, final=chosen)) == unbroken
         assert second.made == counted.made - last
 
 
 @every_kind
 def test_stopped_after_every_third_step_it_comes_to_the_same_end(kind: str, tmp_path: Path) -> None:
     counted = Steps()
-    unbroken = made(fit(kind, counted), tmp_path)
+    unbroken = made(fit(kind, counted))
     total = 0
     while total < counted.made:
         part = Steps(3)
@@ -133,7 +130,7 @@ def test_stopped_after_every_third_step_it_comes_to_the_same_end(kind: str, tmp_
         total += part.made
         assert 0 < part.made <= 3
     assert total == counted.made
-    assert made(fitted, tmp_path) == unbroken
+    assert made(fitted) == unbroken
 
 
 @pytest.mark.parametrize(
@@ -149,7 +146,7 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_is_kept_to(
 
     def ended(most: int, folder: Path | None, counted: Steps) -> object:
         settled = {"rounds": most, "scale": 0.8} if final else None
-        return made(fit(kind, counted, folder, final=settled, **{budget: most}), tmp_path)
+        return made(fit(kind, counted, folder, final=settled, **{budget: most}))
 
     alone = {}
     for most in (2, 5):
@@ -175,8 +172,8 @@ def test_a_booster_that_was_stopped_is_the_best_so_far(kind: str, tmp_path: Path
     assert np.isfinite(fitted.model.survival(given.later.features).log_s).all()
 
 
-def test_chance_in_a_round_depends_on_its_number_and_the_seed(tmp_path: Path) -> None:
-    one, other = (made(fit("hazard", seed=seed), tmp_path)[0] for seed in (1, 2))
+def test_chance_in_a_round_depends_on_its_number_and_the_seed() -> None:
+    one, other = (made(fit("hazard", seed=seed))[0] for seed in (1, 2))
     assert one != other
 
 
@@ -185,7 +182,7 @@ def test_a_forest_is_one_step(tmp_path: Path) -> None:
     trainer = make_trainer(parse({"trainer": "random-forest", "num_round": 5}), calendar=False)
     request = Samples.of(trainer.feature_names).request()
     checked = counted.over(request, tmp_path / "kept")
-    models = [made(trainer.fit(each), tmp_path) for each in (request, checked, checked)]
+    models = [made(trainer.fit(each)) for each in (request, checked, checked)]
     assert models[0] == models[1] == models[2]
     assert counted.made == 1
     checkpoints = checked.checkpoint.checkpoints

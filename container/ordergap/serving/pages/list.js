@@ -1,7 +1,7 @@
 // Many customers: sends a file's order lines to /invocations and ranks who is most likely next.
 const linesForm = byId("lines-form"), STEP = 25, WEEK = 7;
 const LEVEL = 0.8, MARGIN = 1.2816;  // standard deviations to either side that hold with that level
-const NOBODY = new Set(model.nobody);
+const NOBODY = new Set(model.nobody), FORMULA = new Set(model.formula);
 const number = value => value.toLocaleString("en-GB", { maximumFractionDigits: 0 });
 const mebibytes = bytes => (bytes / 2 ** 20).toLocaleString("en-GB", { maximumFractionDigits: 1 });
 const refuse = (message, hint) => { throw Object.assign(new Error(message), { refusal: { message, hint } }); };
@@ -112,7 +112,7 @@ const expectedWeek = predictions => {
 
 // A cell that a spreadsheet would take for a formula gets an apostrophe in front.
 const csvCell = value => {
-  const text = typeof value === "string" ? value.replace(/^[=+\-@\t\r]/, "'$&") : String(value ?? "");
+  const text = typeof value === "string" ? (FORMULA.has(value[0]) ? `'${value}` : value) : String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const csvOf = predictions => {

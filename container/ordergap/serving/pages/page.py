@@ -23,6 +23,7 @@ from ordergap.contract.tasks import prediction_model
 from ordergap.models.population import Population
 from ordergap.report.environment import environment
 from ordergap.report.numbers import described, upper
+from ordergap.scoring.cells import FORMULA
 from ordergap.settings import Settings
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -96,6 +97,7 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "dateColumn": asked.columns.date_column,
         "dateOrder": data.conventions.date_order or asked.columns.date_format,
         "nobody": [*BLANK, *NOBODY, *(word.lower() for word in asked.columns.no_customer_words)],
+        "formula": FORMULA,
         "maxBody": settings.max_body,
     }
 
