@@ -142,11 +142,13 @@ class Tabulator:
 
     def _hash(self, schema: pl.Schema, used: Collection[str]) -> pl.Expr:
         """A hash of the cells without a role."""
-        total = pl.lit(0, pl.UInt64)
         compared = schema.keys() if self._common is None else schema.keys() & {*self._common}
-        for seed, name in enumerate(sorted(compared - {*used})):
-            total += _hash_cells(name, schema[name], seed, several=self._common is not None)
-        return total
+        several = self._common is not None
+        hashes = [
+            _hash_cells(name, schema[name], seed, several=several)
+            for seed, name in enumerate(sorted(compared - {*used}))
+        ]
+        return pl.sum_horizontal(pl.lit(0, pl.UInt64), *hashes)
 
     def table(self) -> Table:
         """All rows added so far, in that sequence."""
