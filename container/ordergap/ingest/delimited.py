@@ -57,6 +57,7 @@ def sample(head: str, complete: bool, header: Header, wanted: Wanted) -> Sample 
         head = head[: head.rfind("\n") + 1]
     if (
         not head
+        or head.startswith(("x^", "x\1"))  # polars would take it for zlib
         or header.lines > 1
         or len(header.delimiter.encode()) > 1
         or _ESCAPED in head
