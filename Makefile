@@ -122,8 +122,8 @@ sbom: .venv-supply/ready ## list what is in the image, with licences, in dist/sb
 contract: setup ## run the tests that name a point of the platform's contract, and print the table
 	$(BIN)/python -m tests.contract.table
 
-fuzz: setup ## 50,000 malformed or odd requests
-	$(BIN)/python -m benchmarks.fuzz
+fuzz: setup ## 50,000 malformed or odd requests, each within a bound of time and memory; ARGS="--minutes 5"
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 soak: setup ## two minutes at full load with /ping each second; needs wrk
 	$(BIN)/python -m benchmarks.soak

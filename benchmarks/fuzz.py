@@ -1,9 +1,9 @@
 """Malformed and odd requests by the ten thousand: no 500, no dead worker, no growth of memory.
 
-python -m benchmarks.fuzz [--requests 50000] [--seed 0]
+python -m benchmarks.fuzz [--requests 50000 | --minutes 5] [--seed 0]
 
-Nine in ten go to the application in this process, the others through the socket of a server with
-two workers, damaged as HTTP too.
+Nine in ten go to the application in this process, where each has a bound of time and memory, the
+others through the socket of a server with two workers, damaged as HTTP too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import logging
 import random
 import re
+import resource
 import socket
 import sys
 import tempfile
@@ -38,6 +39,9 @@ from benchmarks.serving import memory, running
 
 ALLOWED = {200, 400, 404, 405, 406, 408, 413, 414, 415, 417, 431}
 VARIANTS = 10  # requests of each that is drawn
+MOST_SECONDS, MOST_BYTES = 2.0, 64 << 20
+"""What a request may take of a processor and add to the peak of memory, and so much more for each
+MiB of its body and answer; the first request of a form imports what reads it."""
 GROWTH = 16.0  # MiB that count as no growth: caches fill and the allocator settles
 
 
@@ -97,7 +101,7 @@ def variants(request: Request, start: int) -> Iterator[Request]:
         put = rng.choice(
             [*PIECES, body[rng.randrange(len(body) + 1) :][:40], b"%c" % rng.randrange(256)]
         )
-        body = body[:at] + put + body[at + length :]
+        body = body[:at] + put * rng.choice([1, 1, 1, 1000]) + body[at + length :]
         yield dataclasses.replace(request, body=body)
 
 
@@ -109,10 +113,16 @@ def to_application(client: FlaskClient) -> Callable[[Request], int]:
         if request.accept is not None:
             headers["Accept"] = request.accept
         path = {"PATH_INFO": unquote(request.path.partition("?")[0], "latin-1")}
+        seconds, peak = time.thread_time(), peak_memory()
         answer = client.open(
             "/", environ_overrides=path, method=request.method, headers=headers, data=request.body
         )
+        weight = 1 + (len(request.body) + len(answer.data)) / 2**20
         complaint = wrong(answer.status_code, answer.headers.get("Content-Type", ""), answer.data)
+        if (taken := time.thread_time() - seconds) > MOST_SECONDS * weight:
+            complaint = f"{taken:.1f} s for {len(request.body):,} bytes"
+        elif (added := peak_memory() - peak) > MOST_BYTES * weight:
+            complaint = f"{added >> 20} MiB for {len(request.body):,} bytes"
         if complaint:
             raise AssertionError(f"{complaint}: {answer.data[:300]!r}")
         return answer.status_code
@@ -167,6 +177,11 @@ def _exchange(port: int, data: bytes) -> list[bytes]:
     return parts
 
 
+def peak_memory() -> int:
+    """Bytes that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
 def resident() -> float:
     """MiB of this process."""
     gc.collect()
@@ -194,6 +209,7 @@ def main() -> None:
     """Fuzz both ways and say what came of it; exit code 1 where something is amiss."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=50_000)
+    parser.add_argument("--minutes", type=float, help="go on for so long, in place of a number")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     limit_threads(1)
@@ -210,6 +226,9 @@ def main() -> None:
         ) -> None:
             start, sample = time.monotonic(), list[Request]()
             statuses = fuzz(count, strategy, send, options.seed, sample)
+            while time.monotonic() < start + 30 * (options.minutes or 0):
+                seed = options.seed + statuses.total()  # other requests than before
+                statuses += fuzz(count, strategy, send, seed)
             grown[way] = growth(sample, send, used)
             counts = ", ".join(f"{n} x {code or 'closed'}" for code, n in sorted(statuses.items()))
             print(
@@ -217,6 +236,8 @@ def main() -> None:
                 f"them again: {grown[way]:+.1f} MiB; {time.monotonic() - start:.0f} s", flush=True,
             )  # fmt: skip
 
+        if options.minutes:  # half of the time for each way, in rounds
+            options.requests = 2000
         through_socket = options.requests // 10
         inside = to_application(application.test_client())
         run("in this process", inside, options.requests - through_socket, resident)
