@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import errno
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ from ordergap.contract.hyperparameters import NAMES
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import date_from
-from ordergap.errors import ModelNotFound
+from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, ForecastSettings, available_cpus, limit_threads
 
@@ -159,10 +160,16 @@ def rows_on_stdout() -> Iterator[BinaryIO]:
     try:
         yield sys.stdout.buffer
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
         # Python would flush again at the end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + _SIGPIPE)
+        if error.errno == errno.EPIPE:
+            sys.exit(128 + _SIGPIPE)
+        raise PlatformError(
+            "the disk that stdout is written to is full: make room there"
+        ) from error
 
 
 def use_all_processors(processes: int = 1) -> None:

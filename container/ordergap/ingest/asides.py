@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator, Set
 from contextlib import suppress
 from itertools import islice
@@ -82,7 +83,13 @@ def _has_no_orders(source: Source, columns: Columns, present: frozenset[str]) ->
         return False
     needed = {columns.customer_column, columns.date_column}
     used = {*names(columns).values()}
-    return all(len(found & used) <= (1 if found & needed else 2) for found in headers)
+    return all(len(found & used) <= (1 if found & needed else 2) for found in headers) and not (
+        _normal(needed) <= _normal(present)  # but for letter case and blanks
+    )
+
+
+def _normal(names: Iterable[str]) -> set[str]:
+    return {re.sub(r"[\W_]+", "", name).casefold() for name in names}
 
 
 def _lines(head: str) -> Iterator[Set[str]]:

@@ -6,7 +6,7 @@ Every function takes the (k,) distinct texts of a column, so that each is read o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import polars as pl
@@ -94,8 +94,12 @@ def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Ser
 
 def customer(text: str, no_customer_words: Iterable[str] = ()) -> str | None:
     """One customer's identifier, as `customers` has it."""
-    found: str | None = customers(pl.Series([text], dtype=pl.String), no_customer_words).item()
-    return found
+    return customers_of([text], no_customer_words)[0]
+
+
+def customers_of(texts: Sequence[str], no_customer_words: Iterable[str] = ()) -> list[str | None]:
+    """As `customers`, of texts that are no series."""
+    return customers(plain(pl.Series(texts, dtype=pl.String)), no_customer_words).to_list()
 
 
 def _expand(identifier: str | None) -> str | None:

@@ -59,6 +59,7 @@ def sample(head: str, complete: bool, header: Header, wanted: Wanted) -> Sample 
         not head
         or head.startswith(("x^", "x\1"))  # polars would take it for zlib
         or header.lines > 1
+        or (not header.lines and head.startswith(("\n", "\r")))
         or len(header.delimiter.encode()) > 1
         or _ESCAPED in head
         or "\0" in head

@@ -12,6 +12,8 @@ from ordergap.errors import DataError
 from ordergap.ingest import cells, numerals
 from ordergap.ingest.table import Table
 
+# A line of a sum names it where others name a product.
+_SUM = r"(?i)^\W*(grand|sub|end|gesamt|zwischen)?[ -]?(total|totale|totals|summe|sum|suma|somme)\b"
 _NAMES = ("order", "customer", "date")
 _NUMBERS = ("quantity", "price")
 
@@ -100,7 +102,8 @@ def _fill_nameless(table: Table, max_unreadable: float) -> Table:
     named = filled["order"] & filled["date"]
     of_product = pl.lit(value=False)
     if "product" in table.present:
-        of_product = ~table.each("product", cells.is_blank(table.texts["product"]))
+        product = table.texts["product"]
+        of_product = ~table.each("product", cells.is_blank(product) | product.str.contains(_SUM))
     lines = table.rows.select(
         named=named, nameless=~pl.any_horizontal(*filled.values()), of_product=of_product
     )

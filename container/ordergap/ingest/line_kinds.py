@@ -25,14 +25,17 @@ _LINES = {
     "position", "receipt", "record", "row", "sale", "sales", "transaction",
 }  # fmt: skip
 _GOODS = {
-    "article", "artikel", "goods", "item", "items", "line", "lineitem", "order", "position",
-    "product", "products", "sale", "sales", "verkauf", "ware", "vente", "venta",
+    "article", "articulo", "artikel", "detail", "goods", "invoice", "item", "items", "line",
+    "lineitem", "order", "position", "prodotto", "product", "products", "produit", "rechnung",
+    "sale", "sales", "verkauf", "ware", "vente", "venta",
 }  # fmt: skip
 _PART = {"item", "items", "line", "lineitem", "lines"}
 # What pays for the goods, or adds them up, has their amount once more.
 _AGAIN = {
-    "deposit", "gesamt", "paiement", "pago", "payment", "payments", "payout", "subtotal", "summe",
-    "tender", "total", "totals", "transaction", "transfer", "zahlung",
+    "balance", "deposit", "endsumme", "gesamt", "gesamtsumme", "ordertotal", "paiement", "pago",
+    "payment", "payments", "payout", "règlement", "subtotal", "summary", "summe", "tender",
+    "total", "totale", "totals", "transaction", "transfer", "zahlung", "zahlungseingang",
+    "zwischensumme",
 }  # fmt: skip
 _MORE = {
     "coupon", "discount", "fee", "fees", "freight", "handling", "mwst", "rabatt", "shipping",
@@ -73,7 +76,8 @@ def _judge(name: str, kinds: list[str], columns: Columns, where: str) -> Iterato
         raise DataError(
             f'{where} has lines of {_listed(again)} beside those of {_listed(goods)} in "{name}", '
             f"and their amounts would be added up. Set {option}, and excluded_statuses to what "
-            f"does not count: {','.join(again)}"
+            f"does not count: {','.join(again)}. Where all of them count, set excluded_statuses to "
+            "a word that is none of them"
         )
     if any(its & (_AGAIN | _MORE) for its in words.values()) and len(kinds) > 1:
         yield (

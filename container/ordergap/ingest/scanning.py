@@ -208,17 +208,18 @@ def _csv(
         yield Version(rows.lazy(), {**text.notes, **notes, **more}, text.encoding, header)
         return
     utf8 = encodings.shown(source.head) in {None, "utf-8"} and "\ufffd" not in head
-    tried = utf8 and not columns.encoding
+    whole = "\n" in head or len(source.head) < HEAD  # else the header is longer
+    tried = utf8 and whole and not columns.encoding
     if tried:
         header = find_header(head, name, wanted, line)
         beginning = delimited.sample(head, len(source.head) < HEAD, header, wanted)
         for frame in plain_csv.frames(source.data, beginning, header, wanted):
             yield Version(frame, _note(header), header=header)
     text = encodings.decode(_bytes(source.data), name, columns.encoding, of_model)
-    head = text.text[:HEAD]
+    head = text.text[: max(HEAD, text.text.find("\n") + 1)]
     header = find_header(head, name, wanted, line)
     notes = {**text.notes, **_note(header)}
-    if not tried or text.encoding:
+    if whole and (not tried or text.encoding):
         beginning = delimited.sample(head, len(head) < HEAD, header, wanted)
         for frame in plain_csv.frames(text.text.encode(), beginning, header, wanted):
             yield Version(frame, notes, text.encoding, header)

@@ -122,11 +122,17 @@ def data_files(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The data files, and the files beside them."""
-    files = sorted(walking.files(folder))
+    files = sorted(walking.files(folder), key=_by_number)
     return (
         [file for file in files if not names.is_beside(file.name)],
         [file for file in files if names.is_beside(file.name)],
     )
+
+
+def _by_number(path: Path) -> list[tuple[str, int, str]]:
+    """A place in a sequence of names in which ``export_9.csv`` comes before ``export_10.csv``."""
+    parts = re.findall(r"(\D*)(\d*)", str(path))
+    return [(text, int(digits or 0), digits) for text, digits in parts]
 
 
 def open_source(name: str, data: Path | bytes, content_type: str | None = None) -> Source:

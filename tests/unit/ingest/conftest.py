@@ -60,21 +60,33 @@ def moment(text: str) -> datetime.datetime | None:
 
 
 def filled(rows: list[Row]) -> list[Row]:
-    """Blank customers from the lines of the same order and day, where these have one customer."""
+    """Blank customers from the lines of the same order and day, where these have one customer.
 
-    def key(row: Row) -> tuple[str, datetime.date | None]:
-        return row.order.strip(), row.moment.date() if row.moment else None
+    And of negative lines of a later day, where all lines of the order have one customer and day.
+    """
+
+    def day(row: Row) -> datetime.date | None:
+        return row.moment.date() if row.moment else None
 
     named: dict[tuple[str, datetime.date | None], set[str]] = defaultdict(set)
+    ordered: dict[str, set[tuple[str, datetime.date | None]]] = defaultdict(set)
     for row in rows:
-        if row.moment and row.customer not in {"", "nan"}:
-            named[key(row)].add(row.customer)
-    return [
-        row._replace(customer=next(iter(named[key(row)])))
-        if row.customer in {"", "nan"} and len(named[key(row)]) == 1
-        else row
-        for row in rows
-    ]
+        if row.customer not in {"", "nan"}:
+            ordered[row.order.strip()].add((row.customer, day(row)))
+            if row.moment:
+                named[row.order.strip(), day(row)].add(row.customer)
+
+    def customer(row: Row) -> str:
+        there = named[row.order.strip(), day(row)]
+        if row.customer not in {"", "nan"} or len(there) == 1:
+            return row.customer if row.customer not in {"", "nan"} else next(iter(there))
+        (who, then), *others = ordered[row.order.strip()] or {("", None)}
+        negative = (row.quantity or 0) < 0 or (row.price or 0) < 0
+        now = day(row)
+        refund = negative and not others and then and now and now > then
+        return who if refund else row.customer
+
+    return [row._replace(customer=customer(row)) for row in rows]
 
 
 def why_not(row: Row, earlier: set[Row]) -> str | None:
@@ -130,8 +142,11 @@ def cleaned_plainly(rows: Iterable[Mapping[str, str]]) -> tuple[Counter[str], Or
         kinds[row.customer, row.product, abs(row.price)][cancels].append(sale)
     lines = defaultdict(list)
     for (customer, _, price), (sales, cancellations) in kinds.items():
-        for one in sorted(cancellations, key=lambda one: (one.moment, one.bought, one.order)):
-            matched = cancel(sales, one)
+        cancellations.sort(key=lambda one: (one.moment, one.bought, one.order))
+        # What all cancellations take from their own orders is taken before anything else.
+        of_order = [cancel([s for s in sales if s.order == c.order], c) for c in cancellations]
+        for one, found in zip(cancellations, of_order, strict=True):
+            matched = cancel(sales, one) or found
             counts["cancellation" if matched else "cancellation_of_nothing"] += 1
         for sale in sales:
             if sale.left:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ordergap.scoring import problems
 from ordergap.serving.formats import records
 from ordergap.settings import Settings
 from werkzeug.test import TestResponse
@@ -26,7 +27,7 @@ def test_of_a_million_wrong_orders_those_that_are_shown_are_looked_at(
         seen += 1
         return from_contract(*arguments)
 
-    from_contract = records.from_contract
+    from_contract = problems.from_contract
     monkeypatch.setattr(records, "from_contract", count)
     orders = ",".join(["{}"] * 300_000)
     tracemalloc.start()

@@ -47,9 +47,9 @@ def first_day_below(days: Floats, log_s: Floats, target: float, start: float) ->
     """The first day from `start` on at which the curve has come down to `target`, by bisection."""
     low, high = start, 2 * (start + float(days[-1]))
     while log_s_at(days, log_s, high) > target:
-        low, high = high, 2 * high
-        if high > _FAR:
+        if high == _FAR:
             return _FAR
+        low, high = high, min(2 * high, _FAR)
     for _ in range(200):
         middle = (low + high) / 2
         if log_s_at(days, log_s, middle) > target:

@@ -7,6 +7,7 @@ See docs/decisions/serving.md#parquet-is-not-a-form-of-a-request.
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from functools import lru_cache
@@ -32,6 +33,12 @@ from ordergap.settings import Settings
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 _CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
+
+# A parameter of a header: RFC 9110, 5.6.6. Its name is the group.
+_PARAMETER = re.compile(
+    r";[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:\"(?:[^\"\\]|\\.)*\"|[\w!#$%&'*+.^`|~-]+)[ \t]*(?=;|$)",
+    re.ASCII,
+)
 
 Decoder = Callable[[bytes, DecodeContext], Orders | Vectors]
 
@@ -59,6 +66,7 @@ def decode(
 
     Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
+    _check_parameters(content_type)
     name, parameters = parse_options_header(content_type)
     decoder = DECODERS.get(name.lower())
     if decoder is None:
@@ -72,6 +80,19 @@ def decode(
     question = decoder(body, context)
     _check_answer(len(question), question.options, context.settings)
     return question
+
+
+def _check_parameters(content_type: str) -> None:
+    """Refuse parameters that a parser would pass over, or of which the last would hold."""
+    _, *parameters = _PARAMETER.sub(";", content_type).split(";")
+    names = [name.lower() for name in _PARAMETER.findall(content_type)]
+    left = [text.strip() for text in parameters if text.strip()]
+    twice = [name for name in names if names.count(name) > 1]
+    if left or twice:
+        message = f"the Content-Type has the parameter {shorten((left or twice)[0])}"
+        reason = "which cannot be read" if left else "more than once"
+        hint = 'write name=value, without blanks, and quote lists: horizons="30,60"'
+        raise InvalidRequest([Problem(f"{message}, {reason}", field="Content-Type", hint=hint)])
 
 
 def _check_answer(records: int, options: Options, settings: Settings) -> None:

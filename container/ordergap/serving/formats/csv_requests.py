@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as text_rows
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +21,7 @@ from ordergap.scoring.encoders import CSV
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
 from ordergap.serving.formats import looks
 from ordergap.serving.formats.context import DecodeContext
-from ordergap.serving.formats.customers import NoCustomer
+from ordergap.serving.formats.customers import NoCustomer, resolved
 from ordergap.serving.formats.customers import customer as customer_of
 from ordergap.serving.formats.question import Orders, Vectors, placeholder
 from ordergap.serving.formats.records import Days
@@ -148,11 +148,13 @@ def _vectors(body: bytes, context: DecodeContext) -> Vectors:
     context.check_size(records=len(rows))
     days = Days()
     names = manifest.feature_names
+    words = manifest.hyperparameters.columns.no_customer_words
+    known = resolved((row[0] for _, row in rows), words)
     vectors: list[tuple[str, int, list[float]]] = []
     problems: dict[int, Problem] = {}
     for i, (line, row) in enumerate(rows):
         try:
-            vectors.append(_vector(row, manifest, as_of, days))
+            vectors.append(_vector(row, manifest, as_of, days, known))
         except _InvalidRow as error:
             problems[i] = Problem(f"line {line} {error}", i, error.field, error.hint)
             if len(problems) == LIMIT and not context.placeholders:
@@ -189,9 +191,9 @@ class _InvalidRow(Exception):
 
 
 def _vector(
-    row: list[str], manifest: Manifest, as_of: int, days: Days
+    row: list[str], manifest: Manifest, as_of: int, days: Days, known: Mapping[str, str]
 ) -> tuple[str, int, list[float]]:
-    """Customer, day of the last order and features of one row."""
+    """Customer, day of the last order and features of one row; `known` as from `resolved`."""
     expected = manifest.csv_columns
     if len(row) != len(expected):
         columns = manifest.hyperparameters.columns
@@ -204,7 +206,8 @@ def _vector(
     if not name:
         raise _InvalidRow("has no customer_id", ID_COLUMNS[0])
     try:
-        customer = customer_of(name, manifest.hyperparameters.columns.no_customer_words)
+        words = manifest.hyperparameters.columns.no_customer_words
+        customer = known.get(name) or customer_of(name, words)
     except NoCustomer as error:
         reason = f"has customer_id {shorten(name)}: {error.reason}"
         raise _InvalidRow(reason, ID_COLUMNS[0], error.hint) from error

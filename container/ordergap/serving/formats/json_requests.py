@@ -57,7 +57,8 @@ def json(body: bytes, context: DecodeContext) -> Orders:
 
 def json_lines(body: bytes, context: DecodeContext) -> Orders:
     """A record a line; blank lines are ignored."""
-    filled = ((n, line) for n, line in enumerate(io.BytesIO(body), 1) if line.strip())
+    lines = ((n, line.removesuffix(b"\n")) for n, line in enumerate(io.BytesIO(body), 1))
+    filled = ((n, line) for n, line in lines if line.strip())
     numbered = list(islice(filled, context.settings.max_records))
     context.check_size(records=len(numbered) + sum(1 for _ in filled))
     parsed = [_parse_line(n, i, line) for i, (n, line) in enumerate(numbered)]

@@ -24,7 +24,7 @@ from ordergap.histories import Histories, date_of, day_of
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
 from ordergap.serving.formats.context import similar_option
-from ordergap.serving.formats.customers import NoCustomer, customer
+from ordergap.serving.formats.customers import NoCustomer, customer, resolved
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
@@ -148,9 +148,11 @@ def _read_columns(
     )
     if not valid:
         raise ValueError("a record needs a closer look")
-    customers = [customer(_id(record["customer_id"]), words) for record in records]
+    ids = [_id(record["customer_id"]) for record in records]
+    known = resolved(ids, words)
+    names = [known[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
+    return Histories.from_orders(names, position, day, amount, items, lines), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -177,6 +179,7 @@ def _validated(
     words: Sequence[str],
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
+    known = resolved(filter(None, map(_customer, records)), words)
     for i, record in enumerate(records):
         label = f"record {i}" if lines is None else f"line {lines[i]}"
         if isinstance(record, Problem):
@@ -191,7 +194,8 @@ def _validated(
             problems += islice(_misspelled_amounts(record, i, label), LIMIT)
             if not free_orders:
                 problems += islice(_free_orders(valid, i, label), LIMIT)
-            problems += _nobody(valid, words, i, label)
+            if valid.customer_id not in known:
+                problems += _nobody(valid, words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import h11
@@ -21,15 +23,16 @@ REQUEST_TIMEOUT = 10.0  # seconds in which a request arrives, and one more
 ANSWER_TIMEOUT = 60.0  # seconds in which a client takes its answer, and one more
 RATE = 1 << 16  # for each of so many bytes
 LINGER_TIMEOUT = 3.0  # seconds in which a client closes a connection that the server has ended
-_READ = 1 << 16  # bytes read at once; so many bytes of one-byte chunks keep the loop for 0.1 s
+_READ = 1 << 13  # bytes read at once; so many bytes of one-byte chunks keep the loop for 12 ms
 
 
 class Connection:
     """A client.
 
-    exchange  the request that is arriving or being answered
-    timeout   of what the client must do next; None before anything is waited for
-    accepted  when it was accepted, by the loop's clock
+    exchange   the request that is arriving or being answered
+    timeout    of what the client must do next; None before anything is waited for
+    accepted   when it was accepted, by the loop's clock
+    computing  whether a thread is at work on the answer
     """
 
     def __init__(self, worker: Worker, client: socket.socket) -> None:
@@ -37,6 +40,7 @@ class Connection:
         self.exchange = Exchange()
         self.timeout: asyncio.Timeout | None = None
         self.accepted = worker.loop.time()
+        self.computing = False
         self._held = 0  # bytes of body and answer, as counted in the worker's
         self._client = client
         self.task = worker.loop.create_task(self._serve())
@@ -45,6 +49,12 @@ class Connection:
     def idle(self) -> bool:
         """Whether nothing of a request has arrived."""
         return not self.exchange.begun
+
+    def hurry(self) -> None:
+        """Wait no longer for a request of which nothing has arrived: the server stops."""
+        if self.idle and self.timeout:
+            with suppress(RuntimeError):  # it is over already
+                self.timeout.reschedule(self.worker.loop.time() + LINGER_TIMEOUT)
 
     async def _serve(self) -> None:
         """Answer until one side ends the connection."""
@@ -77,7 +87,8 @@ class Connection:
             refusal = await self._read(early)
         except h11.RemoteProtocolError as error:
             status = error.error_status_hint if error.error_status_hint in {414, 431} else 400
-            answer = self._raw(status, f"the HTTP request is malformed: {error}")
+            what = re.sub(r"bytearray\((b['\"].*['\"])\)", r"\1", str(error))
+            answer = self._raw(status, f"the HTTP request is malformed: {what}")
         except TimeoutError:
             if self.idle:
                 raise
@@ -114,12 +125,11 @@ class Connection:
                     timeout.reschedule(started + REQUEST_TIMEOUT + exchange.body.tell() / RATE)
                     if go_on := exchange.go_on():
                         await worker.loop.sock_sendall(self._client, go_on)
+                    await asyncio.sleep(0)  # others first: there may be more to read at once
                 if not (data := await self._receive()):
                     raise ConnectionResetError
                 if not exchange.begun:
                     started = worker.loop.time()
-                if len(data) == _READ:
-                    await asyncio.sleep(0)  # others first: there may be more to read at once
 
     def _refusal(self) -> str:
         if self.exchange.body_length > self.worker.max_body:
@@ -139,13 +149,16 @@ class Connection:
             return exchange.answer(*answer, close=not (exchange.complete and worker.alive))
 
         worker.free -= has_slot
+        self.computing = True
         try:
-            pool = worker.pool if has_slot else worker.light_pool
+            pool = worker.ping_pool if exchange.is_ping else worker.light_pool
+            pool = worker.pool if has_slot else pool
             return await worker.loop.run_in_executor(pool, compute)
         except Exception as error:  # noqa: BLE001 - whatever the application lets through
             message = "internal error: the server's log has the cause under this id"
             return self._raw(500, message, error)
         finally:
+            self.computing = False
             worker.free += has_slot
 
     def _raw(self, status: int, message: str, cause: Exception | None = None) -> bytes:

@@ -53,8 +53,13 @@ class Exchange:
 
     @property
     def is_post(self) -> bool:
-        """Only POST requests ask for forecasts."""
-        return self.head is not None and self.head.method == b"POST"
+        """Only POST requests ask for forecasts; the application takes `post` for one, too."""
+        return self.head is not None and self.head.method.upper() == b"POST"
+
+    @property
+    def is_ping(self) -> bool:
+        """Whether the platform asks if the server is well."""
+        return self.head is not None and self.head.target == b"/ping"
 
     @property
     def body_length(self) -> int:

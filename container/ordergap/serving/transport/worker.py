@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import COUNTS
-from ordergap.serving.transport.connection import LINGER_TIMEOUT, Connection
+from ordergap.serving.transport.connection import Connection
 
 MAX_CONNECTIONS = 1000  # where the system allows so many open files
 MAX_HELD = 4  # requests of the largest size that bodies and answers may take together
@@ -50,12 +50,13 @@ class Worker(BaseWorker):
         self.max_held = MAX_HELD * self.max_body
         self.free: int = self.cfg.threads + app.config["QUEUE"]
         self.pool, self.light_pool = ThreadPoolExecutor(self.cfg.threads), ThreadPoolExecutor(2)
+        self.ping_pool = ThreadPoolExecutor(1)
         self.held = 0
         self.connections: dict[Connection, None] = {}
         self.waiting: dict[Connection, None] = {}
         self.max_connections = min(MAX_CONNECTIONS, max(16, getrlimit(RLIMIT_NOFILE)[0] - 64))
         asyncio.run(self._serve())
-        for pool in (self.pool, self.light_pool):
+        for pool in (self.pool, self.light_pool, self.ping_pool):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
@@ -73,10 +74,8 @@ class Worker(BaseWorker):
             while self._add(listener):
                 pass
             listener.close()
-        latest = self.loop.time() + LINGER_TIMEOUT
         for conn in self.connections:
-            if conn.idle and conn.timeout:
-                conn.timeout.reschedule(latest)
+            conn.hurry()
         end = self.loop.time() + self.cfg.graceful_timeout
         while self.connections and self.loop.time() < end:
             await asyncio.sleep(_TICK)
@@ -117,11 +116,13 @@ class Worker(BaseWorker):
         return True
 
     def _make_room(self) -> bool:
-        """Close a connection that loses little: one that waits.
+        """Close a connection that loses little: one that waits, else the oldest.
 
-        False where it has only just come, and has had no time to send anything.
+        False where it has only just come, and has had no time to send anything, and where all are
+        being answered.
         """
-        least = next(iter(self.waiting or self.connections), None)
+        others = (conn for conn in self.connections if not conn.computing)
+        least = next(iter(self.waiting), None) or next(others, None)
         if least is None or self.loop.time() - least.accepted < _GRACE:
             return False
         self._remove(least)
