@@ -196,3 +196,54 @@ def test_one_byte_chunks_keep_nobody_waiting(narrow: Server) -> None:
         response.begin()
         assert response.status == 400
         assert "empty" in json.loads(response.read())["error"]["message"]
+
+
+def test_a_stop_beside_hundreds_of_idle_clients_answers_what_had_begun(
+    serve: Serve, opt_ml: Path, records: list[dict[str, Any]]
+) -> None:
+    """Some of the clients leave just as the server looks at them all."""
+    server = serve(opt_ml, SAGEMAKER_MODEL_SERVER_WORKERS=1)
+    server.wait_for_ping()
+    whole = posted(lines(records))
+    idle = [server.open_socket() for _ in range(600)]
+    with contextlib.closing(server.open_socket(whole[:-1])) as client:
+        server.ping()
+        server.process.send_signal(signal.SIGTERM)
+        for each in idle:
+            each.close()
+        time.sleep(0.5)
+        client.sendall(whole[-1:])
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status == 200
+    assert server.process.wait(timeout=10) == 0
+
+
+def test_a_method_in_lower_case_takes_a_place_in_the_queue(
+    narrow: Server, records: list[dict[str, Any]]
+) -> None:
+    body = posted(lines(records * 40)).replace(b"POST", b"post", 1)
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(contextlib.closing(narrow.open_socket(body))) for _ in range(12)
+        ]
+        assert narrow.ping() < 1
+        responses = [http.client.HTTPResponse(client) for client in clients]
+        for response in responses:
+            response.begin()
+        assert 503 in {response.status for response in responses}
+
+
+def test_a_request_in_work_is_not_cut_for_new_connections(
+    narrow: Server, records: list[dict[str, Any]]
+) -> None:
+    head = POST + b"Content-Length: 9\r\n\r\n"
+    with contextlib.closing(narrow.open_socket(posted(lines(records * 40)))) as client:
+        while b"ordergap_requests_in_flight 1" not in narrow.ask("GET", "/metrics")[2]:
+            time.sleep(0.01)
+        others = [narrow.open_socket(head) for _ in range(1100)]
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status == 200
+        for each in others:
+            each.close()

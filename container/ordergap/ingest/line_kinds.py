@@ -75,9 +75,8 @@ def _judge(name: str, kinds: list[str], columns: Columns, where: str) -> Iterato
     if again and goods:
         raise DataError(
             f'{where} has lines of {_listed(again)} beside those of {_listed(goods)} in "{name}", '
-            f"and their amounts would be added up. Set {option}, and excluded_statuses to what "
-            f"does not count: {','.join(again)}. Where all of them count, set excluded_statuses to "
-            "a word that is none of them"
+            f"and their amounts would be added up. Set {option}, and excluded_statuses to a word "
+            f"that is none of these where all count, else to what does not: {','.join(again)}"
         )
     if any(its & (_AGAIN | _MORE) for its in words.values()) and len(kinds) > 1:
         yield (

@@ -17,6 +17,7 @@ from ordergap.ingest.table import Table
 
 _LINE = ("product", "units", "price", "pieces")
 """What two exports of a line have alike; other columns, and the time of day, may differ."""
+_NEARLY_ALL = 0.9  # of the orders of all files
 _SHOWN = 40  # characters of an order's number
 
 
@@ -48,6 +49,8 @@ def reject_earlier(
         products = shared.drop_nulls("product").group_by(*key, "product")
         twice = products.agg(pl.col("file").n_unique()).filter(pl.col("file") > 1)
         alike += len(changed.join(twice, on=key, how="semi"))
+    elif len(versions) < _NEARLY_ALL * lines["order"].n_unique() and _one_line_each(lines, table):
+        alike = len(versions)  # else the files divide the amounts of all orders among them
     repeated = 2 * alike > len(versions)
     notes = []
     if len(changed) < len(versions):
@@ -142,8 +145,8 @@ def _versions(shared: pl.DataFrame, key: list[str], table: Table) -> pl.DataFram
             lines=line.sort(),
             buys=(~pl.col("cancels")).any(),
         )
-        .filter(pl.len().over(key) > 1)
         .filter(pl.col("buys") | (pl.col("lines").n_unique().over(key) == 1))
+        .filter(pl.len().over(key) > 1)
         .with_columns(whole=~(cut & is_part))
         .sort("whole", "file")
         .group_by(key, maintain_order=True)
@@ -154,6 +157,14 @@ def _versions(shared: pl.DataFrame, key: list[str], table: Table) -> pl.DataFram
         )
         .with_columns(pl.col("row").list.first(), pl.col("last").list.last())
     )
+
+
+def _one_line_each(lines: pl.DataFrame, table: Table) -> bool:
+    """Whether no file has an order on several lines."""
+    ends = np.cumsum([count for _, count in table.files])
+    files = pl.Series("file", np.searchsorted(ends, lines["row"].to_numpy(), "right"))
+    numbered = lines.select("order", file=files).drop_nulls()
+    return bool(numbered.is_unique().all())
 
 
 def _example(orders: pl.DataFrame, table: Table) -> str:

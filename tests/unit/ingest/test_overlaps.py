@@ -153,3 +153,33 @@ def test_blocks_of_a_frame_are_no_files(monkeypatch):
     report = read(odd, Columns()).report
     assert (report.rows_used, report.examples[Rejection.BAD_DATE].row) == (179, 100)
     assert report.examples[Rejection.BAD_DATE].file is None
+
+
+def test_a_return_that_two_exports_have_counts_once(tmp_path):
+    back = order(30, ("tea", -1))
+    found = exported(tmp_path / "two", [*ORDERS[:40], back], [*ORDERS[25:], back])
+    whole = exported(tmp_path / "one", [*ORDERS, back])
+    assert found.histories.digest() == whole.histories.digest()
+    assert found.report.rejected[Rejection.CANCELLATION] == 1
+
+
+def test_the_later_of_numbered_exports_has_the_larger_number(tmp_path):
+    """As text, `export_10` comes before `export_9`."""
+    paid = [each.with_columns(Status=pl.lit("paid")) for each in ORDERS[:3]]
+    refunded = [each.with_columns(Status=pl.lit("refunded")) for each in ORDERS[:1]]
+    for number, parts in ((9, paid), (10, [*refunded, *paid[1:]])):
+        pl.concat(parts).write_csv(tmp_path / f"export_{number}.csv")
+    found = read(tmp_path, Columns(status_column="Status"))
+    assert found.report.orders == 2
+
+
+def test_amounts_that_two_files_divide_among_them_add_up(tmp_path):
+    """Goods and services of each order, without products."""
+    parts = [each.drop("StockCode", "Quantity").head(1) for each in ORDERS]
+    for name, price in (("goods", "1.5"), ("services", "1")):
+        frame = pl.concat(parts).with_columns(UnitPrice=pl.lit(price))
+        frame.write_csv(tmp_path / f"{name}.csv")
+    found = read(tmp_path, Columns(amount_column="UnitPrice"))
+    assert found.report.revenue == 60 * 2.5
+    (note,) = notes(found)
+    assert "all count" in note

@@ -752,3 +752,28 @@ def test_an_sqlite_database_is_recognised(tmp_path):
     connection.close()
     with pytest.raises(DataError, match="SQLite database"):
         list(find(tmp_path / "shop.db"))
+
+
+def test_a_header_longer_than_the_beginning_is_read_whole():
+    more = [f"a column with a long name {n}" for n in range(4000)]
+    body = lines([[*row, *[""] * 4000] for row in PLAIN], ";", [*NAMES, *more])
+    assert len(body.partition("\n")[0]) > 1 << 16
+    found, _ = versioned(body)
+    assert found.select(NAMES).rows() == [tuple(row) for row in PLAIN]
+
+
+def test_a_file_whose_names_differ_in_letter_case_is_not_passed_over(tmp_path):
+    (tmp_path / "1.csv").write_text(lines(PLAIN))
+    (tmp_path / "2.csv").write_text(lines(PLAIN, head=["client", "DAY", "item", "total"]))
+    with pytest.raises(MissingColumn, match=r'set customer_column to "client"'):
+        read(tmp_path, COLUMNS)
+
+
+@pytest.mark.parametrize("word", ["Total", "Subtotal", "GRAND TOTAL:", "Summe", "Zwischensumme"])
+def test_a_sum_at_the_end_is_no_line_of_the_order_above(tmp_path, word):
+    """Though it names itself where others name a product."""
+    columns = COLUMNS.model_copy(update={"order_column": "Order"})
+    table = [[f"o{n // 2}", *row] for n, row in enumerate(PLAIN * 9)]
+    body = lines([*table, ["", "", "", word, "999"]], head=["Order", *NAMES])
+    (tmp_path / "a.csv").write_text(body)
+    assert (read(tmp_path / "a.csv", columns).report.revenue or 999) < 999

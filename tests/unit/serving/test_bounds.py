@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ordergap.ingest import cells
 from ordergap.scoring import problems
 from ordergap.serving.formats import records
 from ordergap.settings import Settings
@@ -86,3 +87,47 @@ def test_thousands_of_columns_cost_what_they_weigh(ask: Ask) -> None:
     body = f"{HEADER}{extra}\n1,A,2,2011-01-11,1.25,ana{4000 * ','}\n"
     answer = ask(body, "text/csv; as_of=2011-12-09", Accept="text/csv")
     assert (answer.status_code, answer.data[:4]) == (200, b"ana,")
+
+
+@pytest.mark.parametrize("ids", ["A B%d", "Ana%d@Example.com", "%d.0", ' ="00%d"'])
+def test_ids_that_are_not_plain_are_read_together(
+    ask: Ask, ids: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def count(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return customers_of(*arguments)
+
+    customers_of = cells.customers_of
+    monkeypatch.setattr(cells, "customers_of", count)
+    orders = [{"date": "2011-01-11", "amount": 1}]
+    body = [{"customer_id": ids % (i + 1), "orders": orders} for i in range(500)]
+    answer = ask(json.dumps(body))
+    assert answer.status_code == 200
+    assert calls == 1
+    assert len({each["customer_id"] for each in answer.get_json()["predictions"]}) == 500
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "horizons=30,60", "as_of = 2011-11-30", "horizons=[30]", "horizons=30 45", 'horizons="30',
+        "as_of", "as_of=", "charset=utf-8 as_of=2011-11-30", "as_of=2011-11-30; as_of=2011-12-01",
+        "as_of=2011/11/30",
+    ],
+)  # fmt: skip
+def test_a_parameter_that_would_be_passed_over_is_refused(ask: Ask, parameters: str) -> None:
+    record = {"customer_id": "a", "orders": [{"date": "2011-01-11", "amount": 1}]}
+    answer = ask(json.dumps([record]), f"application/json; {parameters}")
+    assert (answer.status_code, answer.get_json()["error"]["field"]) == (400, "Content-Type")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ['horizons="30,60"', "as_of=2011-11-30;", "as_of=2011-11-30; horizons=30", "CHARSET=utf-8", ""],
+)
+def test_parameters_that_can_be_read_are(ask: Ask, parameters: str) -> None:
+    record = {"customer_id": "a", "orders": [{"date": "2011-01-11", "amount": 1}]}
+    assert ask(json.dumps([record]), f"application/json; {parameters}").status_code == 200

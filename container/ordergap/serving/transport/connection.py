@@ -33,6 +33,7 @@ class Connection:
     timeout    of what the client must do next; None before anything is waited for
     accepted   when it was accepted, by the loop's clock
     computing  whether a thread is at work on the answer
+    answering  whether that is so, or the answer is being sent
     """
 
     def __init__(self, worker: Worker, client: socket.socket) -> None:
@@ -40,7 +41,7 @@ class Connection:
         self.exchange = Exchange()
         self.timeout: asyncio.Timeout | None = None
         self.accepted = worker.loop.time()
-        self.computing = False
+        self.computing = self.answering = False
         self._held = 0  # bytes of body and answer, as counted in the worker's
         self._client = client
         self.task = worker.loop.create_task(self._serve())
@@ -70,9 +71,11 @@ class Connection:
                     pass
         except OSError:  # the client has gone, or is too late
             pass
-        finally:
-            self._hold(0)
-            self._client.close()
+
+    def close(self) -> None:
+        """Let go of what it holds, once the task has ended."""
+        self._hold(0)
+        self._client.close()
 
     async def _receive(self) -> bytes:
         return await self.worker.loop.sock_recv(self._client, _READ)
@@ -95,12 +98,14 @@ class Connection:
             limit = f"{REQUEST_TIMEOUT:.0f} s and 1 s for each {RATE >> 10} KiB"
             answer = self._raw(408, f"the request was not complete within {limit}; send it again")
         else:
+            self.answering = True
             answer = await self._compute(refusal)
         exchange.body.close()
         self._hold(len(answer))
         async with asyncio.timeout(ANSWER_TIMEOUT + len(answer) / RATE):
             await self.worker.loop.sock_sendall(self._client, answer)
         self._hold(0)
+        self.answering = False
         return exchange.http.trailing_data[0] if exchange.may_follow else None
 
     async def _read(self, data: bytes) -> str:

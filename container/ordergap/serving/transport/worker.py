@@ -112,27 +112,34 @@ class Worker(BaseWorker):
         conn = Connection(self, client)
         self.connections[conn] = None
         self._publish()
-        conn.task.add_done_callback(lambda _: self._remove(conn))
+        conn.task.add_done_callback(lambda _: self._on_end(conn))
         return True
 
     def _make_room(self) -> bool:
-        """Close a connection that loses little: one that waits, else the oldest.
+        """Close a connection that loses little: one that waits, else one that sends, else takes.
 
-        False where it has only just come, and has had no time to send anything, and where all are
-        being answered.
+        False where it has only just come, and has had no time to send anything, and where threads
+        are at work for all.
         """
-        others = (conn for conn in self.connections if not conn.computing)
-        least = next(iter(self.waiting), None) or next(others, None)
+        least = (
+            next(iter(self.waiting), None)
+            or next((conn for conn in self.connections if not conn.answering), None)
+            or next((conn for conn in self.connections if not conn.computing), None)
+        )
         if least is None or self.loop.time() - least.accepted < _GRACE:
             return False
-        self._remove(least)
         least.task.cancel()
+        self._remove(least)
         return True
 
     def _remove(self, conn: Connection) -> None:
         self.connections.pop(conn, None)
         self.waiting.pop(conn, None)
         self._publish()
+
+    def _on_end(self, conn: Connection) -> None:
+        self._remove(conn)
+        conn.close()  # not earlier: the loop knows the socket by its number, which is used anew
 
     def _publish(self) -> None:
         self.counts.set_connections(len(self.connections) if self.alive else None)
