@@ -136,7 +136,7 @@ odd = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(good, min_size=1, max_size=3), st.data())
 def test_sound_requests_are_read_as_by_another_parser_however_they_are_cut(
     requests: list[bytes], data: st.DataObject
@@ -148,7 +148,7 @@ def test_sound_requests_are_read_as_by_another_parser_however_they_are_cut(
     assert len(found) == len(requests)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(st.lists(odd | good, min_size=1, max_size=3), st.data())
 @example([HEAD + b"Content-Length: 10000000000000000000\r\n\r\n", HEAD + b"\r\n"], None)
 def test_what_two_parsers_would_frame_differently_is_refused(
