@@ -12,7 +12,6 @@ import json
 import logging
 import math
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from ordergap.histories import date_of
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings, limit_threads
 
+from benchmarks.fuzz import peak_memory
 from benchmarks.predict import train
 
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
@@ -160,11 +160,11 @@ def answered(app: Flask, form: str, body: bytes) -> tuple[int, int, float, float
             raise SystemExit(f"the process died: {form}, {len(body):,} bytes")
         status, size, seconds, memory = json.loads(result)
         return status, size, seconds, memory
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     start = time.perf_counter()
     answer = app.test_client().post("/invocations", data=body, content_type=form)
     seconds = time.perf_counter() - start
-    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    used = (peak_memory() - before) / 2**20
     os.write(writing, json.dumps([answer.status_code, len(answer.data), seconds, used]).encode())
     os._exit(0)
 

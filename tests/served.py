@@ -23,6 +23,9 @@ import pytest
 AS_OF = datetime.date(2011, 12, 9)
 HEADER = ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]
 LINES = "application/jsonlines"
+PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
+HEAD = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: {LINES}\r\n".encode()
+"""What a request for a ping, or for forecasts, begins with; other headers may follow."""
 
 
 def order_lines(customers: int) -> Iterator[list[Any]]:
@@ -50,6 +53,18 @@ def scoring_records(customers: int) -> list[dict[str, Any]]:
 def lines(records: list[dict[str, Any]]) -> bytes:
     """A record a line."""
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer on a socket."""
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    return response.status, dict(response.headers), response.read()
+
+
+def request(body: bytes, more: bytes = b"") -> bytes:
+    """A request for forecasts as bytes, with `more` headers."""
+    return HEAD + more + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def command(*words: object, **environment: object) -> dict[str, Any]:

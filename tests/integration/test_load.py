@@ -1,7 +1,6 @@
 """Many, slow and malformed clients: all others are answered, and /ping always."""
 
 import contextlib
-import http.client
 import json
 import os
 import re
@@ -16,22 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.served import LINES, Server, lines
+from tests.served import HEAD, LINES, PING, Server, answer, lines, request
 
 Serve = Callable[..., Server]
-PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
-HEAD = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: {LINES}\r\n".encode()
-
-
-def answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the next answer on a socket."""
-    response = http.client.HTTPResponse(client)
-    response.begin()
-    return response.status, dict(response.headers), response.read()
-
-
-def request(body: bytes, more: bytes = b"") -> bytes:
-    return HEAD + more + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @pytest.fixture(scope="module")

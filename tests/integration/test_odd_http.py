@@ -1,7 +1,6 @@
 """Requests that are odd or sent to harm: each is answered once, and others are served meanwhile."""
 
 import contextlib
-import http.client
 import json
 import re
 import signal
@@ -13,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.served import LINES, Server, lines
+from tests.served import HEAD, LINES, PING, Server, answer, lines, request
 
 Serve = Callable[..., Server]
-PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
-POST = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: {LINES}\r\n".encode()
-CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -34,17 +31,17 @@ def answers(server: Server, sent: bytes) -> list[int]:
     ("sent", "statuses"),
     [
         # the framing is refused where parsers have disagreed about it
-        (POST + b"Content-Length: 10000000000000000000\r\n\r\n" + SMUGGLED, [413]),
-        (POST + b"Content-Length: 18446744073709551621\r\n\r\nhello" + SMUGGLED, [413]),
-        (POST + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n" + SMUGGLED, [400]),
-        (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [400]),
-        (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED, [400]),
-        (POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", [400]),
-        (POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", [400]),
+        (HEAD + b"Content-Length: 10000000000000000000\r\n\r\n" + SMUGGLED, [413]),
+        (HEAD + b"Content-Length: 18446744073709551621\r\n\r\nhello" + SMUGGLED, [413]),
+        (HEAD + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n" + SMUGGLED, [400]),
+        (HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [400]),
+        (HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED, [400]),
+        (HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", [400]),
+        (HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", [400]),
         (CHUNKED.replace(b"/1.1", b"/1.0") + b"0\r\n\r\n" + SMUGGLED, [400]),
         (CHUNKED.replace(b"/1.1", b"/9.9") + b"0\r\n\r\n" + SMUGGLED, [400]),
-        (POST + b"Content-Length: 2, 2\r\n\r\n[]" + PING + b"\r\n", [400, 200]),
-        (POST + b"Content-Length: +2\r\n\r\n[]", [400]),
+        (HEAD + b"Content-Length: 2, 2\r\n\r\n[]" + PING + b"\r\n", [400, 200]),
+        (HEAD + b"Content-Length: +2\r\n\r\n[]", [400]),
         (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n" + SMUGGLED, [400]),
         (b"GET /ping HTTP/1.1\r\n\r\n", [400]),
         # chunks
@@ -70,7 +67,7 @@ def answers(server: Server, sent: bytes) -> list[int]:
         (b"", []),
         (b"\r\n", []),
         (PING, []),
-        (POST + b"Content-Length: 5\r\n\r\n{}", []),
+        (HEAD + b"Content-Length: 5\r\n\r\n{}", []),
     ],
 )
 def test_each_request_is_answered_once(server: Server, sent: bytes, statuses: list[int]) -> None:
@@ -94,27 +91,20 @@ def narrow(serve: Serve, opt_ml: Path) -> Server:
     return server
 
 
-def posted(body: bytes) -> bytes:
-    return POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
 def test_blank_lines_do_not_bypass_the_queue(narrow: Server, records: list[dict[str, Any]]) -> None:
     body = lines(records * 40)
     with contextlib.ExitStack() as stack:
         clients = [
-            stack.enter_context(contextlib.closing(narrow.open_socket(b"\r\n" + posted(body))))
+            stack.enter_context(contextlib.closing(narrow.open_socket(b"\r\n" + request(body))))
             for _ in range(12)
         ]
-        statuses = [http.client.HTTPResponse(client) for client in clients]
-        for response in statuses:
-            response.begin()
-        assert {response.status for response in statuses} == {200, 503}
+        assert {answer(client)[0] for client in clients} == {200, 503}
 
 
 def test_clients_who_left_leave_their_places(narrow: Server, records: list[dict[str, Any]]) -> None:
     body = lines(records * 20)
     for _ in range(200):
-        narrow.open_socket(posted(body)).close()
+        narrow.open_socket(request(body)).close()
     end = time.monotonic() + 60
     while narrow.ask("POST", "/invocations", b"[]", Content_Type="application/json")[0] != 200:
         assert time.monotonic() < end
@@ -123,15 +113,13 @@ def test_clients_who_left_leave_their_places(narrow: Server, records: list[dict[
 
 def test_idle_connections_do_not_push_out_uploads(narrow: Server) -> None:
     body = b" " * 1000
-    uploads = [narrow.open_socket(posted(body)[:-1]) for _ in range(20)]
+    uploads = [narrow.open_socket(request(body)[:-1]) for _ in range(20)]
     narrow.ping()  # they have all been accepted
     idle = [narrow.open_socket() for _ in range(1100)]
     assert narrow.ping() < 1
     for client in uploads:
         client.sendall(body[-1:])
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status in {400, 503}
+        assert answer(client)[0] in {400, 503}
     for client in [*uploads, *idle]:
         client.close()
 
@@ -141,7 +129,7 @@ def test_answers_that_nobody_takes_count_as_memory(
 ) -> None:
     """Four times the largest body may lie there, then requests are refused until clients read."""
     body = json.dumps({"instances": records * 25, "horizons": [*range(1, 366)]}).encode()
-    large = posted(body).replace(LINES.encode(), b"application/json")
+    large = request(body).replace(LINES.encode(), b"application/json")
     clients: list[socket.socket] = []
     status = b""
     while status != b"HTTP/1.1 503":
@@ -164,7 +152,7 @@ def test_answers_that_nobody_takes_count_as_memory(
 
 
 def test_the_body_is_not_asked_for_where_it_is_too_large(narrow: Server) -> None:
-    head = POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
+    head = HEAD + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
     assert answers(narrow, head) == [413]
 
 
@@ -173,16 +161,14 @@ def test_a_client_is_told_that_the_server_stops(
 ) -> None:
     server = serve(opt_ml, SAGEMAKER_MODEL_SERVER_WORKERS=1)
     server.wait_for_ping()
-    whole = posted(lines(records))
+    whole = request(lines(records))
     with contextlib.closing(server.open_socket(whole[:-1])) as client:
         time.sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         client.sendall(whole[-1:])
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert (response.status, response.headers["Connection"]) == (200, "close")
-        response.read()
+        status, headers, _ = answer(client)
+        assert (status, headers["Connection"]) == (200, "close")
     assert server.process.wait(timeout=10) == 0
 
 
@@ -192,10 +178,9 @@ def test_one_byte_chunks_keep_nobody_waiting(narrow: Server) -> None:
         client.sendall(chunks)
         assert narrow.ping() < 1
         client.sendall(b"0\r\n\r\n")
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == 400
-        assert "empty" in json.loads(response.read())["error"]["message"]
+        status, _, body = answer(client)
+        assert status == 400
+        assert "empty" in json.loads(body)["error"]["message"]
 
 
 def test_a_stop_beside_hundreds_of_idle_clients_answers_what_had_begun(
@@ -204,7 +189,7 @@ def test_a_stop_beside_hundreds_of_idle_clients_answers_what_had_begun(
     """Some of the clients leave just as the server looks at them all."""
     server = serve(opt_ml, SAGEMAKER_MODEL_SERVER_WORKERS=1)
     server.wait_for_ping()
-    whole = posted(lines(records))
+    whole = request(lines(records))
     idle = [server.open_socket() for _ in range(600)]
     with contextlib.closing(server.open_socket(whole[:-1])) as client:
         server.ping()
@@ -213,37 +198,30 @@ def test_a_stop_beside_hundreds_of_idle_clients_answers_what_had_begun(
             each.close()
         time.sleep(0.5)
         client.sendall(whole[-1:])
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == 200
+        assert answer(client)[0] == 200
     assert server.process.wait(timeout=10) == 0
 
 
 def test_a_method_in_lower_case_takes_a_place_in_the_queue(
     narrow: Server, records: list[dict[str, Any]]
 ) -> None:
-    body = posted(lines(records * 40)).replace(b"POST", b"post", 1)
+    body = request(lines(records * 40)).replace(b"POST", b"post", 1)
     with contextlib.ExitStack() as stack:
         clients = [
             stack.enter_context(contextlib.closing(narrow.open_socket(body))) for _ in range(12)
         ]
         assert narrow.ping() < 1
-        responses = [http.client.HTTPResponse(client) for client in clients]
-        for response in responses:
-            response.begin()
-        assert 503 in {response.status for response in responses}
+        assert 503 in {answer(client)[0] for client in clients}
 
 
 def test_a_request_in_work_is_not_cut_for_new_connections(
     narrow: Server, records: list[dict[str, Any]]
 ) -> None:
-    head = POST + b"Content-Length: 9\r\n\r\n"
-    with contextlib.closing(narrow.open_socket(posted(lines(records * 40)))) as client:
+    head = HEAD + b"Content-Length: 9\r\n\r\n"
+    with contextlib.closing(narrow.open_socket(request(lines(records * 40)))) as client:
         while b"ordergap_requests_in_flight 1" not in narrow.ask("GET", "/metrics")[2]:
             time.sleep(0.01)
         others = [narrow.open_socket(head) for _ in range(1100)]
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == 200
+        assert answer(client)[0] == 200
         for each in others:
             each.close()

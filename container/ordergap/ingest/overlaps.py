@@ -100,8 +100,7 @@ def seem_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[
 
 def _shared(lines: pl.DataFrame, table: Table, key: list[str]) -> pl.DataFrame:
     """The lines whose first column of `key`, and whose day, are in several files."""
-    counts = [count for _, count in table.files]
-    files = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[lines["row"].to_numpy()]
+    files = _files(lines, table)
     days = lines["moment"].dt.date().to_physical()
     both = _in_several(lines[key[0]], files) & _in_several(days - (days.min() or 0), files)
     some = lines.filter(both)
@@ -110,6 +109,13 @@ def _shared(lines: pl.DataFrame, table: Table, key: list[str]) -> pl.DataFrame:
         day=pl.col("moment").dt.date(),
         file=files[both],
     ).drop_nulls(key)
+
+
+def _files(lines: pl.DataFrame, table: Table) -> NDArray[np.int32]:
+    """The place in `table.files` of the file of each line."""
+    counts = [count for _, count in table.files]
+    files: NDArray[np.int32] = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return files[lines["row"].to_numpy()]
 
 
 def _in_several(codes: pl.Series, files: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -161,9 +167,7 @@ def _versions(shared: pl.DataFrame, key: list[str], table: Table) -> pl.DataFram
 
 def _one_line_each(lines: pl.DataFrame, table: Table) -> bool:
     """Whether no file has an order on several lines."""
-    ends = np.cumsum([count for _, count in table.files])
-    files = pl.Series("file", np.searchsorted(ends, lines["row"].to_numpy(), "right"))
-    numbered = lines.select("order", file=files).drop_nulls()
+    numbered = lines.select("order", file=_files(lines, table)).drop_nulls()
     return bool(numbered.is_unique().all())
 
 
