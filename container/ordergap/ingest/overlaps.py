@@ -114,8 +114,9 @@ def _shared(lines: pl.DataFrame, table: Table, key: list[str]) -> pl.DataFrame:
 def _files(lines: pl.DataFrame, table: Table) -> NDArray[np.int32]:
     """The place in `table.files` of the file of each line."""
     counts = [count for _, count in table.files]
-    files: NDArray[np.int32] = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return files[lines["row"].to_numpy()]
+    files = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    of_lines: NDArray[np.int32] = files[lines["row"].to_numpy()]
+    return of_lines
 
 
 def _in_several(codes: pl.Series, files: NDArray[np.int32]) -> NDArray[np.bool_]:
