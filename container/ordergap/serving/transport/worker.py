@@ -2,8 +2,8 @@
 
 One loop reads requests until they are complete and writes answers as fast as clients take them;
 threads only compute. So slow or silent clients occupy no thread, and the loop knows how many
-requests wait: those beyond a limit are refused at once. Requests other than POST, such as /ping,
-have threads of their own and are answered under any load.
+requests wait: those beyond a limit are refused at once. Requests other than POST have threads of
+their own, and the loop answers /ping itself, under any load.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import Any
 
+from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.base import Worker as BaseWorker
 from typing_extensions import override
 
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import COUNTS
-from ordergap.serving.transport.connection import Connection
+from ordergap.serving.transport.connection import COMPUTING, LINGER_TIMEOUT, WAITING, Connection
 
 MAX_CONNECTIONS = 1000  # where the system allows so many open files
 MAX_HELD = 4  # requests of the largest size that bodies and answers may take together
@@ -38,8 +39,8 @@ class Worker(BaseWorker):
 
     free         requests that may come in, beside those that are worked on or wait for it
     held         bytes of bodies and answers in memory
-    connections  whose clients have not gone, in the order in which they came
-    waiting      those of which no whole head has arrived, in the order in which they began to wait
+    connections  whose clients have not gone
+    environ      what the WSGI environments of all requests have
     """
 
     @override
@@ -49,14 +50,13 @@ class Worker(BaseWorker):
         self.max_body: int = app.config["MAX_CONTENT_LENGTH"]
         self.max_held = MAX_HELD * self.max_body
         self.free: int = self.cfg.threads + app.config["QUEUE"]
+        self.environ: dict[str, Any] = {**base_environ(self.cfg), "wsgi.multithread": True}
         self.pool, self.light_pool = ThreadPoolExecutor(self.cfg.threads), ThreadPoolExecutor(2)
-        self.ping_pool = ThreadPoolExecutor(1)
         self.held = 0
-        self.connections: dict[Connection, None] = {}
-        self.waiting: dict[Connection, None] = {}
+        self.connections: set[Connection] = set()
         self.max_connections = min(MAX_CONNECTIONS, max(16, getrlimit(RLIMIT_NOFILE)[0] - 64))
         asyncio.run(self._serve())
-        for pool in (self.pool, self.light_pool, self.ping_pool):
+        for pool in (self.pool, self.light_pool):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
@@ -74,19 +74,22 @@ class Worker(BaseWorker):
             while self._add(listener):
                 pass
             listener.close()
-        for conn in self.connections:
-            conn.hurry()
-        end = self.loop.time() + self.cfg.graceful_timeout
-        while self.connections and self.loop.time() < end:
+        stopped = self.loop.time()
+        while (
+            self.connections and (waited := self.loop.time() - stopped) < self.cfg.graceful_timeout
+        ):
+            for conn in self.connections if waited > LINGER_TIMEOUT else ():
+                if conn.stage == WAITING and not conn.exchange.begun:
+                    conn.task.cancel()
             await asyncio.sleep(_TICK)
             self.notify()
 
     def _accept(self, listener: socket.socket, *, waited: bool = False) -> None:
         """Accept what waits, but let a worker with fewer connections go first, once."""
         for _ in range(_ACCEPTS):
-            busier = self.counts.fewest_connections() < len(self.connections)
+            busier = not waited and self.counts.fewest_connections() < len(self.connections)
             full = len(self.connections) >= self.max_connections
-            if (busier and not waited) or (full and not self._make_room()):
+            if busier or (full and not self._make_room()):
                 self.loop.remove_reader(listener)
                 self.loop.call_later(_ACCEPT_DELAY, self._resume, listener)
                 return
@@ -103,38 +106,32 @@ class Worker(BaseWorker):
         """Accept a connection; False where none waits, or too many files are open."""
         try:
             client, _ = listener.accept()
-        except BlockingIOError:
-            return False
-        except OSError:
-            self._make_room()
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                self._make_room()
             return False
         client.setblocking(False)
         conn = Connection(self, client)
-        self.connections[conn] = None
+        self.connections.add(conn)
         self._publish()
         conn.task.add_done_callback(lambda _: self._on_end(conn))
         return True
 
     def _make_room(self) -> bool:
-        """Close a connection that loses little: one that waits, else one that sends, else takes.
+        """Close the connection that loses least: of those at one stage the one waiting longest.
 
         False where it has only just come, and has had no time to send anything, and where threads
         are at work for all.
         """
-        least = (
-            next(iter(self.waiting), None)
-            or next((conn for conn in self.connections if not conn.answering), None)
-            or next((conn for conn in self.connections if not conn.computing), None)
-        )
-        if least is None or self.loop.time() - least.accepted < _GRACE:
+        least = min(self.connections, key=lambda conn: (conn.stage, conn.since), default=None)
+        if not least or least.stage == COMPUTING or self.loop.time() - least.accepted < _GRACE:
             return False
         least.task.cancel()
         self._remove(least)
         return True
 
     def _remove(self, conn: Connection) -> None:
-        self.connections.pop(conn, None)
-        self.waiting.pop(conn, None)
+        self.connections.discard(conn)
         self._publish()
 
     def _on_end(self, conn: Connection) -> None:
