@@ -51,6 +51,8 @@ def answers(server: Server, sent: bytes) -> list[int]:
         (CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n", [400]),
         (CHUNKED + b"F" * 30 + b"\r\n{}\r\n0\r\n\r\n", [400]),
         (CHUNKED + b"0" * 70_000, [431]),
+        (CHUNKED + b"ffffffffffffffff\r\n", [413]),  # before any of it
+        (CHUNKED + b"2\r\n{}\r\n" + b"2000000\r\n", [413]),
         # what is odd and harmless is answered
         (b"\r\n\r\n" + PING + b"\r\n\r\n" + PING + b"\r\n", [200, 200]),
         (b"GET /ping HTTP/1.1\nHost: x\n\n", [200]),
