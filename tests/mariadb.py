@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sql
@@ -41,7 +42,12 @@ def mariadb(password: str) -> Iterator[str]:
         )
         if user:
             shutil.chown(folder, user, user)
-        as_user = {"cwd": folder, "user": user, "group": user, "extra_groups": [] if user else None}
+        as_user: dict[str, Any] = {
+            "cwd": folder,
+            "user": user,
+            "group": user,
+            "extra_groups": [] if user else None,
+        }
         made = subprocess.run(
             [install, "--no-defaults", f"--datadir={data}", "--skip-test-db"],
             check=False, capture_output=True, text=True, **as_user,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import InvalidRequest
 from ordergap.histories import date_of, day_of
-from ordergap.serving.formats import records
+from ordergap.serving.formats import customers, records
 from pydantic import ValidationError
 
 TODAY = datetime.date(2011, 12, 9)
@@ -180,7 +180,7 @@ class Counted:
 def test_an_odd_record_is_validated_once_and_its_customer_looked_up_once(
     orders: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolved = Counted(records.resolved)
+    resolved = Counted(customers.resolved)
     validate = Counted(ScoringRecord.model_validate)
     monkeypatch.setattr(records, "resolved", resolved)
     monkeypatch.setattr(ScoringRecord, "model_validate", validate)

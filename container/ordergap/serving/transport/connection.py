@@ -22,6 +22,7 @@ IDLE_TIMEOUT = 75.0  # seconds until the next request of a connection begins
 REQUEST_TIMEOUT = 10.0  # seconds in which a request arrives, and one more
 ANSWER_TIMEOUT = 60.0  # seconds in which a client takes its answer, and one more
 RATE = 1 << 16  # for each of so many bytes
+MAX_HELD = 4  # requests of the largest size that bodies and answers of all may take together
 LINGER_TIMEOUT = 3.0  # seconds in which a client closes a connection that the server has ended
 WAITING, READING, SENDING, COMPUTING = range(4)
 """What a connection is at: the later, the more would be lost with it."""
@@ -33,14 +34,13 @@ class Connection:
 
     exchange  the request that is arriving or being answered
     stage     WAITING until a head is whole, and after the last answer
-    since     when it began to wait, by the loop's clock
-    accepted  when it was accepted
+    accepted  when it was accepted, by the loop's clock
     """
 
     def __init__(self, worker: Worker, client: socket.socket) -> None:
         self.worker, self._client = worker, client
         self.exchange, self.stage = Exchange(), WAITING
-        self.accepted = self.since = worker.loop.time()
+        self.accepted = worker.loop.time()
         self._held = 0  # bytes of body and answer, as counted in the worker's
         self.task = worker.loop.create_task(self._serve())
 
@@ -89,7 +89,8 @@ class Connection:
         async with asyncio.timeout(ANSWER_TIMEOUT + len(answer) / RATE):
             await self.worker.loop.sock_sendall(self._client, answer)
         self._hold(0)
-        self.stage, self.since = WAITING, self.worker.loop.time()
+        self.stage = WAITING
+        self.worker.connections[self] = self.worker.connections.pop(self)  # the last to wait
         return exchange.http.trailing_data[0] if exchange.may_follow else None
 
     async def _read(self, data: bytes) -> str:
@@ -99,7 +100,7 @@ class Connection:
         comes, and RemoteProtocolError.
         """
         exchange, worker = self.exchange, self.worker
-        started = self.since
+        started = worker.loop.time()
         async with asyncio.timeout(IDLE_TIMEOUT) as timeout:
             while True:
                 exchange.take(data)
@@ -108,7 +109,7 @@ class Connection:
                     self._hold(exchange.body.tell())
                     if exchange.body_length > worker.max_body:
                         return LARGE
-                    if worker.held > worker.max_held:
+                    if worker.held > MAX_HELD * worker.max_body:
                         return FULL
                     if exchange.complete:
                         return ""

@@ -24,7 +24,6 @@ from ordergap.serving.app.request_log import COUNTS
 from ordergap.serving.transport.connection import COMPUTING, LINGER_TIMEOUT, WAITING, Connection
 
 MAX_CONNECTIONS = 1000  # where the system allows so many open files
-MAX_HELD = 4  # requests of the largest size that bodies and answers may take together
 _TICK = 0.25  # seconds between heartbeats, after one of which a signal to stop is seen
 _ACCEPT_DELAY = 0.01  # seconds in which a worker with fewer connections may accept a new one
 _GRACE = 0.1  # seconds in which a new connection is not closed for another
@@ -39,7 +38,7 @@ class Worker(BaseWorker):
 
     free         requests that may come in, beside those that are worked on or wait for it
     held         bytes of bodies and answers in memory
-    connections  whose clients have not gone
+    connections  whose clients have not gone, in the order in which they began to wait
     environ      what the WSGI environments of all requests have
     """
 
@@ -48,12 +47,10 @@ class Worker(BaseWorker):
         app: Any = self.wsgi
         self.counts: Counts = app.extensions[COUNTS]
         self.max_body: int = app.config["MAX_CONTENT_LENGTH"]
-        self.max_held = MAX_HELD * self.max_body
         self.free: int = self.cfg.threads + app.config["QUEUE"]
         self.environ: dict[str, Any] = {**base_environ(self.cfg), "wsgi.multithread": True}
         self.pool, self.light_pool = ThreadPoolExecutor(self.cfg.threads), ThreadPoolExecutor(2)
-        self.held = 0
-        self.connections: set[Connection] = set()
+        self.connections, self.held = dict[Connection, None](), 0
         self.max_connections = min(MAX_CONNECTIONS, max(16, getrlimit(RLIMIT_NOFILE)[0] - 64))
         asyncio.run(self._serve())
         for pool in (self.pool, self.light_pool):
@@ -74,11 +71,9 @@ class Worker(BaseWorker):
             while self._add(listener):
                 pass
             listener.close()
-        stopped = self.loop.time()
-        while (
-            self.connections and (waited := self.loop.time() - stopped) < self.cfg.graceful_timeout
-        ):
-            for conn in self.connections if waited > LINGER_TIMEOUT else ():
+        begun = self.loop.time()
+        while self.connections and (took := self.loop.time() - begun) < self.cfg.graceful_timeout:
+            for conn in self.connections if took > LINGER_TIMEOUT else ():
                 if conn.stage == WAITING and not conn.exchange.begun:
                     conn.task.cancel()
             await asyncio.sleep(_TICK)
@@ -112,7 +107,7 @@ class Worker(BaseWorker):
             return False
         client.setblocking(False)
         conn = Connection(self, client)
-        self.connections.add(conn)
+        self.connections[conn] = None
         self._publish()
         conn.task.add_done_callback(lambda _: self._on_end(conn))
         return True
@@ -123,19 +118,18 @@ class Worker(BaseWorker):
         False where it has only just come, and has had no time to send anything, and where threads
         are at work for all.
         """
-        least = min(self.connections, key=lambda conn: (conn.stage, conn.since), default=None)
-        if not least or least.stage == COMPUTING or self.loop.time() - least.accepted < _GRACE:
+        stages = range(COMPUTING)
+        losses = (conn for stage in stages for conn in self.connections if conn.stage == stage)
+        least = next(losses, None)
+        if least is None or self.loop.time() - least.accepted < _GRACE:
             return False
         least.task.cancel()
-        self._remove(least)
+        del self.connections[least]
         return True
 
-    def _remove(self, conn: Connection) -> None:
-        self.connections.discard(conn)
-        self._publish()
-
     def _on_end(self, conn: Connection) -> None:
-        self._remove(conn)
+        self.connections.pop(conn, None)
+        self._publish()
         conn.close()  # not earlier: the loop knows the socket by its number, which is used anew
 
     def _publish(self) -> None:
