@@ -66,13 +66,11 @@ def decode(
 
     Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
-    parameters = _parameters(content_type)
-    decoder = DECODERS.get(_media_type(content_type))
+    name, parameters = _media_type(content_type), _parameters(content_type)
+    decoder = DECODERS.get(name)
     if decoder is None:
         hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
-        message = (
-            f"Content-Type {shorten(_media_type(content_type))} is not one of {', '.join(DECODERS)}"
-        )
+        message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
         raise UnsupportedMediaType([Problem(message, hint=hint)])
     context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
     body = _as_utf8(body, parameters.get("charset"))

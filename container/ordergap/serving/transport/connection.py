@@ -142,6 +142,7 @@ class Connection:
         self.stage = COMPUTING
         try:
             if exchange.head.target == b"/ping" and not is_post:
+                await asyncio.sleep(0)  # others first: a client may send one upon another
                 return compute()
             pool = worker.pool if has_slot else worker.light_pool
             return await worker.loop.run_in_executor(pool, compute)

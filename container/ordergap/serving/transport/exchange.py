@@ -119,11 +119,7 @@ def _check(head: h11.Request) -> None:
     old, coded = head.http_version == b"1.0", b"transfer-encoding" in names
     twice = coded and (old or b"content-length" in names)
     for wrong, what, status in (
-        (
-            not old and head.http_version != b"1.1",
-            "HTTP is understood in versions 1.0 and 1.1",
-            400,
-        ),
+        (not old and head.http_version != b"1.1", "HTTP is understood as 1.0 and 1.1", 400),
         (twice, "Transfer-Encoding beside Content-Length, or in HTTP/1.0", 400),
         (head.method == b"CONNECT", "CONNECT is for proxies", 400),
         (len(head.target) > MAX_TARGET, f"the target exceeds {MAX_TARGET} bytes", 414),
