@@ -6,6 +6,7 @@ See docs/decisions/lambdas.md#postgresql-is-read-by-copy.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
@@ -39,6 +40,9 @@ _NUMBERS = {
     "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
     "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
 }
+
+# Blanks and comments without signs that might end a text or a comment around them.
+_COMMENTS = re.compile(r"(?:\s|--[^\n*'\"`$]*(?:\n|$)|/\*[^*'\"`$]*\*/)*")
 
 Rows = sql.Select[*tuple[Any, ...]]
 Take = Callable[[pl.DataFrame], None]
@@ -179,7 +183,9 @@ def _rows(
     connection: sql.Connection, market: Market
 ) -> tuple[sql.FromClause | sql.TextClause, str]:
     if market.query:
-        query = market.query.strip().rstrip(";").replace(":", r"\:")  # ":name" is no parameter
+        query, _, rest = market.query.rpartition(";")
+        query = query if _COMMENTS.fullmatch(rest) else market.query
+        query = query.strip().rstrip(";").replace(":", r"\:")  # ":name" is no parameter
         return sql.text(f"({query}\n) AS orders"), "the query"
     name = market.table or "orders"
     inspector = sql.inspect(connection)

@@ -264,14 +264,15 @@ SEVERAL = [
     "SELECT * FROM orders) AS x; DELETE FROM orders; SELECT * FROM (SELECT 1",
     "SELECT * FROM orders) AS x; DELETE FROM orders; COMMIT; SELECT * FROM (SELECT 1",
     "SELECT 1) AS x; COMMIT; DELETE FROM orders --",
+    "SELECT * FROM orders; -- it is all\n DELETE FROM orders; -- done",
 ]
 
 
-def remain(url: str) -> int:
-    """The rows of the table orders, as another connection sees them."""
+def remain(url: str, table: str = "orders") -> int:
+    """The rows of a table, as another connection sees them."""
     engine = sql.create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return int(connection.execute(sql.text("SELECT count(*) FROM orders")).scalar_one())
+        return int(connection.execute(sql.text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
 
 
 @pytest.mark.parametrize("query", SEVERAL)
@@ -281,6 +282,27 @@ def test_a_query_of_several_statements_is_refused(postgres: str, empty: str, que
         with pytest.raises(BadEvent, match=r"market\.query: the database rejects it: "):
             opened(url, query=query)
         assert remain(url) == 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        ";",
+        ";;\n",
+        "; -- done",
+        ";\n-- once\n-- twice\n",
+        "; /* all */ -- done",
+        " -- done; really",
+    ],
+)
+@pytest.mark.parametrize("where", ["", "WHERE '; -- no' <> 'it''s'"])
+def test_a_query_may_end_in_a_semicolon_and_comments(
+    postgres: str, empty: str, end: str, where: str
+) -> None:
+    for url in (postgres, empty):
+        load(url, [LINE])
+        assert len(read(url, query=f"SELECT * FROM orders {where}{end}")) == 1  # noqa: S608
 
 
 def test_the_driver_of_mysql_takes_one_statement() -> None:
