@@ -24,7 +24,7 @@ Kept, at a cost:
   the files of the runs    bucket $bucket
   the forecasts            table $table (protected against deletion)
   zips and templates       bucket $artefacts
-  registered models        model package groups of SageMaker, in the stack's Prefix
+  registered models        model package groups of SageMaker, in the stack's Prefix; their image is deleted
   logs of jobs             log groups under /aws/sagemaker
 END
 answer=${CONFIRM:-}
