@@ -5,7 +5,7 @@
 #   PARAMETERS  of infra/template.yaml: 'SourceSecretArn=arn:… "ScheduleExpression=cron(0 22 * * ? *)"';
 #               others keep their values in the stack, or get their defaults
 #   IMAGE       local name of the image (ordergap)
-# It runs on bash 3.2, which macOS has: no mapfile, and no array that may be empty.
+# For bash 3.2 too, which macOS has: no mapfile, and no array that may be empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "$*" >&2; exit 2; }

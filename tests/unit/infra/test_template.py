@@ -35,7 +35,9 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 def test_the_template_can_be_deployed_without_a_bucket() -> None:
-    assert (ROOT / "infra/template.yaml").stat().st_size < 48_000  # packaged: 51,200 at most
+    """As deploy.sh packages it: as JSON without indentation, with objects of S3 for local paths."""
+    objects = 200 * (len(FUNCTIONS) + 1)
+    assert len(json.dumps(TEMPLATE, indent=0).encode()) + objects < 51_200
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -162,7 +164,7 @@ def test_writes_to_the_table_and_to_each_index_have_a_ceiling() -> None:
 def test_the_budget_and_too_many_runs_are_announced() -> None:
     budget = RESOURCES["Budget"]
     assert budget["Condition"] == "HasBudget"
-    off = {"Fn::Not": [{"Fn::Equals": [{"Ref": "MonthlyBudget"}, 0]}]}
+    off = {"Fn::Not": [{"Fn::Equals": [{"Ref": "MonthlyBudget"}, "0"]}]}
     assert TEMPLATE["Conditions"]["HasBudget"] == off
     limit = budget["Properties"]["Budget"]["BudgetLimit"]
     assert limit == {"Amount": {"Ref": "MonthlyBudget"}, "Unit": "USD"}
