@@ -36,8 +36,8 @@ manifest() { # the media type of the image's manifest in the repository $1
     --query 'imageDetails[0].imageManifestMediaType'
 }
 
-push() { # the image to the repository $1, unless it is there; refuse it there if SageMaker would
-  local uri type
+push() { # the image to the repository $1, unless it is there; SageMaker must take its manifest
+  local uri type takes=application/vnd.docker.distribution.manifest.v2+json
   uri=$(aws ecr describe-repositories --repository-names "$1" --query 'repositories[0].repositoryUri' --output text)
   if type=$(manifest "$1" 2>/dev/null); then
     echo "The image $uri:$tag is already there"
@@ -47,11 +47,11 @@ push() { # the image to the repository $1, unless it is there; refuse it there i
     docker tag "$image" "$uri:$tag"
     docker push --quiet "$uri:$tag"
     type=$(manifest "$1")
+    # What was pushed just now is used by nobody, and no run shall begin with it.
+    [ "$type" = $takes ] || aws ecr batch-delete-image --repository-name "$1" --image-ids "imageTag=$tag" >/dev/null
   fi
-  [ "$type" = application/vnd.docker.distribution.manifest.v2+json ] && return
-  aws ecr batch-delete-image --repository-name "$1" --image-ids "imageTag=$tag" >/dev/null
-  fail "The image was pushed as $type, which SageMaker may refuse once a training is paid for; it" \
-    "was deleted from $1. Build it as one Docker v2 manifest: make image, with a current docker buildx."
+  [ "$type" = $takes ] || fail "The manifest of $uri:$tag is $type, which SageMaker may refuse once a" \
+    "training is paid for. Build the image as one Docker v2 manifest: make image, with a current docker buildx."
 }
 
 echo "Stack $stack in account $account, $region"

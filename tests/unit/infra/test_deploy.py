@@ -244,12 +244,22 @@ def test_an_image_that_sagemaker_may_refuse_is_deleted_before_a_run_can_use_it(
     kind = f"application/vnd.oci.image.{kind}.v1+json"
     done = checkout.run("deploy.sh", STATUS=status, PARAMETERS="Prefix=shop", MANIFEST=kind)
     assert done.returncode == 2
-    assert f"The image was pushed as {kind}, which SageMaker may refuse" in done.stderr
+    assert f"The manifest of {IMAGE} is {kind}, which SageMaker may refuse" in done.stderr
     assert "make image" in done.stderr
     assert f"push --quiet {IMAGE}" in checkout.calls("docker")
     assert not (checkout / "pushed-shop").exists()
     deployed = [call for call in checkout.calls("aws") if "cloudformation deploy" in call]
     assert len(deployed) == (0 if status else 1)  # the first deployment makes the repository
+
+
+def test_a_refused_image_that_was_there_before_is_kept(checkout: Checkout) -> None:
+    """The stack or a registered model may use it."""
+    (checkout / "pushed-shop").write_text("application/vnd.oci.image.manifest.v1+json\n")
+    done = checkout.run("deploy.sh", STATUS="CREATE_COMPLETE")
+    assert done.returncode == 2
+    assert "vnd.oci.image.manifest.v1+json, which SageMaker may refuse" in done.stderr
+    assert (checkout / "pushed-shop").exists()
+    assert checkout.calls("docker") == []
 
 
 def test_another_prefix_gets_the_image_too(checkout: Checkout) -> None:
