@@ -23,6 +23,7 @@ from ordergap.ingest.date_parts import DAY, NO_DAY, ORDERS, ZONE, Parts, offsets
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
 MANY = 10  # distinct dates of two kinds that are not so by chance
+_DAY = r"^\d{4}-\d\d-\d\d$"
 _NUMBERS = r"^\d+[-/.] ?\d+[-/.] ?\d+"
 # Days since 1899-12-30, and seconds and milliseconds since 1970 -> microseconds of one.
 _UNITS = {"excel": float(DAY), "epoch-s": 1e6, "epoch-ms": 1e3}
@@ -53,17 +54,23 @@ class Texts:
     def __init__(self, texts: pl.Series) -> None:
         self._texts = texts
 
-    @property
+    @cached_property
     def stripped(self) -> pl.Series:
         """The texts without blanks around them and the mark of a number."""
         return self._texts.str.strip_chars().str.strip_prefix("=")
 
     @cached_property
     def plain(self) -> pl.Series:
-        """The moments of the form that most exports have, fast; null for others."""
-        return self.stripped.str.to_datetime(
-            "%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", cache=False
-        )
+        """The moments of the forms that most exports have, fast; null for others."""
+        moments = self._parse(self.stripped, "%Y-%m-%d %H:%M:%S")
+        if moments.has_nulls():
+            days = self.stripped.str.contains(_DAY) & moments.is_null()
+            moments.scatter(days.arg_true(), self._parse(self.stripped.filter(days), "%Y-%m-%d"))
+        return moments
+
+    @staticmethod
+    def _parse(texts: pl.Series, form: str) -> pl.Series:
+        return texts.str.to_datetime(form, strict=False, time_unit="us", cache=False)
 
     @cached_property
     def odd(self) -> Parts:
