@@ -19,6 +19,7 @@ from ordergap.frames import Frame, blocks
 from ordergap.ingest import asides, cells, dates, line_kinds, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.currencies import Currencies
 from ordergap.ingest.encodings import raise_for_doubt
 from ordergap.ingest.filling import fill
 from ordergap.ingest.plain_csv import UNREADABLE
@@ -108,13 +109,15 @@ def tabulate(
         rows = _tabulate(sources, columns, str(path), known, common)
         notes = rows.table.notes + asides.note(without.values())
         return replace(rows, table=replace(rows.table, notes=notes))
-    tabulator = _tabulator(columns, known)
+    tabulator, money = _tabulator(columns, known), Currencies(columns)
     try:
         for block in blocks(source):
-            kinds = line_kinds.check(block, columns, "the frame")
-            tabulator.add(block, "the frame", kinds)
+            added = tabulator.add(block, "the frame")
+            money.add(block)
+            tabulator.note(line_kinds.check(block, added, columns, "the frame"))
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
+    money.raise_for_several("the frame")
     return Rows(tabulator.table(), "the frame")
 
 
@@ -189,11 +192,11 @@ def _tabulate(
     known: Conventions | None,
     common: Collection[str] | None = None,
 ) -> Rows:
-    tabulator = _tabulator(columns, known, common)
+    tabulator, money = _tabulator(columns, known, common), Currencies(columns)
     said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
     encodings: list[str] = []
     for source in sources:
-        add = partial(_add, tabulator, source.name, columns, said)
+        add = partial(_add, tabulator, money, source.name, columns, said)
         try:
             encodings += filter(None, [scanning.read(source, columns, add, known)])
         except MissingColumn as error:
@@ -202,6 +205,7 @@ def _tabulate(
             raise MissingColumn(
                 f"{error}. If {source.name} has no orders, take it out of the folder"
             ) from error
+    money.raise_for_several(where)
     table, encoding = tabulator.table(), next(iter(encodings), None)
     if encoding and not (known and known.encoding):
         raise_for_doubt(table.texts["customer"], columns.customer_column, encoding)
@@ -209,15 +213,21 @@ def _tabulate(
 
 
 def _add(
-    tabulator: Tabulator, name: str, columns: Columns, said: dict[str, str], version: Version
+    tabulator: Tabulator,
+    money: Currencies,
+    name: str,
+    columns: Columns,
+    said: dict[str, str],
+    version: Version,
 ) -> str | None:
     """Add a version of the data; returns its encoding."""
     notes = [
         said.setdefault(sentence, f"{sentence} ({example})" if example else sentence)
         for sentence, example in version.notes.items()
     ]
-    notes += line_kinds.check(version.frame, columns, name)
-    tabulator.add(version.frame, name, notes)
+    rows = tabulator.add(version.frame, name, notes)
+    money.add(version.frame)
+    tabulator.note(line_kinds.check(version.frame, rows, columns, name))
     return version.encoding
 
 
