@@ -16,7 +16,7 @@ from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import asides, cells, dates, line_kinds, scanning
+from ordergap.ingest import asides, cells, dates, line_kinds, nested, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.currencies import Currencies
@@ -111,8 +111,9 @@ def tabulate(
         return replace(rows, table=replace(rows.table, notes=notes))
     tabulator, money = _tabulator(columns, known), Currencies(columns)
     try:
-        for block in blocks(source):
-            added = tabulator.add(block, "the frame")
+        for each in blocks(source):
+            block, said = nested.frame(each, columns, "the frame")
+            added = tabulator.add(block, "the frame", [*said])
             money.add(block)
             tabulator.note(line_kinds.check(block, added, columns, "the frame"))
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
