@@ -28,7 +28,7 @@ class Evidence(BaseModel):
     later       sequence -> a cell that it would make a day after today
     marks       as in `dates.Evidence`
     named       a cell with a month's name and a year of two digits
-    halves      a cell of those that a spreadsheet converted, and left the others as text
+    halves      a cell of those that a spreadsheet converted, and one of those that it left as text
     decimals    point, comma or either -> a cell
     currencies  sign -> a cell
     encoding    of text that is not UTF-8
@@ -40,7 +40,7 @@ class Evidence(BaseModel):
     later: dict[str, Cell] = Field(default_factory=dict)
     marks: dict[str, list[str]] = Field(default_factory=dict)
     named: Cell | None = None
-    halves: Cell | None = None
+    halves: tuple[Cell, Cell] | None = None
     decimals: dict[str, Cell] = Field(default_factory=dict)
     currencies: dict[str, Cell] = Field(default_factory=dict)
     encoding: str | None = None
@@ -64,7 +64,7 @@ class Evidence(BaseModel):
                 later={order: (name, text) for order, text in shown.later.items()},
                 marks=shown.marks,
                 named=(name, shown.named) if shown.named else None,
-                halves=(name, shown.halves) if shown.halves else None,
+                halves=((name, shown.halves[0]), (name, shown.halves[1])) if shown.halves else None,
             )
         ]
         for name, texts in numbers.items():
@@ -162,9 +162,9 @@ def _order(
     if columns.date_format:
         return (columns.date_format if columns.date_format in ORDERS else None), None
     if evidence.halves:
-        beyond = next(iter(evidence.orders.values()))
+        converted, beyond = evidence.halves
         raise DataError(
-            f"all dates such as {_quote(evidence.halves)} have a day up to 12, and all such as "
+            f"all dates such as {_quote(converted)} have a day up to 12, and all such as "
             f"{_quote(beyond)} one beyond: a spreadsheet seems to have converted the former, with "
             "day and month exchanged. Export again with dates as text"
         )
