@@ -33,6 +33,7 @@ _ISO_4217 = (
 _CODES = frozenset(_ISO_4217.split())
 _ENGLISH = {"ALL", "BAM", "COP", "CUP", "GEL", "MOP", "PEN", "RON", "TOP", "TRY"}  # are words, too
 _HEAD = 100  # rows that show whether a column has codes
+_FEW = 30
 _LISTED = 5
 
 
@@ -43,8 +44,8 @@ class Currencies:
         self._columns = columns
         self._found: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, frame: pl.LazyFrame) -> None:
-        """Count those of a frame, in the column that its name or its first cells tell."""
+    def add(self, frame: pl.LazyFrame, rows: int) -> None:
+        """Count those of a frame, in the column that its name or the cells of many rows tell."""
         used = names(self._columns)
         schema = frame.collect_schema()
         texts = [name for name, dtype in schema.items()
@@ -52,8 +53,8 @@ class Currencies:
         if used["price"] not in schema:
             return
         name = _nearest([each for each in texts if _words(each) & _WORDS], used["price"])
-        head = frame.select(texts).head(_HEAD).collect(engine="streaming") if not name else None
-        if head is not None:
+        if name is None and rows >= _FEW:
+            head = frame.select(texts).head(_HEAD).collect(engine="streaming")
             name = next((each for each in texts if _are_codes(head[each])), None)
         if name is None:
             return

@@ -59,7 +59,8 @@ def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str)
     by = "order" if used["order"] in schema else "visit"
     free = [n for n, dtype in schema.items() if n not in used.values() and not dtype.is_nested()]
     named = [name for name in free if _is_of_kinds(name)]
-    doubled = _share_doubled(_amounts(rows, columns, by, sample=True)) > _HALF
+    many = len(rows) >= 3 * _TOTALS
+    doubled = many and _share_doubled(_amounts(rows, columns, by, sample=True)) > _HALF
     if not (named or doubled):
         return
     amounts = _amounts(rows, columns, by)

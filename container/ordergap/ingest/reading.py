@@ -114,7 +114,7 @@ def tabulate(
         for each in blocks(source):
             block, said = nested.frame(each, columns, "the frame")
             added = tabulator.add(block, "the frame", [*said])
-            money.add(block)
+            money.add(block, len(added))
             tabulator.note(line_kinds.check(block, added, columns, "the frame"))
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
@@ -175,7 +175,14 @@ def from_bytes(
     where = "the request"
     # A request is UTF-8 and begins with its header, whatever the files are like.
     columns = columns.model_copy(update={"encoding": None, "header_line": None})
-    rows = _tabulate([open_source(where, body, content_type)], columns, where, known)
+    source = open_source(where, body, content_type)
+    try:
+        rows = _tabulate([source], columns, where, known)
+    except DataError as error:
+        raise type(error)(
+            f"{error}. A request sets no options: name its columns as the model's data have them, "
+            "and leave out what should not count"
+        ) from error
     decided = decide(rows.evidence(columns), columns, known, strict=strict)
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
 
@@ -227,7 +234,7 @@ def _add(
         for sentence, example in version.notes.items()
     ]
     rows = tabulator.add(version.frame, name, notes)
-    money.add(version.frame)
+    money.add(version.frame, len(rows))
     tabulator.note(line_kinds.check(version.frame, rows, columns, name))
     return version.encoding
 

@@ -436,3 +436,24 @@ def test_a_year_without_orders_is_said():
     early = [lines(InvoiceNo=f"e{i}", InvoiceDate="2019-05-01") for i in range(30)]
     notes = clean(SHOP, *early).report.notes
     assert any("no row is dated between 2019-05-01 and 2022-01-03" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "finding"),
+    [
+        ({"InvoiceDate": "3/4/2010"}, "can be read day-first or month-first"),
+        ({"InvoiceDate": "3-Apr-10"}, "begins with a day or with a year"),
+        ({"UnitPrice": "1.234"}, "three decimals or one of thousands"),
+        ({"UnitPrice": "€3.50", "Quantity": "1,5"}, "the numbers contradict"),
+        ({"Currency": "EUR"}, "several currencies"),
+    ],
+)
+def test_what_a_request_cannot_set_is_not_advised_alone(cells, finding):
+    rows = pl.concat([lines(**cells), lines(**{**cells, "Currency": "USD"})], how="diagonal")
+    with pytest.raises(DataError, match=finding) as refused:
+        from_bytes(rows.write_csv().encode(), "text/csv", Columns(), strict=True)
+    if finding == "several currencies":
+        assert str(refused.value).endswith("and leave out what should not count")
+    else:
+        assert str(refused.value).endswith("write 2022-01-31 and 1234.5 in a request")
+        assert "set " not in str(refused.value).lower()
