@@ -32,7 +32,7 @@ def plain(texts: pl.Series) -> pl.Series:
 
 
 def identifiers(texts: pl.Series) -> pl.Series:
-    """The texts without surrounding blanks and ``.0``.
+    """The texts in Unicode's composed form, without surrounding blanks and ``.0``.
 
     >>> identifiers(pl.Series([" 17850.0", "85123A", "nan", " "])).to_list()
     ['17850', '85123A', None, None]
@@ -40,6 +40,8 @@ def identifiers(texts: pl.Series) -> pl.Series:
     ids = texts.str.strip_chars()
     if ids.str.contains(".0", literal=True).any():
         ids = ids.str.replace(r"^(\d+)\.0+$", "${1}")
+    if (ids.str.len_bytes() != ids.str.len_chars()).any():
+        ids = ids.str.normalize("NFC")
     return ids.set(is_blank(ids), None)
 
 

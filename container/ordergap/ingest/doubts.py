@@ -5,19 +5,40 @@ from __future__ import annotations
 import polars as pl
 
 from ordergap.contract.orders import Columns
-from ordergap.ingest.overlaps import seem_repeated
+from ordergap.ingest.overlaps import seem_repeated, spelled_alike
 from ordergap.ingest.table import Table
 
 _NEARLY_ALL = 0.95
 _FEW = 10  # days on which a customer's lines may well be alike
 
 
-def of_lines(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[str, ...]:
-    """Sentences for the user on lines that may be counted several times.
+def of_lines(
+    lines: pl.DataFrame, table: Table, columns: Columns, ids: list[str]
+) -> tuple[str, ...]:
+    """Sentences for the user on lines that may be counted several times, and customers, too.
 
     lines  those that count, as what `reject_earlier` reads
+    ids    all customers
     """
-    return (*seem_repeated(lines, table, columns), *_repeated_totals(lines, table, columns))
+    return (
+        *seem_repeated(lines, table, columns),
+        *_repeated_totals(lines, table, columns),
+        *_spellings(pl.Series(ids, dtype=pl.String)),
+    )
+
+
+def _spellings(ids: pl.Series) -> tuple[str, ...]:
+    """Of customers that may be one; e-mail addresses are one in any case."""
+    alike = spelled_alike(ids)
+    several = alike.is_duplicated()
+    if not several.any():
+        return ()
+    one, other, *_ = ids.filter(alike == alike.filter(several)[0])
+    sentence = (
+        f"{several.sum():,} customers differ from others in case and blanks alone, such as "
+        f'"{one[:40]}" and "{other[:40]}", and count as several: write them alike if they are one'
+    )
+    return (sentence,)
 
 
 def _repeated_totals(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[str, ...]:

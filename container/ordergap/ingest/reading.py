@@ -233,9 +233,10 @@ def _add(
         said.setdefault(sentence, f"{sentence} ({example})" if example else sentence)
         for sentence, example in version.notes.items()
     ]
-    rows = tabulator.add(version.frame, name, notes)
-    money.add(version.frame, len(rows))
-    tabulator.note(line_kinds.check(version.frame, rows, columns, name))
+    for where, frame in version.parts(name):
+        rows = tabulator.add(frame, where, notes)
+        money.add(frame, len(rows))
+        tabulator.note(line_kinds.check(frame, rows, columns, where))
     return version.encoding
 
 

@@ -35,12 +35,24 @@ class Version:
     encoding  of text that is not UTF-8: guessed, or that of the model; None where it is said, or
               where the file itself shows it
     header    of CSV
+    sheets    of a workbook: name -> number of rows, in their sequence
     """
 
     frame: pl.LazyFrame
     notes: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     header: Header | None = None
+    sheets: Mapping[str, int] = field(default_factory=dict)
+
+    def parts(self, name: str) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """The frame as that of the file `name`, or a frame for each of several sheets."""
+        if len(self.sheets) < 2:
+            yield name, self.frame
+            return
+        start = 0
+        for sheet, count in self.sheets.items():
+            yield f'{name}, sheet "{sheet}"', self.frame.slice(start, count)
+            start += count
 
 
 def read(
@@ -91,8 +103,8 @@ def versions(
         found: Iterator[Version] = iter([Version(frame, said)])
     elif source.form == "workbook":
         data = source.data if isinstance(source.data, bytes) else _bytes(source.data)
-        rows, said = workbooks.read(data, source.name, wanted, columns.header_line)
-        found = iter([Version(rows.lazy(), said)])
+        rows, said, sheets = workbooks.read(data, source.name, wanted, columns.header_line)
+        found = iter([Version(rows.lazy(), said, sheets=sheets)])
     elif source.form == "json":
         found = _json(source, columns, wanted, of_model)
     else:
