@@ -52,7 +52,7 @@ class Currencies:
                  if name not in used.values() and dtype in {pl.String, pl.Categorical}]  # fmt: skip
         if used["price"] not in schema:
             return
-        name = _nearest([each for each in texts if _words(each) & _WORDS], used["price"])
+        name = _nearest([each for each in texts if is_of_currencies(each)], used["price"])
         if name is None and rows >= _FEW:
             head = frame.select(texts).head(_HEAD).collect(engine="streaming")
             name = next((each for each in texts if _are_codes(head[each])), None)
@@ -60,7 +60,7 @@ class Currencies:
             return
         counts = frame.group_by(_code(name)).len().collect(engine="streaming")
         found = {code: count for code, count in counts.iter_rows() if code.lower() not in BLANK}
-        if {*found} <= _CODES or (_words(name) & _WORDS and not any(map(_has_digit, found))):
+        if {*found} <= _CODES or (is_of_currencies(name) and not any(map(_has_digit, found))):
             self._found[name].update(found)
 
     def raise_for_several(self, where: str) -> None:
@@ -78,6 +78,11 @@ class Currencies:
                 "amounts are in one currency already, set excluded_statuses to a word that is "
                 "none of these"
             )
+
+
+def is_of_currencies(name: str) -> bool:
+    """Whether a column is called one of currencies."""
+    return bool(_words(name) & _WORDS)
 
 
 def _nearest(columns: Sequence[str], amount: str) -> str | None:

@@ -58,7 +58,7 @@ def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str)
         return
     by = "order" if used["order"] in schema else "visit"
     free = [n for n, dtype in schema.items() if n not in used.values() and not dtype.is_nested()]
-    named = [name for name in free if _is_of_kinds(name)]
+    named = [name for name in free if is_of_kinds(name)]
     many = len(rows) >= 3 * _TOTALS
     doubled = many and _share_doubled(_amounts(rows, columns, by, sample=True)) > _HALF
     if not (named or doubled):
@@ -224,7 +224,8 @@ def _said(name: str, kinds: list[str], columns: Columns) -> Iterator[str]:
         )
 
 
-def _is_of_kinds(name: str) -> bool:
+def is_of_kinds(name: str) -> bool:
+    """Whether a column is called a kind of lines, or of nothing in particular."""
     *before, last = _words(name) or [""]
     return _KIND.fullmatch(last) is not None and {*before} <= _LINES
 

@@ -193,6 +193,40 @@ def test_an_amount_that_is_the_orders_on_each_line_is_said():
         )
 
 
+@pytest.mark.parametrize("without", ["InvoiceNo", ""])
+@pytest.mark.parametrize("amount_column", [None, "Total"])
+def test_an_orders_amount_is_seen_as_a_price_and_without_order_numbers(without, amount_column):
+    goods = [
+        lines(3, InvoiceNo=str(n), CustomerID=f"c{n}", Quantity="1", UnitPrice=str(5 + n))
+        .with_columns(StockCode=pl.Series(["tea", "milk", "rice"]), Total="UnitPrice")
+        for n in range(40)
+    ]  # fmt: skip
+    goods = [each.drop(without or []) for each in goods]
+
+    def said(frames: list[pl.DataFrame]) -> list[str]:
+        notes = clean(*frames, amount_column=amount_column).report.notes
+        return [note for note in notes if "is the same on all lines of" in note]
+
+    (note,) = said(goods)
+    assert note.startswith(f'"{amount_column or "UnitPrice"}" is the same on all lines of 40 of 40')
+    assert ("such as that of row 1:" in note) == bool(without)
+    assert (
+        said(
+            [
+                each.with_columns(
+                    UnitPrice=pl.Series(["1", "2", "3"]), Total=pl.Series(["1", "2", "3"])
+                )
+                for each in goods
+            ]
+        )
+        == []
+    )
+    if amount_column is None:
+        assert (
+            said([each.with_columns(Quantity=pl.Series(["1", "2", "1"])) for each in goods]) == []
+        )
+
+
 def test_digits_that_a_spreadsheet_keeps_as_text_are_the_same_customer(tmp_path):
     shop = SHOP.with_columns(CustomerID=pl.lit("00105"))
     kept = shop.with_columns(
