@@ -33,7 +33,7 @@ _ISO_4217 = (
 _CODES = frozenset(_ISO_4217.split())
 _ENGLISH = {"ALL", "BAM", "COP", "CUP", "GEL", "MOP", "PEN", "RON", "TOP", "TRY"}  # are words, too
 _HEAD = 100  # rows that show whether a column has codes
-_FEW = 30
+_FEW = 20  # rows in which a column may well have three letters by chance
 _LISTED = 5
 
 
