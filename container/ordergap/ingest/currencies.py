@@ -50,7 +50,8 @@ class Currencies:
         schema = frame.collect_schema()
         texts = [name for name, dtype in schema.items()
                  if name not in used.values() and dtype in {pl.String, pl.Categorical}]  # fmt: skip
-        if used["price"] not in schema:
+        status = self._columns.status_column or ""  # of currencies: these are decided
+        if used["price"] not in schema or is_of_currencies(status):
             return
         name = _nearest([each for each in texts if is_of_currencies(each)], used["price"])
         if name is None and rows >= _FEW:

@@ -68,6 +68,14 @@ def test_one_currency_and_what_is_none_are_left_alone(others):
     assert clean(shop(**others)).report.revenue == 5 * 60
 
 
+def test_of_several_columns_of_currencies_the_one_that_is_named_decides():
+    frame = shop(**{"Currency": ["EUR", "USD"], "Paid Currency": ["USD", "EUR"]})
+    with pytest.raises(DataError, match='in "Currency"'):
+        clean(frame)
+    one = clean(frame, status_column="Currency", excluded_statuses=["USD"])
+    assert one.report.revenue == 5 * 40
+
+
 def test_currencies_of_files_without_amounts_do_not_matter():
     frame = shop(Currency=["EUR", "USD"])
     assert clean(frame, amount_column=None, amounts="unknown").report.orders == 60
