@@ -16,6 +16,8 @@ import sqlalchemy as sql
 from ordergap.contract.orders import Columns
 from ordergap.contract.presets import PRESETS
 from ordergap.errors import MissingColumn
+from ordergap.ingest.currencies import is_of_currencies
+from ordergap.ingest.line_kinds import is_of_kinds
 from ordergap.ingest.roles import names, settings
 from ordergap.ingest.table import Tabulator
 from sqlalchemy.exc import DBAPIError
@@ -229,6 +231,12 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
             raise SourceColumnMissing(
                 f'{rows_name} has no column "{name}" ({setting}). Columns seen: {", ".join(actual)}'
             )
+    tabulator.note(
+        f'"{name}" is not read: if it tells lines or currencies that should not be added up, leave '
+        "the others out by a query, or name it with status_column"
+        for name in actual
+        if name not in names(columns).values() and (is_of_kinds(name) or is_of_currencies(name))
+    )
     return tabulator.table().notes
 
 

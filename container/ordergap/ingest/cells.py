@@ -35,7 +35,7 @@ def plain(texts: pl.Series) -> pl.Series:
 
 
 def identifiers(texts: pl.Series) -> pl.Series:
-    """The texts without surrounding blanks and ``.0``.
+    """The texts in Unicode's composed form, without surrounding blanks and ``.0``.
 
     >>> identifiers(pl.Series([" 17850.0", "85123A", "nan", " "])).to_list()
     ['17850', '85123A', None, None]
@@ -44,6 +44,8 @@ def identifiers(texts: pl.Series) -> pl.Series:
     ids = texts.filter(more).str.strip_chars()
     if ids.str.contains(".0", literal=True).any():
         ids = ids.str.replace(r"^(\d+)\.0+$", "${1}")
+    if (ids.str.len_bytes() != ids.str.len_chars()).any():
+        ids = ids.str.normalize("NFC")
     return texts.clone().scatter(more.arg_true(), ids.set(is_blank(ids), None))
 
 

@@ -143,7 +143,7 @@ def clean(
             *status_note(table, columns),
             *far,
             *repeated,
-            *doubts.of_lines(lines, table, columns),
+            *doubts.of_lines(lines, table, columns, ids),
             *(() if part else plausibility.absurd_share(histories)),
         ),
     )

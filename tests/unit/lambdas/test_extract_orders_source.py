@@ -129,6 +129,14 @@ def test_columns_that_are_done_without_are_said(empty: str) -> None:
     assert note.startswith('no column "StockCode" (product_column): ')
 
 
+def test_columns_of_kinds_and_currencies_are_said_as_they_are_not_read(empty: str) -> None:
+    kinds = CANONICAL | {"line_type": sql.String, "Currency": sql.String, "Country": sql.String}
+    load(empty, [], columns=kinds)
+    with connect(sql.make_url(empty)) as connection:
+        notes = open_source(connection, Market()).notes
+    assert [note.split()[0] for note in notes] == ['"line_type"', '"Currency"']
+
+
 def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load(postgres, [LINE] * 25)
     monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
