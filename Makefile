@@ -137,7 +137,8 @@ bench: setup ## measure speed, each figure beside its baseline
 asl: ## check the definition of the state machine with asl-validator, where npm is
 ifneq ($(shell command -v npm),)
 	test -x $(ASL) || npm install --silent --no-audit --no-fund --prefix $(ASL:/node_modules/.bin/asl-validator=) asl-validator@$(ASL_VALIDATOR)
-	$(ASL) --json-path stepfunctions/pipeline.asl.json
+	sed 's/$${Partition}/aws/' stepfunctions/pipeline.asl.json > $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
+	$(ASL) --json-path $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
 else
 	@echo "npm is not installed: asl-validator is left out"
 endif
@@ -160,7 +161,7 @@ secrets: .venv-secrets/$(DETECT_SECRETS) ## look for private keys and tokens of 
 	touch $@
 
 checkov: .venv-checkov/$(CHECKOV) ## scan infra/template.yaml for what is unsafe
-	.venv-checkov/bin/checkov --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet
+	.venv-checkov/bin/checkov --config-file infra/checkov.yaml --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet
 
 .venv-checkov/$(CHECKOV):
 	test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov
