@@ -142,7 +142,8 @@ bench: setup ## measure speed, each figure beside its baseline
 asl: ## check the definition of the state machine with asl-validator, where npm is
 ifneq ($(shell command -v npm),)
 	test -x $(ASL) || npm install --silent --no-audit --no-fund --prefix $(ASL:/node_modules/.bin/asl-validator=) asl-validator@$(ASL_VALIDATOR)
-	$(ASL) --json-path stepfunctions/pipeline.asl.json
+	sed 's/$${Partition}/aws/' stepfunctions/pipeline.asl.json > $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
+	$(ASL) --json-path $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
 else
 	@echo "npm is not installed: asl-validator is left out"
 endif

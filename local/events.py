@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.events.models import Rule
+from moto.events.utils import _BASE_EVENT_MESSAGE
 
 from local.aws import Aws
 
@@ -26,12 +27,29 @@ def installed(aws: Aws) -> Iterator[None]:
         if not machines:
             original(rule, event, transform_input)  # type: ignore[arg-type]
         elif rule.state == "ENABLED" and rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
+            if event["id"] == _BASE_EVENT_MESSAGE["id"]:  # moto's, of all events of S3
+                event = {**event, "id": str(uuid.uuid4())}
             for target in machines:
                 aws.states.start_execution(
                     stateMachineArn=target["Arn"],
                     name=str(uuid.uuid4()),
-                    input=target.get("Input") or json.dumps(event, default=str),
+                    input=_input(target, event),
                 )
 
     with patch.object(Rule, "send_to_targets", send):
         yield
+
+
+def _input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """The input that a target gets: its own, made from the event, or the event.
+
+    >>> template = {"InputPathsMap": {"id": "$.id"}, "InputTemplate": '{"event": <id>}'}
+    >>> _input({"InputTransformer": template}, {"id": "7"})
+    '{"event": "7"}'
+    """
+    if transformer := target.get("InputTransformer"):
+        text: str = transformer["InputTemplate"]
+        for name, path in transformer["InputPathsMap"].items():
+            text = text.replace(f"<{name}>", json.dumps(event[path.removeprefix("$.")]))
+        return text
+    return target.get("Input") or json.dumps(event, default=str)

@@ -36,17 +36,20 @@ def mermaid() -> str:
 def _scope(states: States, start: str) -> Iterator[str]:
     """The nodes and arrows of a group of states."""
     start = _drawn(states, start) or start
-    path = _reachable(states, start)
+    path = _reachable(states, start, set())
     yield from _part(states, path)
     caught: dict[str, list[str]] = {}
     for state in path:
         for catcher in states[state].get("Catch", ()):
             if target := _drawn(states, catcher["Next"]):
                 caught.setdefault(target, []).append(state)
+    drawn = set(path)
     for target, sources in caught.items():
-        failing = " or ".join(sources) if len(sources) < 3 else "any step"
+        failing = " or ".join(sources) if len(sources) < 3 else "any other step"
         yield f"    {target}Cause([{failing} fails]) -.-> {target}"
-        yield from _part(states, _reachable(states, target))
+        after = _reachable(states, target, drawn)
+        yield from _part(states, after)
+        drawn.update(after)
 
 
 def _part(states: States, names: list[str]) -> Iterator[str]:
@@ -67,7 +70,7 @@ def _node(name: str, state: dict[str, Any]) -> Iterator[str]:
             yield from _scope(inner["States"], inner["StartAt"])
             yield "    end"
         case "Task":
-            resource = state["Resource"].removeprefix("arn:aws:states:::")
+            resource = state["Resource"].removeprefix("arn:${Partition}:states:::")
             yield f"    {name}[{name}<br>{SERVICES[resource]}]"
         case "Choice":
             yield f"    {name}{{{name}}}"
@@ -80,7 +83,7 @@ def _node(name: str, state: dict[str, Any]) -> Iterator[str]:
 def _followers(state: dict[str, Any]) -> list[tuple[str, str]]:
     """The states that may follow without a failure, each with its condition in a word."""
     rules = [
-        (rule["Variable"].rpartition(".")[2].replace("_", " "), rule["Next"])
+        (rule.get("Comment") or rule["Variable"].rpartition(".")[2].replace("_", " "), rule["Next"])
         for rule in state.get("Choices", ())
     ]
     last = [(word, state[key]) for key, word in (("Default", "else"), ("Next", "")) if key in state]
@@ -96,13 +99,13 @@ def _drawn(states: States, name: str) -> str | None:
     return name
 
 
-def _reachable(states: States, start: str) -> list[str]:
-    """The drawn states from `start` on, in order, without a failure."""
+def _reachable(states: States, start: str, elsewhere: set[str]) -> list[str]:
+    """The drawn states from `start` on, in order, without a failure and those drawn elsewhere."""
     reached = [start]
     for name in reached:
         for _, target in _followers(states[name]):
             drawn = _drawn(states, target)
-            if drawn and drawn not in reached:
+            if drawn and drawn not in elsewhere.union(reached):
                 reached.append(drawn)
     return reached
 

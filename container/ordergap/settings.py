@@ -240,11 +240,12 @@ class Settings(ForecastSettings):
         f"0 is no limit to the platform, and {UNLIMITED_MB} here",
     )
     max_concurrent_transforms: int = Field(
-        1,
-        ge=1,
+        0,
+        ge=0,
         le=100,
         alias="SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
-        description="batch transform: requests at once, reported by /execution-parameters",
+        description="batch transform: requests at once, reported by /execution-parameters; 0 is "
+        "one for each worker",
     )
     batch_strategy: Annotated[
         Literal["MULTI_RECORD", "SINGLE_RECORD"], BeforeValidator(_strategy)

@@ -28,8 +28,9 @@ class Settings(BaseModel):
 def handle(outcome: Announce, _context: LambdaContext) -> dict[str, object]:
     """See `announce`."""
     message_id = announce(outcome, from_environment(Settings), clients.sns())
-    failed = outcome.status == "FAILED"
-    publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
+    if outcome.status != "WAITING":
+        failed = outcome.status == "FAILED"
+        publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
     text = sentence(outcome)
     logger().info(text)
     return {"message_id": message_id, "sentence": text}

@@ -85,10 +85,12 @@ class Counts(BaseModel):
 class Announce(Event):
     """The input: how the run of a market ended, or of all markets where `market` is null.
 
+    A run that is WAITING has not ended: `cause` says what it waits for.
+
     Names are not validated: a name that another function rejected may be the reason of the failure.
     """
 
-    status: Literal["SUCCEEDED", "FAILED"]
+    status: Literal["SUCCEEDED", "FAILED", "WAITING"]
     run_id: Name
     market: Name | None
     as_of: Name | None
@@ -134,6 +136,8 @@ def sentence(outcome: Announce) -> str:
     run = f"{outcome.market}: run" if outcome.market else "Run"
     error = f" ({outcome.error})" if outcome.error else ""
     cause = outcome.cause or "no cause given"
+    if outcome.status == "WAITING":
+        return f"{run} {outcome.run_id} waits{_state(outcome)}{error} and tries again: {cause}"
     return f"{run} {outcome.run_id} failed{_state(outcome)}{error}: {cause}"
 
 

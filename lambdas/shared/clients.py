@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 
 @functools.cache
@@ -36,3 +37,9 @@ def secrets() -> SecretsManagerClient:
 def sns() -> SNSClient:
     """Simple Notification Service."""
     return boto3.client("sns")
+
+
+@functools.cache
+def stepfunctions() -> SFNClient:
+    """Step Functions."""
+    return boto3.client("stepfunctions")

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 from ordergap.errors import OrdergapError
 from pydantic import BaseModel
 
+from lambdas.shared.errors import Unavailable
 from lambdas.shared.events import parse
 from lambdas.shared.logs import logger
+from lambdas.shared.transient import is_transient
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = dict[str, object]
@@ -23,7 +26,8 @@ def entry_point(cls: type[Input]) -> Callable[[Function[Input]], Handler]:
     """The Lambda handler of a function whose input is `cls`.
 
     Each of its log messages has the request, run and market. Errors are logged and raised: an
-    OrdergapError as its message, any other with its stack. Raises BadEvent for an invalid input.
+    OrdergapError as its message, any other with its stack. Raises BadEvent for an invalid input,
+    and Unavailable for what `is_transient` of a call of AWS.
     """
 
     def decorate(function: Function[Input]) -> Handler:
@@ -38,6 +42,11 @@ def entry_point(cls: type[Input]) -> Callable[[Function[Input]], Handler]:
                     return function(parse(cls, event), context)
                 except OrdergapError as error:
                     logger().error(str(error), extra={"error": type(error).__name__})
+                    raise
+                except (BotoCoreError, ClientError) as error:
+                    logger().exception("a call of AWS failed")
+                    if is_transient(error):
+                        raise Unavailable(f"{type(error).__name__}: {error}") from error
                     raise
                 except Exception:
                     logger().exception("unexpected error")

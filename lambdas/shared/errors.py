@@ -26,6 +26,22 @@ class BadEvent(UserError):
         super().__init__("; ".join(self.problems))
 
 
+class BadInput(UserError):
+    """The input of the execution is invalid; names every field and its problem."""
+
+
+class AlreadyRunning(UserError):
+    """Another run is under way; names it."""
+
+
+class AlreadyStarted(UserError):
+    """The event has started a run before; names it."""
+
+
+class Unavailable(PlatformError):
+    """A service of AWS failed or throttled, or could not be reached; worth a retry."""
+
+
 class SourceEmpty(NothingToLearn):
     """The database holds no usable order until as_of."""
 

@@ -12,7 +12,7 @@ from lambdas.shared.runs import Run
 E = TypeVar("E", bound=BaseModel)
 
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
-Market = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")]
+Market = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$")]
 
 
 class Event(BaseModel):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 ROOT = "runs/"
 MODELS = "models/"
 SUCCESS = "_SUCCESS"
+RUNNING = f"{ROOT}running.json"
+"""The execution that runs, or the last one that did."""
 
 
 @dataclass(frozen=True)

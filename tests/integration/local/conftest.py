@@ -286,6 +286,9 @@ def _shorten_waits(part: Any, timeouts: Mapping[str, int], attempts: int) -> Non
                 part["MaxDelaySeconds"] = 2
             if attempts and "SourceUnreachable" in part["ErrorEquals"]:
                 part["MaxAttempts"] = attempts
+        if part.get("Type") == "Wait":
+            part["Seconds"] = 1
+            del part["SecondsPath"]
         for name, one in part.items():
             _shorten_waits(one, timeouts, attempts)
             if name in timeouts and isinstance(one, dict):

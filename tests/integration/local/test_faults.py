@@ -12,6 +12,7 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from ordergap.histories import Histories, day_of
 
 from infra.package import functions
 from local import transform
+from local.jobs import JobFailed
 from local.lambda_runtime import Function, Result
 from local.ports import free_port
 from local.runners import IMAGE, NO_IMAGE, ROOT, Container, Launch, Process
@@ -128,6 +130,34 @@ def test_a_missing_image_is_announced(pipeline: Pipeline):
     assert_failure_announced(ended, market, "Train", "States.TaskFailed", NO_IMAGE)
 
 
+def test_jobs_wait_for_an_instance_and_for_sagemaker(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(80, seed=13))
+    reasons = [
+        "CapacityError: Unable to provision requested ML compute capacity.",
+        "InternalServerError: We encountered an internal error. Please try again.",
+    ]
+    failed = Counter[str]()
+
+    def start(command: str, original: Callable[[], Container]) -> Container:
+        failed[command] += 1
+        if failed[command] <= len(reasons):
+            raise JobFailed(reasons[failed[command] - 1])
+        return original()
+
+    with containers(start):
+        ended = pipeline.run(market)
+    assert failed == {"train": 3, "serve": 3}
+    assert ended.status == "SUCCEEDED", ended.causes
+    market.assert_stored_as_predicted(ended)
+    train, score, stored = ended.announced
+    assert [(each["status"], each["state"]) for each in (train, score)] == [
+        ("WAITING", "Train"),
+        ("WAITING", "ScoreCustomers"),
+    ]
+    assert train["cause"] == score["cause"] == reasons[0]
+    assert stored["status"] == "SUCCEEDED"
+
+
 def test_every_function_may_fail_once(pipeline: Pipeline):
     market = pipeline.open_shop(shop(80, seed=1))
     original, failed = Function.invoke, set[str]()
@@ -135,7 +165,7 @@ def test_every_function_may_fail_once(pipeline: Pipeline):
     def invoke(self: Function, payload: bytes) -> Result:
         if self.name not in failed:
             failed.add(self.name)
-            return Result.error("ClientError", "An error occurred (ThrottlingException)")
+            return Result.error("Unavailable", "An error occurred (ThrottlingException)")
         return original(self, payload)
 
     with patch.object(Function, "invoke", invoke):
@@ -298,7 +328,8 @@ def test_a_market_that_fails_does_not_stop_another(pipeline: Pipeline):
     good, bad = pipeline.open_shop(shop(80, seed=10)), pipeline.open_shop(one_order_each())
     ended = pipeline.run(bad, good)
     assert (ended.status, ended.error) == ("FAILED", "MarketsFailed")
-    assert "1 of 2 markets" in ended.cause
+    assert f"{bad.name} failed at Train: States.TaskFailed" in ended.cause
+    assert f"{good.name} succeeded" in ended.cause
     good.assert_stored_as_predicted(ended)
     assert bad.stored() == {}
     assert_failure_announced(
@@ -348,5 +379,5 @@ def test_an_invalid_input_is_rejected_and_announced(pipeline: Pipeline):
     ended = pipeline.run(pipeline.open_shop(shop(20)), trainer="crystal-ball")
     assert ended.status == "FAILED"
     [message] = ended.announced
-    assert (message["market"], message["state"]) == (None, "ReadInput")
+    assert (message["market"], message["state"]) == (None, "BeginRun")
     assert "xgboost, lstm, random-forest, naive" in message["cause"]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import json
+import threading
+from unittest.mock import patch
 
 import pytest
+from moto.events.models import events_backends
 
+from local.aws import ACCOUNT, REGION
+from local.lambda_runtime import Function, Result
 from local.lists import BY_PROBABILITY, BY_RISK, Forecasts, week_of
-from tests.integration.local.conftest import AS_OF, Pipeline
+from tests.integration.local.conftest import AS_OF, SECONDS, Pipeline
 from tests.shop import refill_shop, shop
 
+STOP = ("AnnounceStop", "Stopped")
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
@@ -61,14 +68,61 @@ def test_the_indexes_hold_the_lists_that_follow_from_the_forecasts(pipeline: Pip
     assert len(rows) > 1
 
 
-def test_a_file_that_arrives_starts_the_pipeline(pipeline: Pipeline):
-    bucket = pipeline.deployment.bucket
-    for key in ("elsewhere/orders.csv", "incoming/orders.csv"):
-        pipeline.aws.s3.put_object(Bucket=bucket, Key=key, Body=b"")
-    executions = pipeline.aws.states.list_executions(stateMachineArn=pipeline.deployment.pipeline)[
-        "executions"
-    ]
-    [arn] = (execution["executionArn"] for execution in executions)
-    pipeline.wait_for(arn, "ExtractOrders")
-    pipeline.aws.states.stop_execution(executionArn=arn)
-    assert pipeline.aws.states.describe_execution(executionArn=arn)["input"] == "{}"
+def executions(pipeline: Pipeline) -> list[str]:
+    """The executions of the deployed state machine, the latest first."""
+    listed = pipeline.aws.states.list_executions(stateMachineArn=pipeline.deployment.pipeline)
+    return [each["executionArn"] for each in listed["executions"]]
+
+
+def deliver(pipeline: Pipeline, event_id: str) -> None:
+    """Deliver the event of an object `incoming/ready`."""
+    bucket = {"name": pipeline.deployment.bucket}
+    event = {
+        "id": event_id,
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": bucket, "object": {"key": "incoming/ready"}},
+    }
+    for bus in events_backends[ACCOUNT][REGION].event_buses.values():
+        for rule in bus.rules.values():
+            rule.send_to_targets(event)  # type: ignore[arg-type]
+
+
+def test_one_object_starts_one_run_and_none_beside_it(pipeline: Pipeline):
+    aws, bucket = pipeline.aws, pipeline.deployment.bucket
+    original, extracting = Function.invoke, threading.Event()
+
+    def invoke(self: Function, payload: bytes) -> Result:
+        if "extract" in self.name:
+            extracting.wait(SECONDS)
+        return original(self, payload)
+
+    def refused(error: str, other: str) -> None:
+        ended = pipeline.end(executions(pipeline)[0])
+        assert ended.cause.startswith(f"{error} at BeginRun: ")
+        assert f"run {other.rpartition(':')[2]}" in ended.cause
+        assert pipeline.states(ended.arn) == ["Begin", "BeginRun", "BeginRunFailed", *STOP]
+        [message] = ended.announced
+        assert (message["market"], message["error"]) == (None, error)
+
+    with patch.object(Function, "invoke", invoke):
+        for number in range(100):
+            aws.s3.put_object(Bucket=bucket, Key=f"incoming/orders-{number}.csv", Body=b"")
+        aws.s3.put_object(Bucket=bucket, Key="incoming/ready/orders.csv", Body=b"")
+        assert executions(pipeline) == []
+        aws.s3.put_object(Bucket=bucket, Key="incoming/ready", Body=b"")
+        [first] = executions(pipeline)
+        pipeline.wait_for(first, "ExtractOrders")
+        event = json.loads(aws.states.describe_execution(executionArn=first)["input"])["event"]
+        deliver(pipeline, event)
+        refused("AlreadyStarted", first)
+        aws.s3.put_object(Bucket=bucket, Key="incoming/ready", Body=b"")
+        refused("AlreadyRunning", first)
+        pipeline.begin(machine=pipeline.deployment.pipeline, markets=[{"name": "other"}])
+        refused("AlreadyRunning", first)
+        extracting.set()
+        assert pipeline.end(first).error == "MarketsFailed"  # there is no table `orders`
+        deliver(pipeline, event)
+        refused("AlreadyStarted", first)
+        deliver(pipeline, "another event")
+        assert pipeline.end(executions(pipeline)[0]).error == "MarketsFailed"

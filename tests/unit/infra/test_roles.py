@@ -1,6 +1,7 @@
 """The permissions in the template, compared with the calls of the code and the state machine."""
 
 import ast
+import datetime
 import functools
 import json
 import re
@@ -14,15 +15,17 @@ import pytest
 from botocore import xform_name
 
 from infra import package
+from lambdas.begin_run.request import checked
 from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
 
-SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns")
+SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns", "stepfunctions")
 
 # Call -> its IAM action, where the names differ.
 GRANTS = {
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "stepfunctions:DescribeExecution": "states:DescribeExecution",
 }
 # Permissions of every function: its log and its traces.
 EVERY = {
@@ -121,7 +124,7 @@ def called(function: str) -> set[str]:
             name, keywords = node.func.attr, [each.arg or "" for each in node.keywords]
             if name in {"get_paginator", "get_waiter"} and isinstance(node.args[0], ast.Constant):
                 calls.add(names[str(node.args[0].value)])
-            elif name in names and any(word[:1].isupper() for word in keywords):
+            elif name in names and any(word != word.lower() for word in keywords):
                 calls.add(names[name])
             assert name not in {
                 "upload_file",
@@ -176,7 +179,8 @@ def test_the_exceptions_are_needed() -> None:
 def test_the_state_machine_has_the_permissions_of_its_states() -> None:
     """Of `arn:…:states:::sagemaker:createModel` and its kind; .sync also watches and stops."""
     definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
-    resources = set(re.findall(r'"Resource": "arn:aws:states:::([^"]+)"', definition))
+    assert "arn:aws:" not in definition
+    resources = set(re.findall(r'"Resource": "arn:\$\{Partition\}:states:::([^"]+)"', definition))
     expected = {
         "lambda:invoke": {"lambda:InvokeFunction"},
         "s3:listObjectsV2": {"s3:ListBucket"},
@@ -202,6 +206,7 @@ def test_the_state_machine_has_the_permissions_of_its_states() -> None:
         "sagemaker:AddTags",
         "sagemaker:ListTags",
         "states:DescribeExecution",
+        "states:RedriveExecution",
         "states:StartExecution",
         "states:StopExecution",
         "logs:CreateLogDelivery",
@@ -272,4 +277,26 @@ def test_schedule_and_rule_start_this_state_machine_and_can_start_no_other() -> 
     for target in targets:
         assert target["Arn"] == {"Ref": "Pipeline"}
         assert target["RoleArn"] == {"Fn::GetAtt": ["StarterRole", "Arn"]}
-        assert json.loads(target["Input"]).keys() <= {"as_of"}
+
+
+def test_schedule_and_rule_pass_an_input_with_what_they_may_pass_twice() -> None:
+    scheduled = RESOURCES["Schedule"]["Properties"]["Target"]["Input"]
+    moment = "2011-12-09T23:30:00Z"
+    run = checked(
+        json.loads(scheduled.replace("<aws.scheduler.scheduled-time>", moment)), datetime.date.max
+    )
+    assert (run.as_of.isoformat(), run.event) == ("2011-12-09", moment)
+    (target,) = RESOURCES["Arrival"]["Properties"]["Targets"]
+    assert target["InputTransformer"]["InputPathsMap"] == {"id": "$.id"}
+    template = target["InputTransformer"]["InputTemplate"]
+    assert checked(json.loads(template.replace("<id>", '"7"')), run.as_of).event == "7"
+
+
+def test_a_redrive_may_redrive_the_children_of_the_distributed_map() -> None:
+    (redriving,) = [
+        each for each in statements("PipelineRole") if each["Action"] == "states:RedriveExecution"
+    ]
+    machine = json.loads((ROOT / "stepfunctions/pipeline.asl.json").read_text())
+    market = machine["States"]["Markets"]["ItemProcessor"]["States"]
+    (label,) = [state["Label"] for state in market.values() if "Label" in state]
+    assert redriving["Resource"]["Fn::Sub"].endswith(f":execution:${{AWS::StackName}}/{label}:*")

@@ -223,7 +223,7 @@ def test_the_schedule_is_off_by_default() -> None:
     assert TEMPLATE["Parameters"]["ScheduleState"]["Default"] == "DISABLED"
 
 
-def test_objects_under_incoming_start_the_machine_and_files_of_runs_do_not() -> None:
+def test_one_object_starts_the_machine_and_no_other() -> None:
     bucket = RESOURCES["Bucket"]["Properties"]
     setting = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
     assert setting == {"EventBridgeEnabled": True}
@@ -231,7 +231,7 @@ def test_objects_under_incoming_start_the_machine_and_files_of_runs_do_not() -> 
     assert pattern["source"] == ["aws.s3"]
     assert pattern["detail-type"] == ["Object Created"]
     assert pattern["detail"]["bucket"] == {"name": [{"Ref": "Bucket"}]}
-    assert pattern["detail"]["object"] == {"key": [{"prefix": "incoming/"}]}
+    assert pattern["detail"]["object"] == {"key": ["incoming/ready"]}
 
 
 def test_every_alarm_publishes_to_the_topic_and_may_do_so() -> None:
@@ -274,6 +274,9 @@ def test_the_dashboard_is_json_and_refers_to_resources() -> None:
     named = set(re.findall(r"\$\{(\w+)\}", body))
     assert named <= set(RESOURCES)
     assert set(FUNCTIONS.values()) <= named
+    searches = re.findall(r"SEARCH\('\{(.*?)\}", body.replace('\\"', '"'))
+    # A name with a dash, as of most stacks, is one word of a search only in quotation marks.
+    assert searches == ['"${AWS::StackName']
 
 
 def test_a_function_times_out_before_its_state() -> None:

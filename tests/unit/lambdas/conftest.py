@@ -71,7 +71,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("ORDERGAP_BUCKET", BUCKET)
-    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns)
+    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions)
     for make in cached:
         make.cache_clear()
     with mock_aws():

@@ -92,6 +92,19 @@ def test_a_name_that_another_function_rejected_is_announced_unchanged(inbox, con
     assert [str(published[name]) for name in odd] == [str(value) for value in odd.values()]
 
 
+def test_a_wait_is_announced_and_is_no_end_of_a_run(inbox, context, capsys):
+    cause = '{"FailureReason": "CapacityError: no instance"}'
+    answer = handle(FAILED | {"status": "WAITING", "cause": cause}, context)
+    assert answer["sentence"] == (
+        "uk: run nightly-2011-12-09 waits in Train (States.TaskFailed) and tries again: "
+        "CapacityError: no instance"
+    )
+    (received,) = inbox()
+    assert received["Subject"] == "Ordergap uk: waiting in Train"
+    assert json.loads(received["Message"])["status"] == "WAITING"
+    assert "Runs" not in capsys.readouterr().out
+
+
 def test_a_failure_names_state_error_and_cause():
     assert sentence(failed()) == (
         "uk: run nightly-2011-12-09 failed in Train (States.TaskFailed): it broke"
@@ -165,7 +178,7 @@ texts = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(
 
 
 @settings(max_examples=40)
-@given(texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED"]))
+@given(texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED", "WAITING"]))
 def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause, why, status):
     outcome = failed(
         status=status, state=state, error=error, cause=cause,

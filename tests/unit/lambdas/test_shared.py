@@ -1,15 +1,22 @@
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.retries import standard
 from ordergap import errors as base
 from ordergap.errors import OrdergapError, UserError
 from pydantic import BaseModel, Field
 
 from lambdas.shared import errors
 from lambdas.shared.entry import entry_point
-from lambdas.shared.errors import BadEvent, RowsLost
+from lambdas.shared.errors import BadEvent, RowsLost, Unavailable
 from lambdas.shared.events import RunEvent, parse
 from lambdas.shared.logs import publish
 from lambdas.shared.settings import from_environment
@@ -45,7 +52,7 @@ def test_every_error_is_a_subclass_of_the_containers():
         for each in vars(errors).values()
         if isinstance(each, type) and each.__module__ == errors.__name__
     ]
-    assert len(subclasses) == 8
+    assert len(subclasses) == 12
     for each in subclasses:
         assert issubclass(each, OrdergapError)
         assert each.__bases__[0].__module__ == base.__name__
@@ -68,6 +75,12 @@ def test_an_event_that_is_no_object_is_refused(event):
 def test_a_prefix_of_another_run_is_refused():
     with pytest.raises(BadEvent, match="prefix must be runs/night-7/uk"):
         parse(RunEvent, GOOD | {"prefix": "runs/night-8/uk"})
+
+
+@pytest.mark.parametrize("market", ["-uk", "uk-", "-", "UK", "a" * 21, ""])
+def test_a_market_that_later_names_cannot_have_is_refused(market):
+    with pytest.raises(BadEvent, match="market: "):
+        parse(RunEvent, GOOD | {"market": market, "prefix": f"runs/night-7/{market}"})
 
 
 @pytest.mark.parametrize("name", ["run_id", "market"])
@@ -110,6 +123,89 @@ def test_an_unexpected_error_is_logged_with_its_stack_and_raised(context, capsys
     with pytest.raises(ZeroDivisionError):
         handle(GOOD, context)
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["exception"]
+
+
+def _passing() -> Iterator[tuple[str, ClientError]]:
+    """The exceptions that the models of the called services name as their faults, or throttling."""
+    for service in ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns", "stepfunctions"):
+        client: Any = boto3.client(service, region_name="eu-west-1")  # type: ignore[call-overload]
+        for shape in client.meta.service_model.error_shapes:
+            status = shape.metadata.get("error", {}).get("httpStatusCode")
+            fault = shape.metadata.get("fault") or (status or 400) >= 500
+            if fault or re.search("throttl|internal", shape.name, re.IGNORECASE):
+                raised = client.exceptions.from_code(shape.error_code)
+                yield f"{service}-{shape.error_code}", raised(_answer(shape.error_code, status), "")
+
+
+def _answer(code: str, status: int | None = None) -> Any:
+    return {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def _connection_errors() -> Iterator[BotoCoreError]:
+    """The errors of botocore in which no whole answer came."""
+    classes: list[Any] = [
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+    ]
+    words = {"error": "reset", "endpoint_url": "https://sns", "proxy_url": "p"}
+    for cls in classes:
+        classes.extend(each for each in cls.__subclasses__() if each.__module__ == cls.__module__)
+        yield cls(**words, actual_bytes=1, expected_bytes=2)
+
+
+MODELLED = dict(_passing())
+CODES: set[str] = {
+    *vars(standard.ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
+    *vars(standard.TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
+}
+CONNECTION = [*_connection_errors()]
+
+
+def test_the_errors_that_the_state_machine_missed_are_among_them() -> None:
+    assert {
+        "dynamodb-InternalServerError",
+        "secretsmanager-InternalServiceError",
+        "sns-InternalError",
+        "sns-KMSThrottling",
+    } <= MODELLED.keys()
+    assert {type(each).__name__ for each in CONNECTION} >= {
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "EndpointConnectionError",
+        "ReadTimeoutError",
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [*MODELLED.values(), *(ClientError(_answer(code), "") for code in sorted(CODES)), *CONNECTION],
+    ids=repr,
+)
+def test_what_passes_by_itself_is_raised_under_one_name(context, error):
+    @entry_point(RunEvent)
+    def handle(event, context):
+        raise error
+
+    with pytest.raises(Unavailable, match=type(error).__name__):
+        handle(GOOD, context)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError(_answer("AccessDenied", 403), "Publish"),
+        ClientError(_answer("ResourceLimitExceeded", 400), "CreateModelPackageGroup"),
+        exceptions.NoCredentialsError(),
+    ],
+)
+def test_what_does_not_pass_is_raised_as_it_is(context, error):
+    @entry_point(RunEvent)
+    def handle(event, context):
+        raise error
+
+    with pytest.raises(type(error)):
+        handle(GOOD, context)
 
 
 def test_counts_are_published_by_market(capsys):

@@ -42,6 +42,19 @@ def test_execution_parameters_are_those_of_the_settings(bundle: Bundle) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("workers", "payload", "transforms"),
+    [(4, 6, 4), (96, 6, 16), (96, 20, 5), (4, 100, 1), (4, 0, 1), (1, 6, 1)],
+)
+def test_a_batch_transform_sends_a_request_to_each_worker(
+    bundle: Bundle, workers: int, payload: int, transforms: int
+) -> None:
+    """SageMaker refuses a job whose requests at once may have more than 100 MB together."""
+    settings = Settings(workers=workers, max_payload_mb=payload)
+    answer = client_of(bundle, settings).get("/execution-parameters").get_json()
+    assert answer["MaxConcurrentTransforms"] == transforms
+
+
 @pytest.mark.point(54, 55)
 def test_default_forms_come_from_the_settings(bundle: Bundle) -> None:
     plain = client_of(bundle, Settings())

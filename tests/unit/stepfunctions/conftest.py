@@ -38,9 +38,17 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.dist
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
     StateTaskServiceCallback,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
+from lambdas.begin_run.handler import BeginRun
+from lambdas.begin_run.request import checked
+from lambdas.shared.errors import BadEvent, BadInput
+from lambdas.shared.events import parse
+from lambdas.shared.runs import Run
 from tests.stack import FUNCTIONS
 
 Json = dict[str, Any]
@@ -51,15 +59,17 @@ AWS = {
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": REGION,
 }
+# Names have the longest forms that are allowed, so that requests are tested with them.
 VALUES = {
     **{
         f"{name}Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:ordergap-{name}"
         for name in FUNCTIONS.values()
     },
+    "Partition": "aws",
     "ImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:1",
     "SageMakerRoleArn": "arn:aws:iam::123456789012:role/ordergap-sagemaker",
-    "Bucket": "ordergap-bucket",
-    "Prefix": "ordergap",
+    "Bucket": "ordergap-bucket".ljust(63, "b"),
+    "Prefix": "ordergapshop",
     "TrainInstanceType": "ml.m5.xlarge",
     "TrainVolumeGb": "30",
     "TransformInstanceType": "ml.m5.large",
@@ -86,7 +96,7 @@ class Execution:
     calls: list[tuple[str, Json]]
     """Every attempt of every task: the state's name and its parameters."""
     waits: list[float]
-    """Seconds that the retriers would have waited."""
+    """Seconds that retriers and the state Wait would have waited."""
 
     def of(self, state: str) -> list[Json]:
         return [parameters for name, parameters in self.calls if name == state]
@@ -99,20 +109,29 @@ class Execution:
 Service = Callable[[str, Json], Json]
 
 
+def _beginning(parameters: Json) -> Json:
+    """The function's own check of the input."""
+    try:
+        event = parse(BeginRun, parameters["Payload"])
+        run = checked(event.input, event.started_at.date())
+    except (BadEvent, BadInput) as error:
+        raise Refused(type(error).__name__, str(error)) from error
+    return {"Payload": {"run_id": event.run_id, **run.parameters()}}
+
+
 def _extraction(parameters: Json) -> Json:
     event = parameters["Payload"]
-    prefix = f"runs/{event['run_id']}/{event['market']['name']}"
-    uri = f"s3://{VALUES['Bucket']}/{prefix}"
+    run = Run(VALUES["Bucket"], event["run_id"], event["market"]["name"])
     return {
         "Payload": {
-            "bucket": VALUES["Bucket"],
-            "market": event["market"]["name"],
-            "prefix": prefix,
-            "training_uri": f"{uri}/train/",
-            "scoring_uri": f"{uri}/score/",
-            "model_uri": f"{uri}/model",
-            "predictions_prefix": f"{prefix}/predictions/",
-            "predictions_uri": f"{uri}/predictions",
+            "bucket": run.bucket,
+            "market": run.market,
+            "prefix": run.prefix,
+            "training_uri": run.uri(run.train),
+            "scoring_uri": run.uri(run.score),
+            "model_uri": run.uri(run.model),
+            "predictions_prefix": run.predictions,
+            "predictions_uri": run.uri(run.predictions.rstrip("/")),
             "hyperparameters": {"amount_column": "Amount"},
             "customers": 7,
         }
@@ -131,7 +150,7 @@ def _verdict(parameters: Json) -> Json:
         "Payload": {
             "promoted": True,
             "reason": "The model beats naive.",
-            "group": f"ordergap-{event['market']}",
+            "group": f"{VALUES['Prefix']}-{event['market']}",
             "artifact": event["artifact"],
             "model_version": "f8219c88b603",
             "metrics_uri": f"s3://{VALUES['Bucket']}/{event['prefix']}/metrics.json",
@@ -149,6 +168,7 @@ def _counts(_: Json) -> Json:
 
 
 ANSWERS = {
+    "BeginRun": _beginning,
     "ExtractOrders": _extraction,
     "Train": _training,
     "JudgeModel": _verdict,
@@ -276,6 +296,11 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
         patch.object(StateTaskServiceCallback, "_is_integration_pattern", lambda _: False),
         patch.object(DistributedIterationComponent, "_map_run", _intolerant),
         patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append)),
+        patch.object(
+            WaitFunction,
+            "_wait_interval",
+            lambda *_, wait_seconds, **__: waits.append(wait_seconds),
+        ),
     ):
         s3, client = boto3.client("s3"), boto3.client("stepfunctions")
         s3.create_bucket(
@@ -294,7 +319,7 @@ def run(rendered: str) -> Iterator[Callable[..., Execution]]:
             service = played
             calls.clear()
             waits.clear()
-            name = f"night-{next(nights)}"
+            name = f"night-{next(nights)}".ljust(80, "x")
             for market in ("default", "uk", "de", "a" * 20):
                 for part in range(files):
                     key = f"runs/{name}/{market}/predictions/part-{part:05d}.jsonl.out"

@@ -26,10 +26,13 @@ def test_everything_that_runs_is_drawn_once(machine):
 @pytest.mark.parametrize(
     "arrow",
     [
-        "ReadInput --> Markets",
+        "BeginRun --> Markets",
         "Verdict -->|promoted| RegisterModel",
         "Verdict -->|else| CreateModel",
-        "AnnounceFailureCause([any step fails]) -.-> AnnounceFailure",
+        "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
+        "JobFailed -->|quota in use| FirstWait",
+        "JobAgain -->|training| Train",
+        "AnnounceFailureCause([any other step fails]) -.-> AnnounceFailure",
     ],
 )
 def test_it_has_the_arrows(arrow):

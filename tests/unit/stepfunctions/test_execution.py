@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import json
 from collections import Counter
 from typing import Any
 
@@ -38,14 +39,14 @@ def night(run):
 def failing(answers, refused):
     """A service where `state` fails with `error`, its first `times` times, in `market`."""
 
-    def failing(state, error, times=10**9, market=None):
+    def failing(state, error, times=10**9, market=None, cause='{"errorMessage": "because"}'):
         tries = itertools.count()
 
         def service(name, parameters):
             name_or_market = parameters.get("Payload", {}).get("market")
             called = name_or_market["name"] if isinstance(name_or_market, dict) else name_or_market
             if name == state and market in {None, called} and next(tries) < times:
-                raise refused(error, '{"errorMessage": "because"}')
+                raise refused(error, cause)
             return answers(name, parameters)
 
         return service
@@ -55,13 +56,15 @@ def failing(answers, refused):
 
 def test_every_market_passes_all_states(night, tasks):
     assert night.status == "SUCCEEDED", night.cause
-    expected = dict.fromkeys(tasks.keys() - {"AnnounceFailure", "AnnounceStop"}, 2)
-    assert Counter(name for name, _ in night.calls) == expected | {"StoreObject": 4}
+    announcing_faults = {"AnnounceFailure", "AnnounceStop", "AnnounceWait"}
+    expected = dict.fromkeys(tasks.keys() - announcing_faults, 2)
+    assert Counter(name for name, _ in night.calls) == expected | {"BeginRun": 1, "StoreObject": 4}
     assert [(market["market"], market["status"]) for market in night.output["markets"]] == [
         ("uk", "SUCCEEDED"),
         ("a" * 20, "SUCCEEDED"),
     ]
     assert all(market["counts"]["written"] == 7 for market in night.output["markets"])
+    assert all(market["announced"] for market in night.output["markets"])
 
 
 def test_an_empty_input_is_enough(run):
@@ -169,7 +172,8 @@ def test_the_transform_job_uses_the_model_that_was_created(night):
         ("ScoreCustomers", "SageMaker.ResourceLimitExceededException", 9),
         ("StoreObject", "StoreUnfinished", 51),
         ("Reconcile", "RowsLost", 1),
-        ("AnnounceSuccess", "ClientError", 7),
+        ("Reconcile", "Unavailable", 7),
+        ("Reconcile", "ClientError", 1),
     ],
 )
 def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, state, error, tries):
@@ -180,7 +184,7 @@ def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, s
     assert execution.error == "MarketsFailed"
     if state == "StoreObject":
         error = "States.ExceedToleratedFailureThreshold"
-    assert execution.cause == f'1 of 1 markets failed: ["uk failed at {seen}: {error}"]'
+    assert execution.cause == f'Not every market succeeded: ["uk failed at {seen}: {error}"]'
     (payload,) = (call["Payload"] for call in execution.of("AnnounceFailure"))
     Announce.model_validate(payload)
     assert (payload["state"], payload["error"], payload["market"]) == (seen, error, "uk")
@@ -190,7 +194,10 @@ def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, s
 def test_one_market_that_fails_does_not_stop_another(run, failing):
     execution = run(FULL, failing("JudgeModel", "ModelUnreadable", market="uk"))
     assert execution.status == "FAILED"
-    assert execution.cause == '1 of 2 markets failed: ["uk failed at JudgeModel: ModelUnreadable"]'
+    assert execution.cause == (
+        f'Not every market succeeded: ["uk failed at JudgeModel: ModelUnreadable",'
+        f'"{"a" * 20} succeeded"]'
+    )
     assert [call["Payload"]["market"] for call in execution.of("AnnounceSuccess")] == ["a" * 20]
     assert [call["Payload"]["market"] for call in execution.of("AnnounceFailure")] == ["uk"]
 
@@ -200,12 +207,102 @@ def test_a_failing_announcement_does_not_hide_the_first_failure(run, answers, re
         if name == "Reconcile":
             raise refused("RowsLost")
         if name.startswith("Announce"):
-            raise refused("ClientError")
+            raise refused("Unavailable")
         return answers(name, parameters)
 
     execution = run({"markets": [{"name": "uk"}]}, service)
     assert execution.error == "MarketsFailed"
     assert "uk failed at Reconcile: RowsLost" in execution.cause
+
+
+def test_a_market_whose_success_cannot_be_announced_has_not_failed(run, failing):
+    execution = run({"markets": [{"name": "uk"}]}, failing("AnnounceSuccess", "Unavailable"))
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert len(execution.of("AnnounceSuccess")) == 7
+    assert not execution.of("AnnounceFailure")
+    (market,) = execution.output["markets"]
+    assert (market["status"], market["announced"]) == ("SUCCEEDED", False)
+
+
+# Messages of SageMaker: the one of CreateTrainingJob, and two reasons of jobs that failed.
+QUOTA = (
+    "The account-level service limit 'ml.m5.xlarge for training job usage' is {} Instances, with "
+    "current utilization of {} Instances and a request delta of 1 Instances. Please use AWS "
+    "Service Quotas to request an increase for this quota. (Service: AmazonSageMaker; "
+    "Status Code: 400; Error Code: ResourceLimitExceeded)"
+)
+CAPACITY = "CapacityError: Unable to provision requested ML compute capacity. Please retry."
+FAULT = "InternalServerError: We encountered an internal error. Please try again."
+LIMIT = "SageMaker.ResourceLimitExceededException"
+JOBS = (("Train", "TrainingJobName"), ("ScoreCustomers", "TransformJobName"))
+
+
+def _job_failed(reason):
+    return json.dumps({"TrainingJobName": "uk", "FailureReason": reason}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(("state", "name"), JOBS)
+@pytest.mark.parametrize(
+    ("error", "cause", "times"),
+    [
+        (LIMIT, QUOTA.format(1, 1), 8),
+        ("States.TaskFailed", _job_failed(CAPACITY), 8),
+        ("States.TaskFailed", _job_failed(FAULT), 2),
+    ],
+)
+def test_a_job_waits_for_what_passes_by_itself_and_says_so_once(
+    run, failing, state, name, error, cause, times
+):
+    execution = run({"markets": [{"name": "uk"}]}, failing(state, error, times, cause=cause))
+    assert execution.status == "SUCCEEDED", execution.cause
+    names = [parameters[name] for parameters in execution.of(state)]
+    assert len(names) == len(set(names)) == times + 1
+    assert execution.waits == [120, 240, 480, 960, 1800, 1800, 1800, 1800][:times]
+    (payload,) = (call["Payload"] for call in execution.of("AnnounceWait"))
+    outcome = Announce.model_validate(payload)
+    assert (outcome.status, outcome.state, outcome.error) == ("WAITING", state, error)
+
+
+@pytest.mark.parametrize(("state", "name"), JOBS)
+@pytest.mark.parametrize(
+    ("error", "cause", "times"),
+    [
+        (LIMIT, QUOTA.format(1, 1), 9),
+        ("States.TaskFailed", _job_failed(CAPACITY), 9),
+        ("States.TaskFailed", _job_failed(FAULT), 3),
+        (LIMIT, QUOTA.format(0, 0), 1),
+        ("States.TaskFailed", _job_failed("UserError: CapacityError is no column"), 1),
+    ],
+)
+def test_a_job_does_not_wait_for_ever(run, failing, state, name, error, cause, times):
+    execution = run({"markets": [{"name": "uk"}]}, failing(state, error, cause=cause))
+    assert execution.error == "MarketsFailed"
+    assert len(execution.of(state)) == times
+    assert len(execution.of("AnnounceWait")) == (times > 1)
+    (payload,) = (call["Payload"] for call in execution.of("AnnounceFailure"))
+    assert (payload["state"], payload["error"], payload["cause"]) == (state, error, cause)
+
+
+def test_each_job_of_a_market_has_its_own_waits(run, answers, refused):
+    tries = Counter[str]()
+
+    def service(name, parameters):
+        tries[name] += 1
+        if name in {"Train", "ScoreCustomers"} and tries[name] <= 6:
+            raise refused(LIMIT, QUOTA.format(1, 1))
+        return answers(name, parameters)
+
+    execution = run({"markets": [{"name": "uk"}]}, service)
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert len(execution.of("AnnounceWait")) == 2
+
+
+@pytest.mark.parametrize("error", ["AlreadyRunning", "AlreadyStarted"])
+def test_a_run_beside_another_ends_before_it_costs_anything(run, failing, error):
+    execution = run({}, failing("BeginRun", error))
+    assert (execution.status, execution.error) == ("FAILED", "PipelineStopped")
+    assert execution.cause.startswith(f"{error} at BeginRun: ")
+    assert [name for name, _ in execution.calls] == ["BeginRun", "AnnounceStop"]
 
 
 @pytest.mark.parametrize(
@@ -242,25 +339,36 @@ def test_storing_continues_after_time_ran_out(run, failing):
 @pytest.mark.parametrize(
     ("execution_input", "sentence"),
     [
-        ("nonsense", "The input must be an object"),
-        ([{"as_of": "2011-12-09"}], "The input must be an object"),
-        (None, "The input must be an object"),
-        ({"as_off": "2011-12-09"}, "unknown field; the fields are as_of, trainer"),
-        ({"as_of": 20111209}, "as_of must be a date"),
-        ({"as_of": None}, "as_of must be a date"),
-        ({"trainer": "xgbost"}, "trainer must be one of xgboost, lstm"),
-        ({"trainer": None}, "trainer must be one of"),
-        ({"hyperparameters": "num_round=50"}, "hyperparameters must be an object"),
-        ({"hyperparameters": ["50"]}, "hyperparameters must be an object"),
-        ({"hyperparameters": {"num_round": 50}}, "must be strings"),
-        ({"hyperparameters": {"num_round": "50", "eta": None}}, "must be strings"),
+        ("nonsense", "the input must be an object"),
+        ([{"as_of": "2011-12-09"}], "the input must be an object"),
+        (None, "the input must be an object"),
+        ({"as_off": "2011-12-09"}, "as_off: "),
+        ({"as_of": 20111209}, "as_of: expected a date"),
+        ({"as_of": "09.12.2011"}, "as_of: expected a date"),
+        ({"as_of": None}, "as_of: expected a date"),
+        ({"trainer": "xgbost"}, "trainer = 'xgbost': must be one of xgboost, lstm"),
+        ({"trainer": None}, "trainer: "),
+        ({"hyperparameters": "num_round=50"}, "hyperparameters: "),
+        ({"hyperparameters": ["50"]}, "hyperparameters: "),
+        ({"hyperparameters": {"num_round": 50}}, "hyperparameters.num_round: "),
+        ({"hyperparameters": {"num_round": "50", "eta": None}}, "hyperparameters.eta: "),
+        ({"hyperparameters": {"num_rounds": "50"}}, "did you mean num_round?"),
+        (
+            {"hyperparameters": {"num_round": "-1"}},
+            "num_round = -1: must be a whole number",
+        ),
         ({"hyperparameters": {"trainer": "lstm"}}, "trainer must be a field of the input"),
-        ({"markets": "uk"}, "markets must be a list"),
-        ({"markets": []}, "markets must be a list"),
-        ({"markets": {"name": "uk"}}, "markets must be a list"),
-        ({"markets": ["uk"]}, "markets must be a list"),
-        ({"markets": [{"name": "uk"}, {"table": "orders"}]}, "markets must be a list"),
-        ({"markets": [{"name": "uk"}, {"name": "uk"}]}, "Two markets have the same name"),
+        ({"markets": "uk"}, "markets: "),
+        ({"markets": []}, "markets: "),
+        ({"markets": {"name": "uk"}}, "markets: "),
+        ({"markets": ["uk"]}, "markets.0: "),
+        ({"markets": [{"name": "uk"}, {"table": "orders"}]}, "markets.1.name: "),
+        ({"markets": [{"name": "uk"}, {"name": "uk"}]}, "two markets have the same name: uk"),
+        ({"markets": [{"name": "uk-"}]}, "markets.0.name: "),
+        ({"markets": [{"name": "-uk"}]}, "markets.0.name: "),
+        ({"markets": [{"name": "UK"}]}, "markets.0.name: "),
+        ({"markets": [{"name": "a" * 21}]}, "markets.0.name: "),
+        ({"event": ""}, "event: "),
     ],
 )
 def test_invalid_input_is_rejected_and_announced(run, execution_input, sentence):
@@ -268,10 +376,10 @@ def test_invalid_input_is_rejected_and_announced(run, execution_input, sentence)
     assert execution.status == "FAILED"
     assert execution.error == "PipelineStopped"
     assert execution.cause
-    assert execution.cause.startswith("BadInput at ReadInput: ")
+    assert execution.cause.startswith("BadInput at BeginRun: ")
     assert sentence in execution.cause
-    ((name, parameters),) = execution.calls
-    assert name == "AnnounceStop"
+    (begun, _), (name, parameters) = execution.calls
+    assert (begun, name) == ("BeginRun", "AnnounceStop")
     outcome = Announce.model_validate(parameters["Payload"])
     assert (outcome.market, outcome.error) == (None, "BadInput")
     assert outcome.cause

@@ -31,7 +31,7 @@ from ordergap.serving.app.stale_log import StaleLog
 from ordergap.serving.formats import codecs, statuses
 from ordergap.serving.formats.question import predict
 from ordergap.serving.pages import routes as pages
-from ordergap.settings import Settings
+from ordergap.settings import UNLIMITED_MB, Settings
 
 log = logging.getLogger("ordergap")
 
@@ -75,7 +75,7 @@ def create_app(
         return _json(
             200,
             {
-                "MaxConcurrentTransforms": settings.max_concurrent_transforms,
+                "MaxConcurrentTransforms": _transforms(settings),
                 "BatchStrategy": settings.batch_strategy,
                 "MaxPayloadInMB": settings.max_payload_mb,
             },
@@ -118,6 +118,12 @@ def create_app(
     app.register_error_handler(OrdergapError, _error_response)
     app.register_error_handler(Exception, _internal_error_response)
     return app
+
+
+def _transforms(settings: Settings) -> int:
+    """Requests of a batch transform at once. SageMaker refuses more than 100 MB of them."""
+    fit = UNLIMITED_MB // (settings.max_payload_mb or UNLIMITED_MB)
+    return settings.max_concurrent_transforms or min(settings.workers, fit)
 
 
 def _read_body() -> bytes:

@@ -1,0 +1,1 @@
+"""Begin a run: check its input, and refuse it beside another run."""

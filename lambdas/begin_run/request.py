@@ -1,0 +1,63 @@
+"""The input of an execution."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+from ordergap.contract import hyperparameters
+from ordergap.contract.prediction import Date
+from ordergap.errors import InvalidHyperparameters
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from lambdas.shared import events
+from lambdas.shared.errors import BadEvent, BadInput
+from lambdas.shared.events import Event, parse
+
+
+def _day(value: object) -> object:
+    """The day of a moment in UTC, as the schedule writes it: 2011-12-09T23:30:00Z."""
+    return value.partition("T")[0] if isinstance(value, str) else value
+
+
+class Market(BaseModel):
+    """A market, whose other fields extract_orders checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: events.Market
+
+
+class RunInput(Event):
+    """What is to be done; `event` is the id of what asks for it, which starts one run at most."""
+
+    as_of: Annotated[Date, BeforeValidator(_day)]
+    trainer: str = "xgboost"
+    hyperparameters: dict[str, str] = Field(default_factory=dict)
+    markets: list[Market] = Field(default=[Market(name="default")], min_length=1)
+    event: str | None = Field(None, min_length=1, max_length=200)
+
+    def parameters(self) -> dict[str, object]:
+        """What the states after this one need, ready for JSON."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "markets": [market.model_dump(mode="json") for market in self.markets],
+            "hyperparameters": {**self.hyperparameters, "trainer": self.trainer},
+        }
+
+
+def checked(given: object, today: datetime.date) -> RunInput:
+    """The input with its defaults, as of `today` unless it says otherwise. Raises BadInput."""
+    if not isinstance(given, dict):
+        raise BadInput("the input must be an object; {} is enough")
+    try:
+        run = parse(RunInput, {"as_of": today, **given})
+        hyperparameters.parse({**run.hyperparameters, "trainer": run.trainer})
+    except (BadEvent, InvalidHyperparameters) as error:
+        raise BadInput(str(error)) from None
+    names = [market.name for market in run.markets]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"two markets have the same name: {', '.join(twice)}")
+    if "trainer" in run.hyperparameters:
+        raise BadInput("trainer must be a field of the input, not of hyperparameters")
+    return run

@@ -1,0 +1,77 @@
+"""One run at a time: an object on S3 names the execution that runs, or the last one that did.
+
+See docs/decisions/pipeline.md#one-run-at-a-time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Unavailable
+from lambdas.shared.runs import RUNNING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+_REMEMBERED = 100
+
+
+class _Running(BaseModel):
+    """The content of the object: an execution, and the latest events that began a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    execution_arn: str
+    events: dict[str, str] = {}
+    """Event -> the execution that it began."""
+
+
+def begin(
+    s3: S3Client, states: SFNClient, bucket: str, execution_arn: str, event: str | None
+) -> None:
+    """Write down that the execution runs. A retry of the same execution may do so again.
+
+    Raises AlreadyStarted where the event has begun another execution, AlreadyRunning where another
+    execution runs, and Unavailable where the object was written meanwhile.
+    """
+    found, etag = _Running(execution_arn=execution_arn), None
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=RUNNING)
+        found, etag = _Running.model_validate_json(answer["Body"].read()), answer["ETag"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+    if found.events.get(event or "", execution_arn) != execution_arn:
+        raise AlreadyStarted(f"the event {event} has started {_name(found.events[event or ''])}")
+    if found.execution_arn != execution_arn and _runs(states, found.execution_arn):
+        raise AlreadyRunning(f"{_name(found.execution_arn)} runs; wait for its end, or stop it")
+    events = found.events | ({event: execution_arn} if event else {})
+    body = _Running(
+        execution_arn=execution_arn, events=dict([*events.items()][-_REMEMBERED:])
+    ).model_dump_json()
+    try:
+        if etag is None:
+            s3.put_object(Bucket=bucket, Key=RUNNING, Body=body, IfNoneMatch="*")
+        else:
+            s3.put_object(Bucket=bucket, Key=RUNNING, Body=body, IfMatch=etag)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+        # By a run that began at the same moment, or by this very call, whose answer was lost: a
+        # retry of the function reads by whom.
+        raise Unavailable(f"{RUNNING} was written meanwhile") from None
+
+
+def _runs(states: SFNClient, execution_arn: str) -> bool:
+    try:
+        return states.describe_execution(executionArn=execution_arn)["status"] == "RUNNING"
+    except states.exceptions.ExecutionDoesNotExist:
+        return False
+
+
+def _name(execution_arn: str) -> str:
+    return f"run {execution_arn.rpartition(':')[2]}"

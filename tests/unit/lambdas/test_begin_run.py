@@ -1,0 +1,180 @@
+"""begin_run: the input that is refused, and one run at a time."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.stepfunctions.models import stepfunctions_backends
+
+from lambdas.begin_run.handler import handle
+from lambdas.begin_run.running import begin
+from lambdas.shared import clients
+from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, BadEvent, BadInput, Unavailable
+from lambdas.shared.runs import RUNNING
+from tests.unit.lambdas.conftest import BUCKET
+
+Begin = Callable[..., None]
+
+
+@pytest.fixture
+def start(aws: None) -> Callable[[str], str]:
+    """Starts an execution; returns its ARN."""
+    states = clients.stepfunctions()
+    machine = states.create_state_machine(
+        name="ordergap",
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/pipeline",
+    )["stateMachineArn"]
+
+    def start(name: str) -> str:
+        return states.start_execution(stateMachineArn=machine, name=name)["executionArn"]
+
+    return start
+
+
+@pytest.fixture
+def take() -> Begin:
+    def take(execution: str, event: str | None = None) -> None:
+        begin(clients.s3(), clients.stepfunctions(), BUCKET, execution, event)
+
+    return take
+
+
+def end(execution: str, status: str = "SUCCEEDED") -> None:
+    """Moto's executions run until they are told otherwise."""
+    backend = stepfunctions_backends["123456789012"]["eu-west-1"]
+    backend.describe_execution(execution).status = status
+
+
+def test_the_output_has_the_defaults(start, context):
+    arn = start("night-7")
+    event = {
+        "run_id": "night-7",
+        "execution_arn": arn,
+        "started_at": "2011-12-09T23:30:01.234Z",
+        "input": {},
+    }
+    assert handle(event, context) == {
+        "run_id": "night-7",
+        "as_of": "2011-12-09",
+        "markets": [{"name": "default"}],
+        "hyperparameters": {"trainer": "xgboost"},
+    }
+    market = {"name": "uk", "columns": {"date_column": "day"}, "incremental": True}
+    given = {
+        "as_of": "2011-12-08T23:30:00Z",
+        "trainer": "lstm",
+        "hyperparameters": {"epochs": "5"},
+        "markets": [market],
+    }
+    output = handle(event | {"input": given}, context)
+    assert output["as_of"] == "2011-12-08"
+    assert output["markets"] == [market]
+    assert output["hyperparameters"] == {"epochs": "5", "trainer": "lstm"}
+
+
+def test_a_bad_input_is_named_and_does_not_begin(aws, context, event):
+    sample = event("begin_run")
+    with pytest.raises(BadInput, match=r"markets.0.name: .*; event: "):
+        handle(sample | {"input": {"markets": [{"name": "uk-"}], "event": 7}}, context)
+    with pytest.raises(BadEvent, match="run_id: "):
+        handle(sample | {"run_id": "night.7"}, context)
+    assert "Contents" not in clients.s3().list_objects_v2(Bucket=BUCKET)
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_run_is_refused_beside_another_until_that_has_ended(start, take, status):
+    first, second = start("first"), start("second")
+    take(first)
+    take(first)  # a retry of the function
+    for _ in range(2):
+        with pytest.raises(AlreadyRunning, match="run first runs"):
+            take(second)
+    end(first, status)
+    take(second)
+    with pytest.raises(AlreadyRunning, match="run second runs"):
+        take(start("third"))
+
+
+def test_a_run_that_step_functions_has_forgotten_is_no_hindrance(start, take):
+    take("arn:aws:states:eu-west-1:123456789012:execution:ordergap:gone")
+    take(start("second"))
+
+
+def test_an_event_starts_one_run_however_often_it_is_delivered(start, take):
+    first, again = start("first"), start("again")
+    take(first, "event-1")
+    take(first, "event-1")
+    with pytest.raises(AlreadyStarted, match="event-1 has started run first"):
+        take(again, "event-1")
+    end(first)
+    other = start("other")
+    take(other, "event-2")
+    end(other)
+    with pytest.raises(AlreadyStarted, match="event-1 has started run first"):
+        take(again, "event-1")
+    take(again)
+
+
+def test_an_event_that_was_refused_beside_a_run_may_be_sent_again(start, take):
+    first, second = start("first"), start("second")
+    take(first, "event-1")
+    with pytest.raises(AlreadyRunning):
+        take(second, "event-2")
+    end(first)
+    take(start("third"), "event-2")
+
+
+def test_the_object_does_not_grow_without_end(start, take):
+    for number in range(105):
+        take(arn := start(f"run-{number}"), f"event-{number}")
+        end(arn)
+    body = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=RUNNING)["Body"].read())
+    assert list(body["events"]) == [f"event-{number}" for number in range(5, 105)]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_of_runs_that_begin_at_once_one_goes_on(start, take, monkeypatch, earlier):
+    if earlier:
+        take(arn := start("earlier"))
+        end(arn)
+    first, second = start("first"), start("second")
+    write = clients.s3().put_object
+
+    def late(**request: object) -> object:
+        """The first run writes after the second one has read, and before it writes."""
+        monkeypatch.setattr(clients.s3(), "put_object", write)
+        take(first)
+        return write(**request)
+
+    monkeypatch.setattr(clients.s3(), "put_object", late)
+    with pytest.raises(Unavailable, match="written meanwhile"):
+        take(second)
+    with pytest.raises(AlreadyRunning, match="run first runs"):
+        take(second)
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_write_whose_answer_was_lost_is_no_other_run(start, take, monkeypatch, earlier):
+    if earlier:
+        take(arn := start("earlier"))
+        end(arn)
+    first = start("first")
+    write = clients.s3().put_object
+
+    def repeated(**request: object) -> object:
+        """The SDK repeats a write whose answer did not come."""
+        write(**request)
+        return write(**request)
+
+    monkeypatch.setattr(clients.s3(), "put_object", repeated)
+    with pytest.raises(Unavailable):
+        take(first, "event-1")
+    monkeypatch.setattr(clients.s3(), "put_object", write)
+    take(first, "event-1")
+
+
+def test_what_s3_refuses_otherwise_is_an_error(take, aws):
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        begin(clients.s3(), clients.stepfunctions(), "other", "arn:x", None)
