@@ -23,9 +23,10 @@ apt-get "${options[@]}" update
 debootstrap --variant=minbase --no-check-gpg xenial "$root" >"$work/log" || { tail "$work/log" >&2; exit 1; }
 sed 's/^deb /deb-src /; s/xenial/focal/' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/focal.list"
 cp /etc/resolv.conf /etc/hosts "$root/etc"
-mv "$work"/python/*.orig.tar.gz "$root/root/python.tar.gz"
+mkdir "$root/build"
+mv "$work"/python/*.orig.tar.gz "$root/build/python.tar.gz"
 chroot "$root" bash -euo pipefail -s <<'BUILD' >"$work/log" 2>&1 || { tail -30 "$work/log" >&2; exit 1; }
-cd /root
+cd /build
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install -y --no-install-recommends dpkg-dev g++ gcc libbz2-dev libffi-dev liblzma-dev libsqlite3-dev make perl zlib1g-dev
@@ -33,11 +34,11 @@ apt-get -o APT::Sandbox::User=root source --download-only openssl
 mkdir openssl python
 tar xzf openssl_*.orig.tar.gz --strip-components=1 -C openssl
 tar xzf python.tar.gz --strip-components=1 -C python
-cd /root/openssl
+cd /build/openssl
 ./config --prefix=/opt/openssl --openssldir=/etc/ssl shared no-tests
 make -s -j"$(nproc)" build_libs
 make -s install_dev
-cd /root/python
+cd /build/python
 ./configure --prefix=/opt/python --with-openssl=/opt/openssl --with-openssl-rpath=auto --without-ensurepip --disable-test-modules
 make -s -j"$(nproc)"
 make -s install

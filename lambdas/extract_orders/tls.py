@@ -33,14 +33,12 @@ def context(url: URL) -> ssl.SSLContext | None:
         raise BadEvent([f"sslmode={mode} in the URL or the secret; set {', '.join(MODES)}"])
     if mode == "disable":
         return None
+    held = authority and authority.lstrip().startswith("-----BEGIN")
     try:
-        if authority and authority.lstrip().startswith("-----BEGIN"):
-            made = ssl.create_default_context(cadata=authority)
-        else:
-            made = ssl.create_default_context(cafile=authority)
+        made = ssl.create_default_context(**{"cadata" if held else "cafile": authority})
     except OSError as error:
-        named = "the certificates of ca or sslrootcert" if "\n" in (authority or "") else authority
-        raise BadEvent([f"sslrootcert: {named} cannot be read: {error}"]) from None
+        named = "ca: the certificates" if held else f"sslrootcert={authority}"
+        raise BadEvent([f"{named} cannot be read: {error}"]) from None
     if not authority and _is_rds(url):
         made.load_verify_locations(RDS_ROOTS)
     made.check_hostname = mode == "verify-full"
