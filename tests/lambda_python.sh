@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds FOLDER/python: Python 3.11 on glibc 2.23, older than the 2.26 of Lambda's python3.11. What it
-# loads, the runtime loads too. Takes ten minutes on two cores.
+# loads, the runtime loads too. Compiling takes four minutes of a core.
 #   usage: lambda_python.sh FOLDER        on Debian 12, as root, with debootstrap
 # The system is Ubuntu 16.04, Python is Debian's source, and OpenSSL Ubuntu 20.04's: Python asks for 1.1.1.
 set -euo pipefail

@@ -35,7 +35,9 @@ def context(url: URL) -> ssl.SSLContext | None:
         return None
     held = authority and authority.lstrip().startswith("-----BEGIN")
     try:
-        made = ssl.create_default_context(**{"cadata" if held else "cafile": authority})
+        made = ssl.create_default_context(
+            cafile=None if held else authority, cadata=authority if held else None
+        )
     except OSError as error:
         named = "ca: the certificates" if held else f"sslrootcert={authority}"
         raise BadEvent([f"{named} cannot be read: {error}"]) from None
