@@ -1,9 +1,10 @@
 """Build dist/<function>.zip for every Lambda: ``python -m infra.package [FUNCTION …]``.
 
 A zip contains the modules of this checkout that the handler imports, directly or not, and the
-packages pinned in lambdas/requirements.txt and the function's own requirements.txt, as wheels for
-Amazon Linux. It contains bytecode, which Lambda cannot store between starts. It does not contain
-tests, stubs, headers, symbols of libraries, and descriptions of AWS services that are not called.
+packages pinned in lambdas/requirements.txt and the function's own requirements*.txt, as wheels that
+its runtime in infra/template.yaml can load; with others, no zip is written. It contains bytecode,
+which Lambda cannot store between starts. It does not contain tests, stubs, headers, symbols of
+libraries, and descriptions of AWS services that are not called.
 
 The same inputs give the same bytes, at any time and in any folder. The digest of the inputs is the
 zip's comment: a zip with the right digest is not built again.
@@ -27,10 +28,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from infra.binaries import misfits, runtimes
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {"ordergap": "container", "lambdas": "."}
 """Package of this project -> its folder in this checkout."""
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64")
+PLATFORM = "manylinux2014_x86_64"  # glibc 2.17; Amazon Linux 2 has 2.26
 LIMIT = 250 * 2**20  # bytes, unzipped, of Lambda
 EXCLUDED = {".a", ".c", ".f90", ".h", ".pxd", ".pyi", ".pyx"}
 
@@ -52,6 +55,11 @@ def modules(root: Path, function: str) -> list[Path]:
                 files.add(path)
                 names.extend(_imported(path))
     return sorted(files)
+
+
+def data(root: Path, function: str) -> list[Path]:
+    """The files besides modules that the function reads, sorted."""
+    return sorted((root / "lambdas" / function).glob("*.pem"))
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -103,15 +111,26 @@ def services(root: Path, function: str) -> set[str]:
 
 def requirements(root: Path, function: str) -> list[Path]:
     """The lists of pinned packages that go into the function's zip."""
-    lists = (root / "lambdas/requirements.txt", root / f"lambdas/{function}/requirements.txt")
-    return [path for path in lists if path.is_file()]
+    own = sorted((root / "lambdas" / function).glob("requirements*.txt"))
+    return [root / "lambdas/requirements.txt", *own]
+
+
+def runtime(root: Path, function: str) -> str:
+    """The function's runtime in the template, such as python3.11."""
+    try:
+        return runtimes(root / "infra/template.yaml")[function]
+    except KeyError:
+        raise SystemExit(
+            f"infra/template.yaml has no function with the code dist/{function}.zip; add one"
+        ) from None
 
 
 def digest(root: Path, function: str) -> str:
     """A digest of everything that the zip depends on."""
     total = hashlib.sha256(_tools().encode())
-    total.update(Path(__file__).read_bytes())
-    for path in (*modules(root, function), *requirements(root, function)):
+    total.update(Path(__file__).read_bytes() + runtime(root, function).encode())
+    inputs = (*modules(root, function), *data(root, function), *requirements(root, function))
+    for path in inputs:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(root)} {content}\n".encode())
     return total.hexdigest()
@@ -129,7 +148,7 @@ def packages(lists: Sequence[Path], dist: Path) -> Path:
         command = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-compile"]
         command += ["--target", str(target), "--only-binary", ":all:", "--implementation", "cp"]
         command += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
-        command += [word for name in PLATFORMS for word in ("--platform", name)]
+        command += ["--platform", PLATFORM]
         command += [word for path in lists for word in ("--requirement", str(path))]
         if subprocess.run(command, check=False).returncode:  # noqa: S603
             raise SystemExit("pip could not install the packages of the Lambdas; see above.")
@@ -213,17 +232,23 @@ def build(root: Path, function: str, dist: Path) -> Path:
     called = services(root, function)
     with tempfile.TemporaryDirectory(dir=_ensure(dist)) as temporary:
         code, finished = _ensure(Path(temporary) / "code"), Path(temporary) / path.name
-        for module in modules(root, function):
-            copy = code / _in_zip(root, module)
+        for source in (*modules(root, function), *data(root, function)):
+            copy = code / _in_zip(root, source)
             _ensure(copy.parent)
-            shutil.copyfile(module, copy)
+            shutil.copyfile(source, copy)
         _compile(code)
-        files = {PurePosixPath(each.relative_to(code)): each for each in code.rglob("*.py*")}
+        files = {PurePosixPath(each.relative_to(code)): each for each in code.rglob("*.p*")}
         for each in installed.rglob("*"):
             name = PurePosixPath(each.relative_to(installed))
             if each.is_file() and included(name, called):
                 files[name] = each
         _write(finished, files, comment)
+        if problems := misfits(finished, runtime(root, function)):
+            raise SystemExit(
+                "\n".join(f"{path.name}: {problem}" for problem in problems)
+                + "\nPin versions with wheels for the runtime in lambdas/requirements.txt or "
+                f"lambdas/{function}/requirements*.txt, and build with the runtime's Python."
+            )
         finished.replace(path)
     return path
 

@@ -143,7 +143,8 @@ class Postgres:
     def url(self) -> str:
         """See `Database`."""
         password = quote(self.password, safe="")
-        return f"postgresql+pg8000://{USER}:{password}@127.0.0.1:{self.port}/postgres"
+        server = f"postgresql+pg8000://{USER}:{password}@127.0.0.1:{self.port}/postgres"
+        return f"{server}?sslmode=disable"  # it has no certificate
 
     def run(self, program: str, *arguments: str, rows: bytes = b"") -> None:
         """Run one of its client programs with `rows` as input. Raises OSError."""

@@ -24,11 +24,11 @@ START_SECONDS = 60
 
 
 @contextmanager
-def mariadb(password: str) -> Iterator[str]:
+def mariadb(password: str, certificate: str = "", key: str = "") -> Iterator[str]:
     """The URL of a server while the context lasts, as a user who may do everything.
 
-    It runs as the user `mysql` where this user is root. Raises OSError where it is not installed
-    or does not start.
+    It runs as the user `mysql` where this user is root, and has TLS where a certificate and its
+    key, both as PEM, are given. Raises OSError where it is not installed or does not start.
     """
     install, server = map(shutil.which, ("mariadb-install-db", "mariadbd"))
     if not install or not server:
@@ -54,13 +54,18 @@ def mariadb(password: str) -> Iterator[str]:
         )  # fmt: skip
         if made.returncode:
             raise OSError(f"mariadb-install-db failed: {(made.stderr or made.stdout)[-500:]}")
+        tls = []
+        for name, text in (("cert", certificate), ("key", key)):
+            if text:
+                (data / name).write_text(text, encoding="utf-8")
+                tls.append(f"--ssl-{name}={data / name}")
         port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [
                     server, "--no-defaults", f"--datadir={data}", f"--socket={folder}/socket",
                     f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
-                    f"--init-file={start}", "--innodb-flush-log-at-trx-commit=0",
+                    f"--init-file={start}", "--innodb-flush-log-at-trx-commit=0", *tls,
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **as_user,
             )  # fmt: skip

@@ -21,6 +21,12 @@ CANONICAL: dict[str, type[sql.types.TypeEngine[Any]]] = {
 }
 
 
+def engine_of(url: str) -> sql.Engine:
+    """An engine without a pool. Its driver does not know `sslmode`, which is left out."""
+    plain = sql.make_url(url).difference_update_query(["sslmode", "sslrootcert"])
+    return sql.create_engine(plain, poolclass=NullPool)
+
+
 def load(
     url: str,
     lines: Sequence[Line],
@@ -28,7 +34,7 @@ def load(
     columns: Mapping[str, type[sql.types.TypeEngine[Any]]] = CANONICAL,
 ) -> None:
     """Insert order lines into a table of these columns, which is created if missing."""
-    engine = sql.create_engine(url, poolclass=NullPool)
+    engine = engine_of(url)
     target = sql.Table(
         table,
         sql.MetaData(),
@@ -47,7 +53,7 @@ def load(
 
 def do(url: str, *statements: str) -> None:
     """Run SQL statements, each in its own transaction."""
-    engine = sql.create_engine(url, poolclass=NullPool)
+    engine = engine_of(url)
     for statement in statements:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(statement)

@@ -1,13 +1,12 @@
 """The shop's database: its URL out of a secret, and a connection that reads and raises our errors.
 
-See docs/decisions/lambdas.md#a-markets-query-only-reads.
+See docs/decisions/lambdas.md#a-markets-query-only-reads and `tls`.
 """
 
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,7 +15,9 @@ from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
+from lambdas.extract_orders import tls
 from lambdas.shared.errors import BadEvent, SourceUnreachable
+from lambdas.shared.logs import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -30,13 +31,17 @@ DRIVERS = {
     "mariadb": "mariadb+pymysql",
     "sqlite": "sqlite",
 }
-_TLS = ("sslmode", "sslrootcert")
 # What PostgreSQL (a write, a change to writing) and MySQL refuse in a read-only transaction.
 _WRITES = {"25006", "25001", 1792}
 
 
-def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
-    """The URL in a secret: alone, as ``{"url": …}``, or in parts as RDS writes them.
+def source_url(secrets: SecretsManagerClient, secret_id: str, place: str | None = None) -> URL:
+    """The URL in a secret: alone, as ``{"url": …}``, or in parts as AWS writes them.
+
+    The secret may also hold `sslmode` and, as `ca`, the certificates that `sslrootcert` is about.
+
+    place  the database's URL without user and password, where the secret has only these, as one
+           that RDS manages
 
     Raises BadEvent, whose message never contains the secret's value.
     """
@@ -48,7 +53,14 @@ def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
     ):
         raise BadEvent([f"there is no secret {secret_id}; create it or correct its name"]) from None
     try:
-        url = make_url(value) if "://" in value.partition("{")[0] else _from_json(json.loads(value))
+        secret = {"url": value} if "://" in value.partition("{")[0] else json.loads(value)
+        if place is None and secret.keys() == {"username", "password"}:
+            problem = (
+                f"the secret {secret_id} holds a user and a password alone; name their database "
+                "in market.database, such as postgresql://host:5432/shop"
+            )
+            raise BadEvent([problem])
+        url = _from_parts(secret, place)
         driver = DRIVERS[url.get_backend_name()]
     except (ArgumentError, AttributeError, KeyError, TypeError, ValueError):
         problem = (
@@ -56,33 +68,44 @@ def source_url(secrets: SecretsManagerClient, secret_id: str) -> URL:
             '{"url": "postgresql://user:password@host:5432/shop"}, with one of '
             f"{', '.join(DRIVERS)} and special characters of the password %-encoded"
         )
+        if place is not None:
+            problem = (
+                f"market.database and the secret {secret_id} make no database URL; write "
+                "postgresql://host:5432/shop into the former and "
+                '{"username": …, "password": …} into the latter'
+            )
         raise BadEvent([problem]) from None
     return url.set(drivername=driver)
 
 
-def _from_json(secret: dict[str, str]) -> URL:
-    if "url" in secret:
-        return make_url(secret["url"])
-    return URL.create(
-        secret["engine"],
-        username=secret["username"],
-        password=secret["password"],
-        host=secret["host"],
-        port=int(secret["port"]),
-        database=secret["dbname"],
-    )
+def _from_parts(secret: Mapping[str, str], place: str | None) -> URL:
+    if place is not None:
+        url = make_url(place).set(username=secret["username"], password=secret["password"])
+    elif "url" in secret:
+        url = make_url(secret["url"])
+    else:
+        url = URL.create(
+            secret["engine"].removeprefix("aurora-"),
+            username=secret["username"],
+            password=secret["password"],
+            host=secret["host"],
+            port=int(secret["port"]) if "port" in secret else None,
+            database=secret["dbname"],
+        )
+    given = {"sslmode": secret.get("sslmode"), "sslrootcert": secret.get("ca")}
+    return url.update_query_dict({name: value for name, value in given.items() if value})
 
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection]:
     """A connection to the database, in a transaction that cannot write.
 
-    The URL's parameters `sslmode` and `sslrootcert` set TLS as in libpq. Raises SourceUnreachable
-    where connecting fails or the connection breaks later, and BadEvent for parameters that the
-    driver does not support and for rows that cannot be read without writing.
+    The URL's parameters `sslmode` and `sslrootcert` set TLS, see `tls.context`. Raises
+    SourceUnreachable where connecting fails or the connection breaks later, and BadEvent for
+    parameters that the driver does not support and for rows that cannot be read without writing.
     """
-    query = {name: value for name, value in url.query.items() if name not in _TLS}
-    arguments = _connect_arguments(url) if url.host else {}
+    query = {name: value for name, value in url.query.items() if name not in tls.OPTIONS}
+    arguments = {} if url.get_backend_name() == "sqlite" else _connect_arguments(url)
     engine = create_engine(
         _unwritable(url.set(query=query)), poolclass=NullPool, connect_args=arguments
     )
@@ -90,9 +113,12 @@ def connect(url: URL) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except (DBAPIError, OSError) as error:
+        advice = tls.advice(error, url) or (
+            "Check that the database is up, the secret is right and the function's subnets reach "
+            "the database"
+        )
         raise SourceUnreachable(
-            f"cannot connect to {redacted(url)}: {reason_of(error, url)}. Check that the database "
-            "is up, the secret is right and the function's subnets reach the database"
+            f"cannot connect to {redacted(url)}: {reason_of(error, url)}. {advice}"
         ) from None
     except TypeError:
         raise BadEvent(
@@ -145,31 +171,17 @@ def _prepare(connection: Connection) -> None:
 
 
 def _connect_arguments(url: URL) -> dict[str, object]:
-    """The driver's arguments for timeouts and TLS. Without sslmode the drivers prefer TLS."""
-    mode, authority = (url.normalized_query.get(name, (None,))[0] for name in _TLS)
-    if mode not in {None, "disable", "prefer", "require", "verify-ca", "verify-full"}:
-        raise BadEvent(
-            [f"sslmode={mode} in the URL; set disable, prefer, require, verify-ca or verify-full"]
-        )
-    context: ssl.SSLContext | bool | None = None
-    if mode in {"require", "verify-ca", "verify-full"}:
-        try:
-            context = ssl.create_default_context(cafile=authority)
-        except OSError as error:
-            raise BadEvent([f"sslrootcert={authority} cannot be read: {error}"]) from None
-        context.check_hostname = mode == "verify-full"
-        if mode == "require" and not authority:
-            context.verify_mode = ssl.CERT_NONE
+    """The driver's arguments for timeouts and TLS."""
+    context = tls.context(url)
+    if context is None:
+        logger().warning(f"{redacted(url)} is read as plain text, as sslmode=disable asks for")
     if url.drivername == DRIVERS["postgresql"]:
-        return {
-            "timeout": CONNECT_SECONDS,
-            "ssl_context": False if mode == "disable" else context,
-        }
+        return {"timeout": CONNECT_SECONDS, "ssl_context": context or False}
     return {
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": CONNECT_SECONDS,
         "ssl": context,
-        "ssl_disabled": mode == "disable",
+        "ssl_disabled": context is None,
     }
 
 

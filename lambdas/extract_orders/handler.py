@@ -56,7 +56,7 @@ def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
     try:
         extraction = extract(
             request,
-            source_url(clients.secrets(), secret_id),
+            source_url(clients.secrets(), secret_id, market.database),
             settings.bucket,
             clients.s3(),
             folder,

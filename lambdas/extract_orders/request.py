@@ -19,6 +19,8 @@ class Market(Event):
     name: events.Market = "default"
     secret_id: str | None = Field(None, min_length=1)
     """The secret with the database's URL; default: the function's ORDERGAP_SOURCE_SECRET."""
+    database: str | None = Field(None, pattern=r"^\w+://[^@]+$")
+    """The database's URL without user and password, where the secret has only these."""
     table: str | None = Field(None, min_length=1)
     """A table or view, or ``schema.table``; default: ``orders``, unless there is a query."""
     query: str | None = Field(None, min_length=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 VARIANTS = ("requirements.txt", "requirements-slim.txt", "requirements-cuda.txt")
 PERMISSIVE = {
@@ -64,8 +65,11 @@ def everything(root: Path, runtime: dict[str, Requirement]) -> dict[str, Require
 def test_two_lists_that_name_a_package_pin_the_same_version(root: Path) -> None:
     seen: dict[str, set[str]] = {}
     for path in root.rglob("requirements*.txt"):
-        # The SageMaker SDK has environments of its own.
-        if not re.match(r"\.venv|dist|requirements-sagemaker", str(path.relative_to(root))):
+        # The SageMaker SDK and the runtime of a Lambda have environments of their own.
+        name = str(path.relative_to(root))
+        if not re.match(
+            r"\.venv|dist|requirements-sagemaker|lambdas/\w+/requirements-runtime", name
+        ):
             for name, pin in pins(path).items():
                 seen.setdefault(name, set()).add(str(pin.specifier))
     assert not {name: versions for name, versions in seen.items() if len(versions) > 1}
@@ -144,6 +148,16 @@ def test_what_the_lambdas_need_is_pinned_for_the_tests_too(root: Path) -> None:
     pinned = pins(root / "requirements-dev.txt")
     for path in (root / "lambdas").rglob("requirements.txt"):
         assert pins(path).items() <= pinned.items(), "make lock"
+
+
+def test_versions_for_the_runtime_alone_are_older_ones_that_the_package_allows(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    allowed, used = by_name(project["dependencies"]), pins(root / "requirements.txt")
+    for path in (root / "lambdas").rglob("requirements-runtime.txt"):
+        for name, pin in pins(path).items():
+            (older,), (newer,) = pin.specifier, used[name].specifier
+            assert Version(older.version) < Version(newer.version)
+            assert allowed[name].specifier.contains(older.version)
 
 
 def test_xgboost_is_of_one_version_whatever_its_build(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import email
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -11,11 +12,13 @@ import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra import package
+from infra.binaries import runtimes
 
 pytestmark = pytest.mark.xdist_group("zips")
 
@@ -46,7 +49,15 @@ assert numpy.linalg.inv(numpy.eye(2))[0, 0] == 1
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A small checkout with two functions, one of which imports a package that imports another."""
+    functions = {
+        name: {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Code": f"../dist/{name}.zip", "Runtime": "python3.11"},
+        }
+        for name in ("one", "two")
+    }
     files = {
+        "infra/template.yaml": json.dumps({"Resources": functions}, indent=2),
         "lambdas/__init__.py": "",
         "lambdas/requirements.txt": "",
         "lambdas/one/__init__.py": "",
@@ -208,6 +219,30 @@ def test_a_zip_that_is_too_large_is_an_error_and_deleted(
     with pytest.raises(SystemExit, match=r"one\.zip has .* MiB unzipped, more than"):
         package.build(checkout, "one", checkout / "dist")
     assert not list((checkout / "dist").glob("*.zip"))
+
+
+def test_a_library_that_the_runtime_cannot_load_is_an_error_and_no_zip_is_written(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = checkout / "installed"
+    shutil.copytree(Path(np.__file__).parent / "_core", installed / "numpy/_core")
+    monkeypatch.setattr(package, "packages", lambda *_: installed)
+    with pytest.raises(SystemExit) as error:
+        package.build(checkout, "one", checkout / "dist")
+    lines = str(error.value).splitlines()
+    assert re.fullmatch(
+        r"one\.zip: numpy/_core/_multi\w+\.cpython-311-\S+ asks for GLIBC_2\.27; "
+        r"python3\.11 has 2\.26", lines[0]
+    )  # fmt: skip
+    assert "Pin versions with wheels for the runtime in lambdas/requirements.txt" in lines[-1]
+    assert not list((checkout / "dist").iterdir())
+
+
+def test_a_function_that_is_not_in_the_template_is_an_error(checkout: Path) -> None:
+    (checkout / "infra/template.yaml").write_text('{"Resources": {}}')
+    runtimes.cache_clear()
+    with pytest.raises(SystemExit, match=r"no function with the code dist/one\.zip"):
+        package.build(checkout, "one", checkout / "dist")
 
 
 def test_a_missing_package_is_an_error_and_leaves_no_files(

@@ -29,7 +29,7 @@ from lambdas.extract_orders.source import canonical
 from lambdas.shared import clients
 from lambdas.shared.digests import NOBODY, with_customer
 from lambdas.shared.errors import BadEvent, SourceEmpty
-from tests.sources import CANONICAL, Line, do, load
+from tests.sources import CANONICAL, Line, do, engine_of, load
 
 BUCKET = "ordergap-123456789012"
 AS_OF = datetime.date(2024, 6, 30)
@@ -136,7 +136,8 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Shop:
     server = request.getfixturevalue("postgres_url")
     name = f"shop_{abs(hash(tmp_path))}"
     do(server, f"CREATE DATABASE {name}")
-    return Shop(server.rpartition("/")[0] + f"/{name}", tmp_path)
+    url = sql.make_url(server).set(database=name)
+    return Shop(url.render_as_string(hide_password=False), tmp_path)
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_online_retail_is_scored_as_predict_scores_it(
         }.items()
     )))  # fmt: skip
     rows = pl.read_csv(file, infer_schema=False, encoding="utf8-lossy").write_csv()
-    engine = sql.create_engine(postgres_url)
+    engine = engine_of(postgres_url)
     with engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
         driver.execute_unnamed(

@@ -33,7 +33,7 @@ def shop(server: str) -> Iterator[str]:
     """A database with one line of an order."""
     do(server, "CREATE DATABASE shop CHARACTER SET utf8mb4")
     load(server + "shop", [LINE])
-    yield server + "shop"
+    yield server + "shop?sslmode=disable"
     do(server, "DROP DATABASE shop")
 
 

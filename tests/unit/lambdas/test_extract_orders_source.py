@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 import sqlalchemy as sql
 from ordergap.contract.orders import Columns
+from pydantic import ValidationError
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
 
 from lambdas.extract_orders import database
 from lambdas.extract_orders.database import connect, source_url
@@ -25,7 +25,7 @@ from lambdas.extract_orders.request import Market
 from lambdas.extract_orders.source import Source, Take, fetch, open_source
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, SourceColumnMissing, SourceUnreachable
-from tests.sources import CANONICAL, PASSWORD, do, load
+from tests.sources import CANONICAL, PASSWORD, do, engine_of, load
 
 AS_OF = datetime.date(2024, 6, 30)
 LINE = ("ana", datetime.datetime.fromisoformat("2024-01-01T09:00"), "1", "A1", 4, 2.5)
@@ -44,7 +44,7 @@ def postgres(postgres_url: str) -> Iterator[str]:
     """An empty database."""
     name = f"source_{next(NUMBER)}"
     do(postgres_url, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
-    yield postgres_url.rpartition("/")[0] + f"/{name}"
+    yield sql.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
     do(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -278,7 +278,7 @@ SEVERAL = [
 
 def remain(url: str, table: str = "orders") -> int:
     """The rows of a table, as another connection sees them."""
-    engine = sql.create_engine(url, poolclass=NullPool)
+    engine = engine_of(url)
     with engine.connect() as connection:
         return int(connection.execute(sql.text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
 
@@ -461,8 +461,9 @@ def test_the_error_of_a_wrong_password_does_not_contain_it(postgres: str) -> Non
 def test_a_url_without_the_required_password_is_a_bad_event(postgres: str) -> None:
     server = sql.make_url(postgres)
     url = sql.URL.create(
-        server.drivername, "shop", host=server.host, port=server.port, database=server.database
-    )
+        server.drivername, "shop", host=server.host, port=server.port, database=server.database,
+        query=server.query,
+    )  # fmt: skip
     with pytest.raises(BadEvent, match="needs a password"), connect(url):
         pass
     with warnings.catch_warnings():  # as above
@@ -504,15 +505,6 @@ def test_an_error_of_the_caller_while_reading_is_raised_at_once(postgres: str) -
             stream(postgres, fail, read_rows)
 
 
-def test_the_url_sets_tls(postgres: str) -> None:
-    url = sql.make_url(postgres)  # of a server without TLS
-    for mode in ("disable", "prefer"):
-        with connect(url.set(query={"sslmode": mode})):
-            pass
-    for mode in ("require", "verify-ca", "verify-full"):
-        assert "SSL" in unreachable(url.set(query={"sslmode": mode}))
-
-
 def test_unknown_parameters_of_the_url_are_a_bad_event(postgres: str) -> None:
     url = sql.make_url(postgres)
     with (
@@ -544,12 +536,35 @@ SECRET = {"username": "shop", "password": "p/w", "host": "db", "port": 5432, "db
         ("mariadb://shop:x@db/shop", "mariadb+pymysql://shop:x@db/shop"),
         ("sqlite:////data/shop.db", "sqlite:////data/shop.db"),
         (json.dumps({**SECRET, "engine": "postgres"}), "postgresql+pg8000://shop:p%2Fw@db:5432/shop"),
+        (json.dumps({**SECRET, "engine": "aurora-mysql"}), "mysql+pymysql://shop:p%2Fw@db:5432/shop"),
+        ('{"url": "mysql://shop:x@db/shop", "sslmode": "require"}',
+         "mysql+pymysql://shop:x@db/shop?sslmode=require"),
+        ('{"url": "mysql://shop:x@db/shop?sslmode=require", "ca": "PEM"}',
+         "mysql+pymysql://shop:x@db/shop?sslmode=require&sslrootcert=PEM"),
     ],
 )  # fmt: skip
 def test_a_secret_holds_a_url_or_its_parts(aws: None, secret: str, url: str) -> None:
     clients.secrets().create_secret(Name="shop", SecretString=secret)
     got = source_url(clients.secrets(), "shop")
     assert got.render_as_string(hide_password=False) == url
+
+
+def test_a_secret_of_rds_has_a_user_and_a_password_and_the_market_names_the_database(
+    aws: None,
+) -> None:
+    value = json.dumps({"username": "shop", "password": "p/w:hunter2"})
+    clients.secrets().create_secret(Name="shop", SecretString=value)
+    got = source_url(clients.secrets(), "shop", "postgresql://db:5432/shop?sslmode=verify-ca")
+    assert got == sql.make_url(
+        "postgresql+pg8000://shop:p%2Fw%3Ahunter2@db:5432/shop?sslmode=verify-ca"
+    )
+    with pytest.raises(BadEvent, match=r"a user and a password alone; name .* market\.database"):
+        source_url(clients.secrets(), "shop")
+    with pytest.raises(BadEvent, match="make no database URL") as error:
+        source_url(clients.secrets(), "shop", "oracle://db/shop")
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ValidationError):  # the input of a run is read by more people than a secret
+        Market(database="postgresql://shop:hunter2@db/shop")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 
 from local import source
+from tests.sources import engine_of
 
 MORNING = datetime.datetime.fromisoformat("2011-01-13 08:26")
 COLUMNS = Columns(
@@ -27,7 +28,7 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def rows(database: source.Database, query: str) -> list[tuple[object, ...]]:
-    engine = sqlalchemy.create_engine(database.url)
+    engine = engine_of(database.url)
     try:
         with engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sqlalchemy.text(query))]
