@@ -1,8 +1,11 @@
 """`make plan` with a recorded AWS CLI: what passes, every refusal, and what is left behind."""
 
+import functools
 import itertools
 import json
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,8 @@ from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
 from infra.plan import __main__ as plan
+from infra.plan import changes as deployed
+from infra.plan import machine, policies
 from infra.plan.policies import RIGHTS
 from infra.rendering import Stack
 from local.deployment import load
@@ -109,15 +114,13 @@ def decisions(*refused: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 def state_tests() -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """What Step Functions answers for each state, Fail states with their error."""
-    from infra.plan.machine import tested, without_context  # noqa: PLC0415
-
     definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text(encoding="utf-8")
     failing = [
         (
-            {"definition": without_context(state)},
+            {"definition": machine.without_context(state)},
             {"status": "FAILED", "error": state["Error"], "cause": "because"},
         )
-        for _, state in tested(json.loads(STACK.definition(definition)))
+        for _, state in machine.tested(json.loads(STACK.definition(definition)))
         if state["Type"] == "Fail"
     ]
     return [*failing, ({}, ANSWERS["stepfunctions test-state"])]
@@ -137,7 +140,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     monkeypatch.setenv(
         "PARAMETERS", f'SourceSecretArn={SECRET} "ScheduleExpression=cron(0 2 * * ? *)"'
     )
-    monkeypatch.setattr(plan.changes, "POLL_SECONDS", 0)
+    monkeypatch.setattr(deployed, "POLL_SECONDS", 0)
     recorded = Recorded(folder)
     recorded["iam simulate-custom-policy"] = decisions()
     recorded["stepfunctions test-state"] = state_tests()
@@ -160,6 +163,7 @@ def ask(aws: Recorded, capsys: pytest.CaptureFixture[str]) -> Asked:
     return ask
 
 
+@functools.cache
 def operation(command: str) -> OperationModel:
     """The API's operation behind a command of the CLI."""
     service, _, name = command.partition(" ")
@@ -199,14 +203,11 @@ def test_a_plan_without_a_problem_passes_and_leaves_nothing(ask: Asked, aws: Rec
 
 def test_every_call_is_one_of_the_api(ask: Asked, aws: Recorded) -> None:
     """Its options are the API's parameters, and the recorded answers are the API's."""
-    aws["ecr describe-repositories"] = THERE
-    for status in (OLD, None):
-        if status:
-            aws["cloudformation describe-stacks"] = status
-        ask()
-        aws["cloudformation describe-stacks"] = ANSWERS["cloudformation describe-stacks"]
     aws["cloudformation describe-change-set"] = changes(status="FAILED", reason="Early validation")
-    ask("changes")
+    ask()
+    aws["ecr describe-repositories"] = THERE
+    aws["cloudformation describe-stacks"] = OLD
+    ask("changes", "indexes", "repository")
     called = {command for command, _ in aws.calls()}
     assert called == {*BEGINNING, *itertools.chain(*OF_CHECK.values())} == {*ANSWERS}
     for command, given in aws.calls():
@@ -215,8 +216,35 @@ def test_every_call_is_one_of_the_api(ask: Asked, aws: Recorded) -> None:
         shape = operation(command).input_shape
         assert not mistakes(given, shape), command
         for name, value in given.items():
-            enum = getattr(shape.members[name], "enum", None)
+            enum = getattr(shape.members[name], "enum", None) if shape else None
             assert not enum or value in enum, (command, name)
+
+
+@pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
+def test_the_cli_takes_every_command(
+    ask: Asked, aws: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one checks the options before it fails to connect to a port that is closed."""
+    monkeypatch.setattr(policies, "RIGHTS", RIGHTS[:1])
+    aws["cloudformation describe-change-set"] = changes(status="FAILED", reason="Early validation")
+    ask()
+    aws["ecr describe-repositories"] = THERE
+    aws["cloudformation describe-stacks"] = OLD
+    ask("indexes", "repository")
+    (aws.folder / "aws").unlink()
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+    commands = {command: given for command, given in aws.calls() if command != "docker image"}
+    assert commands.keys() | {"docker image"} == ANSWERS.keys()
+    for command, given in commands.items():
+        done = subprocess.run(
+            ["aws", *command.split(), "--cli-input-json", json.dumps(given),
+             "--endpoint-url", "http://127.0.0.1:1"],
+            env={**os.environ, **keys},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        assert "Could not connect to the endpoint URL" in done.stderr, (command, done.stderr)
 
 
 def test_every_recorded_answer_is_one_of_the_api(aws: Recorded) -> None:
@@ -472,7 +500,7 @@ def test_every_check_has_a_refusal() -> None:
     assert {check for check, _, _ in REFUSALS} == {*CHECKS} == {*OF_CHECK}
 
 
-WITHOUT_ANSWER = {
+WITHOUT_ANSWER: dict[str, Callable[[str], tuple[Any, str]]] = {
     "a right is missing": lambda action: (denied(action), f"not checked: needs {action}"),
     "throttled": lambda action: (
         error("ThrottlingException", action.partition(":")[2], "Rate exceeded"),
@@ -659,7 +687,7 @@ def test_a_plan_that_is_stopped_leaves_nothing(
 
     aws["cloudformation describe-change-set"] = changes(status="CREATE_IN_PROGRESS")
     stopped = SimpleNamespace(sleep=interrupt, time_ns=time.time_ns)
-    monkeypatch.setattr(plan.changes, "time", stopped)
+    monkeypatch.setattr(deployed, "time", stopped)
     with pytest.raises(KeyboardInterrupt):
         ask("changes")
     assert aws.of("cloudformation delete-change-set")
