@@ -12,7 +12,6 @@ from infra import costs
 from infra.plan import account, changes, machine, policies
 from infra.plan.questions import (
     ROOT,
-    Answer,
     Check,
     Note,
     Plan,
@@ -23,7 +22,7 @@ from infra.plan.questions import (
     configured_region,
     image_of,
 )
-from infra.rendering import Stack
+from infra.rendering import Stack, Unrenderable
 from local.deployment import load
 
 CHECKS = (*account.CHECKS, *policies.CHECKS, *machine.CHECKS, *changes.CHECKS)
@@ -89,8 +88,11 @@ def passes(check: Check, plan: Plan) -> bool:
         for finding in check.ask(plan):
             print(f"  {'wrong: ' if isinstance(finding, Problem) else ''}{finding}", flush=True)
             passed &= isinstance(finding, Note)
-    except Unanswered as error:
+    except (Unanswered, Unrenderable) as error:
         print(f"  not checked: {error}")
+        return False
+    except (TypeError, ValueError) as error:
+        print(f"  not checked: the answer is of another form: {error}")
         return False
     except Refused as error:
         print(f"  wrong: {error}")
@@ -132,7 +134,7 @@ def _tag(name: str) -> str:
         image = image_of(name)
     except Unanswered:
         image = None
-    return str((image or Answer(Id="sha256:latest"))["Id"]).removeprefix("sha256:")[:_TAG]
+    return str(image["Id"]).removeprefix("sha256:")[:_TAG] if image else "latest"
 
 
 if __name__ == "__main__":

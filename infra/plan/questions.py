@@ -20,7 +20,9 @@ _ERROR = re.compile(
     re.DOTALL,
 )
 _DENIED = {"AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
-_THROTTLED = {"LimitExceededException", "RequestLimitExceeded", "TooManyRequestsException"}
+_FOR_NOW = re.compile(
+    "Throttl|RequestLimit|TooManyRequests|Internal|ServiceException|ServiceFailure|Unavailable"
+)
 _CREDENTIALS = {
     "AuthFailure", "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
     "InvalidSignatureException", "SignatureDoesNotMatch", "UnrecognizedClientException",
@@ -164,8 +166,8 @@ def _error(command: tuple[str, ...], message: str) -> Exception:
     if code.startswith("AccessDenied") or code in _DENIED:
         right = re.search(r"perform: ([\w-]+:\w+)", said)
         return Unanswered(f"needs {right[1] if right else f'{command[1]}:{operation}'}: {said}")
-    if "Throttl" in code or code in _THROTTLED:
-        return Unanswered(f"AWS throttles {operation}; run the plan again later: {said}")
+    if _FOR_NOW.search(code):
+        return Unanswered(f"AWS does not answer for now; run the plan again later: {code}: {said}")
     return Refused(code, said)
 
 

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -15,11 +14,10 @@ from moto import mock_aws
 from infra.plan import machine
 from infra.plan.policies import RIGHTS
 from infra.rendering import Stack, Unrenderable
-from local.deployment import load
-from tests.recorded_aws import ACCOUNT, REGION, SECRET
+from tests.recorded_aws import ACCOUNT, REGION
+from tests.recorded_plan import SECRET, TEMPLATE
+from tests.stack import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
-TEMPLATE = load(ROOT / "infra/template.yaml")
 GIVEN = {
     "SourceSecretArn": SECRET,
     "MarketSecretArns": f"{SECRET},{SECRET}-2",
