@@ -16,14 +16,8 @@ STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/ordergap/0a1b2c3d"
 CHANGE_SET_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/plan/4e5f6a7b"
 IMAGE = "sha256:0123456789abcdef0123456789abcdef"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-STACK = Stack(
-    "ordergap",
-    ACCOUNT,
-    REGION,
-    "aws",
-    load(ROOT / "infra/template.yaml"),
-    {"SourceSecretArn": SECRET},
-)
+TEMPLATE = load(ROOT / "infra/template.yaml")
+STACK = Stack("ordergap", ACCOUNT, REGION, "aws", TEMPLATE, {"SourceSecretArn": SECRET})
 
 
 def stack(status: str, **fields: Any) -> Json:

@@ -1,5 +1,6 @@
 """The estimate of costs: against a calculation by hand, the template, and itself."""
 
+import doctest
 import subprocess
 import sys
 
@@ -76,3 +77,7 @@ def test_it_runs_on_the_standard_library(arguments: list[str], expected: str) ->
 def test_lines_without_customers_are_refused() -> None:
     with pytest.raises(SystemExit):
         costs.main(["--lines", "5"])
+
+
+def test_the_examples_of_the_code_hold() -> None:
+    assert doctest.testmod(costs) == (0, 1)

@@ -1,6 +1,7 @@
 """The rendered template, held against moto's CloudFormation; and what the plan makes of it."""
 
 import ast
+import doctest
 import json
 import re
 from collections.abc import Iterator
@@ -146,3 +147,7 @@ def test_the_sample_has_all_that_the_states_refer_to() -> None:
                 if done["status"] != "RUNNING":
                     break
             assert done.get("error") == state.get("Error"), (name, done.get("cause"))
+
+
+def test_the_examples_of_the_code_hold() -> None:
+    assert doctest.testmod(machine) == (0, 2)
