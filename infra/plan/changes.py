@@ -56,13 +56,19 @@ def change_set(plan: Plan) -> Findings:
             f"aws cloudformation delete-stack --stack-name {name}"
         )
         return
-    made = aws("cloudformation create-change-set", **_request(plan, status))
+    try:
+        made = aws("cloudformation create-change-set", **_request(plan, status))
+    except (Refused, Unanswered):
+        # The answer may be lost, and what was asked for done.
+        if plan.previous is None and (left := existing(name)):
+            yield _left("stack", left["StackId"])
+        raise
     findings: list[Problem | Note] = []
     try:
         findings += _described(plan, made["Id"])
     finally:  # also where the plan is stopped
         findings += _removed(made, remove_stack=plan.previous is None)
-    yield from findings
+        yield from findings
 
 
 def _request(plan: Plan, status: str) -> dict[str, object]:
@@ -149,11 +155,14 @@ def _removed(made: Answer, *, remove_stack: bool) -> Findings:
         elif left:
             aws("cloudformation delete-stack", StackName=made["StackId"])
     except (Refused, Unanswered) as error:
-        kind = "stack, which holds nothing," if remove_stack else "change set"
-        what = f"stack --stack-name {made['StackId']}" if remove_stack else (
-            f"change-set --change-set-name {made['Id']}"
-        )  # fmt: skip
-        yield Problem(f"the {kind} is left: {error}. aws cloudformation delete-{what}")
+        kind, name = ("stack", made["StackId"]) if remove_stack else ("change-set", made["Id"])
+        yield Problem(f"{_left(kind, name)} ({error})")
+
+
+def _left(kind: str, name: str) -> Problem:
+    return Problem(
+        f"a {kind} without resources is left: aws cloudformation delete-{kind} --{kind}-name {name}"
+    )
 
 
 def indexes(plan: Plan) -> Findings:

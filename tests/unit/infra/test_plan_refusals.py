@@ -254,6 +254,36 @@ def test_a_refusal_is_a_problem_with_its_remedy(
     assert all(each.startswith("  wrong: ") for each in lines)
 
 
+def test_what_is_left_is_said_beside_what_was_not_answered(ask: Asked, aws: Recorded) -> None:
+    aws["cloudformation describe-change-set"] = denied("cloudformation:DescribeChangeSet")
+    aws["cloudformation delete-change-set"] = denied("cloudformation:DeleteChangeSet")
+    code, printed = ask("changes")
+    assert code == 1
+    remedy = f"aws cloudformation delete-stack --stack-name {STACK_ID}"
+    assert f"wrong: a stack without resources is left: {remedy}" in printed
+    assert "not checked: needs cloudformation:DescribeChangeSet" in printed
+
+
+def test_a_stack_whose_answer_was_lost_is_named(
+    ask: Asked, aws: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws["cloudformation create-change-set"] = "half an answ"
+    code, printed = ask("changes")
+    assert (code, "is left" in printed) == (1, False)
+    begin = plan._plan
+
+    def begun(options: Any) -> Any:
+        """The plan, after which the stack is there."""
+        made = begin(options)
+        aws["cloudformation describe-stacks"] = stack("REVIEW_IN_PROGRESS")
+        return made
+
+    monkeypatch.setattr(plan, "_plan", begun)
+    code, printed = ask("changes")
+    assert code == 1
+    assert f"delete-stack --stack-name {STACK_ID}" in printed
+
+
 def test_every_check_has_a_refusal() -> None:
     assert {check for check, _, _ in REFUSALS} == {*CHECKS} == {*OF_CHECK}
 
