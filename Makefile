@@ -1,10 +1,12 @@
 # One table of what can be done here: `make` prints the lines that carry two hashes.
 SHELL := /bin/bash
+comma := ,
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 # Where PyTorch's build for the CPU is, unless pip is told of a folder of wheels.
 PIP_FIND_LINKS ?= $(or $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null),https://download.pytorch.org/whl/cpu/torch/)
 export PIP_FIND_LINKS
-DOCKER_BUILD ?= docker build -t
+# One Docker v2 manifest for linux/amd64, which is what SageMaker takes: see also the target `image`.
+DOCKER_BUILD ?= $(if $(shell docker buildx version 2>/dev/null),docker buildx build --output type=docker$(comma)oci-mediatypes=false,docker build) -t
 IMAGE ?= ordergap
 SOURCE ?= unknown# where the code is, for the image's label
 VARIANT ?= cpu# or slim (no PyTorch), or cuda
@@ -68,6 +70,9 @@ docs: setup .venv-docs/ready $(MERMAID) ## write the generated parts of the docu
 	npm pack --silent --pack-destination $(@D) mermaid@$*
 	tar xzOf $(@D)/mermaid-$*.tgz package/dist/mermaid.min.js > $@ && rm $(@D)/mermaid-$*.tgz
 
+# Every engine reads these; BuildKit's attestations would make an index of the image.
+image: export DOCKER_DEFAULT_PLATFORM := linux/amd64
+image: export BUILDX_NO_DEFAULT_ATTESTATIONS := 1
 image: ## build the image `ordergap`, tagged `sagemaker-training` too; VARIANT=slim is without PyTorch; BASE=IMAGE on another base
 	$(DOCKER_BUILD) $(TAG) . --build-arg VARIANT=$(VARIANT) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' container/ordergap/__init__.py) \
@@ -163,7 +168,7 @@ secrets: .venv-secrets/$(DETECT_SECRETS) ## look for private keys and tokens of 
 	touch $@
 
 checkov: .venv-checkov/$(CHECKOV) ## scan infra/template.yaml for what is unsafe
-	.venv-checkov/bin/checkov --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet
+	.venv-checkov/bin/checkov --config-file infra/checkov.yaml --file infra/template.yaml --framework cloudformation --skip-download --compact --quiet
 
 .venv-checkov/$(CHECKOV):
 	test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov

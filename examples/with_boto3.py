@@ -132,13 +132,16 @@ def tuning_job(
     }
 
 
-def model(name: str, image: str, role: str, model_data: str) -> Body:
-    """A model: the model.tar.gz of a training job, and the image, the same as in training."""
+def model(name: str, image: str, role: str, model_data: str, *, isolated: bool = True) -> Body:
+    """A model: the model.tar.gz of a training job, and the image, the same as in training.
+
+    SageMaker refuses a serverless endpoint of a model that is isolated from the network.
+    """
     return {
         "ModelName": name,
         "ExecutionRoleArn": role,
         "PrimaryContainer": {"Image": image, "ModelDataUrl": model_data, "Environment": {}},
-        "EnableNetworkIsolation": True,
+        "EnableNetworkIsolation": isolated,
     }
 
 
@@ -216,7 +219,9 @@ def requests(options: argparse.Namespace, name: str) -> list[tuple[str, Body]]:
             ("delete_endpoint_config", {"EndpointConfigName": options.endpoint}),
             ("delete_model", {"ModelName": options.endpoint}),
         ]
-    create = ("create_model", model(name, options.image, options.role, options.model_data))
+    isolated = options.command != "deploy" or not options.serverless
+    body = model(name, options.image, options.role, options.model_data, isolated=isolated)
+    create = ("create_model", body)
     if options.command == "deploy":
         variant = serverless(name) if options.serverless else real_time(name)
         configuration, body = endpoint(name, variant)

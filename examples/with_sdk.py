@@ -165,7 +165,15 @@ def deploy(options: argparse.Namespace) -> None:
     """Create an endpoint and request a forecast for one customer."""
     context, name = session(options), fresh_name()
     client = context.sagemaker_client
-    client.create_model(**model(name, options.image, options.role, options.model_data))
+    client.create_model(
+        **model(
+            name,
+            options.image,
+            options.role,
+            options.model_data,
+            isolated=not options.serverless,
+        )
+    )
     variant = serverless(name) if options.serverless else real_time(name)
     if options.local:
         variant["InstanceType"] = "local"

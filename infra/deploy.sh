@@ -5,18 +5,25 @@
 #   PARAMETERS  of infra/template.yaml: 'SourceSecretArn=arn:… "ScheduleExpression=cron(0 22 * * ? *)"';
 #               others keep their values in the stack, or get their defaults
 #   IMAGE       local name of the image (ordergap)
+# For bash 3.2 too, which macOS has: no mapfile, and no array that may be empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+fail() { echo "$*" >&2; exit 2; }
 stack=${STACK:-ordergap}
 image=${IMAGE:-ordergap}
 region=${REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}}
-[ -n "$region" ] || { echo "No region: set REGION=eu-west-1, or run aws configure set region eu-west-1" >&2; exit 2; }
+[ -n "$region" ] || fail "No region: set REGION=eu-west-1, or run aws configure set region eu-west-1"
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=
-mapfile -t parameters < <(xargs -r -n1 printf '%s\n' <<<"${PARAMETERS:-}")
+listed=$(xargs -n1 printf '%s\n' <<<"${PARAMETERS:-}") || fail "PARAMETERS has a quotation mark that is not closed"
 account=$(aws sts get-caller-identity --query Account --output text)
 artefacts=$(tr '[:upper:]' '[:lower:]' <<<"$stack")-artefacts-$account-$region
-id=$(docker image inspect --format '{{.Id}}' "$image") || { echo "The image $image does not exist: run make image" >&2; exit 2; }
-tag=${id#sha256:}
+[ ${#artefacts} -le 63 ] ||
+  fail "The stack's name is $((${#artefacts} - 63)) characters too long for the bucket $artefacts: set a shorter STACK"
+inspected=$(docker image inspect --format '{{.Id}} {{.Os}}/{{.Architecture}}' "$image") ||
+  fail "The image $image does not exist: run make image"
+platform=${inspected#* }
+[ "$platform" = linux/amd64 ] || fail "The image $image is for $platform, but the pipeline's instances are linux/amd64: run make image"
+tag=${inspected#sha256:}
 tag=${tag:0:20}
 
 resource() { # its physical id, by its name in the template; empty if it does not exist
@@ -24,42 +31,81 @@ resource() { # its physical id, by its name in the template; empty if it does no
     --query "StackResources[?LogicalResourceId=='$1'].PhysicalResourceId" 2>/dev/null || true
 }
 
-push() { # the image to the repository $1, unless it is there
-  local uri
+manifest() { # the media type of the image's manifest in the repository $1
+  aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$tag" --output text \
+    --query 'imageDetails[0].imageManifestMediaType'
+}
+
+push() { # the image to the repository $1, unless it is there; SageMaker must take its manifest
+  local uri type takes=application/vnd.docker.distribution.manifest.v2+json
   uri=$(aws ecr describe-repositories --repository-names "$1" --query 'repositories[0].repositoryUri' --output text)
-  if aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$tag" >/dev/null 2>&1; then
+  if type=$(manifest "$1" 2>/dev/null); then
     echo "The image $uri:$tag is already there"
   else
     echo "Pushing the image to $uri:$tag"
     aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}"
     docker tag "$image" "$uri:$tag"
     docker push --quiet "$uri:$tag"
+    type=$(manifest "$1")
+    # What was pushed just now is used by nobody, and no run shall begin with it.
+    [ "$type" = $takes ] || aws ecr batch-delete-image --repository-name "$1" --image-ids "imageTag=$tag" >/dev/null
   fi
+  [ "$type" = $takes ] || fail "The manifest of $uri:$tag is $type, which SageMaker may refuse once a" \
+    "training is paid for. Build the image as one Docker v2 manifest: make image, with a current docker buildx."
 }
 
 echo "Stack $stack in account $account, $region"
-if ! aws s3api head-bucket --bucket "$artefacts" >/dev/null 2>&1; then
-  echo "Creating the bucket $artefacts for zips and templates"
-  location=()
-  [ "$region" = us-east-1 ] || location=(--create-bucket-configuration "LocationConstraint=$region")
-  aws s3api create-bucket --bucket "$artefacts" "${location[@]}" >/dev/null
-  aws s3api put-public-access-block --bucket "$artefacts" --public-access-block-configuration \
-    BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
+python3 -m infra.costs --region "$region"
+if [ "$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' \
+  --output text 2>/dev/null || true)" = ROLLBACK_COMPLETE ]; then
+  echo "Deleting the stack, whose first creation was rolled back"
+  aws cloudformation delete-stack --stack-name "$stack"
+  aws cloudformation wait stack-delete-complete --stack-name "$stack"
 fi
 
 # Where the stack exists, the image is pushed first: the new definition uses it at once.
 repository=$(resource Repository)
 [ -z "$repository" ] || push "$repository"
+
+# The bucket's name can be guessed, so somebody else may have it. `aws cloudformation package` cannot
+# be told the owner; a bucket that is ours now stays ours until we delete it.
+if ! aws s3api head-bucket --bucket "$artefacts" --expected-bucket-owner "$account" >/dev/null 2>&1; then
+  echo "Creating the bucket $artefacts for zips and templates"
+  create=(--bucket "$artefacts")
+  [ "$region" = us-east-1 ] || create+=(--create-bucket-configuration "LocationConstraint=$region")
+  aws s3api create-bucket "${create[@]}" >/dev/null ||
+    fail "The bucket $artefacts could not be created. If another account has it, set another STACK."
+  aws s3api put-public-access-block --bucket "$artefacts" --expected-bucket-owner "$account" \
+    --public-access-block-configuration \
+    BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
+  aws s3api head-bucket --bucket "$artefacts" --expected-bucket-owner "$account" >/dev/null
+fi
+
+# CloudFormation refuses a template with a type that the region lacks, even if its condition is false.
+template=infra/template.yaml
+unknown=$(aws cloudformation describe-type --type RESOURCE --type-name AWS::Budgets::Budget 2>&1 >/dev/null || true)
+if [[ $unknown == *TypeNotFoundException* ]]; then
+  echo "CloudFormation makes no budgets in $region: MonthlyBudget has no effect, make one in the console of AWS Budgets" >&2
+  template=dist/without-budget.yaml
+  sed '/^  Budget:$/,/^$/d' infra/template.yaml >"$template"
+fi
 echo "Uploading dist/ and deploying"
-aws cloudformation package --template-file infra/template.yaml --s3-bucket "$artefacts" \
-  --output-template-file dist/template.yaml >dist/upload.log 2>&1 ||
+aws cloudformation package --template-file "$template" --s3-bucket "$artefacts" --use-json \
+  --output-template-file dist/template.json >dist/upload.log 2>&1 ||
   { tr '\r' '\n' <dist/upload.log | grep -v ^Uploading >&2; exit 1; }
-aws cloudformation deploy --template-file dist/template.yaml --stack-name "$stack" \
+# Without indentation the template is far below the 51,200 bytes that a stack accepts.
+sed 's/^ *//' dist/template.json >dist/packaged.json
+parameters=("ImageTag=$tag")
+while IFS= read -r each; do [ -z "$each" ] || parameters+=("$each"); done <<<"$listed"
+aws cloudformation deploy --template-file dist/packaged.json --stack-name "$stack" \
   --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-  --tags "application=ordergap" --parameter-overrides "ImageTag=$tag" "${parameters[@]}"
-[ -n "$repository" ] || push "$(resource Repository)"
+  --tags "application=ordergap" --parameter-overrides "${parameters[@]}"
+push "$(resource Repository)" # a first deployment and another Prefix have made a new one
+table=$(resource Predictions)
+[ "$(aws dynamodb describe-table --table-name "$table" --query Table.DeletionProtectionEnabled --output text)" = True ] ||
+  aws dynamodb update-table --table-name "$table" --deletion-protection-enabled >/dev/null
 
 cat <<END
-Deployed: bucket $(resource Bucket), table $(resource Predictions), topic $(resource Topic).
+Deployed: bucket $(resource Bucket), table $table, topic $(resource Topic).
 Start a run: aws stepfunctions start-execution --region $region --state-machine-arn $(resource Pipeline) --name first-run
 END

@@ -24,8 +24,9 @@ Kept, at a cost:
   the files of the runs    bucket $bucket
   the forecasts            table $table (protected against deletion)
   zips and templates       bucket $artefacts
-  registered models        model package groups of SageMaker, in the stack's Prefix
   logs of jobs             log groups under /aws/sagemaker
+Kept, at no cost, in the stack's Prefix: models of SageMaker, and the packages of the model registry,
+         whose image is deleted.
 END
 answer=${CONFIRM:-}
 if [ -z "$answer" ] && [ -t 0 ]; then read -rp "Type the stack's name to delete it: " answer; fi

@@ -21,7 +21,9 @@ TEMPLATE = ROOT / "infra" / "template.yaml"
 STACK = "ordergap"
 PACKAGES = "ordergap-packages"
 NOT_EMULATED = {
+    "AWS::Budgets::Budget": "budget",
     "AWS::S3::BucketPolicy": "bucket policy",
+    "AWS::SNS::TopicPolicy": "topic policy",
     "AWS::Scheduler::Schedule": "schedule",
     "AWS::CloudWatch::Alarm": "alarms",
 }

@@ -73,6 +73,7 @@ ANSWERS: dict[str, Any] = {
         "Arn": f"arn:aws:iam::{ACCOUNT}:user/sam",
     },
     "cloudformation describe-stacks": [_REVIEWED, ({}, ABSENT)],
+    "cloudformation describe-type": {"Type": "RESOURCE", "TypeName": "AWS::Budgets::Budget"},
     "cloudformation create-change-set": {"Id": CHANGE_SET_ID, "StackId": STACK_ID},
     "cloudformation describe-change-set": changes(_ADDED),
     "cloudformation describe-events": {
@@ -144,6 +145,7 @@ OF_CHECK = {
     "indexes": ["cloudformation describe-stack-resource", "dynamodb describe-table"],
     "changes": [
         "cloudformation create-change-set",
+        "cloudformation describe-type",
         "cloudformation describe-change-set",
         "cloudformation describe-events",
         "cloudformation delete-change-set",

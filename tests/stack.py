@@ -26,5 +26,13 @@ def input_of(function: str) -> type[BaseModel]:
 def create_table(dynamodb: Any, name: str) -> None:
     """Create the table of forecasts as the template describes it."""
     properties = RESOURCES["Predictions"]["Properties"]
-    copied = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    dynamodb.create_table(TableName=name, **{key: properties[key] for key in copied})
+    copied = ("BillingMode", "AttributeDefinitions", "KeySchema")
+    indexes = [
+        {key: value for key, value in index.items() if key != "OnDemandThroughput"}  # a parameter
+        for index in properties["GlobalSecondaryIndexes"]
+    ]
+    dynamodb.create_table(
+        TableName=name,
+        GlobalSecondaryIndexes=indexes,
+        **{key: properties[key] for key in copied},
+    )

@@ -23,11 +23,12 @@ class NotAFile(OSError):
     """A link, a folder, a pipe or a device where a regular file should be."""
 
 
-def read(folder: Path, name: str | Path) -> bytes:
+def read(folder: Path, name: str | Path, most: int = sys.maxsize) -> bytes:
     """The bytes of the regular file `name` in `folder`, or in a folder there.
 
-    The folder itself may be a link. Raises OSError: NotAFile where `name` is or leads through a
-    link, or is a folder, a pipe or a device, which are not opened.
+    The folder itself may be a link. Raises OSError: where there are more than `most` bytes, and
+    NotAFile where `name` is or leads through a link, or is a folder, a pipe or a device, which are
+    not opened.
     """
     path, mode = folder, 0
     for part in Path(name).parts:
@@ -40,6 +41,8 @@ def read(folder: Path, name: str | Path) -> bytes:
     flags = [getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")]
     with os.fdopen(os.open(path, os.O_RDONLY | sum(flags)), "rb") as file:
         _refuse_other_than_files(os.fstat(file.fileno()).st_mode, path)
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"{path.name} is larger than {most >> 20} MiB")
         return file.read()
 
 

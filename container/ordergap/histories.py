@@ -112,7 +112,7 @@ class Histories:
         amount, items, lines = (column.astype(np.float64) for column in columns)
         return cls(
             list(customers),
-            np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
+            np.append(0, np.bincount(owner, minlength=len(customers))).cumsum(),
             (key - (owner << 32) - 2**31).astype(np.int32),
             amount,
             items,

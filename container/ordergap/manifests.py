@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import orjson
 from pydantic import ValidationError
 
 from ordergap import files
@@ -15,6 +15,7 @@ from ordergap.errors import ModelMismatch, ModelNotFound
 from ordergap.features.table import computation
 from ordergap.models.kinds import head_class
 
+_MOST = 1 << 24  # bytes of a text that the manifest does not list
 ModelFiles = Mapping[str, Mapping[str, bytes]]
 """Name of a task -> name of a file -> its bytes."""
 
@@ -70,16 +71,21 @@ def read(directory: Path) -> tuple[Manifest, ModelFiles]:
 
 
 def read_beside(directory: Path, name: str) -> bytes | None:
-    """A file that the manifest does not list, such as report.html; None where there is none.
+    """A text that the manifest does not list, such as report.html; None where there is none.
 
-    Raises ModelMismatch where it is no regular file or cannot be read.
+    Raises ModelMismatch where it is no regular file, not UTF-8, or large for such a text.
     """
     try:
-        return files.read(directory, name)
+        content = files.read(directory, name, _MOST)
+        content.decode()
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        what = f"{directory / name} is not UTF-8; copy it again, or remove it"
+        raise ModelMismatch(what) from error
     except OSError as error:
         raise ModelMismatch(f"{directory / name} cannot be read: {_cause(error)}") from error
+    return content
 
 
 def check(directory: Path) -> Manifest:
@@ -101,7 +107,7 @@ def read_manifest(directory: Path) -> Manifest:
     except OSError as error:
         raise ModelMismatch(f"{path} cannot be read: {_cause(error)}") from error
     try:
-        content = json.loads(written)
+        content = orjson.loads(written)  # refuses texts that no answer could have
         schema = content["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelMismatch(f"{path} is not a manifest; copy the whole model again") from error

@@ -27,6 +27,7 @@ _REVIEW = "REVIEW_IN_PROGRESS"
 _NO_CHANGE = ("didn't contain changes", "No updates are to be performed")
 _STUCK = {"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 _TABLE = "Predictions"
+_BUDGET = "AWS::Budgets::Budget"
 
 
 def existing(stack: str) -> Answer | None:
@@ -52,8 +53,8 @@ def change_set(plan: Plan) -> Findings:
     name, status = plan.stack.name, plan.previous["StackStatus"] if plan.previous else _REVIEW
     if status in _STUCK:
         yield Problem(
-            f"the stack is {status} and takes no deployment: "
-            f"aws cloudformation delete-stack --stack-name {name}"
+            f"the stack is {status} and takes no change set. Delete it, as make deploy does after "
+            f"a first creation: aws cloudformation delete-stack --stack-name {name}"
         )
         return
     try:
@@ -94,6 +95,9 @@ def _packaged(plan: Plan) -> str:
     A change set does not look for the objects.
     """
     template = json.loads(json.dumps(plan.stack.template))
+    for name in [n for n, each in template["Resources"].items() if each["Type"] == _BUDGET]:
+        if not _known(_BUDGET):
+            del template["Resources"][name]
     bucket = f"{plan.stack.name.lower()}-artefacts"
     for resource in template["Resources"].values():
         properties: dict[str, Any] = resource.get("Properties", {})
@@ -103,6 +107,17 @@ def _packaged(plan: Plan) -> str:
                     zip(where.split(), (bucket, PurePath(path).name), strict=True)
                 )
     return json.dumps(template, separators=(",", ":"))
+
+
+def _known(kind: str) -> bool:
+    """Whether the region has a type of resource; deploy.sh leaves out one that it lacks."""
+    try:
+        aws("cloudformation describe-type", Type="RESOURCE", TypeName=kind)
+    except Refused as error:
+        return error.code != "TypeNotFoundException"
+    except Unanswered:
+        return True  # the change set shows it
+    return True
 
 
 def _described(plan: Plan, change_set_id: str) -> Findings:

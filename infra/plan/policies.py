@@ -54,6 +54,8 @@ RIGHTS = (
         _GROUP,
     ),
     Right("JudgeModelRole", "sagemaker:DescribeModelPackage", _PACKAGE),
+    Right("JudgeModelRole", "sagemaker:ListModels", "*"),
+    Right("JudgeModelRole", "sagemaker:DeleteModel", f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}"),
     Right("StorePredictionsRole", "s3:GetObject s3:PutObject", f"{_RUN}/predictions/0"),
     Right("StorePredictionsRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("StorePredictionsRole", "dynamodb:PutItem", "${Predictions.Arn}"),

@@ -6,6 +6,7 @@ See docs/decisions/lambdas.md#postgresql-is-read-by-copy.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
@@ -15,6 +16,8 @@ import sqlalchemy as sql
 from ordergap.contract.orders import Columns
 from ordergap.contract.presets import PRESETS
 from ordergap.errors import MissingColumn
+from ordergap.ingest.currencies import is_of_currencies
+from ordergap.ingest.line_kinds import is_of_kinds
 from ordergap.ingest.roles import names, settings
 from ordergap.ingest.table import Tabulator
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +42,9 @@ _NUMBERS = {
     "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
     "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
 }
+
+# Blanks and comments without signs that might end a text or a comment around them.
+_COMMENTS = re.compile(r"(?:\s|--[^\n*'\"`$]*(?:\n|$)|/\*[^*'\"`$]*\*/)*")
 
 Rows = sql.Select[*tuple[Any, ...]]
 Take = Callable[[pl.DataFrame], None]
@@ -179,7 +185,9 @@ def _rows(
     connection: sql.Connection, market: Market
 ) -> tuple[sql.FromClause | sql.TextClause, str]:
     if market.query:
-        query = market.query.strip().rstrip(";").replace(":", r"\:")  # ":name" is no parameter
+        query, _, rest = market.query.rpartition(";")
+        query = query if _COMMENTS.fullmatch(rest) else market.query
+        query = query.strip().rstrip(";").replace(":", r"\:")  # ":name" is no parameter
         return sql.text(f"({query}\n) AS orders"), "the query"
     name = market.table or "orders"
     inspector = sql.inspect(connection)
@@ -223,6 +231,12 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
             raise SourceColumnMissing(
                 f'{rows_name} has no column "{name}" ({setting}). Columns seen: {", ".join(actual)}'
             )
+    tabulator.note(
+        f'"{name}" is not read: if it tells lines or currencies that should not be added up, leave '
+        "the others out by a query, or name it with status_column"
+        for name in actual
+        if name not in names(columns).values() and (is_of_kinds(name) or is_of_currencies(name))
+    )
     return tabulator.table().notes
 
 

@@ -5,9 +5,11 @@ See docs/decisions/lambdas.md#without-a-promoted-model-there-are-no-forecasts.
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 from ordergap.contract.prediction import Date
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +36,13 @@ class Settings(BaseModel):
         "ordergap",
         alias="ORDERGAP_MODEL_GROUP_PREFIX",
         description="prefix of the model package groups, before a dash and the market",
+    )
+    run_days: int = Field(
+        30,
+        alias="ORDERGAP_RUN_DAYS",
+        ge=2,
+        le=3650,
+        description="days until a model that a run created is deleted",
     )
 
 
@@ -68,9 +77,15 @@ class _Record(Verdict):
 @entry_point(JudgeModel)
 def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
-    verdict = judge(request, from_environment(Settings), clients.s3(), clients.sagemaker())
+    settings, sagemaker = from_environment(Settings), clients.sagemaker()
+    verdict = judge(request, settings, clients.s3(), sagemaker)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})
+    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(settings.run_days)
+    try:
+        registry.delete_models(sagemaker, verdict.group, before)
+    except ClientError as error:  # forecasts do not depend on it, and the next run tries again
+        logger().warning(f"old models were not all deleted: {error}")
     return verdict.model_dump()
 
 

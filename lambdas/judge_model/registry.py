@@ -1,7 +1,12 @@
-"""The approved models of a market. The newest is the champion."""
+"""The approved models of a market, of which the newest is the champion; SageMaker's old ones.
+
+See docs/decisions/pipeline.md#models-outlive-their-runs.
+"""
 
 from __future__ import annotations
 
+import datetime
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +68,25 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         metadata.get("artifact", data),
         metadata.get("metrics_uri"),
     )
+
+
+def delete_models(sagemaker: SageMakerClient, group: str, before: datetime.datetime) -> None:
+    """Delete up to 100 models that runs of the market created before `before`.
+
+    They are what transform jobs name, one a run. Registered packages and artefacts stay, and so do
+    models with other names.
+    """
+    name = re.compile(re.escape(group) + r"-\d{4}-\d\d-\d\d-[0-9a-f]{12}")
+    listed = sagemaker.list_models(
+        NameContains=f"{group}-",
+        CreationTimeBefore=before,
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=100,
+    )
+    for model in listed["Models"]:
+        if name.fullmatch(model["ModelName"]) and model["CreationTime"] < before:
+            sagemaker.delete_model(ModelName=model["ModelName"])
 
 
 def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:

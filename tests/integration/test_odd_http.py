@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,8 @@ def answers(server: Server, sent: bytes) -> list[int]:
         (CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n", [400]),
         (CHUNKED + b"F" * 30 + b"\r\n{}\r\n0\r\n\r\n", [400]),
         (CHUNKED + b"0" * 70_000, [431]),
+        (CHUNKED + b"ffffffffffffffff\r\n", [413]),  # before any of it
+        (CHUNKED + b"2\r\n{}\r\n" + b"2000000\r\n", [413]),
         # what is odd and harmless is answered
         (b"\r\n\r\n" + PING + b"\r\n\r\n" + PING + b"\r\n", [200, 200]),
         (b"GET /ping HTTP/1.1\nHost: x\n\n", [200]),
@@ -181,6 +184,29 @@ def test_one_byte_chunks_keep_nobody_waiting(narrow: Server) -> None:
         status, _, body = answer(client)
         assert status == 400
         assert "empty" in json.loads(body)["error"]["message"]
+
+
+def test_pings_one_upon_another_keep_nobody_waiting(narrow: Server) -> None:
+    """They take the server seconds, in which there are always more to be read."""
+
+    def send(client: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the test is over
+            client.sendall(40_000 * (PING + b"\r\n"))
+
+    def take(client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while client.recv(1 << 16):
+                pass
+
+    with contextlib.closing(narrow.open_socket()) as client:
+        threads = [threading.Thread(target=each, args=(client,)) for each in (send, take)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        assert narrow.ping() < 1
+        client.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
 
 
 def test_a_stop_beside_hundreds_of_idle_clients_answers_what_had_begun(

@@ -183,6 +183,30 @@ def test_the_example_starts_a_training_job_on_an_account(
     assert words["input_data_config"][0].data_source.s3_data_source.s3_uri == "s3://shop/orders/"
 
 
+@pytest.mark.parametrize("more", [(), ("--serverless",)], ids=["real-time", "serverless"])
+def test_the_example_isolates_a_model_unless_its_endpoint_is_serverless(
+    account: None, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    sent: dict[str, Any] = {}
+
+    class Client:
+        def __getattr__(self, name: str) -> Any:
+            return lambda **body: sent.setdefault(name, body)
+
+        def get_waiter(self, name: str) -> Any:
+            raise StopIteration(name)
+
+    class Account:
+        sagemaker_client = Client()
+
+    monkeypatch.setattr(with_sdk, "Session", Account)
+    with pytest.raises(StopIteration):
+        with_sdk.main([*ACCOUNT, "deploy", "--model-data", "s3://shop/model.tar.gz", *more])
+    (variant,) = sent["create_endpoint_config"]["ProductionVariants"]
+    assert ("ServerlessConfig" in variant) == bool(more)
+    assert sent["create_model"]["EnableNetworkIsolation"] is not bool(more)
+
+
 @pytest.mark.parametrize(
     "words",
     [("tune", "--data", "s3://b/o"), ("deploy", "--serverless", "--model-data", "s3://b/m")],

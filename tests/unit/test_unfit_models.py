@@ -284,6 +284,24 @@ def test_the_environment_is_not_served_as_a_report(model: Callable[[str], Path])
     assert client.get("/report").status_code == 404
 
 
+def test_a_version_that_no_answer_can_have_is_refused(model: Callable[[str], Path]) -> None:
+    folder = model("naive")
+    content = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(content | {"model_version": "a\ud800b"}))
+    assert "not a manifest" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"<html>\xff", "not UTF-8"), (b" " * (1 << 24) + b"<", "than 16 MiB")]
+)
+def test_a_report_that_cannot_be_a_page_is_refused(
+    model: Callable[[str], Path], content: bytes, said: str
+) -> None:
+    folder = model("naive")
+    (folder / "report.html").write_bytes(content)
+    assert said in refused(folder)
+
+
 class Broken:
     """A model's curves, with a number that is none for one customer in three."""
 

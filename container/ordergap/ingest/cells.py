@@ -6,7 +6,8 @@ Every function takes the (k,) distinct texts of a column, so that each is read o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import NoReturn
 
 import polars as pl
@@ -14,6 +15,8 @@ import polars as pl
 from ordergap.contract.orders import BLANK, NOBODY
 from ordergap.errors import DataError
 
+_BLANK = rf"^\s*(?i:{'|'.join(map(re.escape, BLANK))})\s*$"
+_MORE = r"[^0-9]|^$"  # than digits, which are an identifier as they are
 _E_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 # 5e10 may be an identifier of hexadecimal digits; 1.5e10 and 5E+10 are numbers.
 _SCIENTIFIC = r"^(\d)(?:[.,](\d+)[eE]\+?|[eE]\+)(\d+)$"
@@ -32,15 +35,18 @@ def plain(texts: pl.Series) -> pl.Series:
 
 
 def identifiers(texts: pl.Series) -> pl.Series:
-    """The texts without surrounding blanks and ``.0``.
+    """The texts in Unicode's composed form, without surrounding blanks and ``.0``.
 
     >>> identifiers(pl.Series([" 17850.0", "85123A", "nan", " "])).to_list()
     ['17850', '85123A', None, None]
     """
-    ids = texts.str.strip_chars()
+    more = texts.str.contains(_MORE)
+    ids = texts.filter(more).str.strip_chars()
     if ids.str.contains(".0", literal=True).any():
         ids = ids.str.replace(r"^(\d+)\.0+$", "${1}")
-    return ids.set(is_blank(ids), None)
+    if (ids.str.len_bytes() != ids.str.len_chars()).any():
+        ids = ids.str.normalize("NFC")
+    return texts.clone().scatter(more.arg_true(), ids.set(is_blank(ids), None))
 
 
 def is_blank(texts: pl.Series) -> pl.Series:
@@ -49,10 +55,7 @@ def is_blank(texts: pl.Series) -> pl.Series:
     >>> is_blank(pl.Series([" ", "NaN", "0"])).to_list()
     [True, True, False]
     """
-    text = texts.str.strip_chars()
-    short = text.str.len_bytes() <= max(map(len, BLANK))
-    blank = text.filter(short).str.to_lowercase().is_in(BLANK)
-    return short.scatter(short.arg_true(), blank)
+    return texts.str.contains(_BLANK)
 
 
 def numbered(texts: pl.Series) -> pl.Series:
@@ -76,12 +79,18 @@ def customers(texts: pl.Series, no_customer_words: Iterable[str] = ()) -> pl.Ser
     >>> customers(pl.Series(["NA", "Ana@Example.com", "1.2345E+4", "guest"])).to_list()
     [None, 'ana@example.com', '12345', None]
     """
+    nobody = {*NOBODY, *(word.strip().lower() for word in no_customer_words)}
+    more = texts.str.contains(_MORE) | texts.is_in(nobody)
+    return texts.clone().scatter(more.arg_true(), _customers(texts.filter(more), nobody))
+
+
+def _customers(texts: pl.Series, nobody: Collection[str]) -> pl.Series:
+    """As `customers`, of texts that may be anything; `nobody` has all the words."""
     ids = identifiers(texts)
     floats = texts.str.strip_chars().str.extract(_FLOAT, 1)
     lost = floats.filter(floats.cast(pl.UInt64, strict=False).fill_null(2**63) >= 2**53)
     if lost.drop_nulls().len():
         _raise_for_lost(lost.drop_nulls().min())
-    nobody = {*NOBODY, *(word.strip().lower() for word in no_customer_words)}
     lower = ids.str.to_lowercase()
     ids = ids.set(lower.is_in(nobody), None)
     e_mail = ids.str.contains(_E_MAIL).fill_null(value=False)
@@ -129,4 +138,4 @@ def ranks(ids: pl.Series) -> tuple[list[str], pl.Series]:
     (['a', 'b'], [1, None, 0, 1])
     """
     places = ids.rank("dense").cast(pl.Int32) - 1
-    return ids.drop_nulls().unique().sort().to_list(), places
+    return ids.drop_nulls().sort().unique(maintain_order=True).to_list(), places

@@ -134,7 +134,7 @@ def clean(
         concerned=concerned,
         customers=len(histories.customer_ids),
         orders=len(histories),
-        revenue=math.fsum(histories.amount) if known else None,
+        revenue=math.fsum(histories.amount.tolist()) if known else None,
         first_day=date_of(histories.day.min()) if len(histories) else None,
         last_day=date_of(histories.day.max()) if len(histories) else None,
         conventions=conventions,
@@ -143,7 +143,7 @@ def clean(
             *status_note(table, columns),
             *far,
             *repeated,
-            *doubts.of_lines(lines, table, columns),
+            *doubts.of_lines(lines, table, columns, ids),
             *(() if part else plausibility.absurd_share(histories)),
         ),
     )
@@ -154,7 +154,7 @@ def clean(
         raise_for_unreadable(report, columns, where)
         if not len(histories):
             raise DataError(describe_rejections(where, report))
-    return Cleaned(histories, report, [ids[i] for i in seen])
+    return Cleaned(histories, report, [ids[i] for i in seen.to_list()])
 
 
 def _values(
@@ -187,7 +187,7 @@ def _values(
     quantities, prices = numbers("quantity"), numbers("price")
     if not columns.amount_column:
         return values | {"units": ("quantity", quantities), "price": ("price", prices)}
-    present = cells.identifiers(table.texts["quantity"]).is_not_null()
+    present = ~cells.is_blank(table.texts["quantity"])
     nothing = prices == 0
     return values | {
         "units": ("price", prices.set(nothing, 1.0)),
@@ -254,7 +254,7 @@ def _concerned(
         lines = _read_lines(rows.filter(pl.col("reason") == Rejections.position(reason)), values)
         money = lines.select((pl.col("units") * pl.col("price")).fill_nan(None)).to_series()
         known = money.drop_nulls()
-        revenue = math.fsum(known) if len(known) else None
+        revenue = math.fsum(known.to_list()) if len(known) else None
         found[reason] = Concerned(customers=lines["customer"].n_unique(), revenue=revenue)
     return found
 
@@ -284,15 +284,15 @@ def _add_up(ids: list[str], lines: pl.DataFrame, *, known: bool) -> Histories:
             unknown=pl.col("items").null_count() > 0,
             lines=pl.len(),
         )
-        .sort("customer_day")
         .collect(engine="streaming")
+        .sort("customer_day")
     )
     key = sums["customer_day"].to_numpy()
     owner = (key + _STRIDE // 2) // _STRIDE  # a day before 1970 is negative
-    present, customer = np.unique(owner, return_inverse=True)
+    firsts = np.diff(owner, prepend=-1) > 0
     return Histories.from_orders(
-        [ids[i] for i in present],
-        customer,
+        [ids[i] for i in owner[firsts].tolist()],
+        np.cumsum(firsts) - 1,
         (key - owner * _STRIDE).astype(np.int32),
         sums["amount"].to_numpy() if known else np.full(len(sums), np.nan),
         np.where(sums["unknown"], np.nan, sums["items"]),

@@ -28,7 +28,7 @@ class Evidence(BaseModel):
     later       sequence -> a cell that it would make a day after today
     marks       as in `dates.Evidence`
     named       a cell with a month's name and a year of two digits
-    halves      a cell of those that a spreadsheet converted, and left the others as text
+    halves      a cell of those that a spreadsheet converted, and one of those that it left as text
     decimals    point, comma or either -> a cell
     currencies  sign -> a cell
     encoding    of text that is not UTF-8
@@ -40,7 +40,7 @@ class Evidence(BaseModel):
     later: dict[str, Cell] = Field(default_factory=dict)
     marks: dict[str, list[str]] = Field(default_factory=dict)
     named: Cell | None = None
-    halves: Cell | None = None
+    halves: tuple[Cell, Cell] | None = None
     decimals: dict[str, Cell] = Field(default_factory=dict)
     currencies: dict[str, Cell] = Field(default_factory=dict)
     encoding: str | None = None
@@ -64,7 +64,7 @@ class Evidence(BaseModel):
                 later={order: (name, text) for order, text in shown.later.items()},
                 marks=shown.marks,
                 named=(name, shown.named) if shown.named else None,
-                halves=(name, shown.halves) if shown.halves else None,
+                halves=((name, shown.halves[0]), (name, shown.halves[1])) if shown.halves else None,
             )
         ]
         for name, texts in numbers.items():
@@ -103,6 +103,14 @@ def _join(one: Mapping[str, Cell], other: Mapping[str, Cell]) -> dict[str, Cell]
     }
 
 
+class _Undecided(DataError):
+    """Cells that leave open how they are read, or contradict one another, and the remedy."""
+
+    def __init__(self, finding: str, remedy: str) -> None:
+        self.finding = finding
+        super().__init__(finding + remedy)
+
+
 class Decided(NamedTuple):
     """Conventions, and sentences for the user that say what shows them."""
 
@@ -115,14 +123,20 @@ def decide(
 ) -> Decided:
     """The conventions that the evidence shows, or that are `known` from a model.
 
-    strict  a cell against what is known is left to the caller, as one that cannot be read
+    strict  of a request, which sets no options; a cell against what is known is left to the
+            caller, as one that cannot be read
 
     Raises DataError where the evidence contradicts itself or what is known, and where it does not
     decide between two readings; it shows a cell for each and names the option that decides.
     """
     known = known or Conventions()
-    order, order_shown = _order(evidence, columns, known, strict=strict)
-    decimal, decimal_shown = _decimal(evidence, columns, known, strict=strict)
+    try:
+        order, order_shown = _order(evidence, columns, known, strict=strict)
+        decimal, decimal_shown = _decimal(evidence, columns, known, strict=strict)
+    except _Undecided as error:
+        if not strict:
+            raise
+        raise DataError(f"{error.finding}: write 2022-01-31 and 1234.5 in a request") from error
     currency, currency_shown = _currency(evidence, known)
     notes = []
     examples = dict(known.examples)
@@ -162,11 +176,12 @@ def _order(
     if columns.date_format:
         return (columns.date_format if columns.date_format in ORDERS else None), None
     if evidence.halves:
-        beyond = next(iter(evidence.orders.values()))
-        raise DataError(
-            f"all dates such as {_quote(evidence.halves)} have a day up to 12, and all such as "
+        converted, beyond = evidence.halves
+        raise _Undecided(
+            f"all dates such as {_quote(converted)} have a day up to 12, and all such as "
             f"{_quote(beyond)} one beyond: a spreadsheet seems to have converted the former, with "
-            "day and month exchanged. Export again with dates as text"
+            "day and month exchanged",
+            ". Export again with dates as text",
         )
     fitting = {order: {*order.split("|")} for order in evidence.orders}
     if known.date_order:
@@ -183,16 +198,16 @@ def _order(
     left = set(ORDERS).intersection(*fitting.values()) if fitting else set()
     if fitting and not left:
         one, other = _contradiction(fitting)
-        raise DataError(
+        raise _Undecided(
             f"the dates contradict one another: {_quote(evidence.orders[one])} can only be "
             f"{one.replace('|', ' or ')}, and {_quote(evidence.orders[other])} only "
-            f"{other.replace('|', ' or ')}. Set date_format to the one that is right; cells that "
-            "are not so are then rejected"
+            f"{other.replace('|', ' or ')}",
+            ". Set date_format to the one that is right; cells that are not so are then rejected",
         )
     if evidence.named and len(left) != 1:
-        raise DataError(
-            f"{_quote(evidence.named)} begins with a day or with a year of two digits: set "
-            "date_format to day-first or year-first, or to a pattern such as %d-%b-%y"
+        raise _Undecided(
+            f"{_quote(evidence.named)} begins with a day or with a year of two digits",
+            ": set date_format to day-first or year-first, or to a pattern such as %d-%b-%y",
         )
     if len(left) > 1:
         timely = left - {*evidence.later}
@@ -200,9 +215,10 @@ def _order(
             other = min(left - timely)
             return next(iter(timely)), evidence.later[other]
         cell = evidence.orders[next(order for order in fitting if left <= fitting[order])]
-        raise DataError(
-            f"{_quote(cell)} can be read {' or '.join(sorted(left))}, and no date of the column "
-            f"shows which is right: set date_format to {' or '.join(sorted(left))}"
+        either = " or ".join(sorted(left))
+        raise _Undecided(
+            f"{_quote(cell)} can be read {either}, and no date of the column shows which is right",
+            f": set date_format to {either}",
         )
     if not left:
         return None, None
@@ -217,9 +233,10 @@ def _raise_for_unshown(evidence: Evidence, order: DateOrder, columns: Columns) -
     if unshown := dates.unshown(evidence.marks, order):
         text, orders = unshown
         either = orders.replace("|", " or ")
-        raise DataError(
+        raise _Undecided(
             f'{columns.date_column} "{text}" can be read {either}, and only dates with another '
-            f"mark between the numbers are {order}: set date_format to {either}"
+            f"mark between the numbers are {order}",
+            f": set date_format to {either}",
         )
 
 
@@ -248,15 +265,16 @@ def _decimal(
             )
         return known.decimal, None
     if point and comma:
-        raise DataError(
+        raise _Undecided(
             f"the numbers contradict one another: {_quote(point)} has a decimal point, and "
-            f"{_quote(comma)} a decimal comma. Set decimal to point or comma; cells that are not "
-            "so are then rejected"
+            f"{_quote(comma)} a decimal comma",
+            ". Set decimal to point or comma; cells that are not so are then rejected",
         )
     if either and not (point or comma):
-        raise DataError(
+        raise _Undecided(
             f"{_quote(either)} is a number with three decimals or one of thousands, and no number "
-            "shows which mark is the decimal one: set decimal to point or comma"
+            "shows which mark is the decimal one",
+            ": set decimal to point or comma",
         )
     if point:
         return "point", point

@@ -53,8 +53,10 @@ class Parts:
         self.open = np.zeros(count, bool)
         self.named = np.zeros(count, bool)
         left = np.arange(count)
-        text = texts if iso_only else _tidy(texts)
+        text = texts if iso_only or not count else _tidy(texts)
         for form in ("iso", "compact") if iso_only else _FORMS:
+            if not len(left):  # compiling a pattern takes longer than some texts
+                break
             groups = text.str.extract_groups(_FORMS[form]).struct.unnest()
             found = groups["1"].is_not_null().to_numpy()
             if found.any():

@@ -23,6 +23,8 @@ from ordergap.ingest.date_parts import DAY, NO_DAY, ORDERS, ZONE, Parts, offsets
 # As in a scoring request; placeholders such as 9999-12-31 lie outside.
 FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2200, 1, 1)
 MANY = 10  # distinct dates of two kinds that are not so by chance
+_DAY = r"^\d{4}-\d\d-\d\d$"
+_SAMPLE = 2_000  # texts that mostly show that a form has days of any number
 _NUMBERS = r"^\d+[-/.] ?\d+[-/.] ?\d+"
 # Days since 1899-12-30, and seconds and milliseconds since 1970 -> microseconds of one.
 _UNITS = {"excel": float(DAY), "epoch-s": 1e6, "epoch-ms": 1e3}
@@ -36,15 +38,16 @@ class Evidence:
     later   sequence -> the first text that it would make a day after today
     named   a text with a month's name and a year of two digits, which shows nothing
     marks   mark between the numbers, and sequences as in `orders` -> the first dates, 10 at most
-    halves  a text in ISO 8601, where all such have a day up to 12 and all others one beyond: a
-            spreadsheet took them for days, with day and month exchanged, and left the others
+    halves  a text of each of two forms, where all of the one have a day up to 12 and all of the
+            other one beyond: a spreadsheet took the ones for days, with day and month exchanged,
+            and left the others
     """
 
     orders: Mapping[str, str] = field(default_factory=dict)
     later: Mapping[str, str] = field(default_factory=dict)
     marks: dict[str, list[str]] = field(default_factory=dict)
     named: str | None = None
-    halves: str | None = None
+    halves: tuple[str, str] | None = None
 
 
 class Texts:
@@ -53,17 +56,23 @@ class Texts:
     def __init__(self, texts: pl.Series) -> None:
         self._texts = texts
 
-    @property
+    @cached_property
     def stripped(self) -> pl.Series:
         """The texts without blanks around them and the mark of a number."""
         return self._texts.str.strip_chars().str.strip_prefix("=")
 
     @cached_property
     def plain(self) -> pl.Series:
-        """The moments of the form that most exports have, fast; null for others."""
-        return self.stripped.str.to_datetime(
-            "%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", cache=False
-        )
+        """The moments of the forms that most exports have, fast; null for others."""
+        moments = self._parse(self.stripped, "%Y-%m-%d %H:%M:%S")
+        if moments.has_nulls():
+            days = self.stripped.str.contains(_DAY) & moments.is_null()
+            moments.scatter(days.arg_true(), self._parse(self.stripped.filter(days), "%Y-%m-%d"))
+        return moments
+
+    @staticmethod
+    def _parse(texts: pl.Series, form: str) -> pl.Series:
+        return texts.str.to_datetime(form, strict=False, time_unit="us", cache=False)
 
     @cached_property
     def odd(self) -> Parts:
@@ -116,8 +125,33 @@ def evidence(texts: pl.Series | Texts, today: datetime.date) -> Evidence:
         },
         marks,
         _first(parts.texts, named) if named.any() else None,
-        str(written.min()) if halves else None,
+        (str(written.min()), next(iter(orders.values()))) if halves else _swapped(dated),
     )
+
+
+def _swapped(dated: Texts) -> tuple[str, str] | None:
+    """As `Evidence.halves`, where all days beyond 12 are of forms with one sequence.
+
+    A form is what is left of a text without its digits and letters.
+    """
+    if dated.odd.open.all() or not len(dated.odd.texts):  # sequences are open, or one form is all
+        return None
+    texts = dated.stripped
+    for some in (texts[:: len(texts) // _SAMPLE + 1], texts):
+        moments = read(some, order="day-first")
+        beyond = (moments.dt.day() > 12) | moments.is_null()
+        form = some.str.replace_all(r"\d+", "0").str.replace_all(r"[^\W\d_]+", "a")
+        dates = pl.DataFrame(
+            {"text": some, "form": form, "day": moments.dt.date(), "beyond": beyond}
+        )
+        forms = dates.group_by("form").agg(pl.col("beyond").mean())
+        if forms["beyond"].is_between(0, 1, closed="none").any() or forms["beyond"].n_unique() < 2:
+            return None
+    low, high = dates.filter(~beyond), dates.filter(beyond)
+    months, days = low["day"].dt.month().n_unique(), low["day"].dt.day().n_unique()
+    if min(low["day"].n_unique(), high["day"].n_unique()) < MANY or min(months, days) < 2:
+        return None
+    return str(low["text"].min()), str(high["text"].min())
 
 
 def join_marks(

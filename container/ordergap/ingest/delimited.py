@@ -75,13 +75,15 @@ def sample(head: str, complete: bool, header: Header, wanted: Wanted) -> Sample 
         return None
     if reader.short:
         return None
-    sizes = [[len(cell.encode()) for cell in row] for row in rows] or [[0] * len(header.names)]
+    size = len if start.isascii() else lambda cell: len(cell.encode())
+    columns = [*zip(*rows, strict=True)] or [("",)] * len(header.names)
+    sizes = [[*map(size, cells)] for cells in columns]
     return Sample(
-        list(map(max, zip(*sizes, strict=True))),
-        list(map(min, zip(*sizes, strict=True))),
+        list(map(max, sizes)),
+        list(map(min, sizes)),
         all(row[-1] for row in rows),
         reader.breaks,
-        bool(re.search(rf'[\n{mark}]"[^"\r\n{mark}]*"[\r\n{mark}]', head)),
+        '"' in head and bool(re.search(rf'[\n{mark}]"[^"\r\n{mark}]*"[\r\n{mark}]', head)),
     )
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.frames import column_names
+from ordergap.ingest import nested
 from ordergap.ingest.header import Wanted
 from ordergap.ingest.typed import column
 
@@ -19,12 +21,15 @@ _BLANK = re.compile(r"[\s,]*")
 _STRING_OR_END = re.compile(r'"(?:[^"\\]|\\.)*"|\}')
 
 
-def read(text: str, where: str, wanted: Wanted) -> tuple[pl.DataFrame, dict[str, str]]:
+def read(
+    text: str, where: str, wanted: Wanted, columns: Columns
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """The objects as rows, with numbers where all cells of a column are; and notes.
 
     They are those of an array, of lists and objects one after the other, or, where one object is
-    all, of the only list in it. Raises DataError, which names the line, for what is no JSON, and
-    for a key that an object has twice.
+    all, of the only list in it; each as often as it has lines, where `nested.choose` says so.
+    Raises DataError, which names the line, for what is no JSON, and for a key that an object has
+    twice.
     """
     values, notes = _values(text, where), {}
     if len(values) == 1 and isinstance(values[0], dict):
@@ -45,12 +50,29 @@ def read(text: str, where: str, wanted: Wanted) -> tuple[pl.DataFrame, dict[str,
                 'as {"date": "2022-01-11"}'
             )
     keys = list(dict.fromkeys(key for row in rows for key in row))
+    tables = {
+        key: [
+            *dict.fromkeys(
+                name
+                for row in rows
+                if _is_table(row.get(key))
+                for line in row[key]
+                for name in line
+            )
+        ]
+        for key in keys
+    }
+    lists = {key: its for key, its in tables.items() if its}
+    lines, said = nested.choose([key for key in keys if key not in lists], lists, columns, where)
+    if lines:
+        rows = [*nested.records(rows, lines)]
+        keys = list(dict.fromkeys(key for row in rows for key in row))
     names = column_names(keys)
-    columns = [[row.get(key) for row in rows] for key in keys]
-    for name, cells in zip(names, columns, strict=True):
+    cells_of = [[row.get(key) for row in rows] for key in keys]
+    for name, cells in zip(names, cells_of, strict=True):
         if name in wanted.used and any(isinstance(cell, dict | list) for cell in cells):
             raise_for_nested(name, where)
-    return pl.DataFrame(list(map(column, names, columns))), notes
+    return pl.DataFrame(list(map(column, names, cells_of))), notes | said
 
 
 def raise_for_nested(name: str, where: str) -> None:

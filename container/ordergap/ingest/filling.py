@@ -43,7 +43,8 @@ def fill(
     blank: dict[str, pl.Series] = {role: cells.is_blank(table.texts[role]) for role in roles}
     if not any(each.any() for each in blank.values()):
         return table
-    table = _fill_nameless(table, max_unreadable)
+    no_order = {"order": cells.is_blank(table.texts["order"])}
+    table = _fill_nameless(table, blank | no_order, max_unreadable)
     if not _divided(table, blank):
         return table
     days = moments.dt.date()
@@ -90,12 +91,12 @@ def _negative(table: Table, role: str) -> pl.Series:
     return signs[0].fill_null(signs[1]).fill_null(value=False)
 
 
-def _fill_nameless(table: Table, max_unreadable: float) -> Table:
+def _fill_nameless(table: Table, blanks: Mapping[str, pl.Series], max_unreadable: float) -> Table:
     """The table with lines that have neither customer, date nor order number filled in.
 
     A line without a product may be a sum, and stays as it is.
     """
-    blank = {role: cells.is_blank(table.texts[role]) for role in _NAMES}
+    blank = {role: blanks[role] for role in _NAMES}
     if not all(each.any() for each in blank.values()):
         return table
     filled = {role: ~table.each(role, each) for role, each in blank.items()}

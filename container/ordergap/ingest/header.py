@@ -80,7 +80,7 @@ def find_header(head: str, where: str, wanted: Wanted, header_line: int | None) 
     header = _best(lines, start, delimiters, wanted)
     if not (header_line or wanted.used) and looks_like_data(header.names):
         return _nameless(lines, start, delimiters, wanted)
-    first = _best(lines, 1 if sep else 0, delimiters, wanted)
+    first = _best(lines, 1 if sep else 0, delimiters, wanted) if header_line else header
     if header_line and wanted.needed and set(wanted.needed) <= set(first.names):
         return first  # of several files only some have lines above the header
     if not set(wanted.needed) <= set(header.names):
@@ -92,15 +92,15 @@ def find_header(head: str, where: str, wanted: Wanted, header_line: int | None) 
 
 def _best(lines: Sequence[str], start: int, delimiters: str, wanted: Wanted) -> Header:
     headers = [_read(lines, start, delimiter) for delimiter in delimiters]
-    widths = {header.delimiter: _width(lines[start:], header.delimiter) for header in headers}
+    for names in (wanted.needed, wanted.used):
+        found = [len({*names} & {*header.names}) for header in headers]
+        headers = [each for each, count in zip(headers, found, strict=True) if count == max(found)]
+    if len(headers) == 1:
+        return headers[0]
+    # Of no use to them: as many lines as can be with one number of cells, more than one.
     return max(
         headers,
-        key=lambda header: (
-            len({*wanted.needed} & {*header.names}),
-            len({*wanted.used} & {*header.names}),
-            # Of no use to them: as many lines as can be with one number of cells, more than one.
-            widths[header.delimiter][1] if len(header.names) > 1 else 0,
-        ),
+        key=lambda each: _width(lines[start:], each.delimiter)[1] if len(each.names) > 1 else 0,
     )
 
 

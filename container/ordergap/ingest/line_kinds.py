@@ -1,20 +1,27 @@
 """Lines of payments, totals and taxes, which some exports have beside the lines of goods.
 
-See docs/decisions/data.md#lines-of-payments-beside-lines-of-goods-are-refused.
+See docs/decisions/data.md#lines-that-add-up-the-others-are-refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import polars as pl
 
-from ordergap.contract.orders import BLANK, Columns
+from ordergap.contract.orders import NON_PRODUCT_CODES, Columns
 from ordergap.errors import DataError
+from ordergap.ingest import numerals
 from ordergap.ingest.roles import names
+from ordergap.ingest.statuses import excluded, option
 
 _MOST, _LISTED = 40, 8  # kinds that a column of kinds has at most, and that are listed
+_NEARLY_ALL, _HALF = 0.9, 0.5  # of the orders: without a word for the kind, and with one
+_SAMPLE = 500  # orders that tell whether all are looked at
+_TOTALS = 10  # different ones that are not so by chance
+_CENTS = 0.02  # by which sums may differ
+_TIMES = 5  # a sum of the goods may stand there so often
 _WORD = re.compile(r"[^\W\d_A-Z]+|[A-Z]+[^\W\d_A-Z]*")
 _KIND = re.compile(
     r"type|kind|typ|tipo|(?:beleg|buchungs|positions|satz|vorgangs|zeilen)?(?:art|typ)"
@@ -24,13 +31,8 @@ _LINES = {
     "de", "entry", "event", "invoice", "item", "ligne", "line", "lineitem", "linea", "order",
     "position", "receipt", "record", "row", "sale", "sales", "transaction",
 }  # fmt: skip
-_GOODS = {
-    "article", "articulo", "artikel", "detail", "goods", "invoice", "item", "items", "line",
-    "lineitem", "order", "position", "prodotto", "product", "products", "produit", "rechnung",
-    "sale", "sales", "verkauf", "ware", "vente", "venta",
-}  # fmt: skip
 _PART = {"item", "items", "line", "lineitem", "lines"}
-# What pays for the goods, or adds them up, has their amount once more.
+# What pays for the goods, or adds them up, may have their amount once more.
 _AGAIN = {
     "balance", "deposit", "endsumme", "gesamt", "gesamtsumme", "ordertotal", "paiement", "pago",
     "payment", "payments", "payout", "règlement", "subtotal", "summary", "summe", "tender",
@@ -43,49 +45,187 @@ _MORE = {
 }  # fmt: skip
 
 
-def check(frame: pl.LazyFrame, columns: Columns, where: str) -> Iterator[str]:
-    """Sentences on columns of kinds of lines that no option names, in a frame called `where`.
+def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str) -> Iterator[str]:
+    """Sentences on lines of several kinds that no option names, in a frame called `where`.
 
-    Raises DataError where lines with amounts repeat those of other lines.
+    rows  the codes of the roles' texts, of every row of the frame
+
+    Raises DataError where lines repeat the amounts of other lines of their orders.
     """
-    schema = frame.collect_schema()
-    used = {*names(columns).values()}
-    money = [columns.amount_column] if columns.amount_column else [
-        columns.quantity_column, columns.price_column
-    ]  # fmt: skip
-    if not {*money} <= schema.keys():
+    schema, used = frame.collect_schema(), names(columns)
+    money = {used["price"]} | ({used["quantity"]} if columns.amount_column is None else set())
+    if not money <= schema.keys():
         return
-    for name, dtype in schema.items():
-        if name in used or dtype.is_nested() or not _is_of_kinds(name):
-            continue
-        kinds = frame.filter(*map(_is_amount, money)).select(_text(name).unique())
-        found = [each for each in kinds.collect(engine="streaming").to_series() if each]
-        if len(found) <= _MOST:
-            yield from _judge(name, sorted(found), columns, where)
+    by = "order" if used["order"] in schema else "visit"
+    free = [n for n, dtype in schema.items() if n not in used.values() and not dtype.is_nested()]
+    named = [name for name in free if is_of_kinds(name)]
+    many = len(rows) >= 3 * _TOTALS
+    doubled = many and _share_doubled(_amounts(rows, columns, by, sample=True)) > _HALF
+    if not (named or doubled):
+        return
+    amounts = _amounts(rows, columns, by)
+    product = used["product"]
+    if doubled and product in schema and columns.non_product_codes == NON_PRODUCT_CODES:
+        free.append(product)
+    looked_at = free if doubled else named
+    kinds = frame.select(map(_text, looked_at)).collect(engine="streaming")
+    for name in sorted(looked_at, key=lambda each: (each not in named, kinds[each].n_unique())):
+        lines = amounts.with_columns(kind=kinds[name]).filter(pl.col("amount") > 0)
+        words = _again_by_words(lines["kind"].unique()) if name in named else set()
+        if again := _repeating(lines, words):
+            others = sorted({*lines["kind"]} - {*again})
+            raise DataError(_refusal(name, sorted(again), others, columns, where))
+        if name in named:
+            yield from _said(name, sorted(lines["kind"].unique()), columns)
+    several = amounts.filter((pl.len() > 2) & (pl.col("amount").n_unique() > 1).over("order"))
+    if doubled and _share_doubled(several) >= _NEARLY_ALL and _differ(several["amount"]):
+        yield (
+            f"in nearly all orders of {where} the amount of one line is the sum of the others: if "
+            "it is a total, leave it out of the file, as it counts besides them"
+        )
 
 
-def _judge(name: str, kinds: list[str], columns: Columns, where: str) -> Iterator[str]:
+def _amounts(
+    rows: pl.DataFrame, columns: Columns, by: str, *, sample: bool = False
+) -> pl.DataFrame:
+    """The order, the customer and the size of the amount of all rows, or of some hundred orders.
+
+    by  order or visit, which is one customer and moment; what does not count has an amount of 0
+    """
+    if sample:
+        codes = rows["order" if by == "order" else "customer"].to_physical()
+        rows = rows.filter(codes % (int(codes.max() or 0) // _SAMPLE + 1) == 0)  # type: ignore[arg-type]
+    order, customer, date = (
+        pl.col(name).to_physical().cast(pl.UInt64) for name in ("order", "customer", "date")
+    )
+    keys = rows.select(order=order if by == "order" else customer * 2**32 + date, customer=customer)
+    amount = _numbers(rows["price"], columns)
+    if columns.amount_column is None:
+        amount = amount * _numbers(rows["quantity"], columns)
+    products = rows["product"].cast(pl.String).str.strip_chars().str.to_uppercase()
+    uncounted = products.is_in([code.upper() for code in columns.non_product_codes])
+    if columns.status_column:
+        uncounted |= excluded(rows["status"].cast(pl.String), columns)
+    return keys.with_columns(amount=amount.abs().set(uncounted, 0).fill_null(0))
+
+
+def _numbers(cells: pl.Series, columns: Columns) -> pl.Series:
+    """The numbers, as far as the cells of this frame alone show the decimal mark."""
+    texts = cells.unique()
+    plain = texts.cast(pl.String)
+    shown = numerals.evidence(plain)[0] if columns.decimal == "auto" else {columns.decimal}
+    comma = "comma" in shown and "point" not in shown
+    numbers = numerals.read(plain, "comma" if comma else "point")
+    return cells.to_physical().replace_strict(texts.to_physical(), numbers)
+
+
+def _share_doubled(amounts: pl.DataFrame) -> float:
+    """The share of orders whose largest amount is a half, a third and so on of their sum."""
+    orders = amounts.filter(pl.col("amount") > 0).group_by("order").agg(
+        largest=pl.col("amount").max(), all=pl.col("amount").sum()
+    )  # fmt: skip
+    parts = orders.select(_is_part(pl.col("largest"), pl.col("all"))).to_series()
+    return int(parts.sum()) / max(1, len(parts))
+
+
+def _is_part(amount: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    times = (whole / amount).round()
+    return times.is_between(2, _TIMES) & ((whole - times * amount).abs() <= times * _CENTS)
+
+
+def _repeating(lines: pl.DataFrame, words: Collection[str]) -> list[str]:
+    """The kinds whose lines have, in their orders, the sum of those of the other kinds once more.
+
+    lines  order, customer, kind and amount, which is positive
+    words  kinds that do so by their words, of which half of the orders is enough
+
+    Kinds without words must do so in nearly all orders of all lines. One is taken away after the
+    other, until what is left is there once.
+    """
+    found: list[str] = []
+    key = "order"
+    pays = _add_up(lines, key).filter(pl.col("kind").is_in(words))
+    if pays.select(pl.col("meets").sum() < (1 - _NEARLY_ALL) * pl.col("orders").sum()).item():
+        key = "customer"  # such as invoices, and payments of a later day
+    while True:
+        kinds = _add_up(lines, key).with_columns(word=pl.col("kind").is_in(words))
+        share = pl.col("again") / pl.col("orders")
+        again = kinds.filter(share >= pl.when("word").then(_HALF).otherwise(_NEARLY_ALL))
+        if not (found or again["word"].any() or _is_shown(lines, again["kind"])):
+            return []
+        if again.is_empty():
+            return found
+        found.append(again.sort(~pl.col("word"), "lines", "kind")["kind"][0])
+        lines = lines.filter(pl.col("kind") != found[-1])
+
+
+def _add_up(lines: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Of each kind its lines, its orders, and those where it `meets` others, and equals them."""
+    return (
+        lines.group_by(key, "kind")
+        .agg(pl.col("amount").sum(), lines=pl.len())
+        .with_columns(several=pl.len().over(key) > 1, whole=pl.col("amount").sum().over(key))
+        .group_by("kind")
+        .agg(
+            pl.col("lines").sum(),
+            orders=pl.len(),
+            meets=pl.col("several").sum(),
+            again=(pl.col("several") & _is_part(pl.col("amount"), pl.col("whole"))).sum(),
+        )
+    )
+
+
+def _is_shown(lines: pl.DataFrame, again: pl.Series) -> bool:
+    """Whether nearly all orders have a kind of `again`, and not just amounts that are all alike."""
+    is_again = pl.col("kind").is_in(again.implode())
+    orders = lines.group_by("order").agg(again=is_again.any())
+    differing = lines.filter(pl.col("amount").n_unique().over("order") > 1).filter(is_again)
+    few = 0 < len(again) <= _LISTED
+    return (
+        few
+        and int(orders["again"].sum()) >= _NEARLY_ALL * len(orders)
+        and _differ(differing["amount"])
+    )
+
+
+def _differ(amounts: pl.Series) -> bool:
+    return amounts.n_unique() >= _TOTALS
+
+
+def _again_by_words(kinds: Iterable[str]) -> set[str]:
     words = {kind: {*_words(kind)} for kind in kinds}
     wholes = [its - _PART for its in words.values() if its & _PART]  # "Sale" beside "Sale Line"
-    again = [kind for kind, its in words.items() if its & _AGAIN or its in wholes]
-    goods = [kind for kind, its in words.items() if its & _GOODS and kind not in again]
-    option = f'status_column to "{name}"'
-    if columns.status_column:
-        option += f' in place of "{columns.status_column}"'
-    if again and goods:
-        raise DataError(
-            f'{where} has lines of {_listed(again)} beside those of {_listed(goods)} in "{name}", '
-            f"and their amounts would be added up. Set {option}, and excluded_statuses to a word "
-            f"that is none of these where all count, else to what does not: {','.join(again)}"
+    return {kind for kind, its in words.items() if its & _AGAIN or its in wholes}
+
+
+def _refusal(name: str, again: list[str], others: list[str], columns: Columns, where: str) -> str:
+    said = (
+        f'{where} has lines of {_listed(again)} beside those of {_listed(others)} in "{name}", '
+        "with the same amounts in all, which would be added up. "
+    )
+    if "" in again:
+        return f'{said}Leave the lines out whose "{name}" is blank'
+    if name == columns.product_column:
+        return (
+            f"{said}Set non_product_codes to a code that is none of these where all count, else to "
+            f"what does not: {','.join(again)}"
         )
-    if any(its & (_AGAIN | _MORE) for its in words.values()) and len(kinds) > 1:
+    return (
+        f"{said}Set {option(name, columns)}, and excluded_statuses to a word that is none of "
+        f"these where all count, else to what does not: {','.join(again)}"
+    )
+
+
+def _said(name: str, kinds: list[str], columns: Columns) -> Iterator[str]:
+    if 1 < len(kinds) <= _MOST and any({*_words(kind)} & (_AGAIN | _MORE) for kind in kinds):
         yield (
             f'all kinds of lines in "{name}" count: {_listed(kinds)}. If some should not, set '
-            f"{option} and excluded_statuses to them"
+            f"{option(name, columns)} and excluded_statuses to them"
         )
 
 
-def _is_of_kinds(name: str) -> bool:
+def is_of_kinds(name: str) -> bool:
+    """Whether a column is called a kind of lines, or of nothing in particular."""
     *before, last = _words(name) or [""]
     return _KIND.fullmatch(last) is not None and {*before} <= _LINES
 
@@ -96,11 +236,6 @@ def _words(text: str) -> list[str]:
 
 def _text(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String).str.strip_chars().fill_null("")
-
-
-def _is_amount(name: str) -> pl.Expr:
-    text = _text(name)
-    return ~text.str.to_lowercase().is_in(BLANK) & ~text.str.contains(r"^0*[.,]?0*$")
 
 
 def _listed(kinds: Iterable[str]) -> str:

@@ -16,9 +16,11 @@ _RULE = re.compile(r"[-=+|: ]*[-=]{2}[-=+|: ]*")
 
 def is_listing(head: str, complete: bool) -> bool:
     """Whether a text that begins so is such a list; it may end there, where it is `complete`."""
+    if "|" not in head:
+        return False
     lines = head.split("\n")
     lines = [line.strip() for line in (lines if complete else lines[:-1])[:_LOOKED_AT]]
-    rows = [number for number, line in enumerate(lines) if _is_row(line)]
+    rows = [at for at, line in enumerate(lines) if _is_row(line) and line.strip("| ")]
     if len(rows) < 2:
         return False
     below = [line for line in lines[rows[0] :] if line]

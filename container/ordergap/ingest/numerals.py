@@ -27,13 +27,12 @@ _SAME = {"€": "EUR", "£": "GBP", "¥": "JPY", "US$": "USD", "EURO": "EUR", "E
 _MINUS = r"[\u2010-\u2015\u2212\uFE63\uFF0D]"
 _BLANKS = r"[\u00A0\u2000-\u200B\u202F\uFEFF]"
 _GROUPED = r"^[+-]?\d{1,3}(?:[ '\u2019\u02BC]\d{2,3})*[ '\u2019\u02BC]\d{3}(?:[.,]\d+)?$"
-_EXPONENT = r"(?:[eE][+-]?\d+)?$"
+_EXPONENT = r"(?:[eE][+-]?\d+)?"
 # Groups of two are those of India: 1,23,456.
 _POINT = (
-    r"^[+-]?(?:\d+\.?\d*|\.\d+)" + _EXPONENT,
-    r"^[+-]?[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}(?:\.\d*)?$",
+    rf"^[+-]?(?:(?:\d+\.?\d*|\.\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:,\d{{2,3}})*,\d{{3}}(?:\.\d*)?)$"
 )
-_COMMA = (r"^[+-]?(?:\d+,?\d*|,\d+)" + _EXPONENT, r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?$")
+_COMMA = rf"^[+-]?(?:(?:\d+,?\d*|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?)$"
 _EITHER = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"
 
 
@@ -51,19 +50,18 @@ def evidence(texts: pl.Series) -> tuple[dict[str, str], dict[str, str]]:
     marked = numerals.str.contains(r"[.,]").fill_null(value=False)
     some, texts_marked = numerals.filter(marked), texts.filter(marked)
     either = some.str.contains(_EITHER)
-    as_point, as_comma = _reads(some, _POINT), _reads(some, _COMMA)
-    # Digits in groups of blanks or apostrophes leave only a decimal mark.
-    marks = some.str.extract(r"[.,](?:[^.,]*)$", 0).str.slice(0, 1)
-    grouped = texts_marked.str.contains(r"\d[ '\u2019\u02BC\u00A0\u202F\u2009]\d")
-    kinds = {
-        "point": as_point & ~as_comma | either & grouped & (marks == "."),
-        "comma": as_comma & ~as_point | either & grouped & (marks == ","),
-        "either": either & ~grouped,
-    }
+    as_point, as_comma = some.str.contains(_POINT), some.str.contains(_COMMA)
+    kinds = {"point": as_point & ~as_comma, "comma": as_comma & ~as_point}
+    if either.any():
+        # Digits in groups of blanks or apostrophes leave only a decimal mark.
+        grouped = texts_marked.str.contains(r"\d[ '\u2019\u02BC\u00A0\u202F\u2009]\d")
+        for kind, mark in (("point", "."), ("comma", ",")):
+            kinds[kind] |= either & grouped & some.str.contains(mark, literal=True)
+        kinds["either"] = either & ~grouped
     decimals = {kind: text for kind, of in kinds.items() if (text := texts_marked.filter(of).min())}
-    found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": currencies}).drop_nulls()
     signs: dict[str, str] = {}
-    if len(found):
+    if currencies.is_not_null().any():
+        found = pl.DataFrame({"text": texts.str.strip_chars(), "sign": currencies}).drop_nulls()
         sign = pl.col("sign").str.to_uppercase().replace(_SAME)
         signs = dict(found.group_by(sign).agg(pl.col("text").min()).sort("sign").iter_rows())
     return {kind: str(text).strip() for kind, text in decimals.items()}, signs
@@ -78,8 +76,8 @@ def read(texts: pl.Series, decimal: Decimal | None) -> pl.Series:
     [1234.5, -5.0, -5.0, 1000.0, None]
     """
     numerals, _ = _numerals(texts)
-    simple, grouped = _COMMA if decimal == "comma" else _POINT
-    plain = numerals.set(~(numerals.str.contains(simple) | numerals.str.contains(grouped)), None)
+    pattern = _COMMA if decimal == "comma" else _POINT
+    plain = numerals.set(~numerals.str.contains(pattern), None)
     if decimal == "comma":
         plain = plain.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:
@@ -93,16 +91,12 @@ def read(texts: pl.Series, decimal: Decimal | None) -> pl.Series:
     return values.set(values.abs() < SMALLEST, 0)
 
 
-def _reads(numerals: pl.Series, patterns: tuple[str, str]) -> pl.Series:
-    simple, grouped = patterns
-    return numerals.str.contains(simple) | numerals.str.contains(grouped)
-
-
 def _numerals(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Digits, marks and a leading sign, and the currency beside them; null where there is none."""
     text = texts.str.strip_chars()
     # 1.0 of a program that writes floats is one, whatever the decimal mark is.
-    text = text.str.replace(r"^([+-]?\d+)\.0$", "${1}")
+    if text.str.ends_with(".0").any():
+        text = text.str.replace(r"^([+-]?\d+)\.0$", "${1}")
     odd = text.str.contains(r"[^0-9.,+-]|[\d.,]-").fill_null(value=False)
     none = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     if not odd.any():

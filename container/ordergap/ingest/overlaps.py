@@ -5,6 +5,7 @@ See docs/decisions/data.md#an-order-in-two-files-is-one-order.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 
 import numpy as np
@@ -12,12 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ordergap.contract.orders import Columns, Rejection
+from ordergap.ingest import cells
 from ordergap.ingest.rejections import Rejections
 from ordergap.ingest.table import Table
 
 _LINE = ("product", "units", "price", "pieces")
 """What two exports of a line have alike; other columns, and the time of day, may differ."""
 _NEARLY_ALL = 0.9  # of the orders of all files
+_ZONES = datetime.timedelta(hours=14)  # between UTC and any other clock at most
+_QUARTER = 15 * 60 * 1_000_000  # microseconds
 _SHOWN = 40  # characters of an order's number
 
 
@@ -32,8 +36,8 @@ def reject_earlier(
     rows  those of `table`, and row, their place in it, and reason, why they are rejected or null
     read  makes lines of them: row, order, customer, moment, cancels, and the columns of `_LINE`
 
-    An order is one of a number, a customer and a day. Where files divide orders among them, rather
-    than repeat them, all lines count.
+    An order is one of a number, a customer, in whatever spelling, and a day by one clock. Where
+    files divide orders among them, rather than repeat them, all lines count.
     """
     if columns.duplicates == "keep" or len(table.files) < 2 or "order" not in table.present:
         return rows, ()
@@ -98,17 +102,47 @@ def seem_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> tuple[
     return (sentence,)
 
 
+def spelled_alike(customers: pl.Series) -> pl.Series:
+    """A number for each customer, equal where they differ in case and blanks alone."""
+    texts = customers.str.to_lowercase().str.replace_all(r"\s+", " ")
+    return cells.ranks(cells.identifiers(texts))[1]
+
+
 def _shared(lines: pl.DataFrame, table: Table, key: list[str]) -> pl.DataFrame:
     """The lines whose first column of `key`, and whose day, are in several files."""
     files = _files(lines, table)
     days = lines["moment"].dt.date().to_physical()
-    both = _in_several(lines[key[0]], files) & _in_several(days - (days.min() or 0), files)
+    alike = spelled_alike(table.texts["customer"])
+
+    def customers(of: pl.DataFrame) -> pl.Series:
+        codes = alike.gather(table.rows["customer"].gather(of["row"]))
+        return codes.set(of["customer"].is_null(), None)
+
+    both = _in_several(lines["order"] if "order" in key else customers(lines), files)
+    both &= _in_several(days - (days.min() or 0), files, beside="order" in key)
     some = lines.filter(both)
-    return some.select(
-        *(name for name in ("order", "customer", "row", "cancels", *_LINE) if name in some.columns),
+    shared = some.select(
+        *(name for name in ("order", "row", "cancels", *_LINE) if name in some.columns),
+        "moment",
+        customer=customers(some),
         day=pl.col("moment").dt.date(),
         file=files[both],
     ).drop_nulls(key)
+    if "order" in key:
+        shared = shared.with_columns(day=_by_one_clock(pl.col("moment")).dt.date())
+    return shared.drop("moment")
+
+
+def _by_one_clock(moment: pl.Expr) -> pl.Expr:
+    """The moments of an order by the clock of the file that has it first.
+
+    Files are of different time zones where they have it hours apart, to the quarter of an hour.
+    """
+    first = moment.min().over("order", "customer", "file")
+    ahead = first - first.min().over("order", "customer")
+    most = ahead.max().over("order", "customer")
+    zones = (most <= _ZONES) & (most.dt.total_microseconds() % _QUARTER == 0)
+    return pl.when(zones).then(moment - ahead).otherwise(moment)
 
 
 def _files(lines: pl.DataFrame, table: Table) -> NDArray[np.int32]:
@@ -119,14 +153,20 @@ def _files(lines: pl.DataFrame, table: Table) -> NDArray[np.int32]:
     return of_lines
 
 
-def _in_several(codes: pl.Series, files: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether the (n,) codes occur in several files; codes that are null count as 0."""
+def _in_several(
+    codes: pl.Series, files: NDArray[np.int32], *, beside: bool = False
+) -> NDArray[np.bool_]:
+    """Whether the (n,) codes, or also those `beside`, are of several files; null counts as 0."""
     if codes.is_empty():
         return np.zeros(0, bool)
     at = codes.fill_null(0).to_numpy()
-    first, last = np.empty((2, int(at.max()) + 1), np.int32)
-    first[at[::-1]], last[at] = files[::-1], files  # of equal places the last one stays
-    several: NDArray[np.bool_] = (first != last)[at]
+    count = int(at.max()) + 1
+    first, last = np.full(count + 2, len(files), np.int32), np.full(count + 2, -1, np.int32)
+    first[at[::-1] + 1], last[at + 1] = files[::-1], files  # of equal places the last one stays
+    if beside:
+        first = np.minimum(first, np.minimum(np.roll(first, 1), np.roll(first, -1)))
+        last = np.maximum(last, np.maximum(np.roll(last, 1), np.roll(last, -1)))
+    several: NDArray[np.bool_] = (first != last)[at + 1]
     return several
 
 

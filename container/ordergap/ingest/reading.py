@@ -16,9 +16,10 @@ from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import asides, cells, dates, line_kinds, scanning
+from ordergap.ingest import asides, cells, dates, line_kinds, nested, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
+from ordergap.ingest.currencies import Currencies
 from ordergap.ingest.encodings import raise_for_doubt
 from ordergap.ingest.filling import fill
 from ordergap.ingest.plain_csv import UNREADABLE
@@ -108,13 +109,16 @@ def tabulate(
         rows = _tabulate(sources, columns, str(path), known, common)
         notes = rows.table.notes + asides.note(without.values())
         return replace(rows, table=replace(rows.table, notes=notes))
-    tabulator = _tabulator(columns, known)
+    tabulator, money = _tabulator(columns, known), Currencies(columns)
     try:
-        for block in blocks(source):
-            kinds = line_kinds.check(block, columns, "the frame")
-            tabulator.add(block, "the frame", kinds)
+        for each in blocks(source):
+            block, said = nested.frame(each, columns, "the frame")
+            added = tabulator.add(block, "the frame", [*said])
+            money.add(block, len(added))
+            tabulator.note(line_kinds.check(block, added, columns, "the frame"))
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
+    money.raise_for_several("the frame")
     return Rows(tabulator.table(), "the frame")
 
 
@@ -171,7 +175,14 @@ def from_bytes(
     where = "the request"
     # A request is UTF-8 and begins with its header, whatever the files are like.
     columns = columns.model_copy(update={"encoding": None, "header_line": None})
-    rows = _tabulate([open_source(where, body, content_type)], columns, where, known)
+    source = open_source(where, body, content_type)
+    try:
+        rows = _tabulate([source], columns, where, known)
+    except DataError as error:
+        raise type(error)(
+            f"{error}. A request sets no options: name its columns as the model's data have them, "
+            "and leave out what should not count"
+        ) from error
     decided = decide(rows.evidence(columns), columns, known, strict=strict)
     return rows.clean(columns, decided, strict=strict, as_of=as_of)
 
@@ -189,11 +200,11 @@ def _tabulate(
     known: Conventions | None,
     common: Collection[str] | None = None,
 ) -> Rows:
-    tabulator = _tabulator(columns, known, common)
+    tabulator, money = _tabulator(columns, known, common), Currencies(columns)
     said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
     encodings: list[str] = []
     for source in sources:
-        add = partial(_add, tabulator, source.name, columns, said)
+        add = partial(_add, tabulator, money, source.name, columns, said)
         try:
             encodings += filter(None, [scanning.read(source, columns, add, known)])
         except MissingColumn as error:
@@ -202,6 +213,7 @@ def _tabulate(
             raise MissingColumn(
                 f"{error}. If {source.name} has no orders, take it out of the folder"
             ) from error
+    money.raise_for_several(where)
     table, encoding = tabulator.table(), next(iter(encodings), None)
     if encoding and not (known and known.encoding):
         raise_for_doubt(table.texts["customer"], columns.customer_column, encoding)
@@ -209,15 +221,22 @@ def _tabulate(
 
 
 def _add(
-    tabulator: Tabulator, name: str, columns: Columns, said: dict[str, str], version: Version
+    tabulator: Tabulator,
+    money: Currencies,
+    name: str,
+    columns: Columns,
+    said: dict[str, str],
+    version: Version,
 ) -> str | None:
     """Add a version of the data; returns its encoding."""
     notes = [
         said.setdefault(sentence, f"{sentence} ({example})" if example else sentence)
         for sentence, example in version.notes.items()
     ]
-    notes += line_kinds.check(version.frame, columns, name)
-    tabulator.add(version.frame, name, notes)
+    for where, frame in version.parts(name):
+        rows = tabulator.add(frame, where, notes)
+        money.add(frame, len(rows))
+        tabulator.note(line_kinds.check(frame, rows, columns, where))
     return version.encoding
 
 

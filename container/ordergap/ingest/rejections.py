@@ -148,7 +148,7 @@ class Rejections:
             if shown := found.examples.get("date_order"):
                 words += f', as "{shown}" is'
             words += "; 2010-12-01 is read, too"
-        hint = date_hint(text)
+        hint = (date_hint(text) or "").partition(":")[0]  # a request sets no options
         return f"{words}: {hint}" if hint else words
 
     def _wrong_number(self, text: str, noun: str) -> str:

@@ -73,7 +73,7 @@ def absent_roles(
         or amounts
         or columns.amount_column
         or columns.price_column != defaults["price_column"].default
-        or any(_AMOUNT_WORDS & _words(name) for name in free)
+        or any(map(may_be_amount, free))
     ):
         optional |= {"price"}
         if columns.quantity_column == defaults["quantity_column"].default:
@@ -89,6 +89,11 @@ def absent_roles(
             f"{where} has no column {', no column '.join(missing)}. Columns seen: {listed}"
         )
     return absent
+
+
+def may_be_amount(name: str) -> bool:
+    """Whether a column may have prices or amounts, by the words of its name."""
+    return bool(_AMOUNT_WORDS & _words(name))
 
 
 def _words(name: str) -> set[str]:

@@ -15,7 +15,7 @@ import polars as pl
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError
 from ordergap.frames import column_names
-from ordergap.ingest import delimited, documents, encodings, listings, plain_csv, workbooks
+from ordergap.ingest import delimited, documents, encodings, listings, nested, plain_csv, workbooks
 from ordergap.ingest.archives import DAMAGED, GZIP, content
 from ordergap.ingest.header import Header, Wanted, find_header
 from ordergap.ingest.plain_csv import UNREADABLE
@@ -35,12 +35,24 @@ class Version:
     encoding  of text that is not UTF-8: guessed, or that of the model; None where it is said, or
               where the file itself shows it
     header    of CSV
+    sheets    of a workbook: name -> number of rows, in their sequence
     """
 
     frame: pl.LazyFrame
     notes: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     header: Header | None = None
+    sheets: Mapping[str, int] = field(default_factory=dict)
+
+    def parts(self, name: str) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """The frame as that of the file `name`, or a frame for each of several sheets."""
+        if len(self.sheets) < 2:
+            yield name, self.frame
+            return
+        start = 0
+        for sheet, count in self.sheets.items():
+            yield f'{name}, sheet "{sheet}"', self.frame.slice(start, count)
+            start += count
 
 
 def read(
@@ -87,11 +99,12 @@ def versions(
     wanted = _wanted(source, columns) if search else Wanted((), (), "", (), ())
     of_model = conventions.encoding if conventions else None
     if source.form == "parquet":
-        found: Iterator[Version] = iter([Version(_parquet(source.data))])
+        frame, said = nested.frame(_parquet(source.data), columns, source.name)
+        found: Iterator[Version] = iter([Version(frame, said)])
     elif source.form == "workbook":
         data = source.data if isinstance(source.data, bytes) else _bytes(source.data)
-        rows, said = workbooks.read(data, source.name, wanted, columns.header_line)
-        found = iter([Version(rows.lazy(), said)])
+        rows, said, sheets = workbooks.read(data, source.name, wanted, columns.header_line)
+        found = iter([Version(rows.lazy(), said, sheets=sheets)])
     elif source.form == "json":
         found = _json(source, columns, wanted, of_model)
     else:
@@ -140,25 +153,32 @@ def _json(
     ids = {columns.customer_column, columns.order_column, columns.product_column}
     if not columns.encoding:
         try:
-            frame = _json_lines(source, ids, wanted)
+            frame, said = _json_lines(source, ids, wanted, columns)
         except UNREADABLE:
             frame = None
         if frame is not None:
-            yield Version(frame)
+            yield Version(frame, said)
     text = encodings.decode(_bytes(source.data), source.name, columns.encoding, of_model)
-    whole, notes = documents.read(text.text, source.name, wanted)
+    whole, notes = documents.read(text.text, source.name, wanted, columns)
     yield Version(whole.lazy(), text.notes | notes, text.encoding)
 
 
-def _json_lines(source: Source, ids: set[str], wanted: Wanted) -> pl.LazyFrame | None:
-    """Numbers where all cells of a column are, but for identifiers; else text."""
+def _json_lines(
+    source: Source, ids: set[str], wanted: Wanted, columns: Columns
+) -> tuple[pl.LazyFrame | None, dict[str, str]]:
+    """Numbers where all cells of a column are, but for identifiers; else text; and notes."""
     # A key may occur on the last line for the first time.
     schema = pl.scan_ndjson(source.data, infer_schema_length=None).collect_schema()
     renamed = dict(zip(schema, column_names(schema), strict=True))
     if not set(wanted.needed) <= set(renamed.values()):
-        return None
+        return None, {}
     if _may_repeat(source, schema, [key for key in schema if renamed[key] in wanted.used]):
-        return None
+        return None, {}
+    lists = nested.lists(schema)
+    outer = [renamed[key] for key in schema if key not in lists]
+    lines, notes = nested.choose(outer, lists, columns, source.name)
+    if lines:
+        return None, {}
     for key, dtype in schema.items():
         if renamed[key] in wanted.used and dtype.is_nested():
             documents.raise_for_nested(renamed[key], source.name)
@@ -166,7 +186,7 @@ def _json_lines(source: Source, ids: set[str], wanted: Wanted) -> pl.LazyFrame |
         key: dtype if dtype.is_numeric() and renamed[key] not in ids else pl.String()
         for key, dtype in schema.items()
     }
-    return pl.scan_ndjson(source.data, schema=types).rename(renamed)
+    return pl.scan_ndjson(source.data, schema=types).rename(renamed), notes
 
 
 def _may_repeat(source: Source, keys: Collection[str], used: Collection[str]) -> bool:

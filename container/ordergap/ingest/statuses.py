@@ -28,3 +28,9 @@ def status_note(table: Table, columns: Columns) -> tuple[str, ...]:
     listed = ", ".join(f'"{status[:_SHOWN]}"' for status in counted.sort()[:_STATUSES])
     more = f" and {len(counted) - _STATUSES} more" if len(counted) > _STATUSES else ""
     return (f"orders of these statuses count ({columns.status_column}): {listed}{more}",)
+
+
+def option(name: str, columns: Columns) -> str:
+    """How to name the column of statuses that a remedy needs."""
+    place = f' in place of "{columns.status_column}"' if columns.status_column else ""
+    return f'status_column to "{name}"{place}'

@@ -88,8 +88,8 @@ class Tabulator:
         self._present: set[str] = set()
         self._typed = {*_NUMBERS}
 
-    def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> None:
-        """Add the rows of a frame, which messages call `where`.
+    def add(self, frame: pl.LazyFrame, where: str, notes: Iterable[str] = ()) -> pl.DataFrame:
+        """Add the rows of a frame, which messages call `where`; returns their codes.
 
         Raises MissingColumn, and DataError for customer ids that are inexact floats.
         """
@@ -117,6 +117,11 @@ class Tabulator:
                 self._notes["amounts are unknown, as the option amounts says"] += 1
                 continue
             self._notes[f'no column "{name}" ({setting}): {CONSEQUENCES[role]}'] += 1
+        return rows
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Add sentences on the frame that was added last."""
+        self._notes.update(notes)
 
     def _cells(self, absent: Sequence[str], schema: pl.Schema) -> list[pl.Expr]:
         cells = []

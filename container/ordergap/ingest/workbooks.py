@@ -37,9 +37,10 @@ class _Sheet:
 
 def read(
     data: Path | bytes, where: str, wanted: Wanted, header_line: int | None
-) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The rows of all sheets that have the needed columns, one sheet after the other; and notes.
+) -> tuple[pl.DataFrame, dict[str, str], dict[str, int]]:
+    """The rows of all sheets that have the needed columns, one after the other; notes; sheets.
 
+    The latter are name -> number of rows, in the sequence of the rows.
     Columns of numbers and of moments have these types, others are text. Raises DataError for a
     damaged or protected workbook and where the header is on another line than `header_line`, and
     MissingColumn where several sheets have columns and none has the needed ones.
@@ -65,7 +66,8 @@ def read(
         if others := [sheet for sheet in sheets if sheet not in fitting]:
             listed = ", ".join(f'"{sheet.name}" ({len(sheet.filled):,} rows)' for sheet in others)
             notes[f"sheets without the needed columns were passed over: {listed}"] = ""
-    return _frame(fitting or sheets), notes
+    taken = fitting or sheets
+    return _frame(taken), notes, {sheet.name: len(sheet.filled) for sheet in taken}
 
 
 def line_below_title(data: Path | bytes, where: str) -> int | None:

@@ -82,6 +82,22 @@ def test_every_request_is_valid_for_sagemaker(arguments, capsys, validate):
         validate(operation, body)
 
 
+def test_a_serverless_endpoint_has_a_model_without_network_isolation_and_others_have_one_with(
+    capsys,
+):
+    """SageMaker refuses the two together, which its service model does not say."""
+    created = 0
+    for arguments in COMMANDS:
+        bodies = dict(requests_of(arguments, capsys))
+        variants = bodies.get("create_endpoint_config", {}).get("ProductionVariants", [])
+        serverless = any("ServerlessConfig" in variant for variant in variants)
+        assert serverless == ("--serverless" in arguments)
+        if "create_model" in bodies:
+            created += 1
+            assert bodies["create_model"]["EnableNetworkIsolation"] is not serverless
+    assert created == 3
+
+
 def test_the_validation_finds_invalid_requests(validate):
     job = with_boto3.transform_job("n", "m", "s3://b/r", "s3://b/o")
     with pytest.raises(ParamValidationError):

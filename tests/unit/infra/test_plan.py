@@ -21,7 +21,7 @@ from infra.plan import __main__ as plan
 from infra.plan import changes as deployed
 from infra.plan import policies
 from infra.plan.policies import RIGHTS
-from tests.recorded_aws import REGION, Failure, Recorded, rules
+from tests.recorded_aws import REGION, Failure, Recorded, error, rules
 from tests.recorded_plan import (
     ANSWERS,
     BEGINNING,
@@ -188,6 +188,17 @@ def test_parameters_of_the_stack_stay(
     (made,) = aws.of("cloudformation create-change-set")
     assert {"ParameterKey": "SourceSecretArn", "UsePreviousValue": True} in made["Parameters"]
     assert aws.of("secretsmanager get-secret-value") == [{"SecretId": SECRET}]
+
+
+def test_a_type_that_the_region_lacks_is_left_out(ask: Asked, aws: Recorded) -> None:
+    assert ask("changes")[0] == 0
+    aws["cloudformation describe-type"] = error(
+        "TypeNotFoundException", "DescribeType", "The type 'AWS::Budgets::Budget' cannot be found."
+    )
+    assert ask("changes")[0] == 0
+    whole, without = (each["TemplateBody"] for each in aws.of("cloudformation create-change-set"))
+    assert "AWS::Budgets::Budget" in whole
+    assert "AWS::Budgets::Budget" not in without
 
 
 def test_nothing_to_change_is_no_problem(ask: Asked, aws: Recorded) -> None:

@@ -205,7 +205,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     (
         "changes",
         {"cloudformation describe-stacks": stack("ROLLBACK_COMPLETE")},
-        "the stack is ROLLBACK_COMPLETE and takes no deployment: aws cloudformation delete-stack",
+        "the stack is ROLLBACK_COMPLETE and takes no change set. Delete it",
     ),
     (
         "changes",
@@ -359,7 +359,7 @@ def test_a_field_that_an_answer_lacks_is_not_a_pass(
         aws["cloudformation describe-change-set"] = changes(status="FAILED", reason="x")
     aws[command] = [{}] if command == "docker image" else {}
     code, printed = ask(check)
-    if command == "ecr describe-repositories":
+    if command in {"ecr describe-repositories", "cloudformation describe-type"}:
         return  # only whether it is there is asked
     assert code == 1, printed
 

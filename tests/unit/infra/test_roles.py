@@ -94,7 +94,7 @@ def granted(name: str) -> set[str]:
 
 
 def with_policies() -> list[str]:
-    kinds = ("AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::KMS::Key")
+    kinds = ("AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::KMS::Key")
     return [name for kind in kinds for name in of_type(kind)]
 
 
@@ -218,6 +218,22 @@ def test_the_state_machine_has_the_permissions_of_its_states() -> None:
         "xray:PutTraceSegments",
     }
     assert granted("PipelineRole") == of_every_machine.union(*expected.values())
+
+
+def test_services_take_roles_for_this_account_alone() -> None:
+    """Lambda is not known to say for whom it takes a role, and takes those of its account only."""
+    for name in of_type("AWS::IAM::Role"):
+        (trust,) = RESOURCES[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        if trust["Principal"] != {"Service": "lambda.amazonaws.com"}:
+            assert trust["Condition"] == {
+                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+            }, name
+
+
+def test_no_arn_is_of_one_partition() -> None:
+    """`arn:aws:` would be wrong in China and in GovCloud."""
+    for path in ("template.yaml", "deploy.sh", "teardown.sh"):
+        assert "arn:aws:" not in (ROOT / "infra" / path).read_text(), path
 
 
 def test_only_sagemaker_can_be_passed_the_role_of_its_jobs() -> None:

@@ -43,3 +43,13 @@ def test_a_number_that_lost_digits_is_refused_and_one_that_did_not_is_written_ou
     assert cells.customers(pl.Series(["1.7850e+4", "12e45678", "5e10"])).to_list() == [
         "17850", "12e45678", "5e10",
     ]  # fmt: skip
+
+
+def test_digits_among_other_ids_keep_their_places():
+    texts = pl.Series(
+        ["17850", "", " Ana@x.de", "0", "99999", "17850.0", "0017", "1.2345E+4", None]
+    )
+    assert cells.customers(texts, [" 99999 "]).to_list() == [
+        "17850", None, "ana@x.de", None, None, "17850", "0017", "12345", None
+    ]  # fmt: skip
+    assert texts[2] == " Ana@x.de"  # as it was

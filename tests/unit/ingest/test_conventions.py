@@ -112,6 +112,23 @@ def test_dates_that_a_spreadsheet_half_converted_are_refused():
     assert decided(*converted, *left, "2022-01-14").conventions.date_order == "month-first"
 
 
+@pytest.mark.parametrize(
+    "form", ["{}/{:02}/{:02} 0:00", "{}-{:02}-{:02} 00:00:00", "{1:02}.{2:02}.{0}", "{2}/{1}/{0}"]
+)
+def test_dates_of_one_form_up_to_the_12th_beside_another_forms_are_refused(form):
+    converted = [form.format(2022, day, month) for month in (1, 2, 3) for day in range(1, 13)]
+    left = [f"2022-{month:02}-{day}" for month in (1, 2, 3) for day in range(13, 29)]
+    with pytest.raises(DataError, match=r'a day up to 12.*"2022-01-13" one beyond'):
+        decided(*converted, *left)
+    for dates in (
+        [*converted, *left, "2022-01-12"],  # what was left has a day up to 12
+        [*converted, *left[:9]],
+        [*converted[:9], *left],
+        [*converted[:12], *left[:16]],  # each of one month
+    ):
+        assert evidence(*dates).halves is None
+
+
 def written(mark: str, days: range) -> list[str]:
     return [f"{day:02}{mark}{month:02}{mark}2022 8:05" for month in (1, 2) for day in days]
 

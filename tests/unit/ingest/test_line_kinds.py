@@ -1,5 +1,6 @@
 """Lines of payments and totals beside lines of goods: refused with the option that decides."""
 
+import numpy as np
 import polars as pl
 import pytest
 from ordergap import inspect
@@ -81,3 +82,115 @@ def test_other_lines_are_said(tmp_path):
 def test_columns_of_other_things_are_left_alone(name, kinds):
     report = clean(shop([(kind, "tea", "10") for kind in kinds], name)).report
     assert not any(name in note for note in report.notes)
+
+
+def receipts(*kinds: str, column="Вид", split=0.0, seed=1) -> pl.DataFrame:
+    """Two hundred receipts of one to four lines with prices, each with its sum in the last kinds.
+
+    split  the share of receipts whose last line is divided in two of equal amount
+    """
+    draw = np.random.default_rng(seed)
+    goods, *again = kinds
+    rows = []
+    for number in range(200):
+        prices = draw.integers(100, 9_999, draw.integers(1, 5)) / 100
+        lines = [(goods, f"sku{n}", price) for n, price in enumerate(prices)]
+        lines += [(kind, f"sku of {kind}", sum(prices)) for kind in again]
+        if draw.random() < split:
+            *lines, (kind, sku, price) = lines
+            lines += [(each, sku, price / 2) for each in (kind, f"{kind} 2")]
+        rows += [
+            {
+                "Receipt": f"r{number}",
+                "Customer": f"c{number % 10}",
+                column: kind,
+                "Sku": sku,
+                "Date": f"2022-0{1 + number // 28}-{1 + number % 28:02}",
+                "Total": f"{price:.2f}",
+            }
+            for kind, sku, price in lines
+        ]
+    return pl.DataFrame(rows)[draw.permutation(len(rows))]  # fmt: skip
+
+
+def revenue(frame: pl.DataFrame, goods: str, column="Вид") -> float:
+    return float(frame.filter(pl.col(column) == goods)["Total"].cast(float).sum())
+
+
+@pytest.mark.parametrize(
+    ("again", "without", "decimal"),
+    [
+        (["Итого"], "", "."),
+        (["Итого", "Оплата"], "Receipt", ","),
+        (["合計", "現金", "x"], "Sku", ","),
+    ],
+)
+def test_lines_that_add_up_the_others_are_refused_in_any_language(again, without, decimal):
+    frame = receipts("Товар", *again)
+    goods = revenue(frame, "Товар")
+    if without == "Receipt":  # one receipt of a customer at a time
+        frame = frame.with_columns(Date=pl.col("Date") + " 10:00:00")
+    frame = frame.drop(without or []).with_columns(
+        pl.col("Total").str.replace(".", decimal, literal=True)
+    )
+    with pytest.raises(DataError, match='in "Вид", with the same amounts in all') as refused:
+        clean(frame)
+    words = str(refused.value).rpartition(": ")[2].split(",")
+    found = clean(frame, status_column="Вид", excluded_statuses=words, duplicates="keep")
+    assert found.report.revenue == pytest.approx(goods)
+    nothing = {"excluded_statuses": ["none"], "non_product_codes": ["none"]}
+    every = clean(frame, status_column="Вид", duplicates="keep", **nothing)
+    assert every.report.revenue == pytest.approx((1 + len(again)) * goods)
+
+
+def test_payments_in_several_kinds_are_all_named():
+    frame = receipts("Ware", "bar")
+    by_card = pl.col("Receipt").str.contains("[1-3]$") & (pl.col("Вид") == "bar")
+    frame = frame.with_columns(Вид=pl.when(by_card).then(pl.lit("Karte")).otherwise("Вид"))
+    with pytest.raises(DataError, match=r"else to what does not: Karte,bar$"):
+        clean(frame)
+
+
+def test_totals_told_by_the_product_alone_are_refused():
+    frame = receipts("tea", "TOTAL").drop("Вид")
+    with pytest.raises(DataError, match=r"non_product_codes .*: sku of TOTAL$"):
+        clean(frame)
+    found = clean(frame, non_product_codes=["sku of TOTAL"])
+    assert found.report.revenue == pytest.approx(revenue(receipts("tea", "TOTAL"), "tea"))
+    unmarked = receipts("tea", "TOTAL").drop("Вид", "Sku")
+    (note,) = [n for n in clean(unmarked).report.notes if "sum of the others" in n]
+    assert note.startswith("in nearly all orders of the frame")
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("Product Type", ["Bath Products", "Total Care"]),
+     ("Type", ["Bath Products", "Total Care"]),
+     ("Order Type", ["Online Order", "Deposit Order"]),
+     ("Line Type", ["Card Payment", "Voucher Sale"])],
+)  # fmt: skip
+def test_words_that_the_amounts_contradict_refuse_nothing(name, kinds):
+    goods = receipts("x", column=name)
+    by_line = [kinds[int(sku[-1]) % 2] for sku in goods["Sku"]]
+    by_order = [kinds[int(order[-1]) % 2] for order in goods["Receipt"]]
+    for each in (by_line, by_order):
+        frame = goods.with_columns(pl.Series(name, each))
+        assert clean(frame).report.revenue == pytest.approx(revenue(goods, "x", name))
+
+
+@pytest.mark.parametrize("name", ["Line Type", "Method"])
+def test_a_payment_divided_in_two_now_and_then_is_no_sum(name):
+    frame = receipts("Card Payment", column=name, split=0.1)
+    frame = frame.with_columns(pl.col(name).str.replace("Payment 2", "Sale"))
+    assert clean(frame).report.revenue == pytest.approx(frame["Total"].cast(float).sum())
+
+
+def test_payments_of_a_later_day_are_those_of_the_customer():
+    frame = receipts("Invoice", "Payment", column="Type")
+    paid = pl.col("Type") == "Payment"
+    frame = frame.with_columns(
+        Receipt=pl.when(paid).then("p" + pl.col("Receipt")).otherwise("Receipt"),
+        Date=pl.when(paid).then(pl.col("Date").str.replace("2022", "2023")).otherwise("Date"),
+    )
+    with pytest.raises(DataError, match=r"excluded_statuses .*: Payment$"):
+        clean(frame)

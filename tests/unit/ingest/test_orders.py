@@ -193,6 +193,40 @@ def test_an_amount_that_is_the_orders_on_each_line_is_said():
         )
 
 
+@pytest.mark.parametrize("without", ["InvoiceNo", ""])
+@pytest.mark.parametrize("amount_column", [None, "Total"])
+def test_an_orders_amount_is_seen_as_a_price_and_without_order_numbers(without, amount_column):
+    goods = [
+        lines(3, InvoiceNo=str(n), CustomerID=f"c{n}", Quantity="1", UnitPrice=str(5 + n))
+        .with_columns(StockCode=pl.Series(["tea", "milk", "rice"]), Total="UnitPrice")
+        for n in range(40)
+    ]  # fmt: skip
+    goods = [each.drop(without or []) for each in goods]
+
+    def said(frames: list[pl.DataFrame]) -> list[str]:
+        notes = clean(*frames, amount_column=amount_column).report.notes
+        return [note for note in notes if "is the same on all lines of" in note]
+
+    (note,) = said(goods)
+    assert note.startswith(f'"{amount_column or "UnitPrice"}" is the same on all lines of 40 of 40')
+    assert ("such as that of row 1:" in note) == bool(without)
+    assert (
+        said(
+            [
+                each.with_columns(
+                    UnitPrice=pl.Series(["1", "2", "3"]), Total=pl.Series(["1", "2", "3"])
+                )
+                for each in goods
+            ]
+        )
+        == []
+    )
+    if amount_column is None:
+        assert (
+            said([each.with_columns(Quantity=pl.Series(["2", "3", "2"])) for each in goods]) == []
+        )
+
+
 def test_digits_that_a_spreadsheet_keeps_as_text_are_the_same_customer(tmp_path):
     shop = SHOP.with_columns(CustomerID=pl.lit("00105"))
     kept = shop.with_columns(
@@ -436,3 +470,24 @@ def test_a_year_without_orders_is_said():
     early = [lines(InvoiceNo=f"e{i}", InvoiceDate="2019-05-01") for i in range(30)]
     notes = clean(SHOP, *early).report.notes
     assert any("no row is dated between 2019-05-01 and 2022-01-03" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "finding"),
+    [
+        ({"InvoiceDate": "3/4/2010"}, "can be read day-first or month-first"),
+        ({"InvoiceDate": "3-Apr-10"}, "begins with a day or with a year"),
+        ({"UnitPrice": "1.234"}, "three decimals or one of thousands"),
+        ({"UnitPrice": "€3.50", "Quantity": "1,5"}, "the numbers contradict"),
+        ({"Currency": "EUR"}, "several currencies"),
+    ],
+)
+def test_what_a_request_cannot_set_is_not_advised_alone(cells, finding):
+    rows = pl.concat([lines(**cells), lines(**{**cells, "Currency": "USD"})], how="diagonal")
+    with pytest.raises(DataError, match=finding) as refused:
+        from_bytes(rows.write_csv().encode(), "text/csv", Columns(), strict=True)
+    if finding == "several currencies":
+        assert str(refused.value).endswith("and leave out what should not count")
+    else:
+        assert str(refused.value).endswith("write 2022-01-31 and 1234.5 in a request")
+        assert "set " not in str(refused.value).lower()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from ordergap.contract.orders import Columns, Rejection
 from ordergap.ingest import Cleaned, read
 
+from tests.workbook import workbook
+
 AGAIN, ANEW = "are in several files", "with different lines"
 
 
@@ -183,3 +185,54 @@ def test_amounts_that_two_files_divide_among_them_add_up(tmp_path):
     assert found.report.revenue == 60 * 2.5
     (note,) = notes(found)
     assert "all count" in note
+
+
+NAMED = [each.with_columns(CustomerID="Zoë  Bär " + pl.col("CustomerID")) for each in ORDERS]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        pl.col("CustomerID").str.to_uppercase(),
+        " " + pl.col("CustomerID").str.replace_all(" +", " "),
+        pl.col("CustomerID").str.normalize("NFD"),
+    ],
+)
+@pytest.mark.parametrize("numbered", [True, False])
+def test_exports_that_spell_customers_differently_have_each_order_once(tmp_path, spelled, numbered):
+    again = [each.with_columns(CustomerID=spelled) for each in NAMED[25:]]
+    if not numbered:
+        found = exported(tmp_path, *([o.drop("InvoiceNo") for o in e] for e in (NAMED[:40], again)))
+        assert any("the same in several files 15 times" in note for note in notes(found))
+        return
+    found = exported(tmp_path, NAMED[:40], again)
+    assert (found.report.rows_used, found.report.orders) == (3 * 60, 60)
+    said = [note for note in found.report.notes if "case and blanks alone" in note]
+    assert len(said) == (found.report.customers > 10)
+
+
+def test_exports_by_clocks_of_several_time_zones_have_each_order_once(tmp_path):
+    at = pl.col("InvoiceDate") + " 23:17:05"
+    here = [each.with_columns(InvoiceDate=at) for each in ORDERS]
+    moments = pl.col("InvoiceDate").str.to_datetime() + datetime.timedelta(hours=5, minutes=45)
+    there = [each.with_columns(InvoiceDate=moments.dt.to_string()) for each in here]
+    found = exported(tmp_path / "two", here[:40], there[25:])
+    assert (found.report.rows_used, found.report.orders) == (3 * 60, 60)
+    # Numbers that begin anew every day, and orders of two days.
+    later = pl.col("InvoiceDate").str.to_datetime() + datetime.timedelta(days=1)
+    other = [each.with_columns(InvoiceDate=later.dt.to_string()) for each in here]
+    assert exported(tmp_path / "days", here[:40], other[:40]).report.rows_used == 2 * 3 * 40
+
+
+def test_exports_on_two_sheets_have_each_order_once(tmp_path):
+    header = ORDERS[0].columns
+    sheets = {
+        name: [header, *pl.concat(orders).iter_rows()]
+        for name, orders in (("May", ORDERS[:40]), ("June", ORDERS[25:]))
+    }
+    (tmp_path / "a.xlsx").write_bytes(workbook(sheets))
+    found = read(tmp_path / "a.xlsx", Columns())
+    (tmp_path / "b.xlsx").write_bytes(workbook({"all": [header, *pl.concat(ORDERS).iter_rows()]}))
+    whole = read(tmp_path / "b.xlsx", Columns())
+    assert found.histories.digest() == whole.histories.digest()
+    assert 'in a.xlsx, sheet "May" and a.xlsx, sheet "June"' in " ".join(notes(found))

@@ -196,6 +196,10 @@ class TestPrintedLists:
             body = "\n".join("|" + "|".join(row) for row in [NAMES, *table])
             assert rows(body) == [["", *row] for row in table]
 
+    def test_blank_rows_of_bars_alone_make_none(self):
+        blank = "|" * (len(NAMES) - 1)
+        assert rows("\n".join(["|".join(NAMES), blank, blank])) == []
+
 
 class TestDelimitedText:
     def test_columns_of_a_fixed_width_are_refused_with_the_command_that_makes_csv_of_them(self):

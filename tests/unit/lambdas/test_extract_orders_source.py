@@ -129,6 +129,14 @@ def test_columns_that_are_done_without_are_said(empty: str) -> None:
     assert note.startswith('no column "StockCode" (product_column): ')
 
 
+def test_columns_of_kinds_and_currencies_are_said_as_they_are_not_read(empty: str) -> None:
+    kinds = CANONICAL | {"line_type": sql.String, "Currency": sql.String, "Country": sql.String}
+    load(empty, [], columns=kinds)
+    with connect(sql.make_url(empty)) as connection:
+        notes = open_source(connection, Market()).notes
+    assert [note.split()[0] for note in notes] == ['"line_type"', '"Currency"']
+
+
 def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load(postgres, [LINE] * 25)
     monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
@@ -264,14 +272,15 @@ SEVERAL = [
     "SELECT * FROM orders) AS x; DELETE FROM orders; SELECT * FROM (SELECT 1",
     "SELECT * FROM orders) AS x; DELETE FROM orders; COMMIT; SELECT * FROM (SELECT 1",
     "SELECT 1) AS x; COMMIT; DELETE FROM orders --",
+    "SELECT * FROM orders; -- it is all\n DELETE FROM orders; -- done",
 ]
 
 
-def remain(url: str) -> int:
-    """The rows of the table orders, as another connection sees them."""
+def remain(url: str, table: str = "orders") -> int:
+    """The rows of a table, as another connection sees them."""
     engine = sql.create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return int(connection.execute(sql.text("SELECT count(*) FROM orders")).scalar_one())
+        return int(connection.execute(sql.text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
 
 
 @pytest.mark.parametrize("query", SEVERAL)
@@ -281,6 +290,27 @@ def test_a_query_of_several_statements_is_refused(postgres: str, empty: str, que
         with pytest.raises(BadEvent, match=r"market\.query: the database rejects it: "):
             opened(url, query=query)
         assert remain(url) == 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        ";",
+        ";;\n",
+        "; -- done",
+        ";\n-- once\n-- twice\n",
+        "; /* all */ -- done",
+        " -- done; really",
+    ],
+)
+@pytest.mark.parametrize("where", ["", "WHERE '; -- no' <> 'it''s'"])
+def test_a_query_may_end_in_a_semicolon_and_comments(
+    postgres: str, empty: str, end: str, where: str
+) -> None:
+    for url in (postgres, empty):
+        load(url, [LINE])
+        assert len(read(url, query=f"SELECT * FROM orders {where}{end}")) == 1  # noqa: S608
 
 
 def test_the_driver_of_mysql_takes_one_statement() -> None:

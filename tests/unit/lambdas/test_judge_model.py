@@ -1,3 +1,4 @@
+import datetime
 import gzip
 import io
 import json
@@ -457,6 +458,63 @@ def test_a_model_with_a_damaged_verdict_is_judged_again(aws, event, context):
     put(request["artifact"], model(metrics()))
     put(f"s3://{BUCKET}/{request['prefix']}/verdict.json", b"{")
     assert handle(request, context)["promoted"] is True
+
+
+NAMES = {
+    "ordergap-uk-2011-09-09-0123456789ab",
+    "ordergap-uk-2011-12-10-0123456789ab",  # young
+    "ordergap-uk-north-2011-09-09-0123456789ab",  # of another market
+    "ordergap-20110909-123000",  # somebody's own, as examples/ names it
+    "ordergap-uk-2011-09-09-by-hand",
+}
+
+
+class Registry:
+    """Lists all its models, as the emulator does; each is as old as its name says."""
+
+    def __init__(self):
+        self.names = set(NAMES)
+
+    def list_models(self, **_parameters):
+        young, old = (datetime.datetime(2011, month, 9, tzinfo=datetime.UTC) for month in (12, 9))
+        ages = {name: young if "2011-12" in name else old for name in sorted(self.names)}
+        return {"Models": [{"ModelName": n, "CreationTime": age} for n, age in ages.items()]}
+
+    def delete_model(self, *, ModelName):  # noqa: N803 - of boto3
+        self.names.remove(ModelName)
+
+
+def test_models_that_old_runs_of_the_market_created_are_deleted_and_no_others():
+    sagemaker = Registry()
+    registry.delete_models(sagemaker, GROUP, datetime.datetime(2011, 11, 9, tzinfo=datetime.UTC))
+    assert NAMES - sagemaker.names == {"ordergap-uk-2011-09-09-0123456789ab"}
+
+
+def test_a_run_asks_for_models_older_than_its_files(aws, event, context, monkeypatch):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics()))
+    asked = []
+    monkeypatch.setenv("ORDERGAP_RUN_DAYS", "7")
+    monkeypatch.setattr(registry, "delete_models", lambda *given: asked.append(given[1:]))
+    handle(request, context)
+    ((group, before),) = asked
+    age = datetime.datetime.now(datetime.UTC) - before
+    assert group == GROUP
+    assert datetime.timedelta(days=7) <= age < datetime.timedelta(days=8)
+
+
+def test_a_verdict_holds_where_old_models_cannot_be_deleted(
+    aws, event, context, monkeypatch, capsys
+):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics()))
+
+    def refuse(*_arguments):
+        Failing("AccessDeniedException").delete_model()
+
+    monkeypatch.setattr(registry, "delete_models", refuse)
+    assert handle(request, context)["promoted"] is True
+    assert "old models were not all deleted" in capsys.readouterr().out
 
 
 class Failing:

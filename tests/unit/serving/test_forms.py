@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from ordergap.histories import date_of, day_of
 from ordergap.scoring import encoders
 from ordergap.serving.formats import codecs, records
 from ordergap.serving.formats.question import predict
+from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 Ask = Callable[..., TestResponse]
@@ -372,3 +374,18 @@ def test_reasons_are_of_the_shortest_horizon(ask: Ask) -> None:
         return [[reason["weight"] for reason in each["reasons"]] for each in answered]
 
     assert weights(90, 7) == weights(7) != weights(90)
+
+
+token = st.text("aB0!#$&'+.^_`|~-", min_size=1, max_size=5)
+quoted = st.text('aB0 ,;="\\é', max_size=6).map(
+    lambda text: '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+)
+
+
+@given(st.dictionaries(token.map(str.lower), token | quoted, max_size=3), st.booleans())
+def test_parameters_are_read_as_by_another_parser(found: dict[str, str], wide: bool) -> None:
+    separator = " ; " if wide else ";"
+    header = separator.join(["Text/CSV", *(f"{name}={value}" for name, value in found.items())])
+    media, expected = parse_options_header(header)
+    assert codecs._parameters(header) == expected
+    assert codecs.request_form(header) == media.lower()

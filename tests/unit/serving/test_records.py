@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import InvalidRequest
-from ordergap.histories import day_of
-from ordergap.serving.formats import records
+from ordergap.histories import date_of, day_of
+from ordergap.serving.formats import customers, records
 from pydantic import ValidationError
 
 TODAY = datetime.date(2011, 12, 9)
@@ -163,3 +163,38 @@ def test_an_as_of_before_every_order_is_one_problem_not_one_an_order() -> None:
     with pytest.raises(InvalidRequest) as refused:
         records.read([{"customer_id": "a", "orders": orders, "as_of": "2011-11-30"}], 0)
     assert [problem.field for problem in refused.value.problems] == ["as_of"]
+
+
+class Counted:
+    """Calls a function, and counts how often."""
+
+    def __init__(self, function: Any) -> None:
+        self.function, self.calls = function, 0
+
+    def __call__(self, *args: Any) -> Any:
+        self.calls += 1
+        return self.function(*args)
+
+
+@pytest.mark.parametrize("orders", [1, 1000, 2500])
+def test_an_odd_record_is_validated_once_and_its_customer_looked_up_once(
+    orders: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = Counted(customers.resolved)
+    validate = Counted(ScoringRecord.model_validate)
+    monkeypatch.setattr(records, "resolved", resolved)
+    monkeypatch.setattr(ScoringRecord, "model_validate", validate)
+    day = day_of(TODAY)
+    plain = [{"date": str(date_of(day - n)), "amount": 1.0 + n} for n in range(orders)]
+    odd = [{**plain[0], "amount": "1.0"}, *plain[1:]]
+    ids = ["Ana@Example.com", 17850.0, " b c "]
+    histories, _ = records.read([{"customer_id": name, "orders": odd} for name in ids], day)
+    expected, _ = records.read(
+        [{"customer_id": name, "orders": plain} for name in ["ana@example.com", "17850", "b c"]],
+        day,
+    )
+    assert list(histories.customer_ids) == list(expected.customer_ids)
+    np.testing.assert_array_equal(histories.amount, expected.amount)
+    np.testing.assert_array_equal(histories.day, expected.day)
+    assert resolved.calls == 2  # one for each request
+    assert validate.calls == 3 * -(-orders // 1000)

@@ -117,6 +117,16 @@ def test_an_error_outside_the_application_is_counted_and_logged(
     assert counts.total().requests == {("other", "500", ""): 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "BadRequest"), (408, "RequestTimeout"), (414, "RequestUriTooLong"),
+     (431, "RequestHeaderFieldsTooLarge")],
+)  # fmt: skip
+def test_the_type_of_an_error_of_http_is_its_phrase_in_any_python(status: int, kind: str) -> None:
+    _, body = raw_error_response(Counts(), status, "malformed").split(b"\r\n\r\n")
+    assert json.loads(body)["error"]["type"] == kind
+
+
 def test_pings_and_scrapes_are_logged_at_level_debug(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,11 +10,11 @@ import json
 import logging
 import re
 import time
-from http import HTTPStatus
 
 import orjson
 from flask import Flask, Response, request
 from typing_extensions import override
+from werkzeug.http import HTTP_STATUS_CODES
 
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.serving.app import request_context
@@ -109,7 +109,7 @@ def raw_error_response(
 
     It is counted and logged; an internal error's `cause` is logged with its traceback.
     """
-    phrase = HTTPStatus(status).phrase
+    phrase = HTTP_STATUS_CODES[status]
     kind = phrase.title().replace(" ", "")
     entry = {"id": request_context.new_id(), "status": status, "error": kind}
     level = logging.ERROR if cause else logging.INFO

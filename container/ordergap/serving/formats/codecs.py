@@ -34,9 +34,9 @@ from ordergap.settings import Settings
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 _CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
 
-# A parameter of a header: RFC 9110, 5.6.6. Its name is the group.
+# A parameter of a header, its name and its value: RFC 9110, 5.6.6.
 _PARAMETER = re.compile(
-    r";[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:\"(?:[^\"\\]|\\.)*\"|[\w!#$%&'*+.^`|~-]+)[ \t]*(?=;|$)",
+    r";[ \t]*([\w!#$%&'+.^`|~-]+)=(\"(?:[^\"\\]|\\.)*\"|[\w!#$%&'*+.^`|~-]+)[ \t]*(?=;|$)",
     re.ASCII,
 )
 
@@ -66,9 +66,8 @@ def decode(
 
     Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
-    _check_parameters(content_type)
-    name, parameters = parse_options_header(content_type)
-    decoder = DECODERS.get(name.lower())
+    name, parameters = _media_type(content_type), _parameters(content_type)
+    decoder = DECODERS.get(name)
     if decoder is None:
         hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
         message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
@@ -82,10 +81,18 @@ def decode(
     return question
 
 
-def _check_parameters(content_type: str) -> None:
-    """Refuse parameters that a parser would pass over, or of which the last would hold."""
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _parameters(content_type: str) -> dict[str, str]:
+    """Raises InvalidRequest for parameters that cannot be read, or stand there twice.
+
+    werkzeug would pass over the former, and let the last of the latter hold.
+    """
     _, *parameters = _PARAMETER.sub(";", content_type).split(";")
-    names = [name.lower() for name in _PARAMETER.findall(content_type)]
+    found = [(name.lower(), value) for name, value in _PARAMETER.findall(content_type)]
+    names = [name for name, _ in found]
     left = [text.strip() for text in parameters if text.strip()]
     twice = [name for name in names if names.count(name) > 1]
     if left or twice:
@@ -93,6 +100,10 @@ def _check_parameters(content_type: str) -> None:
         reason = "which cannot be read" if left else "more than once"
         hint = 'write name=value, without blanks, and quote lists: horizons="30,60"'
         raise InvalidRequest([Problem(f"{message}, {reason}", field="Content-Type", hint=hint)])
+    return {
+        name: re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+        for name, value in found
+    }
 
 
 def _check_answer(records: int, options: Options, settings: Settings) -> None:
@@ -145,7 +156,7 @@ def check(settings: Settings) -> None:
 
 def request_form(content_type: str) -> str | None:
     """The media type of a request, without parameters; None where no decoder reads it."""
-    name = parse_options_header(content_type)[0].lower()
+    name = _media_type(content_type)
     return name if name in DECODERS else None
 
 
@@ -181,7 +192,7 @@ def answer_form(accept: str | None, content_type: str, default: str | None = Non
     >>> answer_form("*/*", "application/jsonlines"), answer_form("*/*", "text/csv", JSON)
     ('application/jsonlines', 'application/json')
     """
-    own = parse_options_header(content_type)[0].lower()
+    own = _media_type(content_type)
     own = own if own in ENCODERS else CSV
     preferred = answer_form(default, content_type) if default else own
     if not accept or not accept.strip():

@@ -8,7 +8,8 @@ accept what was only written in an unusual way.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -30,6 +31,7 @@ from ordergap.serving.formats.question import placeholder
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
+Names = Callable[[], dict[str, str]]
 _BLOCK = 1000  # orders of a record that are validated at once
 
 
@@ -69,13 +71,14 @@ def read(
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
+    names = _names_of(records, no_customer_words)
     try:
-        return _read_columns(records, today, free_orders=free_orders, words=no_customer_words)
+        return _read_columns(records, today, names, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
         for valid, wrong in _validated(
-            records, today, lines, free_orders=free_orders, words=no_customer_words
+            records, today, lines, names, free_orders=free_orders, words=no_customer_words
         ):
             problems += wrong
             if valid is not None:
@@ -84,7 +87,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, free_orders=free_orders, words=no_customer_words)
+        return _read_columns(accepted, today, names, free_orders=free_orders)
 
 
 def read_good(
@@ -96,21 +99,28 @@ def read_good(
     no_customer_words: Sequence[str] = (),
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
+    names = _names_of(records, no_customer_words)
     try:
-        return *_read_columns(records, today, free_orders=free_orders, words=no_customer_words), {}
+        return *_read_columns(records, today, names, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
         validated = _validated(
-            records, today, lines, free_orders=free_orders, words=no_customer_words
+            records, today, lines, names, free_orders=free_orders, words=no_customer_words
         )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(
-            accepted, today, free_orders=free_orders, words=no_customer_words
-        ), placeholders
+        return *_read_columns(accepted, today, names, free_orders=free_orders), placeholders
+
+
+def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
+    """The customers of the records, by what they are called there, found once they are asked for.
+
+    Those that are not `resolved` are missing; `_validated` adds those that are good after all.
+    """
+    return cache(lambda: resolved(filter(None, map(_customer, records)), words))
 
 
 def _customer(record: Any) -> str | None:
@@ -120,7 +130,7 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any], today: int, *, free_orders: bool, words: Sequence[str]
+    records: Sequence[Any], today: int, names: Names, *, free_orders: bool
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -149,10 +159,9 @@ def _read_columns(
     if not valid:
         raise ValueError("a record needs a closer look")
     ids = [_id(record["customer_id"]) for record in records]
-    known = resolved(ids, words)
-    names = [known[each] for each in ids]
+    customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    return Histories.from_orders(names, position, day, amount, items, lines), as_of
+    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -174,36 +183,38 @@ def _validated(
     records: Sequence[Any],
     today: int,
     lines: Sequence[int] | None,
+    names: Names,
     *,
     free_orders: bool,
     words: Sequence[str],
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
-    known = resolved(filter(None, map(_customer, records)), words)
     for i, record in enumerate(records):
         label = f"record {i}" if lines is None else f"line {lines[i]}"
         if isinstance(record, Problem):
             yield None, [record]
             continue
         problems = list(islice(_misspelled_options(record, i, label), LIMIT))
-        violations = list(islice(_violations(record), LIMIT))
+        valid, violations = _validate(record)
         problems += (from_contract(each, i, label) for each in violations)
-        valid = None if violations else ScoringRecord.model_validate(record)
         if valid:
             problems += islice(_late_orders(valid, today, i, label), LIMIT)
             problems += islice(_misspelled_amounts(record, i, label), LIMIT)
             if not free_orders:
                 problems += islice(_free_orders(valid, i, label), LIMIT)
-            if valid.customer_id not in known:
-                problems += _nobody(valid, words, i, label)
+            if valid.customer_id not in names():
+                problems += _add_name(names(), valid, words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
 
 
-def _violations(record: Any) -> Iterator[ErrorDetails]:
-    """What the contract's model says against a record, looking at a block of its orders at a time.
+def _validate(record: Any) -> tuple[ScoringRecord | None, list[ErrorDetails]]:
+    """A record as the contract's model reads it, or None and what it says against the record.
 
-    At once it would make an error for each of a million orders, of which `LIMIT` are shown.
+    It looks at a block of the orders at a time: at once it would make an error for each of a
+    million orders, of which `LIMIT` are shown.
     """
+    blocks: list[ScoringRecord] = []
+    violations: list[ErrorDetails] = []
     orders: Any = record.get("orders") if isinstance(record, dict) else None
     count = len(orders) if isinstance(orders, list) else 0
     for start in range(0, max(count, 1), _BLOCK):
@@ -211,14 +222,20 @@ def _violations(record: Any) -> Iterator[ErrorDetails]:
         if count > _BLOCK:
             part = {**record, "orders": orders[start : start + _BLOCK]}
         try:
-            ScoringRecord.model_validate(part)
+            blocks.append(ScoringRecord.model_validate(part))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 field, *inner = detail["loc"] or [""]
                 if field == "orders" and inner:
                     detail["loc"] = (field, int(inner[0]) + start, *inner[1:])
                 if field == "orders" or not start:  # what else is wrong is said once
-                    yield detail
+                    violations.append(detail)
+        if len(violations) >= LIMIT:
+            break
+    if violations:
+        return None, violations[:LIMIT]
+    orders = [order for block in blocks for order in block.orders]
+    return blocks[0].model_copy(update={"orders": orders}), []
 
 
 def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
@@ -244,10 +261,12 @@ def _misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
             yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
 
 
-def _nobody(record: ScoringRecord, words: Sequence[str], i: int, label: str) -> Iterator[Problem]:
-    """An id that names no customer."""
+def _add_name(
+    names: dict[str, str], record: ScoringRecord, words: Sequence[str], i: int, label: str
+) -> Iterator[Problem]:
+    """Add the record's customer to `names`, or say that the id names none."""
     try:
-        customer(record.customer_id, words)
+        names[record.customer_id] = customer(record.customer_id, words)
     except NoCustomer as error:
         message = f"{label}: customer_id = {shorten(record.customer_id)}: {error.reason}"
         yield Problem(message, i, "customer_id", error.hint)

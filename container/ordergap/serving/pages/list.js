@@ -112,7 +112,7 @@ const expectedWeek = predictions => {
 
 // A cell that a spreadsheet would take for a formula gets an apostrophe in front.
 const csvCell = value => {
-  const text = typeof value === "string" ? (FORMULA.has(value[0]) ? `'${value}` : value) : String(value ?? "");
+  const text = typeof value === "string" ? (FORMULA.has(value.replace(/^'+/, "")[0]) ? `'${value}` : value) : String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const csvOf = predictions => {

@@ -22,55 +22,39 @@ IDLE_TIMEOUT = 75.0  # seconds until the next request of a connection begins
 REQUEST_TIMEOUT = 10.0  # seconds in which a request arrives, and one more
 ANSWER_TIMEOUT = 60.0  # seconds in which a client takes its answer, and one more
 RATE = 1 << 16  # for each of so many bytes
+MAX_HELD = 4  # requests of the largest size that bodies and answers of all may take together
 LINGER_TIMEOUT = 3.0  # seconds in which a client closes a connection that the server has ended
+WAITING, READING, SENDING, COMPUTING = range(4)
+"""What a connection is at: the later, the more would be lost with it."""
 _READ = 1 << 13  # bytes read at once; so many bytes of one-byte chunks keep the loop for 12 ms
 
 
 class Connection:
     """A client.
 
-    exchange   the request that is arriving or being answered
-    timeout    of what the client must do next; None before anything is waited for
-    accepted   when it was accepted, by the loop's clock
-    computing  whether a thread is at work on the answer
-    answering  whether that is so, or the answer is being sent
+    exchange  the request that is arriving or being answered
+    stage     WAITING until a head is whole, and after the last answer
+    accepted  when it was accepted, by the loop's clock
     """
 
     def __init__(self, worker: Worker, client: socket.socket) -> None:
-        self.worker = worker
-        self.exchange = Exchange()
-        self.timeout: asyncio.Timeout | None = None
+        self.worker, self._client = worker, client
+        self.exchange, self.stage = Exchange(), WAITING
         self.accepted = worker.loop.time()
-        self.computing = self.answering = False
         self._held = 0  # bytes of body and answer, as counted in the worker's
-        self._client = client
         self.task = worker.loop.create_task(self._serve())
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of a request has arrived."""
-        return not self.exchange.begun
-
-    def hurry(self) -> None:
-        """Wait no longer for a request of which nothing has arrived: the server stops."""
-        if self.idle and self.timeout:
-            with suppress(RuntimeError):  # it is over already
-                self.timeout.reschedule(self.worker.loop.time() + LINGER_TIMEOUT)
 
     async def _serve(self) -> None:
         """Answer until one side ends the connection."""
         early: bytes | None = b""
-        try:
+        with suppress(OSError):  # the client has gone, or is too late
             while early is not None:
                 early = await self._answer_next(early)
             self._client.shutdown(socket.SHUT_WR)
-            self.worker.waiting[self] = None
             # Closed with bytes unread, the connection is reset: the client may miss the answer.
-            async with asyncio.timeout(LINGER_TIMEOUT) as self.timeout:
+            async with asyncio.timeout(LINGER_TIMEOUT):
                 while await self._receive():
                     pass
-        except OSError:  # the client has gone, or is too late
-            pass
 
     def close(self) -> None:
         """Let go of what it holds, once the task has ended."""
@@ -93,19 +77,20 @@ class Connection:
             what = re.sub(r"bytearray\((b['\"].*['\"])\)", r"\1", str(error))
             answer = self._raw(status, f"the HTTP request is malformed: {what}")
         except TimeoutError:
-            if self.idle:
+            if not exchange.begun:
                 raise
             limit = f"{REQUEST_TIMEOUT:.0f} s and 1 s for each {RATE >> 10} KiB"
             answer = self._raw(408, f"the request was not complete within {limit}; send it again")
         else:
-            self.answering = True
             answer = await self._compute(refusal)
         exchange.body.close()
+        self.stage = SENDING
         self._hold(len(answer))
         async with asyncio.timeout(ANSWER_TIMEOUT + len(answer) / RATE):
             await self.worker.loop.sock_sendall(self._client, answer)
         self._hold(0)
-        self.answering = False
+        self.stage = WAITING
+        self.worker.connections[self] = self.worker.connections.pop(self)  # the last to wait
         return exchange.http.trailing_data[0] if exchange.may_follow else None
 
     async def _read(self, data: bytes) -> str:
@@ -116,16 +101,18 @@ class Connection:
         """
         exchange, worker = self.exchange, self.worker
         started = worker.loop.time()
-        async with asyncio.timeout(IDLE_TIMEOUT if worker.alive else LINGER_TIMEOUT) as timeout:
-            self.timeout = timeout
-            worker.waiting[self] = None
+        async with asyncio.timeout(IDLE_TIMEOUT) as timeout:
             while True:
                 exchange.take(data)
                 if exchange.head:
-                    worker.waiting.pop(self, None)
-                self._hold(exchange.body.tell())
-                if (refusal := self._refusal()) or exchange.complete:
-                    return refusal
+                    self.stage = READING
+                    self._hold(exchange.body.tell())
+                    if exchange.body_length > worker.max_body:
+                        return LARGE
+                    if worker.held > MAX_HELD * worker.max_body:
+                        return FULL
+                    if exchange.complete:
+                        return ""
                 if exchange.begun:
                     timeout.reschedule(started + REQUEST_TIMEOUT + exchange.body.tell() / RATE)
                     if go_on := exchange.go_on():
@@ -136,34 +123,33 @@ class Connection:
                 if not exchange.begun:
                     started = worker.loop.time()
 
-    def _refusal(self) -> str:
-        if self.exchange.body_length > self.worker.max_body:
-            return LARGE
-        return FULL if self.exchange.head and self.worker.held > self.worker.max_held else ""
-
     async def _compute(self, refusal: str) -> bytes:
-        """The answer, made in a thread."""
+        """The answer: of /ping at once, of everything else by a thread."""
         exchange, worker = self.exchange, self.worker
-        has_slot = exchange.is_post and not refusal and worker.free > 0
-        if exchange.is_post and not has_slot:
+        assert exchange.head is not None  # noqa: S101 - `_read` returns once it is whole
+        # Only POST requests ask for forecasts; the application takes `post` for one, too.
+        is_post = exchange.head.method.upper() == b"POST"
+        if is_post and not worker.free:
             refusal = refusal or FULL
-        extra = {REFUSAL: refusal, ARRIVED: time.perf_counter()}
+        has_slot = is_post and not refusal
+        extra = worker.environ | {REFUSAL: refusal, ARRIVED: time.perf_counter()}
 
         def compute() -> bytes:
             answer = exchange.run(worker.wsgi, extra)
             return exchange.answer(*answer, close=not (exchange.complete and worker.alive))
 
         worker.free -= has_slot
-        self.computing = True
+        self.stage = COMPUTING
         try:
-            pool = worker.ping_pool if exchange.is_ping else worker.light_pool
-            pool = worker.pool if has_slot else pool
+            if exchange.head.target == b"/ping" and not is_post:
+                await asyncio.sleep(0)  # others first: a client may send one upon another
+                return compute()
+            pool = worker.pool if has_slot else worker.light_pool
             return await worker.loop.run_in_executor(pool, compute)
         except Exception as error:  # noqa: BLE001 - whatever the application lets through
             message = "internal error: the server's log has the cause under this id"
             return self._raw(500, message, error)
         finally:
-            self.computing = False
             worker.free += has_slot
 
     def _raw(self, status: int, message: str, cause: Exception | None = None) -> bytes:

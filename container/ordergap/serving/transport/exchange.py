@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import sys
+import re
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -16,20 +16,24 @@ MAX_HEAD = 1 << 16
 MAX_TARGET, MAX_FIELD, MAX_FIELDS = 4096, 8192, 100
 """Bytes of the request's target and of one header, and the number of headers."""
 
+_TARGET = re.compile(rb"(?:[a-z][a-z0-9+.-]*://[^/?]*)?([^?]*)\??(.*)", re.IGNORECASE)
+"""The path and the query of a target; a proxy may send scheme and host before them."""
+
 
 class Exchange:
     """A request as far as it has arrived.
 
-    head      its method, target and headers; None until they are whole
-    body      as far as it has arrived
-    begun     whether any of it has arrived
-    complete  whether all of it has
+    head         its method, target and headers; None until they are whole
+    body         as far as it has arrived
+    body_length  bytes of the body, as far as they are announced or have arrived
+    begun        whether any of it has arrived
+    complete     whether all of it has
     """
 
     def __init__(self) -> None:
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self.head: h11.Request | None = None
-        self.body = io.BytesIO()
+        self.body, self.body_length = io.BytesIO(), 0
         self.begun = self.complete = False
 
     def take(self, data: bytes) -> None:
@@ -44,28 +48,16 @@ class Exchange:
             if isinstance(event, h11.Request):
                 _check(event)
                 self.head = event
+                self.body_length = int(dict(event.headers).get(b"content-length", 0))
             elif isinstance(event, h11.Data):
                 self.body.write(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self.complete = True
             else:
                 break
-
-    @property
-    def is_post(self) -> bool:
-        """Only POST requests ask for forecasts; the application takes `post` for one, too."""
-        return self.head is not None and self.head.method.upper() == b"POST"
-
-    @property
-    def is_ping(self) -> bool:
-        """Whether the platform asks if the server is well."""
-        return self.head is not None and self.head.target == b"/ping"
-
-    @property
-    def body_length(self) -> int:
-        """Bytes of the body: as announced, or as arrived where it comes in chunks."""
-        announced = dict(self.head.headers).get(b"content-length") if self.head else None
-        return self.body.tell() if announced is None else int(announced)
+        # The chunk that has begun: h11 says its size nowhere else.
+        coming = getattr(self.http._reader, "_bytes_in_chunk", 0)  # noqa: SLF001
+        self.body_length = max(self.body_length, self.body.tell() + coming)
 
     def go_on(self) -> bytes:
         """What a client waits for before it sends the body; empty where it waits for nothing."""
@@ -77,18 +69,15 @@ class Exchange:
     def run(self, app: Callable[..., Any], extra: dict[str, Any]) -> tuple[str, list[Any], bytes]:
         """Status, headers and body that a WSGI application answers; `extra` is for its environ."""
         start: list[Any] = []
-        body = b"".join(app(self._environ() | extra, lambda *args: start.extend(args)))
+        body = b"".join(app(extra | self._environ(), lambda *args: start.extend(args)))
         return start[0], start[1], body
 
     def answer(self, status: str, headers: list[Any], body: bytes, *, close: bool) -> bytes:
         """The bytes of the answer. `close`: say that the connection ends with it."""
         code, _, reason = status.partition(" ")
         headers = [*headers, ("Date", formatdate(usegmt=True)), *[("Connection", "close")] * close]
-        events = (
-            h11.Response(status_code=int(code), reason=reason, headers=headers),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        )
+        head = h11.Response(status_code=int(code), reason=reason, headers=headers)
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
         return b"".join(self.http.send(event) or b"" for event in events)
 
     @property
@@ -97,12 +86,9 @@ class Exchange:
         return self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
 
     def _environ(self) -> dict[str, Any]:
-        """The WSGI environment: PEP 3333."""
+        """What the WSGI environment has of the request: PEP 3333."""
         assert self.head is not None  # noqa: S101 - without a head the application is not asked
-        target = self.head.target.decode("latin-1")
-        if not target.startswith("/") and "://" in target:  # a proxy may send all of it
-            target = "/" + target.partition("://")[2].partition("/")[2]
-        path, _, query = target.partition("?")
+        path, query = _TARGET.fullmatch(self.head.target).groups()  # type: ignore[union-attr]
         environ: dict[str, Any] = {}
         for name, value in self.head.headers:
             if b"_" not in name:  # else it would pass for the name with a hyphen
@@ -114,36 +100,30 @@ class Exchange:
         return environ | {
             "REQUEST_METHOD": self.head.method.decode(),
             "SCRIPT_NAME": "",
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-            "QUERY_STRING": query,
+            "PATH_INFO": unquote_to_bytes(path or b"/").decode("latin-1"),
+            "QUERY_STRING": query.decode("latin-1"),
             "CONTENT_TYPE": environ.get("HTTP_CONTENT_TYPE", ""),
             "CONTENT_LENGTH": str(length),
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "0",
             "SERVER_PROTOCOL": f"HTTP/{self.head.http_version.decode()}",
-            "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
             "wsgi.input": self.body,
-            "wsgi.input_terminated": True,  # also where it came in chunks
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
         }
 
 
 def _check(head: h11.Request) -> None:
     """Refuse what is too large, and what a proxy in front may have framed otherwise than h11."""
     names = [name for name, _ in head.headers]
-    coded = b"transfer-encoding" in names
-    if head.http_version not in {b"1.0", b"1.1"}:
-        raise h11.RemoteProtocolError(f"HTTP/{head.http_version.decode()} is not understood")
-    if coded and (b"content-length" in names or head.http_version == b"1.0"):
-        raise h11.RemoteProtocolError("Transfer-Encoding beside Content-Length, or in HTTP/1.0")
-    if head.method == b"CONNECT":
-        raise h11.RemoteProtocolError("CONNECT is for proxies")
-    if len(head.target) > MAX_TARGET:
-        raise h11.RemoteProtocolError(f"the target exceeds {MAX_TARGET} bytes", 414)
-    if len(names) > MAX_FIELDS or any(len(n) + len(v) > MAX_FIELD for n, v in head.headers):
-        message = f"more than {MAX_FIELDS} headers, or one exceeds {MAX_FIELD} bytes"
-        raise h11.RemoteProtocolError(message, 431)
+    large = len(names) > MAX_FIELDS or any(len(n) + len(v) > MAX_FIELD for n, v in head.headers)
+    old, coded = head.http_version == b"1.0", b"transfer-encoding" in names
+    twice = coded and (old or b"content-length" in names)
+    for wrong, what, status in (
+        (not old and head.http_version != b"1.1", "HTTP is understood as 1.0 and 1.1", 400),
+        (twice, "Transfer-Encoding beside Content-Length, or in HTTP/1.0", 400),
+        (head.method == b"CONNECT", "CONNECT is for proxies", 400),
+        (len(head.target) > MAX_TARGET, f"the target exceeds {MAX_TARGET} bytes", 414),
+        (large, f"more than {MAX_FIELDS} headers, or one exceeds {MAX_FIELD} bytes", 431),
+    ):
+        if wrong:
+            raise h11.RemoteProtocolError(what, status)
