@@ -35,7 +35,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov deploy teardown contract fuzz soak kills secrets
+.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov plan deploy teardown contract fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -153,6 +153,9 @@ package: setup ## build dist/*.zip, one for each Lambda
 
 lambda-python: ## build a Python with a C library as old as Lambda's, on which the tests run the zips; as root, on Debian 12
 	test -x .venv-lambda/python || tests/lambda_python.sh .venv-lambda
+
+plan: setup ## ask AWS what it would refuse, before anything is paid for: make plan PARAMETERS="SourceSecretArn=arn:…"
+	IMAGE=$(IMAGE) $(BIN)/python -m infra.plan
 
 deploy: package image ## deploy to AWS: make deploy PARAMETERS="SourceSecretArn=arn:…", see infra/README.md
 	IMAGE=$(IMAGE) infra/deploy.sh

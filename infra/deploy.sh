@@ -55,6 +55,7 @@ push() { # the image to the repository $1, unless it is there; SageMaker must ta
 }
 
 echo "Stack $stack in account $account, $region"
+python3 -m infra.costs --region "$region"
 if [ "$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' \
   --output text 2>/dev/null || true)" = ROLLBACK_COMPLETE ]; then
   echo "Deleting the stack, whose first creation was rolled back"

@@ -54,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("run"),
         help="folder for the report and the logs (default %(default)s)",
     )  # fmt: skip
+    top.add_argument(
+        "--estimate", action="store_true",
+        help="print what this run would cost on AWS, and do nothing else",
+    )  # fmt: skip
     top.add_argument("--keep", action="store_true", help="keep the AWS running until Ctrl-C")
     group = top.add_argument_group("columns")
     for name, field in Columns.model_fields.items():

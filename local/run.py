@@ -14,8 +14,8 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import OrdergapError
 from rich.console import Console
 
+from infra import costs
 from lambdas.announce.messages import reason
 from lambdas.store_predictions.items import Unstorable, prediction
 from lambdas.store_predictions.lines import lines
@@ -76,19 +77,22 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, folder: Path, console: Console, began: float) -> None:
     names = columns(options)
+    if options.estimate:
+        console.print(_estimate(options, folder, names), markup=False)
+        return
     runner = _runner(options)
     with ExitStack() as stack:
-        with _step(console, "Lambda zips"):
+        with show.step(console, "Lambda zips"):
             _package()
         url, as_of = options.source_url, options.as_of
         if url is None:
-            with _step(console, "the shop's database") as step:
+            with show.step(console, "the shop's database") as step:
                 database = stack.enter_context(source.database())
                 rows = _rows(options, folder, names)
                 database.load(source.TABLE, rows)
                 step.text = f"the shop's database: {database.kind}, {rows.height:,} rows"
                 url, as_of = database.url, as_of or _last_day(rows, names)
-        with _step(console, "emulated AWS with infra/template.yaml") as step:
+        with show.step(console, "emulated AWS with infra/template.yaml") as step:
             aws = stack.enter_context(embedded.start(folder, runner))
             stack.callback(_keep_logs, folder, options.output)
             secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
@@ -243,23 +247,21 @@ def _rows(options: argparse.Namespace, folder: Path, names: Columns) -> pl.DataF
     return rows
 
 
+def _estimate(options: argparse.Namespace, folder: Path, names: Columns) -> str:
+    """What the run would cost on AWS: the customers of the file, an order a line."""
+    if options.source_url:
+        raise RunFailed(
+            "--estimate counts a file's rows; of a database, run python -m infra.costs --help"
+        )
+    rows = _rows(options, folder, names)
+    if (name := names.customer_column) not in rows.columns:
+        raise RunFailed(f'{options.data} has no column "{name}"; set --customer-column.')
+    return costs.text(rows[name].drop_nulls().n_unique(), rows.height, rows.height)
+
+
 def _last_day(rows: pl.DataFrame, names: Columns) -> datetime.date | None:
     last = rows[names.date_column].max()
     return last.date() if isinstance(last, datetime.datetime) else None
-
-
-@dataclass
-class _Step:
-    text: str
-
-
-@contextmanager
-def _step(console: Console, text: str) -> Iterator[_Step]:
-    """Print the step's text and duration at its end."""
-    step, began = _Step(text), time.monotonic()
-    with console.status(text):
-        yield step
-    console.print(f"  [green]✓[/] {step.text:58} {time.monotonic() - began:5.1f} s")
 
 
 def _keep_logs(folder: Path, output: Path) -> None:

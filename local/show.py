@@ -1,10 +1,12 @@
-"""What a run prints: its states as they pass, the metrics and lists of customers."""
+"""What a run prints: its steps and states as they pass, the metrics and lists of customers."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +24,22 @@ def console() -> Console:
     """Standard output; where that is no terminal, lines are up to 120 characters long."""
     terminal = Console(highlight=False)
     return terminal if terminal.is_terminal else Console(highlight=False, width=120)
+
+
+@dataclass
+class Step:
+    """What is done, in words; it may be said better at the end."""
+
+    text: str
+
+
+@contextmanager
+def step(console: Console, text: str) -> Iterator[Step]:
+    """Print the step's text and duration at its end."""
+    told, began = Step(text), time.monotonic()
+    with console.status(text):
+        yield told
+    console.print(f"  [green]✓[/] {told.text:58} {time.monotonic() - began:5.1f} s")
 
 
 class Progress:

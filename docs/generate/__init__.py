@@ -28,7 +28,7 @@ _PART = re.compile(r"(<!-- generated: (\w+)\.(\w+) -->\n).*?(<!-- /generated -->
 
 def pages() -> list[Path]:
     """Every page that may have generated parts."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [ROOT / "README.md", ROOT / "infra/COSTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def regenerate(text: str) -> str:

@@ -164,6 +164,7 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     parameters = f'SourceSecretArn={SECRET} "ScheduleExpression=cron(0 22 * * ? *)" Prefix=shop'
     done = emulated.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=parameters)
     assert done.returncode == 0, done.stderr
+    assert "Estimated costs on AWS, by list prices of us-east-1" in done.stdout
     (stack,) = stacks.describe_stacks(StackName="Shop")["Stacks"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     assert values["ScheduleExpression"] == "cron(0 22 * * ? *)"

@@ -142,3 +142,21 @@ def test_maps_are_shown_where_they_are_distributed():
     ]
     progress.update(events)
     assert output.getvalue().split() == ["✓", "StorePredictions", "0.0", "s"]
+
+
+def test_an_estimate_counts_the_file_and_does_nothing_else(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "orders.csv"
+    lines = [f"c{n % 3},2011-01-{n + 1:02},5,1,a{n}" for n in range(9)]
+    head = "Client,Day,UnitPrice,Quantity,InvoiceNo"
+    file.write_text("\n".join([head, *lines]), encoding="utf-8")
+    monkeypatch.setattr(command, "_runner", lambda _: pytest.fail("the run begins"))
+    names = ["--customer_column", "Client", "--date-column", "Day"]
+    assert command.main(["--estimate", "--data", str(file), *names]) == 0
+    assert "a run of 3 customers: $0.02" in capsys.readouterr().out
+    assert command.main(["--estimate", "--data", str(file), *names[2:]]) == 1
+    assert 'no column "CustomerID"; set' in capsys.readouterr().out
+
+
+def test_an_estimate_of_a_database_is_refused_with_what_helps(capsys):
+    assert command.main(["--estimate", "--source-url", "sqlite:///shop.db"]) == 1
+    assert "python -m infra.costs" in capsys.readouterr().out

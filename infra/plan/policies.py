@@ -1,0 +1,187 @@
+"""What IAM says of the roles: whether the policies are well-formed, and what they allow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from infra.plan.questions import Check, Findings, Note, Plan, Problem, aws
+
+_WRONG = {"ERROR", "SECURITY_WARNING"}
+
+
+class Right(NamedTuple):
+    """What a role must be allowed, or must not be."""
+
+    role: str
+    actions: str
+    resource: str
+    """With `${…}` of the template."""
+    context: tuple[str, str] | None = None
+    """A condition key and its value."""
+    allowed: bool = True
+
+
+_ACCOUNT = "${AWS::Region}:${AWS::AccountId}"
+_ARN = "arn:${AWS::Partition}:"
+_JOB = "${Prefix}-uk-2011-12-09-3f2a9c1b7d04"
+_RUN = "${Bucket.Arn}/runs/first-run/uk"
+_GROUP = f"{_ARN}sagemaker:{_ACCOUNT}:model-package-group/${{Prefix}}-uk"
+_PACKAGE = f"{_ARN}sagemaker:{_ACCOUNT}:model-package/${{Prefix}}-uk/1"
+_RUNS = ("s3:prefix", "runs/first-run/uk/")
+_EXECUTIONS = f"{_ARN}states:{_ACCOUNT}"
+_RULE = f"{_ARN}events:{_ACCOUNT}:rule/StepFunctionsGetEventsForSageMaker"
+_LOG = f"{_ARN}logs:{_ACCOUNT}:log-group:"
+_LOGS = "logs:CreateLogStream logs:PutLogEvents"
+_SAGEMAKER = ("iam:PassedToService", "sagemaker.amazonaws.com")
+
+RIGHTS = (
+    *(
+        Right(f"{function}Role", _LOGS, f"{_LOG}${{{function}Logs}}:log-stream:x")
+        for function in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+    ),
+    Right("ExtractOrdersRole", "s3:DeleteObject s3:GetObject s3:PutObject", f"{_RUN}/train/0"),
+    Right("ExtractOrdersRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("ExtractOrdersRole", "secretsmanager:GetSecretValue", "${SourceSecretArn}"),
+    Right("ExtractOrdersRole", "s3:PutObject", "${Bucket.Arn}/models/x", None, allowed=False),
+    Right("JudgeModelRole", "s3:GetObject s3:PutObject", f"{_RUN}/verdict.json"),
+    Right("JudgeModelRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("JudgeModelRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right(
+        "JudgeModelRole",
+        "sagemaker:CreateModelPackageGroup sagemaker:DescribeModelPackageGroup "
+        "sagemaker:ListModelPackages",
+        _GROUP,
+    ),
+    Right("JudgeModelRole", "sagemaker:DescribeModelPackage", _PACKAGE),
+    Right("JudgeModelRole", "sagemaker:ListModels", "*"),
+    Right("JudgeModelRole", "sagemaker:DeleteModel", f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}"),
+    Right("StorePredictionsRole", "s3:GetObject s3:PutObject", f"{_RUN}/predictions/0"),
+    Right("StorePredictionsRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("StorePredictionsRole", "dynamodb:PutItem", "${Predictions.Arn}"),
+    Right("StorePredictionsRole", "dynamodb:DeleteItem", "${Predictions.Arn}", None, allowed=False),
+    Right("ReconcileRole", "s3:GetObject", f"{_RUN}/_SUCCESS"),
+    Right("ReconcileRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("ReconcileRole", "s3:PutObject", f"{_RUN}/_SUCCESS", None, allowed=False),
+    Right("AnnounceRole", "sns:Publish", "${Topic}"),
+    Right("AnnounceRole", "kms:Decrypt kms:GenerateDataKey", "${TopicKey.Arn}"),
+    Right("SageMakerRole", "s3:GetObject s3:PutObject", f"{_RUN}/model/x"),
+    Right("SageMakerRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("SageMakerRole", "s3:AbortMultipartUpload", f"{_RUN}/model/x"),
+    Right("SageMakerRole", "s3:ListBucket", "${Bucket.Arn}", _RUNS),
+    Right("SageMakerRole", "s3:GetObject", "${Bucket.Arn}/incoming/x", None, allowed=False),
+    Right(
+        "SageMakerRole",
+        "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer",
+        "${Repository.Arn}",
+    ),
+    Right("SageMakerRole", "ecr:GetAuthorizationToken", "*"),
+    Right(
+        "SageMakerRole",
+        "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
+        f"{_LOG}/aws/sagemaker/TrainingJobs:log-stream:x",
+    ),
+    Right(
+        "SageMakerRole",
+        "cloudwatch:PutMetricData",
+        "*",
+        ("cloudwatch:namespace", "/aws/sagemaker/TrainingJobs"),
+    ),
+    *(
+        Right("PipelineRole", "lambda:InvokeFunction", f"${{{function}.Arn}}")
+        for function in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+    ),
+    *(
+        Right(
+            "PipelineRole",
+            f"sagemaker:AddTags sagemaker:Create{kind}Job sagemaker:Describe{kind}Job "
+            f"sagemaker:ListTags sagemaker:Stop{kind}Job",
+            f"{_ARN}sagemaker:{_ACCOUNT}:{kind.lower()}-job/{_JOB}",
+        )
+        for kind in ("Training", "Transform")
+    ),
+    Right(
+        "PipelineRole",
+        "sagemaker:AddTags sagemaker:CreateModel",
+        f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}",
+    ),
+    Right("PipelineRole", "sagemaker:CreateModelPackage", _GROUP),
+    Right("PipelineRole", "sagemaker:CreateModelPackage", _PACKAGE),
+    Right("PipelineRole", "s3:GetObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("PipelineRole", "ecr:BatchGetImage", "${Repository.Arn}"),
+    Right("PipelineRole", "iam:PassRole", "${SageMakerRole.Arn}", _SAGEMAKER),
+    Right("PipelineRole", "iam:PassRole", "${AnnounceRole.Arn}", _SAGEMAKER, allowed=False),
+    *(
+        Right(
+            "PipelineRole",
+            "events:DescribeRule events:PutRule events:PutTargets",
+            f"{_RULE}{kind}JobsRule",
+        )
+        for kind in ("Training", "Transform")
+    ),
+    Right("PipelineRole", "s3:ListBucket", "${Bucket.Arn}", _RUNS),
+    Right("PipelineRole", "states:StartExecution", "${Pipeline}"),
+    Right(
+        "PipelineRole",
+        "states:DescribeExecution states:StopExecution",
+        f"{_EXECUTIONS}:execution:${{AWS::StackName}}/StorePredictions:x",
+    ),
+    Right("StarterRole", "states:StartExecution", "${Pipeline}"),
+)
+"""What a run does, beside the rights to write logs and traces that have no resource."""
+
+
+def valid(plan: Plan) -> Findings:
+    """Access Analyzer reads every policy of a role, and who may take the role."""
+    for role, properties in plan.stack.roles.items():
+        documents: list[tuple[Any, dict[str, str]]] = [
+            (each["PolicyDocument"], {"policyType": "IDENTITY_POLICY"})
+            for each in properties["Policies"]
+        ]
+        trust = {
+            "policyType": "RESOURCE_POLICY",
+            "validatePolicyResourceType": "AWS::IAM::AssumeRolePolicyDocument",
+        }
+        documents.append((properties["AssumeRolePolicyDocument"], trust))
+        for document, kind in documents:
+            answer = aws(
+                "accessanalyzer validate-policy", policyDocument=json.dumps(document), **kind
+            )
+            for each in answer["findings"]:
+                said = f"{role}: {each['issueCode']}: {each['findingDetails']}"
+                yield Problem(said) if each["findingType"] in _WRONG else Note(said)
+
+
+def sufficient(plan: Plan) -> Findings:
+    """IAM decides on each action with its resource, as it would in a run."""
+    simulated = 0
+    for right in RIGHTS:
+        policies = plan.stack.roles[right.role]["Policies"]
+        resource = plan.stack.text(right.resource)
+        context = [
+            {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+            for key, value in filter(None, [right.context])
+        ]
+        answer = aws(
+            "iam simulate-custom-policy",
+            PolicyInputList=[json.dumps(each["PolicyDocument"]) for each in policies],
+            ActionNames=right.actions.split(),
+            ResourceArns=[resource],
+            ContextEntries=context,
+        )
+        for each in answer["EvaluationResults"]:
+            simulated += 1
+            action, decision = each["EvalActionName"], each["EvalDecision"]
+            if (decision == "allowed") != right.allowed:
+                must = "must be allowed" if right.allowed else "must not be allowed"
+                yield Problem(f"{right.role}: {action} on {resource} is {decision}, and {must}")
+    expected = sum(len(right.actions.split()) for right in RIGHTS)
+    if simulated != expected:
+        yield Problem(f"IAM decided on {simulated} of {expected} actions")
+    yield Note(f"{simulated} decisions; policies of your organization and of services are not seen")
+
+
+CHECKS = (
+    Check("policies", "Access Analyzer whether the roles' policies are valid", valid),
+    Check("rights", "IAM whether the policies allow what a run does", sufficient),
+)
