@@ -33,12 +33,27 @@ _EXECUTIONS = f"{_ARN}states:{_ACCOUNT}"
 _RULE = f"{_ARN}events:{_ACCOUNT}:rule/StepFunctionsGetEventsForSageMaker"
 _LOG = f"{_ARN}logs:{_ACCOUNT}:log-group:"
 _LOGS = "logs:CreateLogStream logs:PutLogEvents"
+_FUNCTIONS = (
+    "BeginRun",
+    "ExtractOrders",
+    "JudgeModel",
+    "StorePredictions",
+    "Reconcile",
+    "Announce",
+)
 _SAGEMAKER = ("iam:PassedToService", "sagemaker.amazonaws.com")
 
 RIGHTS = (
     *(
         Right(f"{function}Role", _LOGS, f"{_LOG}${{{function}Logs}}:log-stream:x")
-        for function in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+        for function in _FUNCTIONS
+    ),
+    Right("BeginRunRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/runs/running.json"),
+    Right("BeginRunRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right(
+        "BeginRunRole",
+        "states:DescribeExecution",
+        f"{_EXECUTIONS}:execution:${{AWS::StackName}}:first-run",
     ),
     Right("ExtractOrdersRole", "s3:DeleteObject s3:GetObject s3:PutObject", f"{_RUN}/train/0"),
     Right("ExtractOrdersRole", "s3:ListBucket", "${Bucket.Arn}"),
@@ -89,7 +104,7 @@ RIGHTS = (
     ),
     *(
         Right("PipelineRole", "lambda:InvokeFunction", f"${{{function}.Arn}}")
-        for function in ("ExtractOrders", "JudgeModel", "StorePredictions", "Reconcile", "Announce")
+        for function in _FUNCTIONS
     ),
     *(
         Right(
@@ -124,6 +139,11 @@ RIGHTS = (
     Right(
         "PipelineRole",
         "states:DescribeExecution states:StopExecution",
+        f"{_EXECUTIONS}:execution:${{AWS::StackName}}/StorePredictions:x",
+    ),
+    Right(
+        "PipelineRole",
+        "states:RedriveExecution",
         f"{_EXECUTIONS}:execution:${{AWS::StackName}}/StorePredictions:x",
     ),
     Right("StarterRole", "states:StartExecution", "${Pipeline}"),
