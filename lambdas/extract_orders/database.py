@@ -105,7 +105,7 @@ def connect(url: URL) -> Iterator[Connection]:
     parameters that the driver does not support and for rows that cannot be read without writing.
     """
     query = {name: value for name, value in url.query.items() if name not in tls.OPTIONS}
-    arguments = _connect_arguments(url) if url.host else {}
+    arguments = {} if url.get_backend_name() == "sqlite" else _connect_arguments(url)
     engine = create_engine(
         _unwritable(url.set(query=query)), poolclass=NullPool, connect_args=arguments
     )

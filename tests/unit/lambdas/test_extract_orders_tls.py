@@ -223,6 +223,14 @@ def test_a_certificate_of_another_name_is_refused_and_the_remedy_named(
         assert encrypted(with_tls(url, mode, ours.ca))
 
 
+def test_the_drivers_default_host_is_verified_too(server: URL, ours: Authority) -> None:
+    url = URL.create(
+        server.drivername, "shop", PASSWORD, port=server.port, database=server.database
+    )
+    assert encrypted(with_tls(url, ca=ours.ca))
+    assert "certificate verify failed" in refused(url)
+
+
 def test_require_encrypts_and_proves_nothing(server: URL) -> None:
     assert encrypted(with_tls(server, "require"))
 
