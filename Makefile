@@ -15,7 +15,9 @@ TAG = $(IMAGE)$(if $(filter-out cpu,$(VARIANT)),:$(VARIANT))
 CYCLONEDX := 7.5.0
 PIP_AUDIT := 2.10.1
 ASL_VALIDATOR := 4.0.0
+ASL_SERVICE := 1.16.1# AWS's own, which make doctor asks
 ASL := .venv/asl-validator-$(ASL_VALIDATOR)/node_modules/.bin/asl-validator
+ASL_MODULES := .venv/amazon-states-language-service-$(ASL_SERVICE)/node_modules
 MERMAID := $(if $(shell command -v npm),.venv-docs/mermaid-11.17.2.min.js)# draws the documents' diagrams
 CHECKOV := 3.3.30# in an environment of its own: its pins are not ours
 DETECT_SECRETS := 1.5.0# likewise
@@ -35,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov plan deploy teardown contract fuzz soak kills secrets
+.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy teardown contract fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -144,9 +146,13 @@ ifneq ($(shell command -v npm),)
 	test -x $(ASL) || npm install --silent --no-audit --no-fund --prefix $(ASL:/node_modules/.bin/asl-validator=) asl-validator@$(ASL_VALIDATOR)
 	sed 's/$${Partition}/aws/' stepfunctions/pipeline.asl.json > $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
 	$(ASL) --json-path $(ASL:/node_modules/.bin/asl-validator=)/pipeline.asl.json
+	test -d $(ASL_MODULES) || npm install --silent --no-audit --no-fund --prefix $(ASL_MODULES:/node_modules=) amazon-states-language-service@$(ASL_SERVICE)
 else
 	@echo "npm is not installed: asl-validator is left out"
 endif
+
+doctor: setup asl ## find what only AWS would refuse, without AWS: requests, rights, retries, names, sizes
+	$(BIN)/python -m infra.doctor
 
 package: setup ## build dist/*.zip, one for each Lambda
 	$(BIN)/python -m infra.package

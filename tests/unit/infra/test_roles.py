@@ -1,57 +1,24 @@
-"""The permissions in the template, compared with the calls of the code and the state machine."""
+"""The permissions in the template; `make doctor` compares those of roles with what runs ask."""
 
-import ast
 import datetime
-import functools
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import cfnlint.data.AdditionalSpecs
 import pytest
-from botocore import xform_name
 
-from infra import package
 from lambdas.begin_run.request import checked
-from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
+from tests.stack import RESOURCES, ROOT, TEMPLATE
 
-SERVICES = ("dynamodb", "s3", "sagemaker", "secretsmanager", "sns", "stepfunctions")
-
-# Call -> its IAM action, where the names differ.
-GRANTS = {
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "stepfunctions:DescribeExecution": "states:DescribeExecution",
-}
-# Permissions of every function: its log and its traces.
-EVERY = {
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
-# Further permissions that a call needs. Without s3:ListBucket, a missing object is forbidden.
-ALSO = {
-    "s3:GetObject": {"s3:ListBucket"},
-    "sns:Publish": {"kms:Decrypt", "kms:GenerateDataKey"},
-}
-# Permissions that the template grants under a condition.
-CONDITIONAL = {
-    "extract_orders": {
-        "kms:Decrypt",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-    }
-}
 # Actions on `Resource: "*"` that support narrower ones, and why.
 ON_EVERYTHING = {
     "cloudwatch:PutMetricData": "narrowed by the condition on its namespace",
     "ec2:CreateNetworkInterface": "Lambda tries it without a resource when it joins a VPC",
+    "ec2:AssignPrivateIpAddresses": "the interfaces are Lambda's own, with names chosen by AWS",
+    "ec2:UnassignPrivateIpAddresses": "the interfaces are Lambda's own, with names chosen by AWS",
     "ec2:DeleteNetworkInterface": "the interfaces are Lambda's own, with names chosen by AWS",
     "kms:*": "a key's policy speaks of its own key",
     "kms:Decrypt": "a key's policy speaks of its own key",
@@ -89,60 +56,9 @@ def statements(name: str) -> Iterator[dict[str, Any]]:
             yield each["Fn::If"][1] if "Fn::If" in each else each
 
 
-def granted(name: str) -> set[str]:
-    """The actions of the role, except for assuming it."""
-    return {action for each in statements(name) for action in listed(each["Action"])} - {
-        "sts:AssumeRole"
-    }
-
-
 def with_policies() -> list[str]:
     kinds = ("AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::KMS::Key")
     return [name for kind in kinds for name in of_type(kind)]
-
-
-@functools.cache
-def operations() -> dict[str, str]:
-    """boto3's method -> ``service:Operation``, for the services in use."""
-    session = botocore.session.get_session()
-    return {
-        xform_name(each): f"{service}:{each}"
-        for service in SERVICES
-        for each in session.get_service_model(service).operation_names
-    }
-
-
-def called(function: str) -> set[str]:
-    """``service:Operation`` of every AWS call in the function's code, known by capital keywords."""
-    names, calls = operations(), set()
-    for path in package.modules(ROOT, function):
-        if not path.is_relative_to(ROOT / "lambdas"):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            name, keywords = node.func.attr, [each.arg or "" for each in node.keywords]
-            if name in {"get_paginator", "get_waiter"} and isinstance(node.args[0], ast.Constant):
-                calls.add(names[str(node.args[0].value)])
-            elif name in names and any(word != word.lower() for word in keywords):
-                calls.add(names[name])
-            assert name not in {
-                "upload_file",
-                "upload_fileobj",
-                "download_file",
-                "download_fileobj",
-            }
-    return calls
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_the_permissions_of_its_calls_and_no_others(function: str) -> None:
-    calls = {GRANTS.get(each, each) for each in called(function)}
-    assert calls
-    needed = EVERY | calls | set().union(*(ALSO.get(each, set()) for each in calls))
-    role = f"{FUNCTIONS[function]}Role"
-    assert granted(role) == needed | CONDITIONAL.get(function, set())
-    assert RESOURCES[FUNCTIONS[function]]["Properties"]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
 
 
 @pytest.mark.parametrize("name", with_policies())
@@ -176,55 +92,6 @@ def test_the_exceptions_are_needed() -> None:
     }
 
 
-def test_the_state_machine_has_the_permissions_of_its_states() -> None:
-    """Of `arn:…:states:::sagemaker:createModel` and its kind; .sync also watches and stops."""
-    definition = (ROOT / "stepfunctions/pipeline.asl.json").read_text()
-    assert "arn:aws:" not in definition
-    resources = set(re.findall(r'"Resource": "arn:\$\{Partition\}:states:::([^"]+)"', definition))
-    expected = {
-        "lambda:invoke": {"lambda:InvokeFunction"},
-        "s3:listObjectsV2": {"s3:ListBucket"},
-        "sagemaker:createModel": {"sagemaker:CreateModel", "sagemaker:AddTags"},
-        "aws-sdk:sagemaker:createModelPackage": {
-            "sagemaker:CreateModelPackage",
-            "s3:GetObject",
-            "ecr:BatchGetImage",
-        },
-        "sagemaker:createTrainingJob.sync": {
-            f"sagemaker:{verb}TrainingJob" for verb in ("Create", "Describe", "Stop")
-        },
-        "sagemaker:createTransformJob.sync": {
-            f"sagemaker:{verb}TransformJob" for verb in ("Create", "Describe", "Stop")
-        },
-    }
-    assert resources == set(expected)
-    of_every_machine = {
-        "events:DescribeRule",
-        "events:PutRule",
-        "events:PutTargets",
-        "iam:PassRole",
-        "sagemaker:AddTags",
-        "sagemaker:ListTags",
-        "states:DescribeExecution",
-        "states:RedriveExecution",
-        "states:StartExecution",
-        "states:StopExecution",
-        "logs:CreateLogDelivery",
-        "logs:DeleteLogDelivery",
-        "logs:DescribeLogGroups",
-        "logs:DescribeResourcePolicies",
-        "logs:GetLogDelivery",
-        "logs:ListLogDeliveries",
-        "logs:PutResourcePolicy",
-        "logs:UpdateLogDelivery",
-        "xray:GetSamplingRules",
-        "xray:GetSamplingTargets",
-        "xray:PutTelemetryRecords",
-        "xray:PutTraceSegments",
-    }
-    assert granted("PipelineRole") == of_every_machine.union(*expected.values())
-
-
 def test_services_take_roles_for_this_account_alone() -> None:
     """Lambda is not known to say for whom it takes a role, and takes those of its account only."""
     for name in of_type("AWS::IAM::Role"):
@@ -239,14 +106,6 @@ def test_no_arn_is_of_one_partition() -> None:
     """`arn:aws:` would be wrong in China and in GovCloud."""
     for path in ("template.yaml", "deploy.sh", "teardown.sh"):
         assert "arn:aws:" not in (ROOT / "infra" / path).read_text(), path
-
-
-def test_only_sagemaker_can_be_passed_the_role_of_its_jobs() -> None:
-    (passing,) = [each for each in statements("PipelineRole") if each["Action"] == "iam:PassRole"]
-    assert passing["Resource"] == {"Fn::GetAtt": ["SageMakerRole", "Arn"]}
-    assert passing["Condition"] == {
-        "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
-    }
 
 
 def test_names_of_jobs_and_models_fit_and_match_the_roles() -> None:
