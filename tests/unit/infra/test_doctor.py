@@ -311,7 +311,8 @@ def test_names_that_are_too_long_are_named(
     assert problem.startswith("StorePredictions is called s")
     assert "66 characters, and 64 are allowed" in problem
     monkeypatch.setattr(names, "longest_stack", lambda _: len(STACK) + 1)
-    [problem] = names.problems(checkout)
+    unchecked = planted(checkout, tmp_path, "deploy.sh", "} -le 63 ]", "} -le 99 ]")
+    [problem] = names.problems(unchecked)
     assert "the bucket of infra/deploy.sh is called" in problem
     assert "64 characters, and 63 are allowed" in problem
 
