@@ -3,7 +3,7 @@
 python -m benchmarks.ingest [--large] [--against REVISION]
 
     --large    twenty times Online Retail, 10.8 million lines, too
-    --against  the same by the package of another revision of this repository, in turns
+    --against  the same, and CDNOW, by the package of another revision too, in turns
 
 Uses Online Retail if it is beside the repository, else generated lines of the same shape.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,16 +24,20 @@ import numpy as np
 from ordergap import ingest
 from ordergap.contract.orders import Columns
 
-ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail.csv.gz"
+from local import cdnow
+
+ROOT = Path(__file__).parents[1]
+ONLINE_RETAIL = ROOT.parent / "shared" / "data" / "online_retail.csv.gz"
 PAIRS = 9
 READS = """
-import sys, time
+import json, sys, time
 from ordergap import ingest
 from ordergap.contract.orders import Columns
+columns = Columns(**json.loads(sys.argv[3]))
 seconds = []
 for _ in range(int(sys.argv[2]) + 1):
     start = time.perf_counter()
-    ingest.read(sys.argv[1], Columns())
+    ingest.read(sys.argv[1], columns)
     seconds.append(time.perf_counter() - start)
 print(min(seconds[1:]))
 """
@@ -90,7 +95,11 @@ def rows(large: bool = False, against: str | None = None) -> list[tuple[str, str
             _alone("the same in a fresh process", source),
         ]
         if against:
-            table.append(_against(against, source, Path(name, "other")))
+            other = Path(name, "other")
+            _check_out(against, other)
+            table.append(_against(f"the same, against {against}", other, source, {}))
+            path = cdnow.write(Path(name))
+            table.append(_against(f"CDNOW, against {against}", other, path, cdnow.COLUMNS))
         if large:
             many = Path(name, "many.csv")
             _repeat(source, many, times=20)
@@ -110,28 +119,32 @@ def _scanning(source: Path) -> float:
     return time.perf_counter() - start
 
 
-def _against(revision: str, source: Path, folder: Path) -> tuple[str, str, str, str]:
-    """Reading by this revision and another, in turns, each in processes of its own."""
-    root = Path(__file__).parents[1]
+def _check_out(revision: str, folder: Path) -> None:
+    """The package of another revision, in a new folder."""
     folder.mkdir()
     archive = subprocess.run(
-        ["git", "archive", revision, "container"], cwd=root, check=True, capture_output=True
+        ["git", "archive", revision, "container"], cwd=ROOT, check=True, capture_output=True
     )
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-    seconds: dict[Path, list[float]] = {root: [], folder: []}
+
+
+def _against(
+    label: str, other: Path, source: Path, columns: dict[str, str]
+) -> tuple[str, str, str, str]:
+    """Reading by this revision and another, in turns, each in processes of its own."""
+    seconds: dict[Path, list[float]] = {ROOT: [], other: []}
     for _ in range(PAIRS):
         for each, found in seconds.items():
             found.append(
                 float(
                     subprocess.check_output(
-                        [sys.executable, "-c", READS, str(source), str(PAIRS)],
+                        [sys.executable, "-c", READS, source, str(PAIRS), json.dumps(columns)],
                         env={"PYTHONPATH": str(each / "container")},
                     )
                 )
             )
     mine, others = (np.array(found) for found in seconds.values())
     ratio = float(np.median(mine / others))
-    label = f"reading and cleaning, against {revision[:12]}"
     return label, f"{np.median(mine):.3f} s", f"{np.median(others):.3f} s", f"{ratio:.2f}"
 
 
