@@ -9,6 +9,7 @@ from ordergap.ingest.overlaps import seem_repeated, spelled_alike
 from ordergap.ingest.table import Table
 
 _NEARLY_ALL = 0.95
+_SAMPLE, _MANY, _MOST = 10_000, 50, 0.8  # lines, and orders, that tell whether all are looked at
 _FEW = 10  # days on which a customer's lines may well be alike
 
 
@@ -29,6 +30,9 @@ def of_lines(
 
 def _spellings(ids: pl.Series) -> tuple[str, ...]:
     """Of customers that may be one; e-mail addresses are one in any case."""
+    ids = ids.filter(ids.str.contains(r"[^0-9]"))
+    if ids.is_empty():
+        return ()
     alike = spelled_alike(ids)
     several = alike.is_duplicated()
     if not several.any():
@@ -57,16 +61,17 @@ def _repeated_totals(lines: pl.DataFrame, table: Table, columns: Columns) -> tup
     if by_order := "order" in table.present:
         key.append("order")
         lines = lines.filter(pl.col("order").is_not_null())
-    several = (
-        lines.group_by(key)
-        .agg(
-            pl.col("row").min(),
-            pl.col(amount).first(),
-            same=pl.col(amount).n_unique() == 1,
-            different=pl.col("product").n_unique() if "product" in table.present else pl.len(),
-        )
-        .filter(pl.col("different") > 1)
+    of_orders = (
+        pl.col("row").min(),
+        pl.col(amount).first(),
+        (pl.col(amount).n_unique() == 1).alias("same"),
+        pl.col("product").n_unique() if "product" in table.present else pl.len().alias("product"),
     )
+    part = pl.col("customer") % (len(lines) // _SAMPLE + 1) == 0
+    for some in (lines.filter(part), lines):
+        several = some.group_by(key).agg(of_orders).filter(pl.col("product") > 1)
+        if len(several) > _MANY and several["same"].mean() < _MOST:  # type: ignore[operator]
+            return ()
     same = several.filter("same")
     few = not by_order and len(several) < _FEW
     if few or len(same) <= _NEARLY_ALL * len(several) or same[amount].n_unique() == 1:
