@@ -17,6 +17,7 @@ from ordergap.ingest import Orders, encodings, listings, scanning, workbooks
 from ordergap.ingest.archives import compression
 from ordergap.ingest.header import Wanted, find_header
 from ordergap.ingest.sources import Source, find
+from ordergap.ingest.table import OPTIMIZATIONS
 from ordergap.inspection.result import File
 
 ROWS = 100_000  # looked at in all
@@ -113,7 +114,8 @@ def _file(source: Source, path: Path) -> File:
 
 
 def _texts(frame: pl.LazyFrame) -> pl.DataFrame:
-    return pl.DataFrame([_text(column) for column in frame.collect()])
+    cells = frame.collect(optimizations=OPTIMIZATIONS)
+    return pl.DataFrame([_text(column) for column in cells])
 
 
 def _text(column: pl.Series) -> pl.Series:
