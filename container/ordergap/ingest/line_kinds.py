@@ -170,15 +170,18 @@ def _repeating(lines: pl.DataFrame, words: Collection[str]) -> list[str]:
     words  kinds that do so by their words, of which half of the orders is enough
 
     Kinds without words must do so in nearly all orders of all lines. One is taken away after the
-    other, until what is left is there once.
+    other, until what is left is there once. Of many, such as products, those in few orders are so
+    by chance.
     """
     found: list[str] = []
+    least = _TOTALS if lines["kind"].n_unique() > _MOST else 1
     key = "order"
     pays = _add_up(lines, key).filter(pl.col("kind").is_in(words))
     if pays.select(pl.col("meets").sum() < (1 - _NEARLY_ALL) * pl.col("orders").sum()).item():
         key = "customer"  # such as invoices, and payments of a later day
     while True:
-        kinds = _add_up(lines, key).with_columns(word=pl.col("kind").is_in(words))
+        kinds = _add_up(lines, key).filter(pl.col("orders") >= least)
+        kinds = kinds.with_columns(word=pl.col("kind").is_in(words))
         share = pl.col("again") / pl.col("orders")
         again = kinds.filter(share >= pl.when("word").then(_HALF).otherwise(_NEARLY_ALL))
         if not (found or again["word"].any() or _is_shown(lines, again["kind"])):

@@ -38,9 +38,8 @@ def choose(
     if money <= {*outer}:
         listed = ", ".join(lines)
         return None, {f'amounts are those of "{used["price"]}", not of the lists {listed}': ""}
-    fitting = [name for name, its in lines.items() if money <= {*its}] or [*lines]
-    if len(fitting) > 1:
-        fitting = [name for name in fitting if not is_besides(name)] or fitting
+    fitting = [name for name, its in lines.items() if money <= {*its}]
+    fitting = fitting or [name for name in lines if not is_besides(name)] or [*lines]
     first = fitting[0]
     if len(fitting) > 1 or money & {*outer}:
         seen = "; ".join(f'"{name}" has {", ".join(lines[name][:20])}' for name in fitting)

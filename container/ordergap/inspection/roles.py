@@ -253,9 +253,8 @@ class _Roles:
 
     def _each(self, column: str, other: str) -> pl.Series:
         """For every value of `column`, how many different values `other` has beside it."""
-        pairs = self._cells.select(
-            pl.col(column).alias("value"), pl.col(other).str.replace(_TIME, "").alias("other")
-        )
+        alike = pl.col(other).str.replace(_TIME, "").str.to_lowercase()
+        pairs = self._cells.select(value=column, other=alike)
         return pairs.drop_nulls().unique().group_by("value").len()["len"]
 
 

@@ -13,7 +13,7 @@ from polars.exceptions import PanicException, PolarsError
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, UserError
 from ordergap.frames import blocks
-from ordergap.ingest import Orders, encodings, listings, scanning, workbooks
+from ordergap.ingest import Orders, encodings, listings, nested, scanning, workbooks
 from ordergap.ingest.archives import compression
 from ordergap.ingest.header import Wanted, find_header
 from ordergap.ingest.sources import Source, find
@@ -47,7 +47,8 @@ def take(source: Orders, columns: Columns) -> Sample:
     """
     if not isinstance(source, str | os.PathLike):
         try:
-            return Sample(_texts(next(blocks(source)).head(ROWS)))
+            frame, _ = nested.frame(next(blocks(source)), columns, "the frame")
+            return Sample(_texts(frame.head(ROWS)))
         except (PolarsError, PanicException, OSError) as error:  # a LazyFrame may be of a file
             raise DataError(f"the frame cannot be read: {error}") from error
     path = Path(source)

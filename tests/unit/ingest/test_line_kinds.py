@@ -151,6 +151,43 @@ def test_payments_in_several_kinds_are_all_named():
         clean(frame)
 
 
+def test_only_the_total_is_named_among_a_thousand_products():
+    """Most are sold once: alone, with half of all, or beside another of the same price."""
+    frame = receipts("tea", "TOTAL").drop("Вид").with_row_index()
+    rare = pl.format("rare {}", "index")
+    frame = frame.with_columns(
+        Sku=pl.when(pl.col("Sku") == "sku of TOTAL").then("Sku").otherwise(rare),
+    ).drop("index")
+    with pytest.raises(DataError, match=r"else to what does not: sku of TOTAL$"):
+        clean(frame)
+
+
+def test_kinds_that_are_new_with_every_line_are_no_kinds():
+    frame = receipts("sale", "payment", column="Line Type").with_row_index()
+    frame = frame.with_columns(pl.format("{} {}", "Line Type", "index").alias("Line Type"))
+    notes = clean(frame.drop("index", "Sku")).report.notes
+    assert any("sum of the others" in note for note in notes)
+
+
+@pytest.mark.parametrize("size", [9, 50])
+def test_totals_in_many_small_files_are_refused_as_in_one(tmp_path, size):
+    """As a till writes a file each day: no file alone has receipts enough."""
+    frame = receipts("Товар", "Итого").sort("Receipt")
+    for number, part in enumerate(frame.iter_slices(size)):
+        part.write_csv(tmp_path / f"{number:03}.csv")
+    with pytest.raises(DataError, match=r"else to what does not: Итого$"):
+        read(tmp_path, Columns(**COLUMNS))
+
+
+def test_the_sum_of_a_bundle_beside_its_parts_is_said():
+    """Most orders have one line, and every fourth a bundle: the line of it has its parts' sum."""
+    frame = receipts("part", "bundle").with_columns(Вид=pl.col("Sku"))
+    one = (pl.col("Receipt").str.slice(1).cast(int) % 4) > 0
+    frame = frame.filter(~one | (pl.col("Sku") == "sku of bundle"))
+    (note,) = [note for note in clean(frame).report.notes if "sum of the others" in note]
+    assert note.startswith("in nearly all orders of the frame with several lines")
+
+
 def test_totals_told_by_the_product_alone_are_refused():
     frame = receipts("tea", "TOTAL").drop("Вид")
     with pytest.raises(DataError, match=r"non_product_codes .*: sku of TOTAL$"):
