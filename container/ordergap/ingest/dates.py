@@ -134,9 +134,9 @@ def _swapped(dated: Texts) -> tuple[str, str] | None:
 
     A form is what is left of a text without its digits and letters.
     """
-    if dated.odd.open.all() or not len(dated.odd.texts):  # sequences are open, or one form is all
-        return None
     texts = dated.stripped
+    if len(dated.odd.texts) == len(texts) and dated.odd.open.all():  # all sequences are open
+        return None
     for some in (texts[:: len(texts) // _SAMPLE + 1], texts):
         moments = read(some, order="day-first")
         beyond = (moments.dt.day() > 12) | moments.is_null()

@@ -243,10 +243,11 @@ def _refusal(name: str, again: list[str], others: list[str], columns: Columns, w
             f"{said}Set non_product_codes to a code that is none of these where all count, else to "
             f"what does not: {','.join(again)}"
         )
-    return (
-        f"{said}Set {option(name, columns)}, and excluded_statuses to a word that is none of "
-        f"these where all count, else to what does not: {','.join(again)}"
-    )
+    remedy = f"et {option(name, columns)}, and excluded_statuses to a word that is none of these"
+    if "" in others:  # blank statuses are taken to be those of their orders' other lines
+        which = f'"{name}" is {_listed(again)}'
+        return f"{said}Leave the lines out whose {which}, or s{remedy} where all count"
+    return f"{said}S{remedy} where all count, else to what does not: {','.join(again)}"
 
 
 def _said(name: str, kinds: list[str], columns: Columns) -> Iterator[str]:

@@ -45,7 +45,8 @@ def choose(
         seen = "; ".join(f'"{name}" has {", ".join(lines[name][:20])}' for name in fitting)
         raise DataError(
             f"the amounts of {where} may be those of its orders or of a list in each: {seen}. Name "
-            "the column with amount_column, or price_column and quantity_column, or write a row for each line, such as with jq -c "
+            "the column with amount_column, or price_column and quantity_column, or write a row "
+            "for each line, such as with jq -c "
             f"'(arrays | .[]), objects | . as $order | .{first}[] | $order + . | del(.{first})'"
         )
     return first, {f'each record of the list "{first}" was read as a row': ""}

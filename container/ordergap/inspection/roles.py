@@ -274,7 +274,8 @@ def _unlike(role: str, content: Content) -> str | None:
         wanted, fits = "codes of currencies", content.share(codes) >= MOST
     else:
         decimals = content.kind == "number" and not _is_whole(content)
-        wanted, fits = "ids", content.kind != "date" and not decimals
+        objects = content.share(content.texts.str.contains(r"""^\[?\{["']""")) >= MOST
+        wanted, fits = "ids", content.kind != "date" and not decimals and not objects
     return None if fits else f'its cells are no {wanted}, such as "{content.texts[0][:40]}"'
 
 

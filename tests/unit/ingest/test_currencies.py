@@ -93,7 +93,7 @@ def test_amounts_called_those_of_one_currency_are_in_one(amount):
 
 def test_beside_a_status_the_column_of_currencies_can_be_taken_out():
     frame = shop(Currency=["EUR", "USD"], Status=["paid", "voided"])
-    with pytest.raises(DataError, match="or take the column out$"):
+    with pytest.raises(DataError, match=r"or take the column out$"):
         clean(frame, status_column="Status")
     left = clean(frame.drop("Currency"), status_column="Status")
     assert left.report.revenue == 5 * 40

@@ -151,6 +151,31 @@ def test_payments_in_several_kinds_are_all_named():
         clean(frame)
 
 
+def test_lines_of_two_kinds_are_not_equal_once_the_remedy_names_the_kinds():
+    """Half is paid as a deposit and half as the balance, both on one day."""
+    frame = shop([("Deposit", "", "15"), ("Balance", "", "15")], "Type")
+    frame = frame.with_columns(Total=(pl.int_range(pl.len()) // 2 + 10).cast(pl.String))
+    with pytest.raises(DataError, match="a word that is none of these where all count"):
+        clean(frame)
+    both = clean(frame, status_column="Type", excluded_statuses=["none"]).report
+    assert (both.rows_used, both.revenue) == (120, frame["Total"].cast(float).sum())
+    # Of the statuses that an order had one after the other one counts.
+    had = frame.with_columns(Type=pl.col("Type").replace({"Deposit": "pending", "Balance": "paid"}))
+    assert clean(had, status_column="Type").report.rows_used == 60
+
+
+def test_a_kind_beside_blank_ones_is_left_out_beforehand():
+    """Where only the line of the whole order says what it is, a blank one would be so, too."""
+    frame = receipts("", "Kopf", column="Satzart").drop("Sku")
+    with pytest.raises(DataError, match='out whose "Satzart" is "Kopf", or set status'):
+        clean(frame)
+    goods = frame.filter(pl.col("Satzart") == "")
+    found = clean(goods, duplicates="keep")
+    assert found.report.revenue == pytest.approx(revenue(frame, "", "Satzart"))
+    every = clean(frame, status_column="Satzart", excluded_statuses=["none"], duplicates="keep")
+    assert every.report.revenue == pytest.approx(2 * revenue(frame, "", "Satzart"))
+
+
 def test_only_the_total_is_named_among_a_thousand_products():
     """Most are sold once: alone, with half of all, or beside another of the same price."""
     frame = receipts("tea", "TOTAL").drop("Вид").with_row_index()
