@@ -392,7 +392,7 @@ def test_whatever_is_in_a_file_it_is_described(tmp_path: Path, data: st.DataObje
     assert not found.trainable or found.command
 
 
-def test_an_order_is_of_one_customer_however_it_is_spelled():
+def test_an_order_is_of_one_customer_however_it_is_spelled() -> None:
     """As in two exports of one shop, of which one writes e-mail addresses in capitals."""
     rows = [
         {"Order": f"{n}", "Email": f"ana{n % 10}@x.com", "Date": f"2022-0{1 + n // 10}-1{n % 10}",
