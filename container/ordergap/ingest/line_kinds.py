@@ -67,7 +67,16 @@ class LineKinds:
         if len(alike) > 1:
             frames, rows = zip(*alike, strict=True)
             frame = pl.concat(frames, how="diagonal_relaxed")
-            yield from check(frame, pl.concat(rows), self._columns, where)
+            # Orders are those of a file: files may overlap.
+            of = {
+                name: pl.col(name).to_physical().cast(pl.UInt64) + pl.col("file") * 2**32
+                for name in ("order", "date")
+            }
+            joined = pl.concat(
+                each.with_columns(file=pl.lit(i, pl.UInt64)) for i, each in enumerate(rows)
+            )
+            coded = joined.with_columns(**{name: codes.rank("dense") for name, codes in of.items()})
+            yield from check(frame, coded, self._columns, where)
 
 
 def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str) -> Iterator[str]:
