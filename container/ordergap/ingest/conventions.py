@@ -181,7 +181,7 @@ def _order(
             f"all dates such as {_quote(converted)} have a day up to 12, and all such as "
             f"{_quote(beyond)} one beyond: a spreadsheet seems to have converted the former, with "
             "day and month exchanged",
-            ". Export again with dates as text",
+            ". Export again with dates as text, or set date_format if they are right as written",
         )
     fitting = {order: {*order.split("|")} for order in evidence.orders}
     if known.date_order:

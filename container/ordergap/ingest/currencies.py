@@ -15,6 +15,7 @@ from ordergap.contract.orders import BLANK, Columns
 from ordergap.errors import DataError
 from ordergap.ingest.roles import names
 from ordergap.ingest.statuses import option
+from ordergap.ingest.table import OPTIMIZATIONS
 
 _WORDS = {
     "ccy", "curr", "currencies", "currency", "currencycode", "devise", "divisa", "moeda", "moneda",
@@ -51,18 +52,19 @@ class Currencies:
         texts = [name for name, dtype in schema.items()
                  if name not in used.values() and dtype in {pl.String, pl.Categorical}]  # fmt: skip
         status = self._columns.status_column or ""  # of currencies: these are decided
-        if used["price"] not in schema or is_of_currencies(status):
+        if used["price"] not in schema or is_of_currencies(status) or _is_in_one(used["price"]):
             return
-        name = _nearest([each for each in texts if is_of_currencies(each)], used["price"])
-        if name is None and rows >= _FEW:
-            head = frame.select(texts).head(_HEAD).collect(engine="streaming")
-            name = next((each for each in texts if _are_codes(head[each])), None)
-        if name is None:
-            return
-        counts = frame.group_by(_code(name)).len().collect(engine="streaming")
-        found = {code: count for code, count in counts.iter_rows() if code.lower() not in BLANK}
-        if {*found} <= _CODES or (is_of_currencies(name) and not any(map(_has_digit, found))):
-            self._found[name].update(found)
+        nearest = _nearest([each for each in texts if is_of_currencies(each)], used["price"])
+        if not nearest and rows >= _FEW:
+            head = frame.select(texts).head(_HEAD)
+            cells = head.collect(engine="streaming", optimizations=OPTIMIZATIONS)
+            nearest = [each for each in texts if _are_codes(cells[each])][:1]
+        for name in nearest:
+            codes = frame.group_by(_code(name)).len()
+            counts = codes.collect(engine="streaming", optimizations=OPTIMIZATIONS)
+            found = {code: count for code, count in counts.iter_rows() if code.lower() not in BLANK}
+            if {*found} <= _CODES or (is_of_currencies(name) and not any(map(_has_digit, found))):
+                self._found[name].update(found)
 
     def raise_for_several(self, where: str) -> None:
         """DataError where a column has several."""
@@ -77,7 +79,7 @@ class Currencies:
                 f"one, or count one alone, such as {most}: set {option(name, self._columns)} and "
                 f"excluded_statuses to {','.join(sorted(code for code, _ in others))}. If the "
                 "amounts are in one currency already, set excluded_statuses to a word that is "
-                "none of these"
+                f"none of these{', or take the column out' if self._columns.status_column else ''}"
             )
 
 
@@ -86,15 +88,24 @@ def is_of_currencies(name: str) -> bool:
     return bool(_words(name) & _WORDS)
 
 
-def _nearest(columns: Sequence[str], amount: str) -> str | None:
-    """Of several columns that of the amounts: "Converted Currency" for "Converted Amount"."""
+def _is_in_one(amount: str) -> bool:
+    """Whether a column of amounts is called one of a currency, such as "total_eur"."""
+    return bool({word.upper() for word in _words(amount)} & (_CODES - _ENGLISH))
+
+
+def _nearest(columns: Sequence[str], amount: str) -> list[str]:
+    """Of several columns those of the amounts: "Converted Currency" for "Converted Amount".
+
+    There may be several that the name of the amounts does not tell apart.
+    """
     beside = _words(amount)
 
     def rank(name: str) -> tuple[bool, int]:
         others = _words(name) - _WORDS - _NEUTRAL
         return others <= beside, len(others & beside)
 
-    return max(columns, key=rank, default=None)
+    most = max(map(rank, columns), default=None)
+    return [name for name in columns if rank(name) == most]
 
 
 def _are_codes(cells: pl.Series) -> bool:

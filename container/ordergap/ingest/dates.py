@@ -134,9 +134,10 @@ def _swapped(dated: Texts) -> tuple[str, str] | None:
 
     A form is what is left of a text without its digits and letters.
     """
-    if dated.odd.open.all() or not len(dated.odd.texts):  # sequences are open, or one form is all
-        return None
     texts = dated.stripped
+    odd = len(dated.odd.texts)
+    if dated.odd.open.all() if odd == len(texts) else not odd and _have_one_length(texts):
+        return None  # all sequences are open, or one form is all
     for some in (texts[:: len(texts) // _SAMPLE + 1], texts):
         moments = read(some, order="day-first")
         beyond = (moments.dt.day() > 12) | moments.is_null()
@@ -152,6 +153,10 @@ def _swapped(dated: Texts) -> tuple[str, str] | None:
     if min(low["day"].n_unique(), high["day"].n_unique()) < MANY or min(months, days) < 2:
         return None
     return str(low["text"].min()), str(high["text"].min())
+
+
+def _have_one_length(texts: pl.Series) -> bool:
+    return texts.str.len_bytes().n_unique() == 1
 
 
 def join_marks(

@@ -34,7 +34,8 @@ def read(
     values, notes = _values(text, where), {}
     if len(values) == 1 and isinstance(values[0], dict):
         lists = {key: value for key, value in values[0].items() if _is_table(value)}
-        if lists and not set(wanted.needed) <= set(column_names(values[0])):
+        missing = not set(wanted.needed) <= set(column_names(values[0]))
+        if lists and (missing or (not wanted.needed and len(lists) == 1)):
             if len(lists) > 1:
                 raise DataError(
                     f"{where} is an object with several lists ({', '.join(lists)}): write the "

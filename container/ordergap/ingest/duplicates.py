@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from ordergap.contract.orders import Columns
+from ordergap.contract.presets import EXCLUDED_STATUSES
 from ordergap.ingest.table import Table
 
 
@@ -18,8 +19,12 @@ def is_repeated(lines: pl.DataFrame, table: Table, columns: Columns) -> pl.Serie
     counted = not {"order", "quantity"} & table.present
     if columns.duplicates == "keep" or (columns.duplicates == "auto" and counted):
         return pl.repeat(False, len(lines), eager=True)
+    telling = ["customer", "moment", "product", "units"]
+    if "status" in table.present and not {*columns.excluded_statuses} & {*EXCLUDED_STATUSES}:
+        # Without a word for a status these are kinds of lines or currencies: they tell lines apart.
+        lines = lines.with_columns(kind=table.rows["status"].gather(lines["row"]))
+        telling.append("kind")
     lines = lines.drop("row")
-    telling = ("customer", "moment", "product", "units")
     hashes = sum((pl.col(name).hash(i) for i, name in enumerate(telling)), pl.col("others"))
     hashed = lines.select(hashes).to_series()
     ordered = np.sort(hashed.to_numpy())

@@ -15,11 +15,13 @@ from ordergap.errors import DataError
 from ordergap.ingest import numerals
 from ordergap.ingest.roles import names
 from ordergap.ingest.statuses import excluded, option
+from ordergap.ingest.table import OPTIMIZATIONS
 
 _MOST, _LISTED = 40, 8  # kinds that a column of kinds has at most, and that are listed
 _NEARLY_ALL, _HALF = 0.9, 0.5  # of the orders: without a word for the kind, and with one
 _SAMPLE = 500  # orders that tell whether all are looked at
 _TOTALS = 10  # different ones that are not so by chance
+_FEW_ROWS, _FRAMES = 300, 200  # of a small frame, and so many of them are checked together
 _CENTS = 0.02  # by which sums may differ
 _TIMES = 5  # a sum of the goods may stand there so often
 _WORD = re.compile(r"[^\W\d_A-Z]+|[A-Z]+[^\W\d_A-Z]*")
@@ -43,6 +45,38 @@ _MORE = {
     "coupon", "discount", "fee", "fees", "freight", "handling", "mwst", "rabatt", "shipping",
     "surcharge", "tax", "taxes", "tip", "vat", "versand", "withdrawal",
 }  # fmt: skip
+_NO_GOODS = _AGAIN | _MORE | {"fulfillment", "promotion", "refund"}
+
+
+class LineKinds:
+    """Checks the frames of one source; small ones, such as a file for each day, also together."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._small: list[tuple[pl.LazyFrame, pl.DataFrame]] = []
+
+    def add(self, frame: pl.LazyFrame, rows: pl.DataFrame, where: str) -> Iterator[str]:
+        """As `check`."""
+        if len(rows) < _FEW_ROWS and len(self._small) < _FRAMES:
+            self._small.append((frame, rows))
+        return check(frame, rows, self._columns, where)
+
+    def together(self, where: str) -> Iterator[str]:
+        """Sentences on the small frames that are alike the first, or DataError, as `check`."""
+        alike = [pair for pair in self._small if pair[1].schema == self._small[0][1].schema]
+        if len(alike) > 1:
+            frames, rows = zip(*alike, strict=True)
+            frame = pl.concat(frames, how="diagonal_relaxed")
+            # Orders are those of a file: files may overlap.
+            of = {
+                name: pl.col(name).to_physical().cast(pl.UInt64) + pl.col("file") * 2**32
+                for name in ("order", "date")
+            }
+            joined = pl.concat(
+                each.with_columns(file=pl.lit(i, pl.UInt64)) for i, each in enumerate(rows)
+            )
+            coded = joined.with_columns(**{name: codes.rank("dense") for name, codes in of.items()})
+            yield from check(frame, coded, self._columns, where)
 
 
 def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str) -> Iterator[str]:
@@ -68,7 +102,8 @@ def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str)
     if doubled and product in schema and columns.non_product_codes == NON_PRODUCT_CODES:
         free.append(product)
     looked_at = free if doubled else named
-    kinds = frame.select(map(_text, looked_at)).collect(engine="streaming")
+    texts = frame.select(map(_text, looked_at))
+    kinds = texts.collect(engine="streaming", optimizations=OPTIMIZATIONS)
     for name in sorted(looked_at, key=lambda each: (each not in named, kinds[each].n_unique())):
         lines = amounts.with_columns(kind=kinds[name]).filter(pl.col("amount") > 0)
         words = _again_by_words(lines["kind"].unique()) if name in named else set()
@@ -80,8 +115,8 @@ def check(frame: pl.LazyFrame, rows: pl.DataFrame, columns: Columns, where: str)
     several = amounts.filter((pl.len() > 2) & (pl.col("amount").n_unique() > 1).over("order"))
     if doubled and _share_doubled(several) >= _NEARLY_ALL and _differ(several["amount"]):
         yield (
-            f"in nearly all orders of {where} the amount of one line is the sum of the others: if "
-            "it is a total, leave it out of the file, as it counts besides them"
+            f"in nearly all orders of {where} with several lines the amount of one is the sum of "
+            "the others: if it is a total, leave it out of the file, as it counts besides them"
         )
 
 
@@ -94,7 +129,8 @@ def _amounts(
     """
     if sample:
         codes = rows["order" if by == "order" else "customer"].to_physical()
-        rows = rows.filter(codes % (int(codes.max() or 0) // _SAMPLE + 1) == 0)  # type: ignore[arg-type]
+        least, most = (int(end or 0) for end in (codes.min(), codes.max()))  # type: ignore[arg-type]
+        rows = rows.filter(codes % ((most - least) // _SAMPLE + 1) == 0)
     order, customer, date = (
         pl.col(name).to_physical().cast(pl.UInt64) for name in ("order", "customer", "date")
     )
@@ -120,12 +156,15 @@ def _numbers(cells: pl.Series, columns: Columns) -> pl.Series:
 
 
 def _share_doubled(amounts: pl.DataFrame) -> float:
-    """The share of orders whose largest amount is a half, a third and so on of their sum."""
+    """The share of orders whose largest amount is a half, a third and so on of their sum.
+
+    Of those with several lines, which are taken for ten at least.
+    """
     orders = amounts.filter(pl.col("amount") > 0).group_by("order").agg(
-        largest=pl.col("amount").max(), all=pl.col("amount").sum()
-    )  # fmt: skip
+        largest=pl.col("amount").max(), all=pl.col("amount").sum(), lines=pl.len()
+    ).filter(pl.col("lines") > 1)  # fmt: skip
     parts = orders.select(_is_part(pl.col("largest"), pl.col("all"))).to_series()
-    return int(parts.sum()) / max(1, len(parts))
+    return int(parts.sum()) / max(_TOTALS, len(parts))
 
 
 def _is_part(amount: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -140,15 +179,18 @@ def _repeating(lines: pl.DataFrame, words: Collection[str]) -> list[str]:
     words  kinds that do so by their words, of which half of the orders is enough
 
     Kinds without words must do so in nearly all orders of all lines. One is taken away after the
-    other, until what is left is there once.
+    other, until what is left is there once. Of many, such as products, those in few orders are so
+    by chance.
     """
     found: list[str] = []
+    least = _TOTALS if lines["kind"].n_unique() > _MOST else 1
     key = "order"
     pays = _add_up(lines, key).filter(pl.col("kind").is_in(words))
     if pays.select(pl.col("meets").sum() < (1 - _NEARLY_ALL) * pl.col("orders").sum()).item():
         key = "customer"  # such as invoices, and payments of a later day
     while True:
-        kinds = _add_up(lines, key).with_columns(word=pl.col("kind").is_in(words))
+        kinds = _add_up(lines, key).filter(pl.col("orders") >= least)
+        kinds = kinds.with_columns(word=pl.col("kind").is_in(words))
         share = pl.col("again") / pl.col("orders")
         again = kinds.filter(share >= pl.when("word").then(_HALF).otherwise(_NEARLY_ALL))
         if not (found or again["word"].any() or _is_shown(lines, again["kind"])):
@@ -210,10 +252,11 @@ def _refusal(name: str, again: list[str], others: list[str], columns: Columns, w
             f"{said}Set non_product_codes to a code that is none of these where all count, else to "
             f"what does not: {','.join(again)}"
         )
-    return (
-        f"{said}Set {option(name, columns)}, and excluded_statuses to a word that is none of "
-        f"these where all count, else to what does not: {','.join(again)}"
-    )
+    remedy = f"et {option(name, columns)}, and excluded_statuses to a word that is none of these"
+    if "" in others:  # blank statuses are taken to be those of their orders' other lines
+        which = f'"{name}" is {_listed(again)}'
+        return f"{said}Leave the lines out whose {which}, or s{remedy} where all count"
+    return f"{said}S{remedy} where all count, else to what does not: {','.join(again)}"
 
 
 def _said(name: str, kinds: list[str], columns: Columns) -> Iterator[str]:
@@ -222,6 +265,12 @@ def _said(name: str, kinds: list[str], columns: Columns) -> Iterator[str]:
             f'all kinds of lines in "{name}" count: {_listed(kinds)}. If some should not, set '
             f"{option(name, columns)} and excluded_statuses to them"
         )
+
+
+def is_besides(name: str) -> bool:
+    """Whether a list within an order is called one of taxes, payments and the like."""
+    words = _words(name)
+    return bool({*words, *(word.removesuffix("s") for word in words)} & _NO_GOODS)
 
 
 def is_of_kinds(name: str) -> bool:

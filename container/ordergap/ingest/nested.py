@@ -12,6 +12,7 @@ import polars as pl
 
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
+from ordergap.ingest.line_kinds import is_besides
 from ordergap.ingest.roles import may_be_amount, names
 
 
@@ -37,13 +38,15 @@ def choose(
     if money <= {*outer}:
         listed = ", ".join(lines)
         return None, {f'amounts are those of "{used["price"]}", not of the lists {listed}': ""}
-    fitting = [name for name, its in lines.items() if money <= {*its}] or [*lines]
+    fitting = [name for name, its in lines.items() if money <= {*its}]
+    fitting = fitting or [name for name in lines if not is_besides(name)] or [*lines]
     first = fitting[0]
     if len(fitting) > 1 or money & {*outer}:
         seen = "; ".join(f'"{name}" has {", ".join(lines[name][:20])}' for name in fitting)
         raise DataError(
             f"the amounts of {where} may be those of its orders or of a list in each: {seen}. Name "
-            "the column with amount_column, or write a row for each line, such as with jq -c "
+            "the column with amount_column, or price_column and quantity_column, or write a row "
+            "for each line, such as with jq -c "
             f"'(arrays | .[]), objects | . as $order | .{first}[] | $order + . | del(.{first})'"
         )
     return first, {f'each record of the list "{first}" was read as a row': ""}

@@ -16,12 +16,13 @@ from ordergap.clock import today
 from ordergap.contract.orders import Columns, Conventions
 from ordergap.errors import DataError, MissingColumn
 from ordergap.frames import Frame, blocks
-from ordergap.ingest import asides, cells, dates, line_kinds, nested, scanning
+from ordergap.ingest import asides, cells, dates, nested, scanning
 from ordergap.ingest.cleaning import Cleaned, clean
 from ordergap.ingest.conventions import Decided, Evidence, decide
 from ordergap.ingest.currencies import Currencies
 from ordergap.ingest.encodings import raise_for_doubt
 from ordergap.ingest.filling import fill
+from ordergap.ingest.line_kinds import LineKinds, check
 from ordergap.ingest.plain_csv import UNREADABLE
 from ordergap.ingest.plausibility import by_day
 from ordergap.ingest.roles import names
@@ -115,7 +116,7 @@ def tabulate(
             block, said = nested.frame(each, columns, "the frame")
             added = tabulator.add(block, "the frame", [*said])
             money.add(block, len(added))
-            tabulator.note(line_kinds.check(block, added, columns, "the frame"))
+            tabulator.note(check(block, added, columns, "the frame"))
     except (*UNREADABLE, OSError) as error:  # a LazyFrame may be of a file
         raise DataError(f"the frame cannot be read: {_first_line(error)}") from error
     money.raise_for_several("the frame")
@@ -200,11 +201,12 @@ def _tabulate(
     known: Conventions | None,
     common: Collection[str] | None = None,
 ) -> Rows:
-    tabulator, money = _tabulator(columns, known, common), Currencies(columns)
+    tabulator = _tabulator(columns, known, common)
+    money, kinds = Currencies(columns), LineKinds(columns)
     said: dict[str, str] = {}  # a sentence for the user -> with the first example of it
     encodings: list[str] = []
     for source in sources:
-        add = partial(_add, tabulator, money, source.name, columns, said)
+        add = partial(_add, tabulator, money, kinds, source.name, said)
         try:
             encodings += filter(None, [scanning.read(source, columns, add, known)])
         except MissingColumn as error:
@@ -214,6 +216,7 @@ def _tabulate(
                 f"{error}. If {source.name} has no orders, take it out of the folder"
             ) from error
     money.raise_for_several(where)
+    tabulator.note(kinds.together(where))
     table, encoding = tabulator.table(), next(iter(encodings), None)
     if encoding and not (known and known.encoding):
         raise_for_doubt(table.texts["customer"], columns.customer_column, encoding)
@@ -223,8 +226,8 @@ def _tabulate(
 def _add(
     tabulator: Tabulator,
     money: Currencies,
+    kinds: LineKinds,
     name: str,
-    columns: Columns,
     said: dict[str, str],
     version: Version,
 ) -> str | None:
@@ -236,7 +239,7 @@ def _add(
     for where, frame in version.parts(name):
         rows = tabulator.add(frame, where, notes)
         money.add(frame, len(rows))
-        tabulator.note(line_kinds.check(frame, rows, columns, where))
+        tabulator.note(kinds.add(frame, rows, where))
     return version.encoding
 
 

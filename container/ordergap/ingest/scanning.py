@@ -168,13 +168,16 @@ def _json_lines(
 ) -> tuple[pl.LazyFrame | None, dict[str, str]]:
     """Numbers where all cells of a column are, but for identifiers; else text; and notes."""
     # A key may occur on the last line for the first time.
-    schema = pl.scan_ndjson(source.data, infer_schema_length=None).collect_schema()
+    rows = pl.scan_ndjson(source.data, infer_schema_length=None)
+    schema = rows.collect_schema()
     renamed = dict(zip(schema, column_names(schema), strict=True))
     if not set(wanted.needed) <= set(renamed.values()):
         return None, {}
     if _may_repeat(source, schema, [key for key in schema if renamed[key] in wanted.used]):
         return None, {}
     lists = nested.lists(schema)
+    if lists and not wanted.needed and rows.select(pl.len()).collect().item() == 1:
+        return None, {}  # an object with a list of orders
     outer = [renamed[key] for key in schema if key not in lists]
     lines, notes = nested.choose(outer, lists, columns, source.name)
     if lines:

@@ -22,7 +22,7 @@ from ordergap.ingest.roles import CONSEQUENCES, absent_roles, names, said, setti
 
 _NUMBERS = ("quantity", "price")
 # Pushing a filter on all columns into the scan takes time that is quadratic in their number.
-_OPTIMIZATIONS = pl.QueryOptFlags(predicate_pushdown=False)
+OPTIMIZATIONS = pl.QueryOptFlags(predicate_pushdown=False)
 
 # Floats of so many binary digits and more are not exact.
 _DIGITS: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
@@ -100,7 +100,7 @@ class Tabulator:
         _raise_for_nested(schema, used.values(), where)
         rows = frame.select(
             *self._cells(absent, schema), others=self._hash(schema, used.values())
-        ).collect(engine="streaming", optimizations=_OPTIMIZATIONS)
+        ).collect(engine="streaming", optimizations=OPTIMIZATIONS)
         # Codes are filled faster than texts, which would all be copied.
         missing = [name for name in self._texts if rows[name].null_count()]
         rows = rows.with_columns(pl.col(n).fill_null(pl.lit("", rows.schema[n])) for n in missing)

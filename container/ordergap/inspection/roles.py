@@ -253,9 +253,8 @@ class _Roles:
 
     def _each(self, column: str, other: str) -> pl.Series:
         """For every value of `column`, how many different values `other` has beside it."""
-        pairs = self._cells.select(
-            pl.col(column).alias("value"), pl.col(other).str.replace(_TIME, "").alias("other")
-        )
+        alike = pl.col(other).str.replace(_TIME, "").str.to_lowercase()
+        pairs = self._cells.select(value=column, other=alike)
         return pairs.drop_nulls().unique().group_by("value").len()["len"]
 
 
@@ -275,7 +274,8 @@ def _unlike(role: str, content: Content) -> str | None:
         wanted, fits = "codes of currencies", content.share(codes) >= MOST
     else:
         decimals = content.kind == "number" and not _is_whole(content)
-        wanted, fits = "ids", content.kind != "date" and not decimals
+        objects = content.share(content.texts.str.contains(r"""^\[?\{["']""")) >= MOST
+        wanted, fits = "ids", content.kind != "date" and not decimals and not objects
     return None if fits else f'its cells are no {wanted}, such as "{content.texts[0][:40]}"'
 
 

@@ -13,10 +13,11 @@ from polars.exceptions import PanicException, PolarsError
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, UserError
 from ordergap.frames import blocks
-from ordergap.ingest import Orders, encodings, listings, scanning, workbooks
+from ordergap.ingest import Orders, encodings, listings, nested, scanning, workbooks
 from ordergap.ingest.archives import compression
 from ordergap.ingest.header import Wanted, find_header
 from ordergap.ingest.sources import Source, find
+from ordergap.ingest.table import OPTIMIZATIONS
 from ordergap.inspection.result import File
 
 ROWS = 100_000  # looked at in all
@@ -46,7 +47,8 @@ def take(source: Orders, columns: Columns) -> Sample:
     """
     if not isinstance(source, str | os.PathLike):
         try:
-            return Sample(_texts(next(blocks(source)).head(ROWS)))
+            frame, _ = nested.frame(next(blocks(source)), columns, "the frame")
+            return Sample(_texts(frame.head(ROWS)))
         except (PolarsError, PanicException, OSError) as error:  # a LazyFrame may be of a file
             raise DataError(f"the frame cannot be read: {error}") from error
     path = Path(source)
@@ -113,7 +115,8 @@ def _file(source: Source, path: Path) -> File:
 
 
 def _texts(frame: pl.LazyFrame) -> pl.DataFrame:
-    return pl.DataFrame([_text(column) for column in frame.collect()])
+    cells = frame.collect(optimizations=OPTIMIZATIONS)
+    return pl.DataFrame([_text(column) for column in cells])
 
 
 def _text(column: pl.Series) -> pl.Series:

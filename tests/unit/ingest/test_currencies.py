@@ -76,6 +76,29 @@ def test_of_several_columns_of_currencies_the_one_that_is_named_decides():
     assert one.report.revenue == 5 * 40
 
 
+def test_columns_that_the_amounts_do_not_tell_apart_are_all_looked_at():
+    """Magento's grand_total is in the currency of the order, whichever column comes first."""
+    frame = shop(base_currency_code=["EUR", "EUR"], order_currency_code=["EUR", "USD"])
+    with pytest.raises(DataError, match='in "order_currency_code"'):
+        clean(frame)
+    base = clean(frame.rename({"Total": "base_total"}), amount_column="base_total")
+    assert base.report.revenue == 5 * 60
+
+
+@pytest.mark.parametrize("amount", ["total_eur", "TotalEUR", "Total (EUR)"])
+def test_amounts_called_those_of_one_currency_are_in_one(amount):
+    frame = shop(**{"order currency": ["EUR", "USD"]}).rename({"Total": amount})
+    assert clean(frame, amount_column=amount).report.revenue == 5 * 60
+
+
+def test_beside_a_status_the_column_of_currencies_can_be_taken_out():
+    frame = shop(Currency=["EUR", "USD"], Status=["paid", "voided"])
+    with pytest.raises(DataError, match=r"or take the column out$"):
+        clean(frame, status_column="Status")
+    left = clean(frame.drop("Currency"), status_column="Status")
+    assert left.report.revenue == 5 * 40
+
+
 def test_currencies_of_files_without_amounts_do_not_matter():
     frame = shop(Currency=["EUR", "USD"])
     assert clean(frame, amount_column=None, amounts="unknown").report.orders == 60

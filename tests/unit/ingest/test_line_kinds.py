@@ -151,6 +151,78 @@ def test_payments_in_several_kinds_are_all_named():
         clean(frame)
 
 
+def test_lines_of_two_kinds_are_not_equal_once_the_remedy_names_the_kinds():
+    """Half is paid as a deposit and half as the balance, both on one day."""
+    frame = shop([("Deposit", "", "15"), ("Balance", "", "15")], "Type")
+    frame = frame.with_columns(Total=(pl.int_range(pl.len()) // 2 + 10).cast(pl.String))
+    with pytest.raises(DataError, match="a word that is none of these where all count"):
+        clean(frame)
+    both = clean(frame, status_column="Type", excluded_statuses=["none"]).report
+    assert (both.rows_used, both.revenue) == (120, frame["Total"].cast(float).sum())
+    # Of the statuses that an order had one after the other one counts.
+    had = frame.with_columns(Type=pl.col("Type").replace({"Deposit": "pending", "Balance": "paid"}))
+    assert clean(had, status_column="Type").report.rows_used == 60
+
+
+def test_a_kind_beside_blank_ones_is_left_out_beforehand():
+    """Where only the line of the whole order says what it is, a blank one would be so, too."""
+    frame = receipts("", "Kopf", column="Satzart").drop("Sku")
+    with pytest.raises(DataError, match='out whose "Satzart" is "Kopf", or set status'):
+        clean(frame)
+    goods = frame.filter(pl.col("Satzart") == "")
+    found = clean(goods, duplicates="keep")
+    assert found.report.revenue == pytest.approx(revenue(frame, "", "Satzart"))
+    every = clean(frame, status_column="Satzart", excluded_statuses=["none"], duplicates="keep")
+    assert every.report.revenue == pytest.approx(2 * revenue(frame, "", "Satzart"))
+
+
+def test_two_exports_of_the_same_orders_are_no_sums(tmp_path):
+    """The day of the export is told by a column, and each order is in both."""
+    goods = receipts("tea").drop("Вид")[:250]
+    for day in ("Monday", "Tuesday"):
+        goods.with_columns(Exported=pl.lit(day)).write_csv(tmp_path / f"{day}.csv")
+    found = read(tmp_path, Columns(**COLUMNS))
+    assert found.report.revenue == pytest.approx(goods["Total"].cast(float).sum())
+
+
+def test_only_the_total_is_named_among_a_thousand_products():
+    """Most are sold once: alone, with half of all, or beside another of the same price."""
+    frame = receipts("tea", "TOTAL").drop("Вид").with_row_index()
+    rare = pl.format("rare {}", "index")
+    frame = frame.with_columns(
+        Sku=pl.when(pl.col("Sku") == "sku of TOTAL").then("Sku").otherwise(rare),
+    ).drop("index")
+    with pytest.raises(DataError, match=r"else to what does not: sku of TOTAL$"):
+        clean(frame)
+
+
+def test_kinds_that_are_new_with_every_line_are_no_kinds():
+    frame = receipts("sale", "payment", column="Line Type").with_row_index()
+    frame = frame.with_columns(pl.format("{} {}", "Line Type", "index").alias("Line Type"))
+    notes = clean(frame.drop("index", "Sku")).report.notes
+    assert any("sum of the others" in note for note in notes)
+
+
+@pytest.mark.parametrize("size", [3, 15])
+def test_totals_in_many_small_files_are_refused_as_in_one(tmp_path, size):
+    """As a till writes a file each day: no file alone has receipts enough."""
+    frame = receipts("Товар", "Итого")
+    day = pl.col("Receipt").str.slice(1).cast(int) // size
+    for (number,), part in frame.group_by(day):
+        part.write_csv(tmp_path / f"{number}.csv")
+    with pytest.raises(DataError, match=r"else to what does not: Итого$"):
+        read(tmp_path, Columns(**COLUMNS))
+
+
+def test_the_sum_of_a_bundle_beside_its_parts_is_said():
+    """Most orders have one line, and every fourth a bundle: the line of it has its parts' sum."""
+    frame = receipts("part", "bundle").with_columns(Вид=pl.col("Sku"))
+    one = (pl.col("Receipt").str.slice(1).cast(int) % 4) > 0
+    frame = frame.filter(~one | (pl.col("Sku") == "sku of bundle"))
+    (note,) = [note for note in clean(frame).report.notes if "sum of the others" in note]
+    assert note.startswith("in nearly all orders of the frame with several lines")
+
+
 def test_totals_told_by_the_product_alone_are_refused():
     frame = receipts("tea", "TOTAL").drop("Вид")
     with pytest.raises(DataError, match=r"non_product_codes .*: sku of TOTAL$"):

@@ -83,7 +83,22 @@ def test_orders_without_lines_are_counted_and_said(tmp_path):
         assert (report.revenue, report.rejected[Rejection.BAD_QUANTITY]) == (REVENUE, 2)
 
 
-def test_inspect_proposes_the_columns_of_lines(tmp_path):
-    orders = [{k: v for k, v in order.items() if k != "total"} for order in ORDERS]
-    found = inspect(written(tmp_path, "array", orders))
+@pytest.mark.parametrize("form", FORMS)
+def test_inspect_proposes_the_columns_of_lines(tmp_path, form):
+    """Taxes and payments that have amounts, too, are no lines."""
+    besides = {"tax_lines": [{"title": "VAT", "price": 1.5}], "Payments": [{"amount": 3.5}]}
+    orders = [{k: v for k, v in order.items() if k != "total"} | besides for order in ORDERS]
+    found = inspect(written(tmp_path, form, orders))
     assert found.options.items() >= {"quantity_column": "qty", "price_column": "price"}.items()
+    assert found.report is not None
+    assert found.report.revenue == REVENUE
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_inspect_proposes_no_column_of_objects(tmp_path, form):
+    """Shopify's orders have the customer as an object, and an address besides."""
+    orders = [
+        {"email": f"{order['customer']}@x.com", **order, "customer": {"id": order["customer"]}}
+        for order in ORDERS
+    ]
+    assert inspect(written(tmp_path, form, orders)).options["customer_column"] == "email"

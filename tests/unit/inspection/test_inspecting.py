@@ -390,3 +390,14 @@ def test_whatever_is_in_a_file_it_is_described(tmp_path: Path, data: st.DataObje
     assert Inspection.model_validate_json(found.to_json()) == found
     assert found.trainable == (found.refusal is None and not found.problems)
     assert not found.trainable or found.command
+
+
+def test_an_order_is_of_one_customer_however_it_is_spelled() -> None:
+    """As in two exports of one shop, of which one writes e-mail addresses in capitals."""
+    rows = [
+        {"Order": f"{n}", "Email": f"ana{n % 10}@x.com", "Date": f"2022-0{1 + n // 10}-1{n % 10}",
+         "Total": f"{n}.50"}
+        for n in range(1, 60)
+    ]  # fmt: skip
+    again = [{**row, "Email": row["Email"].upper()} for row in rows[40:]]
+    assert inspect(pl.DataFrame(rows + again)).options["order_column"] == "Order"
