@@ -55,7 +55,7 @@ class Currencies:
         if used["price"] not in schema or is_of_currencies(status) or _is_in_one(used["price"]):
             return
         nearest = _nearest([each for each in texts if is_of_currencies(each)], used["price"])
-        if not nearest and rows >= _FEW:
+        if not nearest and texts and rows >= _FEW:
             head = frame.select(texts).head(_HEAD)
             cells = head.collect(engine="streaming", optimizations=OPTIMIZATIONS)
             nearest = [each for each in texts if _are_codes(cells[each])][:1]
