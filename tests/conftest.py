@@ -22,3 +22,9 @@ settings.load_profile("ordergap")
 def root() -> Path:
     """The repository's root."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of a small backtest's time are the hundred that its intervals are of."""
+    monkeypatch.setattr("ordergap.backtest.run.REPLICATES", 10)

@@ -187,6 +187,7 @@ def test_orders_for_nothing_count_and_are_no_obstacle(
     assert 0 in {row["usual_amount"] for row in rows}
 
 
+@pytest.mark.usefixtures("few_replicates")
 def test_a_backtest_without_amounts_has_no_revenue(
     days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

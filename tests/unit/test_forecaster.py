@@ -421,6 +421,7 @@ def test_metrics_stand_beside_those_of_the_naive_forecaster(model: Forecaster) -
     assert scores.loc[["capped_mae", "brier_30"]].gt(0).all(axis=None)
 
 
+@pytest.mark.usefixtures("few_replicates")
 def test_a_backtest_is_that_of_the_command(
     model: Forecaster, orders: Path, frame: pd.DataFrame, tmp_path: Path
 ) -> None:

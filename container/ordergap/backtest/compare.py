@@ -15,12 +15,11 @@ from ordergap.report.numbers import plain
 from ordergap.tasks.base import Findings
 from ordergap.tasks.registry import tasks
 
-REPLICATES = 100
 Comparisons = Mapping[str, Mapping[EvaluationProtocol, Comparison]]
 """Task -> protocol -> its comparison."""
 
 
-def compare_folds(folds: Sequence[Fold], seed: int, replicates: int = REPLICATES) -> Comparisons:
+def compare_folds(folds: Sequence[Fold], seed: int, replicates: int) -> Comparisons:
     """Every task and protocol over all cutoffs."""
     return {
         task: {

@@ -39,6 +39,7 @@ log = logging.getLogger("ordergap")
 
 FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is the follow-up
 LEAST_DAYS = 60
+REPLICATES = 100  # that the intervals are of
 
 
 def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
@@ -164,7 +165,7 @@ def backtest(
         raise NothingToLearn(f"no cutoff can be judged: {'; '.join(reasons(left_out))}")
     folds.sort(key=lambda fold: fold.cutoff)
     log.info("drawing customers again for the intervals ...")
-    comparisons = compare_folds(folds, hyperparameters.seed)
+    comparisons = compare_folds(folds, hyperparameters.seed, REPLICATES)
     return Backtest(
         hyperparameters, cleaned.report, orders, folds, comparisons, dict(sorted(left_out.items()))
     )

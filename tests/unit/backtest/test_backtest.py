@@ -135,6 +135,7 @@ def test_the_last_cutoff_leaves_a_quarter_to_watch() -> None:
     assert cutoffs(0, 399, 1) == ([299], 100)
 
 
+@pytest.mark.usefixtures("few_replicates")
 def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +197,7 @@ def test_what_train_refuses_is_refused_in_the_same_words(
     assert said[0].startswith("UserError: ")
 
 
+@pytest.mark.usefixtures("few_replicates")
 def test_cutoffs_with_nothing_to_learn_from_are_left_out_with_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,6 +232,7 @@ def test_days_without_an_order_are_followed(whole: Histories, tmp_path: Path) ->
     assert [week.came for week in evaluation.weeks[3:]] == [0] * 5
 
 
+@pytest.mark.usefixtures("few_replicates")
 @pytest.mark.parametrize(
     "orders",
     [

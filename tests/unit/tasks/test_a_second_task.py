@@ -275,6 +275,7 @@ def test_predict_writes_it_and_a_frame_has_it(
     assert "amount_by_band_low" in frame.columns
 
 
+@pytest.mark.usefixtures("few_replicates")
 def test_a_backtest_judges_it_beside_its_baseline(
     orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
