@@ -167,6 +167,9 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     done = emulated.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=parameters)
     assert done.returncode == 0, done.stderr
     assert "Estimated costs on AWS, by list prices of us-east-1" in done.stdout
+    command = done.stdout.splitlines()[-1]
+    assert "start-execution" in command
+    assert "--name" not in command  # a name that a run has had is refused for 90 days
     (stack,) = stacks.describe_stacks(StackName="Shop")["Stacks"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     assert values["ScheduleExpression"] == "cron(0 22 * * ? *)"

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions.models import stepfunctions_backends
 
 from lambdas.begin_run.handler import handle
+from lambdas.begin_run.request import checked
 from lambdas.begin_run.running import LONGEST, begin
 from lambdas.shared import clients
 from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, BadEvent, BadInput, Unavailable
@@ -74,6 +75,20 @@ def test_the_output_has_the_defaults(start, context):
     assert output["as_of"] == "2011-12-08"
     assert output["markets"] == [market]
     assert output["hyperparameters"] == {"epochs": "5", "trainer": "lstm"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2011-12-09T23:30:00Z", 9), ("2011-12-09T23:30:00-02:00", 10), ("2011-12-09T23:30:00", 9)],
+)
+def test_a_moment_is_its_day_in_utc(moment, day):
+    assert checked({"as_of": moment}, datetime.date.max).as_of == datetime.date(2011, 12, day)
+
+
+@pytest.mark.parametrize("as_of", ["2011-12-09Tnight", "T", "2011-12-09T23:30:00ZZ"])
+def test_what_is_no_moment_is_refused(as_of):
+    with pytest.raises(BadInput, match="as_of: "):
+        checked({"as_of": as_of}, datetime.date.max)
 
 
 def test_a_bad_input_is_named_and_does_not_begin(aws, context, event):
