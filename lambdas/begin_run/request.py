@@ -38,7 +38,7 @@ class RunInput(Event):
     trainer: str = "xgboost"
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     markets: list[Market] = Field(default=[Market(name="default")], min_length=1)
-    event: str | None = Field(None, min_length=1, max_length=200)
+    event: str | None = Field(None, min_length=1, max_length=1024)  # a version of S3
 
     def parameters(self) -> dict[str, object]:
         """What the states after this one need, ready for JSON."""

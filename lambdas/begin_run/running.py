@@ -41,11 +41,8 @@ def begin(
     Raises AlreadyStarted where the event has begun another execution, AlreadyRunning where another
     execution runs or may run, and Unavailable where the object was written meanwhile.
     """
-    found, etag, written = (
-        _Running(execution_arn=execution_arn),
-        None,
-        datetime.datetime.now(datetime.UTC),
-    )
+    found, etag = _Running(execution_arn=execution_arn), None
+    written = datetime.datetime.now(datetime.UTC)
     try:
         answer = s3.get_object(Bucket=bucket, Key=RUNNING)
         etag, written = answer["ETag"], answer["LastModified"]

@@ -85,6 +85,12 @@ def test_a_moment_is_its_day_in_utc(moment, day):
     assert checked({"as_of": moment}, datetime.date.max).as_of == datetime.date(2011, 12, day)
 
 
+def test_the_longest_version_of_an_object_is_an_event() -> None:
+    assert checked({"event": "v" * 1024}, datetime.date(2011, 12, 9)).event
+    with pytest.raises(BadInput, match="event: "):
+        checked({"event": "v" * 1025}, datetime.date(2011, 12, 9))
+
+
 @pytest.mark.parametrize("as_of", ["2011-12-09Tnight", "T", "2011-12-09T23:30:00ZZ"])
 def test_what_is_no_moment_is_refused(as_of):
     with pytest.raises(BadInput, match="as_of: "):
