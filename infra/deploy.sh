@@ -107,5 +107,5 @@ table=$(resource Predictions)
 
 cat <<END
 Deployed: bucket $(resource Bucket), table $table, topic $(resource Topic).
-Start a run: aws stepfunctions start-execution --region $region --state-machine-arn $(resource Pipeline) --name first-run
+Start a run: aws stepfunctions start-execution --region $region --state-machine-arn $(resource Pipeline)
 END

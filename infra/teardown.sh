@@ -8,13 +8,18 @@ export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=
 account=$(aws sts get-caller-identity --query Account --output text)
 artefacts=$(tr '[:upper:]' '[:lower:]' <<<"$stack")-artefacts-$account-$region
 
-resource() {
-  aws cloudformation describe-stack-resources --stack-name "$stack" --output text \
-    --query "StackResources[?LogicalResourceId=='$1'].PhysicalResourceId"
+resource() { # its physical id, by its name in the template; empty if an earlier try has deleted it
+  aws cloudformation describe-stack-resources --stack-name "$stack" --output text --query \
+    "StackResources[?LogicalResourceId=='$1' && ResourceStatus!='DELETE_COMPLETE'].PhysicalResourceId"
 }
 aws cloudformation describe-stacks --stack-name "$stack" >/dev/null ||
   { echo "The stack $stack does not exist in account $account, $region." >&2; exit 2; }
-bucket=$(resource Bucket) table=$(resource Predictions) repository=$(resource Repository)
+bucket=$(resource Bucket) table=$(resource Predictions) repository=$(resource Repository) pipeline=$(resource Pipeline)
+# A state machine is deleted when its executions have ended. Their jobs would go on, and be paid for.
+running=$([ -z "$pipeline" ] || aws stepfunctions list-executions --state-machine-arn "$pipeline" \
+  --status-filter RUNNING --output text --query 'executions[].executionArn')
+[ -z "$running" ] || { echo "A run is under way. Wait for its end, or stop it:" \
+  "aws stepfunctions stop-execution --region $region --execution-arn $running" >&2; exit 2; }
 
 cat <<END
 Stack $stack in account $account, $region.

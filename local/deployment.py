@@ -106,9 +106,12 @@ def deploy(aws: Aws, secret: str, parameters: Mapping[str, str] | None = None) -
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     )
     outputs = _outputs(aws)
-    # CloudFormation's emulation ignores this setting.
+    # CloudFormation's emulation ignores these settings.
     aws.s3.put_bucket_notification_configuration(
         Bucket=outputs["BucketName"], NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    aws.s3.put_bucket_versioning(
+        Bucket=outputs["BucketName"], VersioningConfiguration={"Status": "Enabled"}
     )
     _check_complete(aws, template)
     substitutions = {

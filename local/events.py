@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.events.models import Rule
-from moto.events.utils import _BASE_EVENT_MESSAGE
 
 from local.aws import Aws
 
@@ -27,8 +28,6 @@ def installed(aws: Aws) -> Iterator[None]:
         if not machines:
             original(rule, event, transform_input)  # type: ignore[arg-type]
         elif rule.state == "ENABLED" and rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
-            if event["id"] == _BASE_EVENT_MESSAGE["id"]:  # moto's, of all events of S3
-                event = {**event, "id": str(uuid.uuid4())}
             for target in machines:
                 aws.states.start_execution(
                     stateMachineArn=target["Arn"],
@@ -43,13 +42,14 @@ def installed(aws: Aws) -> Iterator[None]:
 def _input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     """The input that a target gets: its own, made from the event, or the event.
 
-    >>> template = {"InputPathsMap": {"id": "$.id"}, "InputTemplate": '{"event": <id>}'}
-    >>> _input({"InputTransformer": template}, {"id": "7"})
+    >>> template = {"InputPathsMap": {"key": "$.detail.key"}, "InputTemplate": '{"event": <key>}'}
+    >>> _input({"InputTransformer": template}, {"detail": {"key": "7"}})
     '{"event": "7"}'
     """
     if transformer := target.get("InputTransformer"):
         text: str = transformer["InputTemplate"]
         for name, path in transformer["InputPathsMap"].items():
-            text = text.replace(f"<{name}>", json.dumps(event[path.removeprefix("$.")]))
+            value = functools.reduce(operator.getitem, path.removeprefix("$.").split("."), event)
+            text = text.replace(f"<{name}>", json.dumps(value))
         return text
     return target.get("Input") or json.dumps(event, default=str)

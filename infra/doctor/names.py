@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from infra.doctor.runs import PREFIX
+from infra.rendering import Stack
 from local.aws import ACCOUNT
 from local.deployment import TEMPLATE, load
 from local.runners import ROOT
@@ -148,14 +149,16 @@ def size_problems(root: Path = ROOT) -> Iterator[str]:
 def problems(root: Path = ROOT) -> Iterator[str]:
     """A sentence for each name that is too long where the stack's name is as long as can be."""
     stack = "s" * longest_stack(root)
+    template = load(root / "infra" / TEMPLATE.name)
+    rendered = Stack(stack, ACCOUNT, REGION, "aws", template, {"Prefix": PREFIX})
     for bucket in sorted(deploy(stack, root).values("--bucket", "--s3-bucket")):
         if len(bucket) > BUCKET:
             yield _sentence("the bucket of infra/deploy.sh", bucket, BUCKET, stack)
-    for name, resource in load(root / "infra" / TEMPLATE.name)["Resources"].items():
+    for name, resource in template["Resources"].items():
         for key, value in resource["Properties"].items():
             if not re.fullmatch(r"(\w*[a-z])?Name", key):
                 continue
-            text = _rendered(value, stack)
+            text = str(rendered.render(value))
             limit = LIMITS.get(resource["Type"])
             if limit is None:
                 yield f"{name} has a {key}; add the limit of {resource['Type']} to LIMITS"
@@ -168,12 +171,3 @@ def _sentence(what: str, name: str, limit: int, stack: str) -> str:
         f"{what} is called {name}: {len(name)} characters, and {limit} are allowed. The stack's "
         f"name has {len(stack)}, which infra/deploy.sh accepts"
     )
-
-
-def _rendered(value: Any, stack: str) -> str:
-    """A name of the template with longest parts: text, Ref or Fn::Sub."""
-    if isinstance(value, dict):
-        [(function, value)] = value.items()
-        value = f"${{{value}}}" if function == "Ref" else value
-    known = {"AWS::StackName": stack, "AWS::Region": REGION, "Prefix": PREFIX}
-    return re.sub(r"\$\{([\w:]+)\}", lambda match: known[match[1]], str(value))

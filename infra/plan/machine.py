@@ -12,27 +12,13 @@ from infra.plan.questions import Check, Findings, Note, Plan, Problem, Unanswere
 _TESTED = {"Choice", "Fail", "Pass", "Succeed"}
 """Types of states that call nothing and do not wait."""
 
-_INPUT = {"trainer": "naive", "as_of": "2011-12-09", "hyperparameters": {}, "markets": []}
 SAMPLE: dict[str, Any] = {
     "run_id": "plan",
     "as_of": "2011-12-09",
-    "given": _INPUT,
-    "defaults": _INPUT,
-    "input": _INPUT,
-    "inputs": [_INPUT],
-    "chosen": {"trainer": "naive"},
-    "hyperparameters": [{"num_round": "400"}],
     "markets": [{"name": "uk", "sentence": "uk failed at Train: x", "status": "FAILED"}],
     "market": {"name": "uk"},
-    "fields": [],
-    "values": [],
-    "value": "400",
-    "names": ["uk"],
-    "named": 1,
-    "distinct": 1,
     "outcomes": [{"market": "uk", "status": "FAILED", "sentence": "uk failed at Train: x"}],
     "any_failed": True,
-    "sentences": ["uk failed at Train: x"],
     "cause": "because",
     "failure": {
         "Error": "x",
@@ -42,7 +28,7 @@ SAMPLE: dict[str, Any] = {
         "state": "Train",
     },
     "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04"},
-    "wait": {"count": 1, "seconds": 120},
+    "wait": {"count": 1},
     "counts": {"extracted": 1},
     "announcement": {"announced": True},
 }

@@ -16,8 +16,11 @@ from lambdas.shared.events import Event, parse
 
 
 def _day(value: object) -> object:
-    """The day of a moment in UTC, as the schedule writes it: 2011-12-09T23:30:00Z."""
-    return value.partition("T")[0] if isinstance(value, str) else value
+    """The day in UTC of a moment, as the schedule writes it: 2011-12-09T23:30:00Z."""
+    if not isinstance(value, str) or "T" not in value:
+        return value
+    moment = datetime.datetime.fromisoformat(value)
+    return (moment.astimezone(datetime.UTC) if moment.tzinfo else moment).date().isoformat()
 
 
 class Market(BaseModel):
@@ -35,7 +38,7 @@ class RunInput(Event):
     trainer: str = "xgboost"
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     markets: list[Market] = Field(default=[Market(name="default")], min_length=1)
-    event: str | None = Field(None, min_length=1, max_length=200)
+    event: str | None = Field(None, min_length=1, max_length=1024)  # a version of S3
 
     def parameters(self) -> dict[str, object]:
         """What the states after this one need, ready for JSON."""

@@ -5,10 +5,11 @@ See docs/decisions/pipeline.md#one-run-at-a-time.
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Unavailable
 from lambdas.shared.runs import RUNNING
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _REMEMBERED = 100
+LONGEST = datetime.timedelta(days=1)
+"""The state machine's own timeout."""
 
 
 class _Running(BaseModel):
     """The content of the object: an execution, and the latest events that began a run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     execution_arn: str
     events: dict[str, str] = {}
@@ -36,18 +39,28 @@ def begin(
     """Write down that the execution runs. A retry of the same execution may do so again.
 
     Raises AlreadyStarted where the event has begun another execution, AlreadyRunning where another
-    execution runs, and Unavailable where the object was written meanwhile.
+    execution runs or may run, and Unavailable where the object was written meanwhile.
     """
     found, etag = _Running(execution_arn=execution_arn), None
+    written = datetime.datetime.now(datetime.UTC)
     try:
         answer = s3.get_object(Bucket=bucket, Key=RUNNING)
-        found, etag = _Running.model_validate_json(answer["Body"].read()), answer["ETag"]
+        etag, written = answer["ETag"], answer["LastModified"]
+        found = _Running.model_validate_json(answer["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
+    except ValidationError:
+        raise AlreadyRunning(
+            f"{RUNNING} in the bucket {bucket} is damaged: see that no execution runs, then delete "
+            "the object"
+        ) from None
     if found.events.get(event or "", execution_arn) != execution_arn:
-        raise AlreadyStarted(f"the event {event} has started {_name(found.events[event or ''])}")
-    if found.execution_arn != execution_arn and _runs(states, found.execution_arn):
+        raise AlreadyStarted(
+            f"the event {event} has started {_name(found.events[event or ''])}; to repeat that "
+            "run, leave event out of the input"
+        )
+    if found.execution_arn != execution_arn and _runs(states, found.execution_arn, written):
         raise AlreadyRunning(f"{_name(found.execution_arn)} runs; wait for its end, or stop it")
     events = found.events | ({event: execution_arn} if event else {})
     body = _Running(
@@ -59,18 +72,19 @@ def begin(
         else:
             s3.put_object(Bucket=bucket, Key=RUNNING, Body=body, IfMatch=etag)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "PreconditionFailed":
+        if error.response["Error"]["Code"] not in {"PreconditionFailed", "NoSuchKey"}:
             raise
         # By a run that began at the same moment, or by this very call, whose answer was lost: a
-        # retry of the function reads by whom.
+        # retry of the function reads by whom. Or the object has expired.
         raise Unavailable(f"{RUNNING} was written meanwhile") from None
 
 
-def _runs(states: SFNClient, execution_arn: str) -> bool:
+def _runs(states: SFNClient, execution_arn: str, written: datetime.datetime) -> bool:
     try:
         return states.describe_execution(executionArn=execution_arn)["status"] == "RUNNING"
     except states.exceptions.ExecutionDoesNotExist:
-        return False
+        # DescribeExecution may not know yet what has just begun, and no longer what is long over.
+        return datetime.datetime.now(datetime.UTC) - written < LONGEST
 
 
 def _name(execution_arn: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+import uuid
 from unittest.mock import patch
 
 import pytest
@@ -74,14 +75,14 @@ def executions(pipeline: Pipeline) -> list[str]:
     return [each["executionArn"] for each in listed["executions"]]
 
 
-def deliver(pipeline: Pipeline, event_id: str) -> None:
-    """Deliver the event of an object `incoming/ready`."""
+def deliver(pipeline: Pipeline, version: str) -> None:
+    """Deliver another event of a version of the object `incoming/ready`."""
     bucket = {"name": pipeline.deployment.bucket}
     event = {
-        "id": event_id,
+        "id": str(uuid.uuid4()),
         "source": "aws.s3",
         "detail-type": "Object Created",
-        "detail": {"bucket": bucket, "object": {"key": "incoming/ready"}},
+        "detail": {"bucket": bucket, "object": {"key": "incoming/ready", "version-id": version}},
     }
     for bus in events_backends[ACCOUNT][REGION].event_buses.values():
         for rule in bus.rules.values():
@@ -124,5 +125,5 @@ def test_one_object_starts_one_run_and_none_beside_it(pipeline: Pipeline):
         assert pipeline.end(first).error == "MarketsFailed"  # there is no table `orders`
         deliver(pipeline, event)
         refused("AlreadyStarted", first)
-        deliver(pipeline, "another event")
+        deliver(pipeline, "another version")
         assert pipeline.end(executions(pipeline)[0]).error == "MarketsFailed"

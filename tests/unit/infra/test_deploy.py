@@ -40,7 +40,8 @@ case "$1" in
 esac
 """
 # Answers as AWS does. $STATUS is that of the stack, and empty where there is none. $SQUATTED is set
-# where the bucket is another account's, $NO_BUDGETS where CloudFormation does not know the type.
+# where the bucket is another account's, $NO_BUDGETS where CloudFormation does not know the type,
+# $RUNNING to an execution that runs.
 AWS = f"""#!/bin/sh
 echo "$@" >> aws.log
 case "$1 $2" in
@@ -64,6 +65,7 @@ case "$1 $2" in
   "ecr describe-images") cat "pushed-$4" 2> /dev/null || exit 254 ;;
   "ecr put-image") echo "$MANIFEST" > "pushed-$4" ;;
   "ecr batch-delete-image") rm "pushed-$4" ;;
+  "stepfunctions list-executions") echo "$RUNNING" ;;
   "dynamodb describe-table") echo "${{PROTECTED-True}}" ;;
 esac
 """
@@ -165,6 +167,9 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     done = emulated.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=parameters)
     assert done.returncode == 0, done.stderr
     assert "Estimated costs on AWS, by list prices of us-east-1" in done.stdout
+    command = done.stdout.splitlines()[-1]
+    assert "start-execution" in command
+    assert "--name" not in command  # a name that a run has had is refused for 90 days
     (stack,) = stacks.describe_stacks(StackName="Shop")["Stacks"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     assert values["ScheduleExpression"] == "cron(0 22 * * ? *)"
@@ -338,6 +343,17 @@ def test_tearing_down_a_missing_stack_is_an_error(checkout: Checkout) -> None:
     done = checkout.run("teardown.sh", STACK="nothing")
     assert done.returncode == 2
     assert "The stack nothing does not exist" in done.stderr
+
+
+def test_a_run_that_is_under_way_is_not_torn_down(checkout: Checkout) -> None:
+    run = "arn:aws:states:eu-west-1:123456789012:execution:shop:night-7"
+    done = checkout.run("teardown.sh", STATUS="CREATE_COMPLETE", RUNNING=run, CONFIRM="Shop")
+    assert done.returncode == 2
+    assert f"stop-execution --region {REGION} --execution-arn {run}" in done.stderr
+    assert not [call for call in checkout.calls("aws") if "delete-stack" in call]
+    ended = checkout.run("teardown.sh", STATUS="CREATE_COMPLETE", RUNNING="", CONFIRM="Shop")
+    assert ended.returncode == 0, ended.stderr
+    assert [call for call in checkout.calls("aws") if "delete-stack" in call]
 
 
 NEWER = [

@@ -1,14 +1,17 @@
 """begin_run: the input that is refused, and one run at a time."""
 
+import datetime
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.models import stepfunctions_backends
 
 from lambdas.begin_run.handler import handle
-from lambdas.begin_run.running import begin
+from lambdas.begin_run.request import checked
+from lambdas.begin_run.running import LONGEST, begin
 from lambdas.shared import clients
 from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, BadEvent, BadInput, Unavailable
 from lambdas.shared.runs import RUNNING
@@ -74,6 +77,26 @@ def test_the_output_has_the_defaults(start, context):
     assert output["hyperparameters"] == {"epochs": "5", "trainer": "lstm"}
 
 
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2011-12-09T23:30:00Z", 9), ("2011-12-09T23:30:00-02:00", 10), ("2011-12-09T23:30:00", 9)],
+)
+def test_a_moment_is_its_day_in_utc(moment, day):
+    assert checked({"as_of": moment}, datetime.date.max).as_of == datetime.date(2011, 12, day)
+
+
+def test_the_longest_version_of_an_object_is_an_event() -> None:
+    assert checked({"event": "v" * 1024}, datetime.date(2011, 12, 9)).event
+    with pytest.raises(BadInput, match="event: "):
+        checked({"event": "v" * 1025}, datetime.date(2011, 12, 9))
+
+
+@pytest.mark.parametrize("as_of", ["2011-12-09Tnight", "T", "2011-12-09T23:30:00ZZ"])
+def test_what_is_no_moment_is_refused(as_of):
+    with pytest.raises(BadInput, match="as_of: "):
+        checked({"as_of": as_of}, datetime.date.max)
+
+
 def test_a_bad_input_is_named_and_does_not_begin(aws, context, event):
     sample = event("begin_run")
     with pytest.raises(BadInput, match=r"markets.0.name: .*; event: "):
@@ -97,9 +120,57 @@ def test_a_run_is_refused_beside_another_until_that_has_ended(start, take, statu
         take(start("third"))
 
 
-def test_a_run_that_step_functions_has_forgotten_is_no_hindrance(start, take):
-    take("arn:aws:states:eu-west-1:123456789012:execution:ordergap:gone")
-    take(start("second"))
+def test_a_run_that_step_functions_does_not_know_may_have_just_begun(start, take, monkeypatch):
+    take("arn:aws:states:eu-west-1:123456789012:execution:ordergap:unknown")
+    second, read = start("second"), clients.s3().get_object
+    age = datetime.timedelta()
+    monkeypatch.setattr(
+        clients.s3(),
+        "get_object",
+        lambda **request: (a := read(**request)) | {"LastModified": a["LastModified"] - age},
+    )
+    for hours in (0, 23):
+        age = datetime.timedelta(hours=hours)
+        with pytest.raises(AlreadyRunning, match="run unknown runs"):
+            take(second)
+    age = datetime.timedelta(hours=25)  # no run takes that long
+    take(second)
+
+
+def test_no_run_takes_longer_than_the_state_machine_lets_it() -> None:
+    machine = json.loads(Path("stepfunctions/pipeline.asl.json").read_text(encoding="utf-8"))
+    assert datetime.timedelta(seconds=machine["TimeoutSeconds"]) == LONGEST
+
+
+@pytest.mark.parametrize("body", ["{", "{}"])
+def test_a_damaged_object_is_named_and_lets_nothing_run(start, take, body):
+    clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=body)
+    with pytest.raises(AlreadyRunning, match=rf"{RUNNING} in the bucket {BUCKET} is damaged"):
+        take(start("first"))
+
+
+def test_the_object_of_a_later_version_is_read(start, take):
+    body = {"execution_arn": start("first"), "later": 1}
+    clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=json.dumps(body))
+    with pytest.raises(AlreadyRunning, match="run first runs"):
+        take(start("second"))
+
+
+def test_an_object_that_expires_meanwhile_is_written_anew(start, take, monkeypatch):
+    take(arn := start("earlier"))
+    end(arn)
+    first, write = start("first"), clients.s3().put_object
+
+    def late(**request: object) -> object:
+        clients.s3().delete_object(Bucket=BUCKET, Key=RUNNING)
+        # Amazon S3 answers 404 to If-Match where there is no object.
+        raise ClientError({"Error": {"Code": "NoSuchKey"}}, "PutObject")
+
+    monkeypatch.setattr(clients.s3(), "put_object", late)
+    with pytest.raises(Unavailable, match="written meanwhile"):
+        take(first)
+    monkeypatch.setattr(clients.s3(), "put_object", write)
+    take(first)
 
 
 def test_an_event_starts_one_run_however_often_it_is_delivered(start, take):

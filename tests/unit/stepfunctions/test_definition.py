@@ -23,6 +23,7 @@ from lambdas.extract_orders.request import Extraction, Request
 from lambdas.judge_model.handler import Verdict
 from lambdas.reconcile.account import Counts
 from lambdas.shared import errors, events
+from local.deployment import load
 
 TEMPLATE = Path("infra/template.yaml")
 README = Path("stepfunctions/README.md")
@@ -34,11 +35,19 @@ OUTPUTS: dict[str, type[BaseModel]] = {
 LAMBDA = "arn:${Partition}:states:::lambda:invoke"
 DOCUMENTED = {
     # Step Functions developer guide, "Handle transient Lambda service exceptions".
+    "Lambda.ClientExecutionTimeoutException": (LAMBDA,),
     "Lambda.ServiceException": (LAMBDA,),
     "Lambda.AWSLambdaException": (LAMBDA,),
     "Lambda.SdkClientException": (LAMBDA,),
     "Lambda.TooManyRequestsException": (LAMBDA,),
-    # The same, "Handling errors": a function that ran out of time or memory.
+    # Lambda API reference, Invoke, and Lambda developer guide, "Lambda function states": a function
+    # in a network that was not called for weeks refuses calls until it has its connection again.
+    "Lambda.ResourceNotReadyException": (LAMBDA,),
+    "Lambda.ResourceConflictException": (LAMBDA,),
+    "Lambda.ENINotReadyException": (LAMBDA,),
+    "Lambda.EC2ThrottledException": (LAMBDA,),
+    "Lambda.EC2UnexpectedException": (LAMBDA,),
+    # The guide of Step Functions, "Handling errors": a function that ran out of time or memory.
     "Lambda.Unknown": (LAMBDA,),
     "Sandbox.Timedout": (LAMBDA,),
     # Optimized integrations are Service.AmazonServiceException, throttling among them, and the
@@ -51,6 +60,13 @@ DOCUMENTED = {
     # "Handling errors": the list of the input of a distributed Map could not be read.
     "States.ItemReaderFailed": ("Map",),
 }
+
+NETWORK = {
+    f"Lambda.{name}Exception"
+    for name in (
+        "ResourceNotReady", "ResourceConflict", "ENINotReady", "EC2Throttled", "EC2Unexpected"
+    )
+}  # fmt: skip
 
 
 def _targets(state: dict) -> Iterator[str]:
@@ -133,6 +149,25 @@ def test_what_passes_by_itself_is_retried_in_every_function(tasks, functions):
     for name in functions:
         (retry,) = (r for r in tasks[name]["Retry"] if "Unavailable" in r["ErrorEquals"])
         assert retry["MaxAttempts"] == 6
+
+
+def test_lambdas_own_passing_errors_are_retried(tasks, functions):
+    invoke = get_session().get_service_model("lambda").operation_model("Invoke")
+    assert {f"Lambda.{shape.name}" for shape in invoke.error_shapes} >= NETWORK
+    in_network = {
+        Path(resource["Properties"]["Code"]).stem
+        for resource in load(TEMPLATE)["Resources"].values()
+        if "VpcConfig" in resource["Properties"]
+    }
+    for name, function in functions.items():
+        retried = {error for retry in tasks[name]["Retry"] for error in retry["ErrorEquals"]}
+        assert retried >= {
+            "Lambda.ClientExecutionTimeoutException",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+        }
+        assert retried & NETWORK == (NETWORK if function in in_network else set()), name
 
 
 def _own_errors() -> set[str]:
