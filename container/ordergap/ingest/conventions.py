@@ -106,7 +106,7 @@ def _join(one: Mapping[str, Cell], other: Mapping[str, Cell]) -> dict[str, Cell]
 class _Undecided(DataError):
     """Cells that leave open how they are read, or contradict one another, and the remedy."""
 
-    def __init__(self, finding: str, remedy: str) -> None:
+    def __init__(self, finding: str, remedy: str = "") -> None:
         self.finding = finding
         super().__init__(finding + remedy)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import boto3
 import pytest
 from cfnlint.decode.cfn_yaml import load
-from moto.server import ThreadedMotoServer
 
 from infra import package
+from tests.moto_process import moto
 from tests.stack import RESOURCES, ROOT, TEMPLATE
 
 REGION = "eu-west-1"
@@ -124,10 +124,8 @@ def checkout_in(root: Path, programs: dict[str, str], variables: dict[str, str])
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 from elftools.elf.elffile import ELFFile
-from moto.server import ThreadedMotoServer
 
 from infra import package
 from infra.binaries import RUNTIMES, misfits, needed
 from local.aws import CREDENTIALS, Aws
 from local.source import Sqlite
+from tests.moto_process import moto
 
 pytestmark = pytest.mark.xdist_group("zips")
 
@@ -147,16 +147,11 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     folder = tmp_path_factory.mktemp("aws")
     shop = Sqlite(folder / "shop.db", "SQLite")
     shop.load("orders", pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", n_rows=40_000))
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        aws = Aws(f"http://{host}:{port}", folder)
+    with moto() as endpoint:
+        aws = Aws(endpoint, folder)
         aws.s3.create_bucket(Bucket="runs")
         aws.secrets.create_secret(Name="shop", SecretString=shop.url)
         yield aws
-    finally:
-        server.stop()
 
 
 def extracted(aws: Aws, python: list[str], *paths: Path) -> tuple[str, dict[str, bytes]]:

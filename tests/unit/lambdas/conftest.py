@@ -74,7 +74,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions)
     for make in cached:
         make.cache_clear()
-    with mock_aws():
+    # Where another test's embedded AWS executes state machines, this one does not.
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": False}}):
         clients.s3().create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
