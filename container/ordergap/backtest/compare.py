@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ordergap.backtest.fold import Fold
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
-from ordergap.evaluation.compare import LEVEL, Comparison, Metrics, compare
+from ordergap.evaluation.compare import LEVEL, Comparison, Evaluation, Metrics, compare
 from ordergap.report.numbers import plain
 from ordergap.tasks.base import Findings
 from ordergap.tasks.registry import tasks
@@ -21,13 +21,22 @@ Comparisons = Mapping[str, Mapping[EvaluationProtocol, Comparison]]
 
 def compare_folds(folds: Sequence[Fold], seed: int, replicates: int) -> Comparisons:
     """Every task and protocol over all cutoffs."""
+    protocols = {task: [*each] for fold in folds for task, each in fold.evaluations.items()}
     return {
         task: {
-            protocol: compare([f.evaluations[task][protocol] for f in folds], seed, replicates)
-            for protocol in protocols
+            protocol: compare(evaluations_of(folds, task, protocol), seed, replicates)
+            for protocol in protocols[task]
         }
-        for task, protocols in folds[0].evaluations.items()
+        for task in tasks()
+        if task in protocols
     }
+
+
+def evaluations_of(
+    folds: Sequence[Fold], task: str, protocol: EvaluationProtocol
+) -> list[Evaluation]:
+    """Those of the folds in which the task was asked."""
+    return [fold.evaluations[task][protocol] for fold in folds if task in fold.evaluations]
 
 
 def find(
@@ -36,15 +45,13 @@ def find(
     """What every task says beside its metrics."""
     return {
         name: task.findings(
-            [fold.cutoff for fold in folds],
+            [fold.cutoff for fold in folds if name in fold.evaluations],
             comparisons[name],
-            {
-                protocol: [f.evaluations[name][protocol] for f in folds]
-                for protocol in comparisons[name]
-            },
+            {protocol: evaluations_of(folds, name, protocol) for protocol in comparisons[name]},
             hyperparameters,
         )
         for name, task in tasks().items()
+        if name in comparisons
     }
 
 
@@ -58,7 +65,8 @@ def text(
     days = (folds[0].until - folds[0].cutoff).days
     lines = [f"{len(folds)} cutoffs from {folds[0].cutoff} to {folds[-1].cutoff}, {days} days each"]
     lines += [f"left out: {reason}" for reason in reasons(left_out)]
-    for name, task in tasks().items():
+    asked = {name: task for name, task in tasks().items() if name in comparisons}
+    for name, task in asked.items():
         for protocol, comparison in comparisons[name].items():
             lines += ["", *_table(f"{task.title}, {protocol}", comparison, task.metrics)]
         if findings[name].tables:
@@ -67,7 +75,7 @@ def text(
         lines += ["", f"-: not judged, for want of rows whose outcome {days} days tell"]
     if (share := revenue_set_aside(folds)) is not None:
         lines += ["", f"the outlier filter set aside customers with {share:.1%} of the revenue"]
-    for name, task in tasks().items():
+    for name, task in asked.items():
         if verdict := findings[name].verdict:
             lines += ["", f"{task.title}: the verdict", *verdict]
     return "\n".join(lines)

@@ -17,8 +17,7 @@ from ordergap.histories import Histories, date_of
 from ordergap.models.base import Head
 from ordergap.outliers import no_outliers
 from ordergap.tasks.base import Split, Validation
-from ordergap.tasks.registry import tasks
-from ordergap.training.job import learning, refuse_nothing_to_learn
+from ordergap.training.job import answerable, learning, refuse_nothing_to_learn
 from ordergap.training.split import later_split, temporal_split
 
 UNFILTERED = "model, no outlier filter"
@@ -64,7 +63,7 @@ def run_fold(
     inner = temporal_split(past, hyperparameters.validation_fraction)
     before = learning(hyperparameters, inner.past, inner.cutoff)
     whole = learning(hyperparameters, past, cutoff)
-    questions = tasks()
+    questions, _ = answerable(hyperparameters, past)
     validations: dict[str, Validation] = {}
     heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}
     set_aside: float | None = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ordergap.backtest.compare import Comparisons, revenue_set_aside
+from ordergap.backtest.compare import Comparisons, evaluations_of, revenue_set_aside
 from ordergap.backtest.fold import UNFILTERED, Fold
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL
@@ -41,15 +41,13 @@ def contents(
                 task.contents(
                     orders,
                     comparisons[name],
-                    {
-                        protocol: [fold.evaluations[name][protocol] for fold in folds]
-                        for protocol in comparisons[name]
-                    },
+                    {each: evaluations_of(folds, name, each) for each in comparisons[name]},
                     None,
                 ),
                 findings=dict(line.split(": ", 1) for line in findings[name].verdict),
             )
             for name, task in tasks().items()
+            if name in comparisons
         },
         outliers=_outliers(folds, comparisons),
     )

@@ -11,7 +11,7 @@ import ast
 import difflib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -29,24 +29,14 @@ from pydantic.fields import FieldInfo
 from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
 from ordergap.contract.presets import PRESETS
+from ordergap.contract.questions import QuestionParameters, rising, words
 from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
 from ordergap.errors import InvalidHyperparameters
 
 log = logging.getLogger("ordergap")
 
 
-def _words(value: object) -> object:
-    """A list from ``30,60,90``, ``[30,60,90]`` (decoded before), a range or a single number."""
-    if isinstance(value, str):
-        return [word.strip() for word in value.split(",") if word.strip()]
-    return [*value] if isinstance(value, Iterable) and not isinstance(value, dict) else [value]
-
-
-def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(values)))
-
-
-class Hyperparameters(BaseModel):
+class Hyperparameters(QuestionParameters):
     """What a training job can be told: of the columns, of one trainer, and of everything else.
 
     Made from the flat names of `NAMES`, or from the nested form that it is written in.
@@ -65,7 +55,7 @@ class Hyperparameters(BaseModel):
         "auto", description="where trees and networks are fitted; auto: cuda where there is one"
     )
     horizons: Annotated[
-        tuple[Horizon, ...], BeforeValidator(_words), AfterValidator(_rising), Field(min_length=1)
+        tuple[Horizon, ...], BeforeValidator(words), AfterValidator(rising), Field(min_length=1)
     ] = Field((7, 30, 60, 90), description="days ahead for which a probability is given")
     interval_level: IntervalLevel = Field(0.8, description="level of the central interval")
     max_horizon_days: int = Field(
@@ -186,7 +176,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         decoded = _decode(value, _JSON_BEGINS.get(name))
         if decoded is not None and decoded != "":
             is_list = name in _LISTS and isinstance(decoded, str)
-            values[name] = _words(decoded) if is_list else decoded
+            values[name] = words(decoded) if is_list else decoded
     effective = _effective(values)
     wrong = {name for name in values.keys() - effective.keys() if _is_wrong(name, values[name])}
     parsed = Hyperparameters()
@@ -196,7 +186,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         wrong |= {_name(detail["loc"]) for detail in error.errors()}
     if wrong:
         problems += [
-            f"{name} = {value!r:.80}: must be {_in_words(NAMES[name].schema)}"
+            f"{name} = {value!r:.80}: must be {_inwords(NAMES[name].schema)}"
             for name, value in values.items()
             if name in wrong
         ]
@@ -282,14 +272,14 @@ def _as_str_writes(text: str) -> object:
     return written
 
 
-def _in_words(schema: Mapping[str, Any]) -> str:
+def _inwords(schema: Mapping[str, Any]) -> str:
     """What a value may be, from its JSON schema: ``a whole number, at least 1, at most 20``."""
     if "anyOf" in schema:  # a default of null is not said
         schema = {**schema, **schema["anyOf"][0]}
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     if "items" in schema:
-        return f"one or more separated by commas, each {_in_words(schema['items'])}"
+        return f"one or more separated by commas, each {_inwords(schema['items'])}"
     nouns = {"integer": "a whole number", "number": "a number"}
     noun = schema.get("noun") or nouns.get(schema.get("type", ""), "text")
     limits = [f"{words} {schema[key]}" for key, words in _LIMITS.items() if key in schema]

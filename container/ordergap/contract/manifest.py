@@ -50,6 +50,8 @@ class Manifest(BaseModel):
     """The first 12 hexadecimal digits of a digest over the model and everything else here."""
     tasks: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], TaskSection] = Field(min_length=1)
     """Name of a task -> its head."""
+    unanswered: dict[_Name, str] = Field(default_factory=dict)
+    """Name of a task that this model does not answer -> why."""
     hyperparameters: Hyperparameters
     """Those of the training, columns among them."""
     first_day: datetime.date

@@ -90,6 +90,7 @@ Date = Annotated[
 ]
 Number = Annotated[float | None, BeforeValidator(_number)]
 Horizon = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)]
+Threshold = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), BeforeValidator(_number)]
 Explain = Annotated[int, Field(ge=0, le=10), BeforeValidator(_how_many)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
@@ -251,4 +252,41 @@ class NextOrderExplanation(BaseModel):
     reasons: list[Reason] = Field(
         default_factory=list,
         description="The strongest reasons first, as many as `explain` asks for; else left out.",
+    )
+
+
+Money = Annotated[float, Field(ge=0)]
+Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
+
+
+class ValueFields(BaseModel):
+    """What the customer will spend; only where `value_horizons` asks for it."""
+
+    expected_orders: dict[DaysAhead, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="Days ahead -> orders expected within so many days after as_of.",
+    )
+    expected_value: dict[DaysAhead, Money] = Field(
+        default_factory=dict,
+        description="Days ahead -> the sum of their amounts that is expected, in the data's "
+        "currency.",
+    )
+    value_low: dict[DaysAhead, Money] = Field(
+        default_factory=dict, description="Days ahead -> where its interval begins."
+    )
+    value_high: dict[DaysAhead, Money] = Field(
+        default_factory=dict, description="Days ahead -> where its interval ends."
+    )
+    expected_order_amount: Money | None = Field(
+        default=None, description="What an order of this customer is expected to be worth."
+    )
+
+
+class LargeOrderFields(BaseModel):
+    """Whether a large order will come; only where `large_thresholds` asks for it."""
+
+    large_order_probability: dict[Amount, dict[DaysAhead, Probability]] = Field(
+        default_factory=dict,
+        description="Amount -> days ahead -> probability of an order above it within so many days "
+        "after as_of.",
     )

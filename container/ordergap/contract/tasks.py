@@ -29,16 +29,22 @@ WEEK_FIELD = "next_order_date"
 class TaskEntry:
     """What the name of a task stands for.
 
-    fields       what it adds to a prediction
-    head         "module:Class" that is carried in the artefact and forecasts
-    task         "module:Class" that learns, evaluates and reports
-    explanation  what it adds besides where explanations are asked for; None: it has none
+    fields      what it adds to every prediction; None: nothing
+    head        "module:Class" that is carried in the artefact and forecasts
+    task        "module:Class" that learns, evaluates and reports
+    on_request  what it adds where a request asks for it; None: nothing
     """
 
-    fields: type[BaseModel]
+    fields: type[BaseModel] | None
     head: str
     task: str
-    explanation: type[BaseModel] | None = None
+    on_request: type[BaseModel] | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all these fields."""
+        parts = [part for part in (self.fields, self.on_request) if part]
+        return {name for part in parts for name in part.model_fields}
 
 
 TASKS: dict[str, TaskEntry] = {
@@ -67,13 +73,13 @@ class ModelVersion(BaseModel):
     model_version: str
 
 
-def prediction_model(tasks: Iterable[str], *, explained: bool = False) -> type[CustomerFields]:
+def prediction_model(tasks: Iterable[str], *, everything: bool = False) -> type[CustomerFields]:
     """The fields of a prediction of a model that has these tasks, in the order of the wire.
 
-    explained  with those that are there only where explanations are asked for
+    everything  with those that are there only where a request asks for them
     """
     entries = [TASKS[name] for name in tasks]
-    parts = [(each.fields, each.explanation if explained else None) for each in entries]
+    parts = [(each.fields, each.on_request if everything else None) for each in entries]
     return _prediction_model(tuple(part for pair in parts for part in pair if part))
 
 

@@ -112,12 +112,17 @@ class ForecastOptions:
     interval_level    the level that intervals are said to have
     max_horizon_days  a forecast more than so many days after as_of is null
     explain           how many reasons of a forecast are given, at most
+    value_horizons    days ahead for which orders and value are expected; empty: they are not asked
+    large_thresholds  amounts above which an order is large; empty: they are not asked; None: the
+                      model's own
     """
 
     horizons: Sequence[int]
     interval_level: float
     max_horizon_days: int
     explain: int = 0
+    value_horizons: Sequence[int] = ()
+    large_thresholds: Sequence[float] | None = ()
 
 
 class TaskForecast(ABC):

@@ -49,9 +49,13 @@ _BATCH = 8192  # customers that are explained at once
 
 @dataclass(frozen=True, eq=False)
 class NextOrderForecast(TaskForecast):
-    """The next order of n customers; days since the last order, -1 where beyond the horizon."""
+    """The next order of n customers; days since the last order, -1 where beyond the horizon.
+
+    survival  their curves, from the last order on
+    """
 
     customers: Snapshot
+    survival: Survival
     gap: Days
     low: Days
     high: Days
@@ -236,6 +240,7 @@ def forecast(
     *probabilities, soon, later = chances
     return NextOrderForecast(
         customers=customers,
+        survival=survival,
         gap=gap,
         low=low,
         high=high,

@@ -22,7 +22,7 @@ def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
 
     A field that is a list, such as the reasons, is JSON text, as in CSV.
     """
-    fields = prediction_model(forecasts.tasks, explained=True).model_fields
+    fields = prediction_model(forecasts.tasks, everything=True).model_fields
     columns: dict[str, Any] = {}
     types: dict[str, type] = {}
     for field, values in forecasts.columns.items():

@@ -137,6 +137,14 @@ class Task(ABC):
     title: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
 
+    def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
+        """Why this question is not asked of such orders, in a sentence; None where it is."""
+        return None
+
+    def lost(self, validation: Validation) -> str | None:  # noqa: ARG002
+        """Why its answers are not good enough to be given, in a sentence; None where they are."""
+        return None
+
     @abstractmethod
     def search(self, learning: Learning, split: Split) -> Validation:
         """Learn until the cutoff, choose what foresees best what came after, and score it.
@@ -180,7 +188,7 @@ class Task(ABC):
         histories    every order that was read
         comparisons  of the validation, or of all cutoffs of a backtest
         evaluations  the single ones that were compared
-        forecast     of every customer as of the last day; None in a backtest
+        forecast     of every customer as of the last day; None in a backtest and for what lost
         """
 
     def outlook(self, forecasts: Forecasts, head: Head) -> Outlook | None:  # noqa: ARG002

@@ -115,7 +115,7 @@ def fit(
             identity = _identity(hyperparameters, split, orders)
             checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
         execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
-    questions = tasks()
+    questions, unanswered = answerable(hyperparameters, split.past)
     with step("Learning from the past, validating on what came after"):
         past = learning(hyperparameters, split.past, split.cutoff, execution)
         validations: dict[str, Validation] = {}
@@ -130,10 +130,13 @@ def fit(
         everything = learning(hyperparameters, orders, as_of, execution)
         fits: dict[str, Fit] = {}
         for name, task in questions.items():
+            if reason := task.lost(validations[name]):
+                unanswered[name] = _said(task, reason)
+                continue
             heads: dict[str, Head] = {each: fit.head for each, fit in fits.items()}
             fits[name] = task.fit(replace(everything, heads=heads), validations[name])
         log.info("  %s", next(iter(fits.values())).outliers.note)
-    if stopped_early := any(fits[name] is validations[name].fit for name in questions):
+    if stopped_early := any(fit is validations[name].fit for name, fit in fits.items()):
         log.warning(
             "Stopped early: the model that is kept learnt from the orders until %s alone.",
             date_of(split.cutoff),
@@ -146,6 +149,7 @@ def fit(
     )
     bundle = seal(
         {name: fit.head for name, fit in fits.items()},
+        unanswered=unanswered,
         hyperparameters=hyperparameters,
         first_day=date_of(int(orders.day.min())),
         as_of=date_of(as_of),
@@ -157,6 +161,23 @@ def fit(
     if {*hosts.gather(version)} != {version}:
         log.warning("The hosts came to different models; that of %s is kept.", hosts.names[0])
     return Trained(bundle, metrics, orders, split, questions, validations, fits)
+
+
+def answerable(
+    hyperparameters: Hyperparameters, histories: Histories
+) -> tuple[dict[str, Task], dict[str, str]]:
+    """The tasks that are asked of such orders, and why each of the others is not."""
+    asked, unanswered = tasks(), {}
+    for name, task in tasks().items():
+        if reason := task.unanswerable(hyperparameters, histories):
+            unanswered[name] = _said(task, reason)
+            del asked[name]
+    return asked, unanswered
+
+
+def _said(task: Task, reason: str) -> str:
+    log.warning("%s is not answered: %s.", task.title, reason)
+    return reason
 
 
 def name_of(orders: ingest.Orders) -> str:

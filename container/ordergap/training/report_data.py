@@ -50,7 +50,7 @@ def contents(
                 orders,
                 validations[name].comparisons,
                 {protocol: [each] for protocol, each in validations[name].evaluations.items()},
-                ahead.tasks[name],
+                ahead.tasks.get(name),
             )
             for name, task in tasks.items()
         },
@@ -61,7 +61,7 @@ def contents(
         outliers=(next(iter(fits.values())).outliers.note, {}),
         caution=CAUTION,
         outlook=next(
-            filter(None, (task.outlook(ahead, bundle.heads[name]) for name, task in tasks.items())),
+            filter(None, (tasks[name].outlook(ahead, head) for name, head in bundle.heads.items())),
             None,
         ),
     )

@@ -330,7 +330,7 @@ def test_where_accept_leaves_the_choice_the_default_of_the_settings_holds(
 def test_reasons_are_said_alike_in_every_form(ask: Ask, bundle: Bundle) -> None:
     batch = made_up(20)
     expected = predictions(ask({"instances": batch, "explain": 3}))
-    fields = list(prediction_model(["next_order"], explained=True).model_fields)
+    fields = list(prediction_model(["next_order"], everything=True).model_fields)
     for record in expected:
         assert list(record) == fields
         assert [list(reason) for reason in record["reasons"]] == [[*Reason.model_fields]] * 3

@@ -53,7 +53,7 @@ _MEANINGS = {
 
 def describe(manifest: Manifest, settings: Settings) -> bytes:
     """The document for the model and the settings of this server."""
-    prediction = prediction_model(manifest.tasks, explained=True)
+    prediction = prediction_model(manifest.tasks, everything=True)
     _, schemas = models_json_schema(
         [(ScoringRequest, "validation"), (prediction, "serialization")],
         ref_template="#/components/schemas/{model}",
