@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
 from ordergap.contract.presets import PRESETS
@@ -36,7 +37,7 @@ from ordergap.errors import InvalidHyperparameters
 log = logging.getLogger("ordergap")
 
 
-class Hyperparameters(QuestionParameters):
+class Hyperparameters(AttributeParameters, QuestionParameters):
     """What a training job can be told: of the columns, of one trainer, and of everything else.
 
     Made from the flat names of `NAMES`, or from the nested form that it is written in.
@@ -141,7 +142,10 @@ NAMES: dict[str, Option] = _names()
 """Every hyperparameter by the name it is given by."""
 
 # A column's name and a product's code are text even where they look like a number.
-_LISTS = ("excluded_statuses", "no_customer_words", "non_product_codes")
+_LISTS = (
+    "category_attributes", "excluded_statuses", "no_customer_words", "non_product_codes",
+    "numeric_attributes",
+)  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",

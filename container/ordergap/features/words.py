@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ordergap.features.attributes import PREFIX, parts
+
 _ONE_ORDER = "only one order so far, so no gap yet"
 _NO_AMOUNTS = "amounts not known"
 _VAST = 1e12  # from here on numbers are written with an exponent
@@ -113,11 +115,25 @@ WORDS: dict[str, Words] = {
 """Feature, or the days waited -> how to speak of it, for every feature that trees read."""
 
 
+def words_of(feature: str) -> Words:
+    """How to speak of a feature; those of one attribute are one group."""
+    if not feature.startswith(PREFIX):
+        return WORDS[feature]
+    name, category = parts(feature)
+    if category is None:
+        return Words(f"{PREFIX}{name}", lambda value: f"{name} {value:.7g}", f"{name} not known")
+    return Words(
+        f"{PREFIX}{name}",
+        lambda value: f"{name} is {'' if value else 'not '}{category}",
+        f"{name} not known",
+    )
+
+
 def said(feature: str, value: float) -> str:
     """What the value says of the customer.
 
     >>> said("orders_90d", 4.0), said("gap_last", float("nan"))
     ('4 orders in the 90 days up to the last order', 'only one order so far, so no gap yet')
     """
-    words = WORDS[feature]
+    words = words_of(feature)
     return words.unknown if math.isnan(value) else words.said(value)

@@ -100,10 +100,6 @@ def _pack(cleaned: Cleaned) -> bytes:
     header = {
         "ids": histories.customer_ids,
         "orders": len(histories),
-        "attributes": {
-            name: (values.dtype.str, values.tolist())
-            for name, values in histories.attributes.items()
-        },
         "report": cleaned.report.model_dump(mode="json"),
     }
     arrays = (getattr(histories, name).astype(kind).tobytes() for name, kind in _ARRAYS.items())
@@ -118,8 +114,7 @@ def _unpack(content: bytes) -> tuple[Histories, DataReport]:
         count = len(header["ids"]) + 1 if name == "offsets" else header["orders"]
         arrays[name] = np.frombuffer(content, kind, count, end)
         end += arrays[name].nbytes
-    attributes = {name: np.array(v, kind) for name, (kind, v) in header["attributes"].items()}
-    histories = Histories(header["ids"], **arrays, attributes=attributes)
+    histories = Histories(header["ids"], **arrays)
     return histories, DataReport.model_validate(header["report"])
 
 
