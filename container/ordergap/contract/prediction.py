@@ -255,12 +255,15 @@ class NextOrderExplanation(BaseModel):
     )
 
 
-Money = Annotated[float, Field(ge=0)]
+Money = Annotated[float | None, Field(ge=0)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 
 
 class ValueFields(BaseModel):
-    """What the customer will spend; only where `value_horizons` asks for it."""
+    """What the customer will spend; only where `value_horizons` asks for it.
+
+    Amounts are null where an amount so far is unknown.
+    """
 
     expected_orders: dict[DaysAhead, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
@@ -277,7 +280,7 @@ class ValueFields(BaseModel):
     value_high: dict[DaysAhead, Money] = Field(
         default_factory=dict, description="Days ahead -> where its interval ends."
     )
-    expected_order_amount: Money | None = Field(
+    expected_order_amount: Money = Field(
         default=None, description="What an order of this customer is expected to be worth."
     )
 

@@ -19,6 +19,7 @@ from ordergap.contract.prediction import (
     CustomerFields,
     NextOrderExplanation,
     NextOrderFields,
+    ValueFields,
 )
 
 WEEK_FIELD = "next_order_date"
@@ -53,6 +54,12 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
         NextOrderExplanation,
+    ),
+    "value": TaskEntry(
+        None,
+        "ordergap.models.value:ValueHead",
+        "ordergap.tasks.value:Value",
+        ValueFields,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""
