@@ -32,7 +32,6 @@ from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.value_contents import contents, findings
 from ordergap.trainers.value import (
     LEAST_HISTORY,
-    MOST_ROWS,
     Float,
     ValueRows,
     days_to_learn_from,
@@ -151,7 +150,7 @@ class Value(Task):
         rows = booster = None
         if len(days):
             model = _curves(learning).model
-            rows = value_rows(known, days, h.value_horizon, model, amounts, MOST_ROWS)
+            rows = value_rows(known, days, h.value_horizon, model, amounts, h.seed)
             booster = fit_factor(rows, h.tweedie_power, h.seed) if with_factor else None
         else:
             log.warning(

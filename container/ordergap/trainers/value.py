@@ -5,7 +5,6 @@ See docs/decisions/trainers.md#the-factor-of-value-is-small-and-its-rounds-are-f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ Float = NDArray[np.float64]
 ROUNDS = 60
 LEAST_HISTORY = 30  # days before the first day as of which customers are learnt from
 MOST_ROWS = 150_000
-"""Customers as of a day that are learnt from, evenly spread over all: more were not better."""
+"""Customers as of a day that are learnt from: more were not better."""
 LEAST_BUYERS = 30
 """Of a group that has quantiles of its own; a smaller one has those of all buyers."""
 _DIGITS = 6  # of quantiles
@@ -99,13 +98,13 @@ def value_rows(
     horizon: int,
     model: Model,
     amounts: GammaGamma,
-    most: int | None = None,
+    seed: int | None = None,
 ) -> ValueRows:
     """The customers as they stood on each of `days`, by what was known then.
 
     histories  every amount is known, and all orders until `horizon` days after the last of `days`
     model      of the next order
-    most       rows, evenly spread over all; None: every row
+    seed       of a draw of `MOST_ROWS` where there are more; None: all are taken
     """
     owner, offsets = histories.customer, histories.offsets[:-1]
     customers, counts, elapsed, came, came_orders = [], [], [], [], []
@@ -120,8 +119,9 @@ def value_rows(
         spent = np.bincount(who, histories.amount[within], minlength=most_customers)
         came.append(spent[known])
         came_orders.append(np.bincount(who, minlength=most_customers)[known])
-    total = sum(map(len, customers))
-    some = slice(None, None, math.ceil(total / most) if most else 1)
+    some = np.arange(sum(map(len, customers)))
+    if seed is not None and len(some) > MOST_ROWS:
+        some = np.sort(np.random.default_rng(seed).choice(some, MOST_ROWS, replace=False))
     customer, order_count, waited, value, number = (
         np.concatenate(each)[some] for each in (customers, counts, elapsed, came, came_orders)
     )
