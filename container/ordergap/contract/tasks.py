@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
+    LargeOrderFields,
     NextOrderExplanation,
     NextOrderFields,
 )
@@ -53,6 +54,12 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
         NextOrderExplanation,
+    ),
+    "large_order": TaskEntry(
+        None,
+        "ordergap.models.large_order:LargeOrderHead",
+        "ordergap.tasks.large_order:LargeOrder",
+        LargeOrderFields,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,13 +75,16 @@ class Forecasts:
     def records(self) -> list[dict[str, object]]:
         """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
         columns = self.columns
-        lists = [
-            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-            if isinstance(values, Mapping)
-            else values
-            for values in columns.values()
-        ]
+        lists = [_values(column) for column in columns.values()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _values(column: Column) -> Sequence[object]:
+    """The n values of a field; objects where the column has names."""
+    if not isinstance(column, Mapping):
+        return column
+    parts = [_values(each) for each in column.values()]
+    return [dict(zip(column, row, strict=True)) for row in zip(*parts, strict=True)]
 
 
 def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:
