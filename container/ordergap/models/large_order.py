@@ -21,6 +21,7 @@ from ordergap.contract.manifest import TaskSection
 from ordergap.errors import AlgorithmError, ModelMismatch
 from ordergap.models.base import Column, ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.next_order import NextOrderForecast
+from ordergap.models.text import amount_text
 from ordergap.models.xgboost import load_booster, predict
 from ordergap.survival.renewal import MOST_DAYS, kind_probability
 
@@ -46,15 +47,6 @@ def exceedance_matrix(
     columns = [features[:, names.index(name)].astype(float) for name in (MEAN, LAST)]
     logs = [np.log(np.maximum(column, _LEAST)) - log_threshold for column in columns]
     return np.column_stack([features, *logs, log_threshold]).astype(np.float32)
-
-
-def amount_text(threshold: float) -> str:
-    """A plain decimal, without exponent and trailing zeros.
-
-    >>> amount_text(822.40), amount_text(1e6), amount_text(0.00001)
-    ('822.4', '1000000', '0.00001')
-    """
-    return np.format_float_positional(threshold, trim="-")
 
 
 @dataclass(frozen=True, eq=False)

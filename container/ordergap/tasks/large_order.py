@@ -23,8 +23,9 @@ from ordergap.evaluation.large_baselines import BG_NBD_GG, SHARE, answers, large
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
-from ordergap.models.large_order import LargeOrderForecast, LargeOrderHead, amount_text
+from ordergap.models.large_order import LargeOrderForecast, LargeOrderHead
 from ordergap.models.next_order import NextOrderForecast
+from ordergap.models.text import amount_text
 from ordergap.outliers import no_outliers
 from ordergap.report.contents import TaskContents
 from ordergap.survival.targets import waits_at_cutoff

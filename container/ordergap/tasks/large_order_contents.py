@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.large import METRICS, LargeEvaluation, Question
 from ordergap.evaluation.metrics import calibration
-from ordergap.models.large_order import amount_text
+from ordergap.models.text import amount_text
 from ordergap.report.contents import Diagonal, Judged, Section, Table, TaskContents
 from ordergap.report.numbers import fixed, percent, plain
 
@@ -21,7 +22,6 @@ LIMITS = {
         "convention: nothing was seen there. Below the least, every order is large."
     ),
 }
-_BEST = 5  # rows of the table of each cutoff, at most
 
 
 def contents(
@@ -113,9 +113,13 @@ def verdict(comparison: Comparison, evaluations: Sequence[LargeEvaluation]) -> l
 
 def _beside(comparison: Comparison, metric: str, digits: int) -> str:
     """The model's figure beside the baselines', and whether it is surely ahead or behind."""
+    if math.isnan(comparison.metrics[MODEL][metric]):
+        return "not judged: nobody, or everybody, made a large order"
     better = 1 if METRICS[metric].better == "higher" else -1
     parts = [f"{METRICS[metric].title} {plain(comparison.metrics[MODEL][metric], digits)}"]
     for baseline, differences in comparison.differences.items():
+        if math.isnan(differences[metric][0]):
+            continue
         gain, low, high = (better * each for each in differences[metric])
         low, high = min(low, high), max(low, high)
         sure = "ahead" if low > 0 else "behind" if high < 0 else "level within chance"
