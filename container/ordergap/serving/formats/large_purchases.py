@@ -94,7 +94,7 @@ def _own(context: DecodeContext) -> tuple[float, int]:
 def _parts(body: bytes, boundary: str) -> tuple[dict[str, str], dict[str, bytes]]:
     """Field -> text, and the two files by their names. Raises InvalidRequest."""
     try:
-        form, found = MultiPartParser(max_form_parts=_MOST_PARTS).parse(
+        form, found = MultiPartParser(_in_memory, max_form_parts=_MOST_PARTS).parse(
             io.BytesIO(body), boundary.encode(), len(body)
         )
     except RequestEntityTooLarge as error:
@@ -117,6 +117,11 @@ def _parts(body: bytes, boundary: str) -> tuple[dict[str, str], dict[str, bytes]
         message = f"the form has no file {' and no file '.join(missing)}"
         raise InvalidRequest([Problem(message, hint=_HINT)])
     return dict(form.items()), files
+
+
+def _in_memory(*_: object, **__: object) -> io.BytesIO:
+    """Where a file of the form is kept: the whole body is in memory already."""
+    return io.BytesIO()
 
 
 def _is(name: str, field: str, file_name: str | None) -> bool:
