@@ -83,7 +83,7 @@ class LargeOrder(Task):
             if baseline not in differences:
                 continue
             more, low, high = differences[baseline]["brier"]
-            if low > 0 and not differences[baseline]["auc"][0] > 0:
+            if low > 0 and differences[baseline]["auc"][0] <= 0:  # neither is NaN
                 return (
                     f"its Brier score on later days is {more:.4f} above that of the baseline "
                     f"{baseline} ({low:.4f} to {high:.4f}), and it ranks no better"
@@ -135,8 +135,7 @@ class LargeOrder(Task):
         rows = exceedance_rows(past, names, followed(past), amounts)
         check = exceedance_rows(later[0], names, later[1], amounts) if later else None
         booster = fit(rows, check, rounds, hyperparameters.seed)
-        own = {float(f"{each:.4g}") for each in np.quantile(amounts, OWN_LEVELS)}
-        thresholds = hyperparameters.large_thresholds or sorted(own)
+        thresholds = hyperparameters.large_thresholds or _usual(amounts)
         return LargeOrderHead(booster, names, thresholds, (float(amounts[0]), float(amounts[-1])))
 
     @override
@@ -149,9 +148,12 @@ class LargeOrder(Task):
         caps: Mapping[EvaluationProtocol, float] | None = None,
     ) -> dict[EvaluationProtocol, Evaluation]:
         h, past, whole = learning.hyperparameters, learning.histories, split.whole
-        questions = _questions(
-            cast("LargeOrderHead", heads[MODEL]).thresholds, h.value_horizon, split
-        )
+        model = cast("LargeOrderHead", heads[MODEL])
+        least, largest = model.amounts
+        # Beyond all amounts there is nothing to judge.
+        within = [each for each in model.thresholds if least <= each < largest]
+        thresholds = within or _usual(positive_amounts(past))
+        questions = _questions(thresholds, h.value_horizon, split)
         asked = [*questions.values()]
         options = ForecastOptions(
             sorted({each.days for each in asked}),
@@ -210,6 +212,11 @@ class LargeOrder(Task):
     ) -> Findings:
         judged = cast("Sequence[LargeEvaluation]", evaluations[AT_CUTOFF])
         return Findings(verdict=verdict(comparisons[AT_CUTOFF], judged))
+
+
+def _usual(amounts: NDArray[np.float64]) -> list[float]:
+    """What is large where nothing is said: quantiles of the amounts, to four digits."""
+    return sorted({float(f"{each:.4g}") for each in np.quantile(amounts, OWN_LEVELS)})
 
 
 def _questions(thresholds: Sequence[float], horizon: int, split: Split) -> dict[str, Question]:

@@ -168,6 +168,8 @@ def test_a_sure_loss_is_a_loss() -> None:
     assert task.lost(_comparison((0.02, -0.01, 0.03), (-0.1, -0.2, 0.0))) is None
     assert task.lost(_comparison((0.02, 0.01, 0.03), (0.1, 0.05, 0.2))) is None
     assert task.lost(Validation()) is None
+    nothing = float("nan")
+    assert task.lost(_comparison((0.02, 0.01, 0.03), (nothing,) * 3)) is None
 
 
 def test_a_job_that_is_to_stop_keeps_what_was_validated() -> None:
