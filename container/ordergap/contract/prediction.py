@@ -291,5 +291,6 @@ class LargeOrderFields(BaseModel):
     large_order_probability: dict[Amount, dict[DaysAhead, Probability]] = Field(
         default_factory=dict,
         description="Amount -> days ahead -> probability of an order above it within so many days "
-        "after as_of.",
+        "after as_of. Below the least amount learnt from it is that of any order; beyond the "
+        "largest it falls as 1 / amount, by convention. Days beyond 365 are left out.",
     )

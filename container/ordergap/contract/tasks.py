@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
+    LargeOrderFields,
     NextOrderExplanation,
     NextOrderFields,
     ValueFields,
@@ -60,6 +61,12 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.value:ValueHead",
         "ordergap.tasks.value:Value",
         ValueFields,
+    ),
+    "large_order": TaskEntry(
+        None,
+        "ordergap.models.large_order:LargeOrderHead",
+        "ordergap.tasks.large_order:LargeOrder",
+        LargeOrderFields,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""

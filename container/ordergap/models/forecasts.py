@@ -79,6 +79,18 @@ class Forecasts:
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
+def flat(field: str, column: Column) -> dict[str, Sequence[object]]:
+    """The columns that a field has in a table: of an object one for each name, joined by _.
+
+    >>> flat("p", {"50": {"7": [0.1], "30": [0.2]}})
+    {'p_50_7': [0.1], 'p_50_30': [0.2]}
+    """
+    if not isinstance(column, Mapping):
+        return {field: column}
+    parts = [flat(f"{field}_{name}", each) for name, each in column.items()]
+    return {name: values for part in parts for name, values in part.items()}
+
+
 def _values(column: Column) -> Sequence[object]:
     """The n values of a field; objects where the column has names."""
     if not isinstance(column, Mapping):

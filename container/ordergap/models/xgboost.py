@@ -256,11 +256,7 @@ class SquaredErrorModel(BoosterModel):
 
 
 def load_booster(name: str, content: bytes, columns: int, targets: int = 1) -> xgboost.Booster:
-    """The booster that a file called `name` is of; ModelMismatch where it is none.
-
-    columns  that it reads
-    targets  numbers that it answers with
-    """
+    """The booster of a file, checked as `trees.check` does; ModelMismatch where it is none."""
     _check(name, content, columns, targets)
     try:
         booster: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(content))
