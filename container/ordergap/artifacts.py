@@ -50,13 +50,14 @@ class Bundle:
         interval_level: float | None = None,
         explain: int = 0,
         large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
         as_of  a day for all or one for each customer; every customer has an order, none after it
         horizons, interval_level  in place of those the model was trained with
         explain  how many reasons of a forecast are given, at most
-        large_thresholds  as in `ForecastOptions`
+        large_thresholds, value_horizons  as in `ForecastOptions`
         """
         last = histories.last_row
         customers = Snapshot(
@@ -68,7 +69,7 @@ class Bundle:
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
         return self.forecast_features(
-            customers, matrix, horizons, interval_level, explain, large_thresholds
+            customers, matrix, horizons, interval_level, explain, large_thresholds, value_horizons
         )
 
     def forecast_features(
@@ -79,13 +80,14 @@ class Bundle:
         interval_level: float | None = None,
         explain: int = 0,
         large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
         level = settings.interval_level if interval_level is None else interval_level
         most = settings.max_horizon_days
         options = ForecastOptions(
-            horizons or settings.horizons, level, most, explain, large_thresholds=large_thresholds
+            horizons or settings.horizons, level, most, explain, value_horizons, large_thresholds
         )
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
@@ -157,7 +159,13 @@ class Bundle:
             }
             bundle = cls(manifest, heads)
             with np.errstate(all="ignore"):  # what is no number is refused below
-                trial.check(bundle.forecast(trial.customers(), trial.AS_OF, large_thresholds=None))
+                answers = bundle.forecast(
+                    trial.customers(),
+                    trial.AS_OF,
+                    large_thresholds=None,
+                    value_horizons=trial.HORIZONS,
+                )
+                trial.check(answers)
         except ModelMismatch as error:
             raise ModelMismatch(f"the model in {directory}: {error}") from error
         except (AlgorithmError, *_FAULTS) as error:

@@ -579,7 +579,7 @@ def test_a_model_that_cannot_be_saved_says_so(model: Forecaster, orders: Path) -
 def test_a_model_describes_itself(model: Forecaster) -> None:
     first, last = model.manifest.first_day, model.manifest.as_of
     assert repr(model) == (
-        f"<Forecaster {model.manifest.model_version}: next_order, large_order by xgboost, "
+        f"<Forecaster {model.manifest.model_version}: next_order, value, large_order by xgboost, "
         f"learnt from {model.manifest.data.orders:,} orders of {first} to {last}>"
     )
 

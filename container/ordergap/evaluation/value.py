@@ -23,7 +23,7 @@ from ordergap.histories import Histories
 Float = NDArray[np.float64]
 METRICS: dict[str, Metric] = {
     "d2": Metric(
-        title="deviance explained", better="higher",
+        title="D²", better="higher",
         meaning="Share of the Tweedie deviance that the forecast explains, against the mean of all "
         "that came: 1 is perfect, 0 knows nobody from another, below 0 is worse.",
     ),
@@ -51,20 +51,20 @@ METRICS: dict[str, Metric] = {
         "lies above its level.",
     ),
     "pinball": Metric(
-        title="interval's loss", digits=2, better="lower",
+        title="pinball loss", digits=2, better="lower",
         meaning="Mean pinball loss of both ends of the interval at their levels. "
         "It is lower for an interval that is narrower and holds as often.",
     ),
     "brier_none": Metric(
-        title="Brier, no order", better="lower",
+        title="Brier, none", better="lower",
         meaning="Mean squared distance of the probability of no order from what came.",
     ),
     "rmse": Metric(
-        title="root mean square", digits=1, better="lower",
+        title="RMSE", digits=1, better="lower",
         meaning="Root of the mean squared distance, in the data's currency.",
     ),
     "mae": Metric(
-        title="mean distance", digits=2,
+        title="MAE", digits=2,
         meaning="Mean distance. 0 for all often has the least: it is no measure of a mean.",
     ),
 }  # fmt: skip

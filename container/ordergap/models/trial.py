@@ -10,6 +10,8 @@ from ordergap.models.forecasts import Forecasts
 
 AS_OF = 20_000
 """The day, counted from 1970-01-01, as of which they are forecast."""
+HORIZONS = (1, 30, 365)
+"""Days ahead for which their value is expected."""
 _ORDERS = (
     (0,),  # days since each order
     (400,),

@@ -18,7 +18,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
 from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
-from ordergap.evaluation.segments import segments
+from ordergap.evaluation.segments import LEAST_CUSTOMERS, segments
 from ordergap.evaluation.value import METRICS, Guess, ValueEvaluation, deviance, spent
 from ordergap.evaluation.value_baselines import BG_NBD_GG, LAST_DAYS, TEXTBOOK, baselines
 from ordergap.histories import Histories, date_of
@@ -32,6 +32,7 @@ from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.value_contents import contents, findings
 from ordergap.trainers.value import (
     LEAST_HISTORY,
+    ROUNDS,
     Float,
     ValueRows,
     days_to_learn_from,
@@ -45,7 +46,6 @@ from ordergap.trainers.value import (
 log = logging.getLogger("ordergap")
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
-FACTOR = "factor"
 REPLICATES = 40
 _BEYOND_NOISE = 2.0  # standard errors by which the factor must be worse to be left out
 
@@ -80,9 +80,12 @@ class Value(Task):
     def lost(self, validation: Validation) -> str | None:
         """Surely worse than a baseline in D² or Gini, and no better in the other.
 
-        Beside a rule that costs nothing, the textbook and the field's own; on the same customers.
+        Beside a rule that costs nothing, the textbook and the field's own; on the same customers,
+        a hundred at least.
         """
         if AT_CUTOFF not in validation.comparisons:
+            return None
+        if len(validation.evaluations[AT_CUTOFF].customer) < LEAST_CUSTOMERS:
             return None
         differences = validation.comparisons[AT_CUTOFF].differences
         for baseline in (LAST_DAYS, TEXTBOOK, BG_NBD_GG):
@@ -116,7 +119,7 @@ class Value(Task):
             log.info("  the factor of value is left out: later days show it to be worse than none")
         head.quantiles = quantiles(later, _expected(head, later))
         validated = Fit(head, no_outliers(learning.histories))
-        chosen = {FACTOR: head.booster is not None}
+        chosen = {"rounds": float(ROUNDS if head.booster else 0)}
         if not later.came.sum():
             log.warning("  value was not validated: nobody spent anything after the cutoff")
             return Validation(chosen, validated)
@@ -130,7 +133,7 @@ class Value(Task):
     def fit(self, learning: Learning, validation: Validation) -> Fit:
         if validation.fit and learning.execution.stopping():
             return validation.fit
-        with_factor = bool(validation.chosen.get(FACTOR, True))
+        with_factor = validation.chosen.get("rounds", ROUNDS) > 0
         head, rows = self._learnt(learning, with_factor=with_factor)
         if validation.fit:
             head.quantiles = cast("ValueHead", validation.fit.head).quantiles

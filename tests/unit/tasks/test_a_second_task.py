@@ -210,7 +210,7 @@ def model(folder: Path) -> forecaster.Forecaster:
 
 def test_it_is_in_the_artefact_and_is_checked_like_the_first(folder: Path, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert list(manifest["tasks"]) == ["next_order", "large_order", NAME]
+    assert list(manifest["tasks"]) == ["next_order", "value", "large_order", NAME]
     factor = json.loads((folder / NAME / "factor.json").read_text())
     assert 0.5 < factor < 2
     forecaster.load(folder).save(tmp_path)
