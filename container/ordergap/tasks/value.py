@@ -107,10 +107,10 @@ class Value(Task):
         The quantiles of the interval are those of the days after the cutoff, and the factor is left
         out where these show it to be surely worse than none.
         """
-        if "next_order" not in learning.heads:
+        h, whole = learning.hyperparameters, with_amounts(split.whole)
+        if "next_order" not in learning.heads or self.unanswerable(h, learning.histories):
             log.warning("  value was not validated: there was too little data after the cutoff")
             return Validation()
-        h, whole = learning.hyperparameters, with_amounts(split.whole)
         head, _ = self._learnt(learning, with_factor=True)
         window, model = _window(h, split), _curves(learning).model
         later = value_rows(whole, [split.cutoff], window, model, head.amounts)
