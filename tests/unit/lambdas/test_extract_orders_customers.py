@@ -167,7 +167,7 @@ def test_a_query_cannot_write(shop: Shop) -> None:
         )
     engine.dispose()
     query = "SELECT id AS customer_id, moved() AS region FROM people"
-    with pytest.raises(BadEvent, match="must not write|rejects it"):
+    with pytest.raises(BadEvent, match=r"must not write|rejects it"):
         shop.extract(customers_query=query)
 
 
