@@ -150,9 +150,11 @@ class Run:
         for table in show.metrics(TrainingMetrics.model_validate_json(body)):
             console.print()
             console.print(table)
-        report, error = self._report(verdict["artifact"])
+        report, manifest = self._report(verdict["artifact"])
         if rows := self._predictions():
-            self._show_lists(rows, error, console)
+            self._show_lists(rows, outlook.weekly_error(manifest), console)
+        for task, why in json.loads(manifest).get("unanswered", {}).items():
+            console.print(f"\nNot answered, {task}: {why}", markup=False)
         console.print(f"\nReport: {report}")
 
     def _show_lists(self, rows: list[Row], error: float, console: Console) -> None:
@@ -190,8 +192,8 @@ class Run:
         content = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
         return content["Body"].read()
 
-    def _report(self, artifact: str) -> tuple[Path, float]:
-        """Extract report.html from the model's archive; its path, and the `weekly_error`."""
+    def _report(self, artifact: str) -> tuple[Path, bytes]:
+        """Extract report.html from the model's archive; its path, and the model's manifest."""
         bucket, key = split_uri(artifact)
         with tempfile.TemporaryFile() as archive:
             self.deployment.aws.s3.download_fileobj(bucket, key, archive)
@@ -199,7 +201,7 @@ class Run:
             with tarfile.open(fileobj=archive) as tar:
                 tar.extract("report.html", self.output, filter="data")
                 manifest = cast("IO[bytes]", tar.extractfile(MANIFEST)).read()
-        return self.output / "report.html", outlook.weekly_error(manifest)
+        return self.output / "report.html", manifest
 
 
 def _runner(options: argparse.Namespace) -> Runner:
