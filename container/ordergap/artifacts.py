@@ -59,7 +59,7 @@ class Bundle:
         explain  how many reasons of a forecast are given, at most
         large_thresholds, value_horizons  as in `ForecastOptions`
         """
-        last = histories.last_row
+        histories, last = histories.as_known(as_of), histories.last_row
         customers = Snapshot(
             histories.customer_ids,
             np.broadcast_to(np.asarray(as_of, np.int64), last.shape),

@@ -92,8 +92,9 @@ class AttributeTable:
         order = np.lexsort((since, owner))
         key = (owner * _SPAN + since)[order]
         again = np.flatnonzero(key[1:] == key[:-1])
-        for column in (*numbers.values(), *codes.values()):
-            one, other = column[order[again]], column[order[again + 1]]
+        columns: list[NDArray[Any]] = [*numbers.values(), *codes.values()]
+        for each in columns:
+            one, other = each[order[again]], each[order[again + 1]]
             different = (one != other) & ~(np.isnan(one) & np.isnan(other))
             if different.any():
                 pair = again[different.argmax()]
@@ -127,6 +128,11 @@ class AttributeTable:
         row = np.searchsorted(self._key, places * _SPAN + day, side="right") - 1
         known = (places >= 0) & (row >= self.offsets[places])
         return np.where(known, row, -1)
+
+    def content(self) -> bytes:
+        """Every customer and value, for a digest."""
+        own = Attributes(self, np.arange(len(self.customer_ids))).content()
+        return json.dumps(self.customer_ids).encode() + own
 
     @cached_property
     def _key(self) -> NDArray[np.int64]:
@@ -172,6 +178,22 @@ class Attributes:
     def records(self, as_of: int) -> list[dict[str, Any]]:
         """What a scoring record of each customer has as `attributes`, as known on a day."""
         return [self.table.values_of(row) if row >= 0 else {} for row in self.rows_on(as_of)]
+
+    @classmethod
+    def of_each(
+        cls,
+        numbers: Mapping[str, Sequence[float]],
+        texts: Mapping[str, Sequence[str | None]],
+        count: int,
+    ) -> Attributes:
+        """A row for each of so many customers, which always holds."""
+        table = AttributeTable.from_rows(
+            [f"{i:012}" for i in range(count)],
+            np.full(count, ALWAYS, np.int64),
+            {name: np.array(column, float) for name, column in numbers.items()},
+            texts,
+        )
+        return cls(table, np.arange(count))
 
     def content(self) -> bytes:
         """Every value of the customers, for a digest."""

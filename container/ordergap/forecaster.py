@@ -24,6 +24,7 @@ from ordergap.scoring.options import given
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
+    from ordergap.ingest.attribute_rows import Customers
     from ordergap.inspection import Check
     from ordergap.report.document import Report
     from ordergap.training.job import Job
@@ -36,6 +37,7 @@ def fit(
     orders: Orders,
     *,
     validation: Orders | None = None,
+    customers: Customers | None = None,
     quiet: bool = False,
     **hyperparameters: Any,
 ) -> Forecaster:
@@ -46,6 +48,8 @@ def fit(
                      a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
+    customers        a file, a folder or a frame with the columns that numeric_attributes and
+                     category_attributes name: a row a customer, or one for each day `valid_from`
     quiet            whether to show neither progress nor warnings
     hyperparameters  by the names that ``ordergap train --help`` lists, columns among them:
                      ``customer_column="Email"``, ``trainer="lstm"``, ``horizons=[7, 30]``
@@ -58,7 +62,7 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation)
+        return Forecaster.fit(parse(hyperparameters), orders, validation, customers=customers)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -68,21 +72,6 @@ def load(directory: Path | str) -> Forecaster:
     version or unable to forecast, or where one of its files is a link or no file.
     """
     return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
-
-
-def backtest(
-    hyperparameters: Hyperparameters,
-    orders: Orders,
-    cutoffs: int = 4,
-    *,
-    jobs: int = 1,
-    quiet: bool = False,
-) -> Backtest:
-    """As `Forecaster.backtest`, without a model."""
-    from ordergap.backtest.run import backtest as run  # noqa: PLC0415 - only learning needs it
-
-    with progress(quiet=quiet):
-        return run(hyperparameters, orders, cutoffs, jobs)
 
 
 class Forecaster:
@@ -101,6 +90,7 @@ class Forecaster:
         orders: Orders,
         validation: Orders | None = None,
         job: Job | None = None,
+        customers: Customers | None = None,
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
 
@@ -109,7 +99,7 @@ class Forecaster:
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
-        trained = train(hyperparameters, orders, validation, job)
+        trained = train(hyperparameters, orders, validation, job, customers)
         leads = job is None or job.hosts.leads  # the other hosts save nothing
         return cls(trained.bundle, trained.report() if leads else None)
 
@@ -139,6 +129,7 @@ class Forecaster:
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
+        customers: Customers | None = None,
         quiet: bool = False,
         **columns: Any,
     ) -> Any:
@@ -158,6 +149,7 @@ class Forecaster:
                         given; else customers stand in the sequence of their ids
         explain         how many reasons of each forecast to give, at most, from 0 to 10: a column
                         `reasons` of JSON, the strongest first. 0: no such column
+        customers       their attributes, as in `fit`, as known at the end of `as_of`; None: missing
         quiet           whether to show neither progress nor warnings
         columns         names of columns that are not those of the fit, such as
                         ``customer_column="Email"``; "" takes one of the fit's away
@@ -176,7 +168,7 @@ class Forecaster:
         options = given(as_of, horizons, interval_level, explain)
         selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
-            forecasts = files.predict(self.bundle, orders, options, columns, selection)
+            forecasts = files.predict(self.bundle, orders, options, columns, selection, customers)
         kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
         return to_frame(forecasts, kind)
 
@@ -192,6 +184,7 @@ class Forecaster:
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
+        customers: Customers | None = None,
         guard_formulas: bool = True,
         quiet: bool = False,
         **columns: Any,
@@ -212,8 +205,9 @@ class Forecaster:
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
             files.predict_file(
-                self.bundle, orders, place, options, columns, selection, guarded=guard_formulas
-            )
+                self.bundle, orders, place, options, columns, selection,
+                customers=customers, guarded=guard_formulas,
+            )  # fmt: skip
 
     def check(self, orders: Orders, **columns: Any) -> Check:
         """Whether orders are like those that the model learnt from, before they are forecast from.
@@ -233,24 +227,31 @@ class Forecaster:
         return inspection.check(self.manifest, orders, read_with, known)
 
     def backtest(
-        self, orders: Orders, cutoffs: int = 4, *, jobs: int = 1, quiet: bool = False
+        self,
+        orders: Orders,
+        cutoffs: int = 4,
+        *,
+        jobs: int = 1,
+        customers: Customers | None = None,
+        quiet: bool = False,
     ) -> Backtest:
         """Learn anew at several past days, and judge by what came after, beside baselines.
 
         The models have the hyperparameters of this one; `print` the result for tables and, at the
         end, a verdict of five lines.
 
-        orders   as in `fit`
+        orders, customers, quiet  as in `fit`
         cutoffs  how many past days, spread over the third quarter of the time span
         jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
                  call must stand under ``if __name__ == "__main__":``
-        quiet    whether to show neither progress nor warnings
 
         Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
         can be judged, and UserError for numbers below 1.
         """
-        hyperparameters = self.manifest.hyperparameters
-        return backtest(hyperparameters, orders, cutoffs, jobs=jobs, quiet=quiet)
+        from ordergap.backtest.run import backtest  # noqa: PLC0415 - only learning needs it
+
+        with progress(quiet=quiet):
+            return backtest(self.manifest.hyperparameters, orders, cutoffs, jobs, customers)
 
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.
@@ -288,8 +289,7 @@ class Forecaster:
     def _side_files(self) -> dict[str, bytes]:
         """metrics.json, and report.html where there is one."""
         metrics = json.dumps(self.manifest.metrics, indent=2) + "\n"
-        report = {} if self._report is None else {REPORT: self._report}
-        return {METRICS: metrics.encode(), **report}
+        return {METRICS: metrics.encode()} | ({REPORT: self._report} if self._report else {})
 
     def __repr__(self) -> str:
         m = self.manifest

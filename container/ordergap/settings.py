@@ -117,6 +117,9 @@ class JobSettings(Environment):
     validation: Path | None = Field(
         None, alias="SM_CHANNEL_VALIDATION", description="where later transactions are"
     )
+    customers: Path | None = Field(
+        None, alias="SM_CHANNEL_CUSTOMERS", description="where the customers' attributes are"
+    )
     output_data: Path | None = Field(
         None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report are also written"
     )

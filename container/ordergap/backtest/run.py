@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from ordergap import files, ingest
+from ordergap.attributes import AttributeTable
 from ordergap.backtest.compare import Comparisons, compare_folds, find, reasons, text
 from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.report_data import contents
@@ -29,10 +30,12 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
 from ordergap.errors import DataError, NothingToLearn, PlatformError, UserError
 from ordergap.histories import Histories, date_of
+from ordergap.ingest.attribute_rows import Customers
 from ordergap.report.page import render
 from ordergap.settings import available_cpus, limit_threads
 from ordergap.tasks.base import Findings
 from ordergap.trainers.factory import make_trainer
+from ordergap.training import customers as attributes
 from ordergap.training.job import last_day
 
 log = logging.getLogger("ordergap")
@@ -40,6 +43,7 @@ log = logging.getLogger("ordergap")
 FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is the follow-up
 LEAST_DAYS = 60
 REPLICATES = 100  # that the intervals are of
+_Call = tuple[Hyperparameters, ingest.Orders, int, int, AttributeTable | None]
 
 
 def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
@@ -123,11 +127,16 @@ class Backtest:
 
 
 def backtest(
-    hyperparameters: Hyperparameters, source: ingest.Orders, count: int = 4, jobs: int = 1
+    hyperparameters: Hyperparameters,
+    source: ingest.Orders,
+    count: int = 4,
+    jobs: int = 1,
+    customers: Customers | None = None,
 ) -> Backtest:
     """Learn anew at `count` past days, judge by what came after.
 
-    jobs  cutoffs worked on at once
+    jobs       cutoffs worked on at once
+    customers  attributes, where the hyperparameters name some
 
     A cutoff with nothing to learn from before it, or no order after it, is left out with a warning.
     Raises UserError for numbers below 1, and NothingToLearn where `fit` does, where the time span
@@ -140,7 +149,9 @@ def backtest(
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
-    orders = cleaned.histories
+    known = attributes.read(customers, hyperparameters, cleaned.report.conventions)
+    orders, notes = attributes.joined(cleaned.histories, known)
+    report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
     first, last = int(orders.day.min()), last_day(orders)
     if last - first + 1 < LEAST_DAYS:
         raise NothingToLearn(
@@ -150,7 +161,10 @@ def backtest(
     folds: list[Fold] = []
     left_out: dict[datetime.date, str] = {}
     begun = perf_counter()
-    for done, fold in enumerate(_folds(hyperparameters, source, days, window, jobs), 1):
+    calls = [
+        (hyperparameters, source, day, day + window, known.table if known else None) for day in days
+    ]
+    for done, fold in enumerate(_folds(calls, jobs), 1):
         left = (perf_counter() - begun) / done * (count - done)
         if isinstance(fold, LeftOut):
             left_out[fold.cutoff] = fold.reason
@@ -167,7 +181,7 @@ def backtest(
     log.info("drawing customers again for the intervals ...")
     comparisons = compare_folds(folds, hyperparameters.seed, REPLICATES)
     return Backtest(
-        hyperparameters, cleaned.report, orders, folds, comparisons, dict(sorted(left_out.items()))
+        hyperparameters, report, orders, folds, comparisons, dict(sorted(left_out.items()))
     )
 
 
@@ -179,27 +193,24 @@ class LeftOut(NamedTuple):
 
 
 def _fold(
-    hyperparameters: Hyperparameters, source: ingest.Orders, cutoff: int, until: int
+    hyperparameters: Hyperparameters,
+    source: ingest.Orders,
+    cutoff: int,
+    until: int,
+    table: AttributeTable | None,
 ) -> Fold | LeftOut:
     """As `run_fold`; the reason where the data before or after the cutoff do not do."""
     try:
-        return run_fold(hyperparameters, source, cutoff, until)
+        return run_fold(hyperparameters, source, cutoff, until, table)
     except DataError as error:
         return LeftOut(date_of(cutoff), str(error))
 
 
-def _folds(
-    hyperparameters: Hyperparameters,
-    source: ingest.Orders,
-    days: Sequence[int],
-    window: int,
-    jobs: int,
-) -> Iterator[Fold | LeftOut]:
-    calls = [(hyperparameters, source, day, day + window) for day in days]
+def _folds(calls: Sequence[_Call], jobs: int) -> Iterator[Fold | LeftOut]:
     if jobs == 1:
         yield from (_fold(*call) for call in calls)
         return
-    processes = min(jobs, len(days))
+    processes = min(jobs, len(calls))
     threads = max(1, available_cpus() // processes)
     # A forked child would inherit threads that no longer run.
     with ProcessPoolExecutor(processes, get_context("spawn"), limit_threads, (threads,)) as pool:

@@ -62,6 +62,12 @@ def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
     made.add_argument("--file_path", type=Path, required=required, help=what)
 
 
+def add_customers_path(made: argparse.ArgumentParser) -> None:
+    """The option that names the customers' attributes."""
+    what = "attributes of customers: a file or a folder of files (default: none)"
+    made.add_argument("--customers_path", type=Path, metavar="PATH", help=what)
+
+
 def add_as_of(made: argparse.ArgumentParser) -> None:
     """The option that names the day as of which is forecast."""
     what = "last day to know of, as 2011-12-09 (default: the file's last)"

@@ -19,6 +19,7 @@ def run(words: Sequence[str]) -> None:
         "--file_path PATH [options]",
     )
     options.add_file_path(parser, required=True)
+    options.add_customers_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--output",
@@ -80,6 +81,7 @@ def run(words: Sequence[str]) -> None:
         "top": parsed.top,
         "by": parsed.by,
         "explain": parsed.explain,
+        "customers": parsed.customers_path,
         "guard_formulas": parsed.guard_formulas == "on",
         **options.columns(parsed),
     }

@@ -17,7 +17,7 @@ from ordergap.histories import Histories
 PREFIX = "attribute:"
 MOST_VALUES = 31
 """Values of a category with a column of their own; the others are all 0 there."""
-LONGEST_VALUE = 50
+LONGEST_VALUE = 49
 """Characters of a value with a column of its own."""
 
 

@@ -52,8 +52,9 @@ def read(
     known    conventions that hold where the cells themselves do not show them
 
     A row without a usable customer, or with a day that cannot be read, is left out and counted; one
-    without a day has always been known. Raises DataError (MissingColumn): a column is lacking, more than `max_unreadable`
-    of the cells of one are unreadable, or two rows of one customer for one day differ.
+    without a day has always been known. Raises DataError (MissingColumn): a column is lacking, more
+    than `max_unreadable` of the cells of one are unreadable, or two rows of one customer for one
+    day differ.
     """
     rows, notes = collect(source, asked, columns, content_type)
     where, dated = name_of(source), DAY in rows.columns
@@ -103,6 +104,14 @@ def read(
     return ReadAttributes(table, decided.conventions, notes, tuple(map(warning, suspicious)))
 
 
+def join(
+    histories: Histories, found: ReadAttributes
+) -> tuple[Histories, tuple[str, ...], tuple[str, ...]]:
+    """The orders with the attributes of their customers, notes on these, and warnings on both."""
+    whole = histories.with_attributes(found.table)
+    return whole, (*found.notes, *account(whole)), tuple(filter(None, [few(whole)]))
+
+
 def account(histories: Histories) -> tuple[str, ...]:
     """Sentences on how many of the customers with orders have attributes, and on what is missing.
 
@@ -112,9 +121,9 @@ def account(histories: Histories) -> tuple[str, ...]:
     assert attributes is not None  # noqa: S101 - who asks has joined them
     table, rows = attributes.table, attributes.rows_on(int(histories.day.max()))
     count, none = len(rows), np.flatnonzero(rows < 0)
-    without = f", {len(none):,} have none, such as {histories.customer_ids[none[0]]}" * bool(
-        len(none)
-    )
+    without = ""
+    if len(none):
+        without = f", {len(none):,} have none, such as {histories.customer_ids[none[0]]}"
     others = len(table.customer_ids) - np.count_nonzero(attributes.places >= 0)
     notes = [
         f"customers: {count - len(none):,} of {count:,} with orders have attributes{without}"

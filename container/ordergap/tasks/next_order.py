@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar, cast
 
@@ -12,8 +13,8 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
-from ordergap.contract.trainers import NaiveParameters
+from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, PLAIN, EvaluationProtocol, Metric
+from ordergap.contract.trainers import NaiveParameters, TreeParameters
 from ordergap.evaluation.baselines import BASELINES, learnt
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
@@ -84,6 +85,11 @@ class NextOrder(Task):
             best = candidates.pop(NAIVE)
         else:
             best = self._best(learning, split, kept, outliers, calendars)
+        if learning.attribute_names and isinstance(h.trainer, TreeParameters):
+            past = replace(learning.histories, attributes=None)
+            plain, calendar = replace(learning, histories=past), bool(best.chosen["calendar"])
+            with suppress(Stopped):
+                candidates[PLAIN] = self._validated(plain, split, kept, outliers, calendar=calendar)
         evaluations = {
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
@@ -125,11 +131,14 @@ class NextOrder(Task):
     ) -> Candidate:
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
-        trainer = make_trainer(h, calendar=calendar)
-        matrix = features.compute(split.whole, trainer.feature_names)
-        samples = [rows.sample(matrix, targets) for targets in protocols.values()]
+        more = learning.attribute_names
+        trainer = make_trainer(h, calendar=calendar, more=more)
+        matrices = rows.matrices(split, trainer.feature_names)
+        samples = [rows.sample(matrices[each], targets) for each, targets in protocols.items()]
         name = f"{self.name}, validated with calendar" if calendar else f"{self.name}, validated"
-        request = self._request(learning, rows.sample(matrix, train), name)
+        name += " and attributes" if more else ""
+        at_order = matrices[EvaluationProtocol.AT_ORDER]
+        request = self._request(learning, rows.sample(at_order, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)
         checks = {
@@ -156,13 +165,17 @@ class NextOrder(Task):
             return stopped
         h = learning.hyperparameters
         train, outliers = rows.kept(learning, order_gaps(learning.histories, learning.as_of))
-        trainer = make_trainer(h, calendar=bool(validation.chosen.get("calendar")))
+        calendar = bool(validation.chosen.get("calendar"))
+        trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
         matrix = features.compute(learning.histories, trainer.feature_names)
         request = self._request(learning, rows.sample(matrix, train), f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         last = learning.histories.last_row
         elapsed = (learning.as_of - learning.histories.day[last]).astype(float)
+        if learning.histories.attributes:
+            known = learning.histories.as_known(learning.as_of)
+            matrix[last] = features.compute(known, trainer.feature_names, last)
         average = averages(in_parts(fitted.model, matrix[last], elapsed))
         validated = _validated_head(validation)
         error = validated.population.weekly_error if validated else 0.0
@@ -197,13 +210,16 @@ class NextOrder(Task):
         validated, order_number = _validated_head(validation), split.whole.order_number
         levels = validated.interval_levels if validated else {}
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
-        matrix = features.compute(split.whole, models[MODEL].feature_names)
+        matrices = rows.matrices(split, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
         caps = caps or window_caps(split.cutoff, split.as_of)
         for protocol, targets in rows.protocols(split).items():
             cap = caps[protocol]
             own = uncalibrated_level(levels, level, order_number[targets.row])
-            curves = {name: each.survival(matrix[targets.row]) for name, each in models.items()}
+            curves = {
+                name: each.survival(matrices[protocol][targets.row])
+                for name, each in models.items()
+            }
             answers = {
                 name: forecasts(each, targets, own, cap, ahead) for name, each in curves.items()
             }

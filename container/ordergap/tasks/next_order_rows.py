@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ordergap import features
 from ordergap.contract.metrics import EvaluationProtocol
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
@@ -40,3 +42,12 @@ def kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
 def sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
     """The gaps with the features of the orders that opened them."""
     return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)
+
+
+def matrices(split: Split, names: Sequence[str]) -> dict[EvaluationProtocol, NDArray[np.float32]]:
+    """The features of every order, under each protocol: attributes are known until its forecast."""
+    whole = split.whole
+    at_order = at_cutoff = features.compute(whole, names)
+    if whole.attributes:
+        at_cutoff = features.compute(whole.as_known(split.cutoff), names)
+    return {EvaluationProtocol.AT_CUTOFF: at_cutoff, EvaluationProtocol.AT_ORDER: at_order}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -11,18 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from pydantic import JsonValue
-
 from ordergap import ingest
-from ordergap.artifacts import Bundle, libraries, seal
-from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
+from ordergap.artifacts import Bundle, seal
+from ordergap.checkpoints import EVERY, Checkpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import FEW_CUSTOMERS, FEW_DAYS
-from ordergap.errors import NothingToLearn, UserError
+from ordergap.errors import NothingToLearn
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
+from ordergap.ingest.attribute_rows import Customers
 from ordergap.models.base import Head
 from ordergap.outliers import keep_mask
 from ordergap.report.page import render
@@ -31,7 +29,8 @@ from ordergap.survival.targets import order_gaps
 from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
-from ordergap.training import sharing
+from ordergap.training import agreement, sharing
+from ordergap.training import customers as attributes
 from ordergap.training.console import metric_lines, scores_table
 from ordergap.training.report_data import contents
 from ordergap.training.split import later_split, temporal_split
@@ -44,6 +43,7 @@ class Job:
     """How a training job runs; by default alone, to its end, without checkpoints or metric lines.
 
     content_types       of the orders and of the validation; None: as the files look
+    customers_type      the content type of the customers' attributes
     checkpoints         folder from which a killed job resumes, and where it keeps its state
     checkpoint_seconds  at least so many between two checkpoints
     stopping            whether to stop; then the best model so far is kept, which has not learnt
@@ -53,6 +53,7 @@ class Job:
     """
 
     content_types: tuple[str | None, str | None] = (None, None)
+    customers_type: str | None = None
     checkpoints: Path | None = None
     checkpoint_seconds: float = EVERY
     stopping: Stopping = never
@@ -88,11 +89,13 @@ def fit(
     source: ingest.Orders,
     validation: ingest.Orders | None = None,
     job: Job | None = None,
+    customers: Customers | None = None,
 ) -> Trained:
     """Learn from the transactions in `source`.
 
     validation  later transactions, which are validated on and never learnt from; without them the
                 last part of the time span validates, and then the model learns from it too
+    customers   attributes, of which the hyperparameters name those that are learnt from
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when the job was to stop.
@@ -102,19 +105,23 @@ def fit(
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))
     with step(f"Reading {name_of(source)}"):
-        _refuse_different_jobs(hosts, hyperparameters)
+        agreement.refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
-        orders = cleaned.histories
+        conventions = cleaned.report.conventions
+        known = attributes.read(customers, hyperparameters, conventions, job.customers_type, hosts)
+        orders, notes = attributes.joined(cleaned.histories, known)
+        report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
+        cleaned = replace(cleaned, histories=orders, report=report)
         as_of = last_day(orders)
     with step("Splitting in time"):
         execution.raise_if_stopped()
         split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
         checkpoints = None
         if job.checkpoints and hosts.leads:
-            identity = _identity(hyperparameters, split, orders)
+            identity = agreement.identity(hyperparameters, split, orders)
             checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
-        execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
+        execution = replace(execution, checkpoints=agreement.of_all(hosts, checkpoints))
     questions, unanswered = answerable(hyperparameters, split.past)
     with step("Learning from the past, validating on what came after"):
         past = learning(hyperparameters, split.past, split.cutoff, execution)
@@ -155,6 +162,7 @@ def fit(
         as_of=date_of(as_of),
         data_digest=orders.digest(),
         data=cleaned.report,
+        customers=known.conventions if known else None,
         metrics=metrics.model_dump(mode="json"),
     )
     version = bundle.manifest.model_version.encode()
@@ -236,35 +244,6 @@ def refuse_nothing_to_learn(orders: Histories) -> None:
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
         )
-
-
-def _identity(
-    hyperparameters: Hyperparameters, split: Split, orders: Histories
-) -> dict[str, JsonValue]:
-    """What a checkpoint must be of; with a larger budget of steps the job resumes from it."""
-    settings = hyperparameters.flat()
-    settings.pop(hyperparameters.trainer.budget, None)
-    return settings | {
-        "data": orders.digest()[:16],
-        "validation data": split.whole.digest()[:16],
-        "libraries": libraries(),
-    }
-
-
-def _refuse_different_jobs(hosts: Hosts, hyperparameters: Hyperparameters) -> None:
-    jobs = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
-    for name, other in zip(hosts.names, jobs, strict=True):
-        if other != jobs[0]:
-            raise UserError(
-                f"hosts {hosts.names[0]} and {name} were given different hyperparameters or have "
-                "different libraries: run the same image with the same hyperparameters on all"
-            )
-
-
-def _of_all(hosts: Hosts, checkpoints: Checkpoints | None) -> Checkpoints | None:
-    """The checkpoints that the first host keeps, from which all hosts resume."""
-    content = hosts.gather(checkpoints.written() if checkpoints else b"")[0]
-    return checkpoints or (RemoteCheckpoints(content) if content else None)
 
 
 def _split(
