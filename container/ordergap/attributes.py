@@ -26,6 +26,9 @@ from ordergap.contract.orders import BLANK
 Days = NDArray[np.int64]
 ALWAYS = -(2**31)
 """The day from which a row without a day holds."""
+LARGEST, SMALLEST = 1e12, 1e-9
+"""Numbers beyond the first count as none, those nearer to zero than the second as zero."""
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPAN = 2**32  # customer * _SPAN + day rises from row to row
 
 
@@ -40,6 +43,36 @@ def category(text: str) -> str | None:
     text = unicodedata.normalize("NFC", text).strip()
     text = re.sub(r"^([0-9]+)\.0+$", r"\1", text)
     return None if text.lower() in BLANK else text
+
+
+def number(value: object) -> float:
+    """A number of a record, or a plain one as text, read as in files; NaN: missing.
+
+    Raises ValueError for what is none.
+
+    >>> number(1980), number("1980.0"), number("")
+    (1980.0, 1980.0, nan)
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in BLANK):
+        return np.nan
+    if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST:
+        raise ValueError("expected a number up to 1e12, or null")
+    return float(value) if abs(value) >= SMALLEST else 0.0
+
+
+def text(value: object) -> str | None:
+    """A category of a record, read as in files; None: missing. ValueError for a list or object.
+
+    >>> text(7.0), text(True), text(" ")
+    ('7', 'true', None)
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected text, a number or null")  # noqa: TRY004 - as for numbers
+    return category(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 class Differs(ValueError):

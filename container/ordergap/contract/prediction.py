@@ -6,9 +6,9 @@ import datetime
 import re
 from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 NOT_A_DATE = "date_as_text"
@@ -82,6 +82,18 @@ def _number(value: object) -> object:
     return value
 
 
+def _single(value: object) -> object:
+    """What one attribute may be; the model says which are numbers."""
+    if isinstance(value, list | dict):
+        raise ValueError("expected text, a number or null")  # noqa: TRY004
+    return value
+
+
+AttributeValue = Annotated[
+    Any,
+    BeforeValidator(_single),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
 CustomerId = Annotated[str, Field(min_length=1), BeforeValidator(_identifier)]
 Date = Annotated[
     datetime.date,
@@ -124,6 +136,11 @@ class ScoringRecord(BaseModel):
     orders: list[Order] = Field(min_length=1)
     as_of: Date | None = None
     """The day at whose end the forecast is made; that of the request where it is left out."""
+    attributes: dict[str, AttributeValue] | None = None
+    """Name of a column of customers that the model has learnt from -> its value on that day.
+
+    Those left out are missing, and others have no effect.
+    """
 
 
 class ScoringRequest(BaseModel):

@@ -110,8 +110,8 @@ def _orders(
     context.check_size(records=len(parsed), orders=sum(map(_order_count, parsed)))
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, context.as_of
-    columns = context.manifest.hyperparameters.columns
-    free_orders, words = columns.free_orders == "on", columns.no_customer_words
+    asked = context.manifest.hyperparameters
+    free_orders, words = asked.columns.free_orders == "on", asked.columns.no_customer_words
     try:
         options = options.merged(Options.parse(fields))
         as_of = context.today if options.as_of is None else options.as_of
@@ -121,11 +121,11 @@ def _orders(
     try:
         if context.placeholders:
             histories, days, placeholders = records.read_good(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
+                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words, asked=asked
             )
         else:
             histories, days = records.read(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
+                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words, asked=asked
             )
             placeholders = None
     except InvalidRequest as error:

@@ -7,8 +7,7 @@ accept what was only written in an unusual way.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 from typing import Any
@@ -19,18 +18,20 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
-from ordergap.histories import Histories, date_of, day_of
+from ordergap.histories import Histories, day_of
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
+from ordergap.serving.formats import attributes, checks
 from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.customers import NoCustomer, customer, resolved
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
-_FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
+NO_ATTRIBUTES = AttributeParameters()
 Names = Callable[[], dict[str, str]]
 _BLOCK = 1000  # orders of a record that are validated at once
 
@@ -60,6 +61,7 @@ def read(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
+    asked: AttributeParameters = NO_ATTRIBUTES,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
@@ -68,17 +70,24 @@ def read(
     lines              the number of each record's line, where the request has lines
     free_orders        whether an amount may be 0
     no_customer_words  customers that stand for nobody, besides NA, guest and the like
+    asked              the attributes that are read
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     names = _names_of(records, no_customer_words)
     try:
-        return _read_columns(records, today, names, free_orders=free_orders)
+        return _read_columns(records, today, names, asked, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
         for valid, wrong in _validated(
-            records, today, lines, names, free_orders=free_orders, words=no_customer_words
+            records,
+            today,
+            lines,
+            names,
+            free_orders=free_orders,
+            words=no_customer_words,
+            asked=asked,
         ):
             problems += wrong
             if valid is not None:
@@ -87,7 +96,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, names, free_orders=free_orders)
+        return _read_columns(accepted, today, names, asked, free_orders=free_orders)
 
 
 def read_good(
@@ -97,22 +106,29 @@ def read_good(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
+    asked: AttributeParameters = NO_ATTRIBUTES,
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     names = _names_of(records, no_customer_words)
     try:
-        return *_read_columns(records, today, names, free_orders=free_orders), {}
+        return *_read_columns(records, today, names, asked, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
         validated = _validated(
-            records, today, lines, names, free_orders=free_orders, words=no_customer_words
+            records,
+            today,
+            lines,
+            names,
+            free_orders=free_orders,
+            words=no_customer_words,
+            asked=asked,
         )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today, names, free_orders=free_orders), placeholders
+        return *_read_columns(accepted, today, names, asked, free_orders=free_orders), placeholders
 
 
 def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
@@ -130,7 +146,12 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any], today: int, names: Names, *, free_orders: bool
+    records: Sequence[Any],
+    today: int,
+    names: Names,
+    asked: AttributeParameters,
+    *,
+    free_orders: bool,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -149,19 +170,20 @@ def _read_columns(
         bool(np.all(counts > 0))
         and not np.any((amount < 0) | (amount > _MAX_AMOUNT))
         and (free_orders or bool(np.all(amount)))
-        and not _misspelled_amount(
+        and not checks.misspelled_amount(
             set().union(*(orders[i] for i in np.flatnonzero(np.isnan(amount))))
         )
         and not np.any((items < 0) | (items > _MAX_ITEMS) | (lines < 0) | (lines > _MAX_LINES))
         and bool(np.all(day <= np.repeat(as_of, counts)))
-        and not any(map(similar_option, set().union(*records) - _FIELDS))
+        and not any(map(similar_option, set().union(*records) - checks.FIELDS))
     )
     if not valid:
         raise ValueError("a record needs a closer look")
     ids = [_id(record["customer_id"]) for record in records]
     customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
+    facts = attributes.of_records(records, asked)
+    return Histories.from_orders(customers, position, day, amount, items, lines, facts), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -187,6 +209,7 @@ def _validated(
     *,
     free_orders: bool,
     words: Sequence[str],
+    asked: AttributeParameters,
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
     for i, record in enumerate(records):
@@ -194,14 +217,15 @@ def _validated(
         if isinstance(record, Problem):
             yield None, [record]
             continue
-        problems = list(islice(_misspelled_options(record, i, label), LIMIT))
+        problems = list(islice(checks.misspelled_options(record, i, label), LIMIT))
         valid, violations = _validate(record)
         problems += (from_contract(each, i, label) for each in violations)
         if valid:
-            problems += islice(_late_orders(valid, today, i, label), LIMIT)
-            problems += islice(_misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(checks.late_orders(valid, today, i, label), LIMIT)
+            problems += islice(checks.misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(attributes.problems(valid.attributes, asked, i, label), LIMIT)
             if not free_orders:
-                problems += islice(_free_orders(valid, i, label), LIMIT)
+                problems += islice(checks.free_orders(valid, i, label), LIMIT)
             if valid.customer_id not in names():
                 problems += _add_name(names(), valid, words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
@@ -238,29 +262,6 @@ def _validate(record: Any) -> tuple[ScoringRecord | None, list[ErrorDetails]]:
     return blocks[0].model_copy(update={"orders": orders}), []
 
 
-def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
-    """Fields that resemble an option and would be ignored."""
-    for name in record if isinstance(record, dict) else ():
-        if name not in _FIELDS and (option := similar_option(name)):
-            once = "" if option in _FIELDS else " once for the whole request"
-            message = f"{label}: {name[:60]} is not a field of a record"
-            yield Problem(message, i, name, f"write {option}{once}")
-
-
-def _misspelled_amount(fields: Set[str]) -> str | None:
-    """Which field of orders without an amount seems to be meant as theirs."""
-    names = {name.lower(): name for name in fields - _ORDER_FIELDS}
-    similar = difflib.get_close_matches("amount", names, n=1, cutoff=0.8)
-    return names[similar[0]] if similar else None
-
-
-def _misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
-    for k, order in enumerate(record["orders"]):
-        if order.get("amount") is None and (name := _misspelled_amount(order.keys())):
-            field = f"orders[{k}].amount"
-            yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
-
-
 def _add_name(
     names: dict[str, str], record: ScoringRecord, words: Sequence[str], i: int, label: str
 ) -> Iterator[Problem]:
@@ -270,27 +271,3 @@ def _add_name(
     except NoCustomer as error:
         message = f"{label}: customer_id = {shorten(record.customer_id)}: {error.reason}"
         yield Problem(message, i, "customer_id", error.hint)
-
-
-def _free_orders(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:
-    """Orders of the amount 0, which in a file would be rejected."""
-    hint = "leave free orders out, or train with free_orders = on"
-    for k, order in enumerate(record.orders):
-        if order.amount == 0:
-            field = f"orders[{k}].amount"
-            yield Problem(f"{label}: {field} = 0: the model counts no free orders", i, field, hint)
-
-
-def _late_orders(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
-    """Orders after as_of."""
-    as_of = date_of(today) if record.as_of is None else record.as_of
-    hint = "leave out later orders, or set as_of, which by default is today in UTC"
-    first = min(order.date for order in record.orders)
-    if first > as_of:
-        message = f"{label}: as_of {as_of} is before the customer's first order on {first}"
-        yield Problem(message, i, "as_of", hint)
-        return
-    for k, order in enumerate(record.orders):
-        if order.date > as_of:
-            message = f"{label}: orders[{k}].date {order.date} is after as_of {as_of}"
-            yield Problem(message, i, f"orders[{k}].date", hint)
