@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordergap.features.attributes import attribute_names as attribute_names
+from ordergap.features.attributes import others as others
 from ordergap.features.block import Block
 from ordergap.features.table import CALENDAR, TABULAR, computation
 from ordergap.histories import Histories

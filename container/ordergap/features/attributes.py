@@ -9,6 +9,8 @@ See docs/decisions/features.md#a-category-is-a-column-for-each-frequent-value.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ordergap.features.block import Block, Floats
@@ -41,6 +43,24 @@ def attribute_names(histories: Histories) -> tuple[str, ...]:
         short = [value for value in values if len(value) <= LONGEST_VALUE]
         names += [f"{PREFIX}{name}={value}" for value in short[:MOST_VALUES]]
     return tuple(names)
+
+
+def others(histories: Histories, names: Collection[str]) -> tuple[str, ...]:
+    """Sentences on customers whose value of a category has no column among `names`."""
+    if histories.attributes is None or not len(histories):
+        return ()
+    table = histories.attributes.table
+    rows = histories.attributes.rows_on(int(histories.day.max()))
+    rows, sentences = rows[rows >= 0], []
+    for name, codes in table.codes.items():
+        known = codes[rows][codes[rows] >= 0]
+        without = [f"{PREFIX}{name}={value}" not in names for value in table.values[name]]
+        if len(other := known[np.array(without, bool)[known]]):
+            sentences.append(
+                f'customers: {name} of {len(other):,} has no column, such as "'
+                f'{table.values[name][other[0]]:.40}": the model knows them as other'
+            )
+    return tuple(sentences)
 
 
 def parts(feature: str) -> tuple[str, str | None]:

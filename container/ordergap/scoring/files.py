@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ordergap import ingest
+from ordergap import features, ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import column_options
 from ordergap.contract.orders import Columns, Conventions
@@ -148,7 +148,7 @@ def _with_attributes(
     known = bundle.manifest.customers or bundle.manifest.data.conventions
     found = attributes.read(customers, asked, columns_of(bundle, given), known)
     histories, notes, warnings = attributes.join(histories, found)
-    for note in notes:
+    for note in (*notes, *features.others(histories, bundle.manifest.feature_names)):
         log.info("%s", note)
     for warning in warnings:
         log.warning("%s", warning)

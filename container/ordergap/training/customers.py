@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 
+from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import Conventions
 from ordergap.contract.trainers import TreeParameters
@@ -71,6 +72,7 @@ def joined(histories: Histories, found: ReadAttributes | None) -> tuple[Historie
     if found is None:
         return histories, ()
     whole, notes, warnings = attributes.join(histories, found)
+    notes += features.others(whole, features.attribute_names(whole))
     for note in notes:
         log.info("  %s", note)
     for warning in (*found.warnings, *warnings):
