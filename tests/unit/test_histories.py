@@ -161,7 +161,8 @@ def with_regions(days: list[list[int]], regions: list[int]) -> Histories:
 
 
 def regions(histories: Histories) -> list[float]:
-    return Block(histories, 0, len(histories.customer_ids)).number("region").tolist()
+    found: list[float] = Block(histories, 0, len(histories.customer_ids)).number("region").tolist()
+    return found
 
 
 def test_an_attribute_stays_with_its_customer() -> None:
