@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ordergap.attributes import Attributes, number, text
@@ -17,10 +17,12 @@ def of_records(records: Sequence[Any], asked: AttributeParameters) -> Attributes
 
     Raises AttributeError, TypeError or ValueError where one needs a closer look.
     """
-    fields = [record.get("attributes") or {} for record in records]
-    if not any(map(_plain, fields)):
+    given = [record.get("attributes") for record in records]
+    fields = [{} if each is None else each for each in given]
+    if not sum(map(_plain, fields)):  # each is looked at
         return None
-    if any(_misspelled(set().union(*fields), asked)):
+    others = set().union(*fields) - {*asked.attribute_names}
+    if others and any(any(_misspelled(each, asked)) for each in fields):
         raise ValueError("an attribute needs a closer look")
     if not asked.attribute_names:
         return None
@@ -43,7 +45,7 @@ def problems(
 ) -> Iterator[Problem]:
     """What is wrong with the attributes of record `i`, which `label` names."""
     fields = fields or {}
-    for name, meant in _misspelled(fields.keys(), asked):
+    for name, meant in _misspelled(fields, asked):
         message = f"{label}: the model has no attribute {shorten(name)}"
         yield Problem(message, i, f"attributes.{name[:60]}", f"write {meant}")
     reads: list[tuple[Callable[[object], object], tuple[str, ...]]] = [
@@ -59,10 +61,15 @@ def problems(
                 yield Problem(message, i, field)
 
 
-def _misspelled(names: Iterable[str], asked: AttributeParameters) -> Iterator[tuple[str, str]]:
-    """Names that are none, and those of the model that differ in case and separators alone."""
-    meant = {_bare(name): name for name in asked.attribute_names}
-    for name in names:
+def _misspelled(
+    fields: Mapping[str, object], asked: AttributeParameters
+) -> Iterator[tuple[str, str]]:
+    """Names that are none, and those of the model that are lacking and nearly the same.
+
+    They differ in case and separators alone.
+    """
+    meant = {_bare(name): name for name in asked.attribute_names if name not in fields}
+    for name in fields:
         if name not in asked.attribute_names and _bare(name) in meant:
             yield name, meant[_bare(name)]
 
