@@ -27,6 +27,7 @@ def run(words: Sequence[str]) -> None:
         "--file_path PATH [options]",
     )
     options.add_file_path(parser, required=True)
+    options.add_customers_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--list",
@@ -56,7 +57,9 @@ def run(words: Sequence[str]) -> None:
     some = Selection(frozenset({Status.OVERDUE if wins else Status.DUE}))
     with options.rows_on_stdout():
         bundle = options.load_model(parsed).bundle
-        forecasts = files.predict(bundle, parsed.file_path, asked, options.columns(parsed), some)
+        forecasts = files.predict(
+            bundle, parsed.file_path, asked, options.columns(parsed), some, parsed.customers_path
+        )
         every = lists.win_back(forecasts) if wins else lists.contact_first(forecasts)
         rows = every[: parsed.top]
         log.info("%s of %s customers on the list", f"{len(rows):,}", f"{len(every):,}")
