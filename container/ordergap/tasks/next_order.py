@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from ordergap.evaluation.gaps import (
     window_caps,
 )
 from ordergap.evaluation.interval_levels import Check, uncalibrated_levels
-from ordergap.evaluation.leaks import refuse_too_good
+from ordergap.evaluation.leaks import refuse_too_good, warning
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
@@ -49,6 +50,8 @@ from ordergap.tasks.next_order_outlook import outlook
 from ordergap.tasks.next_order_rival import rival_metrics
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
+
+log = logging.getLogger("ordergap")
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
@@ -97,6 +100,8 @@ class NextOrder(Task):
         comparisons = {
             protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
         }
+        if leak := warning(comparisons[EvaluationProtocol.AT_CUTOFF]):
+            log.warning("  %s", leak)
         for protocol, metrics in rival_metrics(h, split).items():
             comparisons[protocol].metrics[BG_NBD] = metrics
         return Validation(best.chosen, best.fit, evaluations, comparisons)

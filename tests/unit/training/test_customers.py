@@ -243,6 +243,29 @@ def test_undated_points_are_warned_about_and_dated_ones_are_not_of_the_future(
     assert learnt == pytest.approx(np.concatenate(so_far) / 10, rel=1e-5)
 
 
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_knows_of_later_orders_is_pointed_out(
+    dated: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    random = np.random.default_rng(0)
+    lines: list[tuple[str, str, int]] = []  # many come late, and any order may be the last
+    for i in range(200):
+        day, number, pace = int(random.integers(0, 250)), 1, int(random.integers(3, 50))
+        while day < DAYS:
+            lines.append((f"c{i:03}", str(START + day), number))
+            if random.random() < 0.2:
+                break
+            day, number = day + 1 + int(random.exponential(pace)), number + 1
+    orders = pl.DataFrame(lines, schema=["customer", "date", "number"], orient="row")
+    facts = orders.select(customer_id="customer", valid_from="date", innocent="number")
+    if not dated:
+        facts = facts.group_by("customer_id").agg(pl.col("innocent").max())
+    h = parse({**DATE_ALONE, "amount_column": None, "amounts": "unknown",
+               "numeric_attributes": "innocent"})  # fmt: skip
+    Forecaster.fit(h, orders, customers=facts)
+    assert ("one of them may know what came later" in caplog.text) is not dated
+
+
 def test_a_backtest_reads_attributes_as_of_each_cutoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "REPLICATES", 2)
     small, facts = shop(60, seed=2)
