@@ -62,7 +62,7 @@ class Manifest(BaseModel):
     """A digest of the orders."""
     data: DataReport
     """What became of every row."""
-    customers: Conventions | None = None
+    attribute_conventions: Conventions | None = None
     """How the cells of the customers' attributes were written; null where none were read."""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
     """The content of metrics.json."""
@@ -94,7 +94,10 @@ class Manifest(BaseModel):
 
         The same orders so give the same digest in whatever form they come.
         """
-        form: dict[str, Any] = {"data": {"conventions", "examples", "notes"}, "customers": True}
+        form: dict[str, Any] = {
+            "data": {"conventions", "examples", "notes"},
+            "attribute_conventions": True,
+        }
         return hashlib.sha256(self.model_dump_json(exclude=form).encode()).hexdigest()
 
     @model_validator(mode="after")

@@ -145,7 +145,7 @@ def _with_attributes(
         elif customers is not None:
             log.warning("customers are given and have no effect: the model reads no attributes")
         return histories
-    known = bundle.manifest.customers or bundle.manifest.data.conventions
+    known = bundle.manifest.attribute_conventions or bundle.manifest.data.conventions
     found = attributes.read(customers, asked, columns_of(bundle, given), known)
     histories, notes, warnings = attributes.join(histories, found)
     for note in (*notes, *features.others(histories, bundle.manifest.feature_names)):

@@ -162,7 +162,7 @@ def fit(
         as_of=date_of(as_of),
         data_digest=orders.digest(),
         data=cleaned.report,
-        customers=known.conventions if known else None,
+        attribute_conventions=known.conventions if known else None,
         metrics=metrics.model_dump(mode="json"),
     )
     version = bundle.manifest.model_version.encode()

@@ -157,7 +157,7 @@ def test_a_model_is_saved_with_its_attributes(model: Forecaster, tmp_path: Path)
     again = load(tmp_path)
     one, other = (each.predict(ORDERS, customers=CUSTOMERS, quiet=True) for each in (model, again))
     assert one.equals(other)
-    assert again.manifest.customers is not None
+    assert again.manifest.attribute_conventions is not None
 
 
 def test_the_same_attributes_in_another_form_give_the_same_bytes(tmp_path: Path) -> None:
