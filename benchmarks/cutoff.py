@@ -12,11 +12,12 @@ import numpy as np
 from ordergap import features, ingest
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.errors import DataError
 from ordergap.evaluation.compare import Evaluation
-from ordergap.histories import day_of
+from ordergap.histories import date_of, day_of
 from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.tasks.base import Learning, Split, Validation
-from ordergap.training.job import answerable, learning
+from ordergap.training.job import answerable, learning, refuse_nothing_to_learn
 from ordergap.training.split import later_split, temporal_split
 
 from local import cdnow
@@ -81,10 +82,18 @@ def learnt(
 ) -> Cutoff:
     """Learn as a training job would from the rows until `cutoff`, followed for `horizon` days.
 
-    The past is read as it stood then: later cancellations of its orders are not known.
+    The past is read as it stood then: later cancellations of its orders are not known. Raises
+    DataError where the data end before the follow-up does, or there is nothing to learn from.
     """
     columns, until = hyperparameters.columns, cutoff + datetime.timedelta(horizon)
+    last = date_of(int(ingest.read(file, columns).histories.day.max()))
+    if last < until:
+        raise DataError(
+            f"the data end on {last}, before the {horizon} days after {cutoff} have passed: choose "
+            f"a cutoff until {last - datetime.timedelta(horizon)}, or fewer days"
+        )
     past, known = (ingest.read(file, columns, as_of=day).histories for day in (cutoff, until))
+    refuse_nothing_to_learn(past)
     inner = temporal_split(past, hyperparameters.validation_fraction)
     before = learning(hyperparameters, inner.past, inner.cutoff)
     whole = learning(hyperparameters, past, day_of(cutoff))

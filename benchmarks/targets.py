@@ -24,62 +24,39 @@ from typing import cast
 import numpy as np
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, Metric
+from ordergap.errors import UserError
 from ordergap.evaluation.compare import Comparison, compare
 from ordergap.evaluation.large import METRICS as LARGE_METRICS
 from ordergap.evaluation.large import LargeEvaluation
 from ordergap.evaluation.value import METRICS as VALUE_METRICS
 from ordergap.evaluation.value import ValueEvaluation
-from ordergap.evaluation.value_baselines import LAST_DAYS, TEXTBOOK
 
 from benchmarks.cutoff import CUTOFFS, Cutoff, cases, learnt
+from benchmarks.goals import ANY, BEATEN, COSTS, GOALS, HORIZON, Goal
 from benchmarks.invariants import broken
 from benchmarks.quantile_heads import NAME as QUANTILE_HEADS
 from benchmarks.quantile_heads import beside_quantile_heads
+from docs.generate import compact
 
-HORIZON, REPLICATES = 90, 200
-BEATEN = (LAST_DAYS, TEXTBOOK)
-"""Baselines over which the gain must be sure; to none may there be a sure loss."""
-_ANY = float("inf")
-Goal = tuple[float, float]
-GOALS: Mapping[tuple[str, str], Mapping[str, Goal]] = {
-    case: dict(zip(
-        ("d2", "gini", "rmse", "top_decile", "decile_error", "coverage", "auc", "brier",
-         "brier_none"),
-        goals,
-        strict=True,
-    ))
-    for case, goals in {
-        ("Online Retail", "2011-07-11"): (
-            (0.53, _ANY), (0.827, _ANY), (0, 1920), (0.605, _ANY), (0, 0.15), (0.78, 0.92),
-            (0.897, _ANY), (0, 0.0490), (0, 0.199),
-        ),
-        ("Online Retail", "2011-09-10"): (
-            (0.445, _ANY), (0.787, _ANY), (0, 2500), (0.550, _ANY), (0, 0.13), (0.75, 0.90),
-            (0.880, _ANY), (0, 0.0615), (0, 0.213),
-        ),
-        ("CDNOW", "1997-12-01"): (
-            (0.30, _ANY), (0.711, _ANY), (0, 38), (0.545, _ANY), (0, 0.08), (0.90, 0.96),
-            (0.857, _ANY), (0, 0.0216), (0, 0.104),
-        ),
-        ("CDNOW", "1998-02-01"): (
-            (0.345, _ANY), (0.751, _ANY), (0, 36), (0.580, _ANY), (0, 0.12), (0.90, 0.96),
-            (0.889, _ANY), (0, 0.0191), (0, 0.104),
-        ),
-    }.items()
-}  # fmt: skip
-"""Data, cutoff -> metric -> least and most that the model may have within 90 days."""
-COSTS = {"CDNOW": 2.0}
-"""Data -> most CPU of the fits of value and large orders, times the curves'; of others 1."""
+REPLICATES = 200
 
 
 @dataclass
 class Judgement:
-    """What of one cutoff is printed and kept; `missed` and `met` are goals in words."""
+    """What of one cutoff is printed and saved.
+
+    met, missed  goals in words
+    scores       value or a question about large orders -> model or baseline -> metric -> figure
+    goals        metric -> what it is to be
+    differences  baseline -> d2 and gini -> model less baseline, low, high
+    """
 
     lines: list[str] = field(default_factory=list)
     met: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    goals: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def goal(self, what: str, *, met: bool) -> str:
         """Note a goal; whether it is met, in a word."""
@@ -97,12 +74,13 @@ def judged(data: str, cutoff: str, made: Cutoff, horizon: int) -> Judgement:
     if "value" in made.heads:
         value = cast("ValueEvaluation", made.evaluation("value"))
         out(_customers(value))
-        compared = compare([value], made.hyperparameters.seed, REPLICATES)
-        _table(found, "value", compared, VALUE_METRICS, goals)
-        _differences(found, compared)
-        if learnt_ends := beside_quantile_heads(value, made):
-            compared = compare([learnt_ends], made.hyperparameters.seed, REPLICATES)
-            _interval(found, compared, must_gain=data == "Online Retail")
+        if value.came.any():
+            compared = compare([value], made.hyperparameters.seed, REPLICATES)
+            _table(found, "value", compared, VALUE_METRICS, goals)
+            _differences(found, compared)
+            if learnt_ends := beside_quantile_heads(value, made):
+                compared = compare([learnt_ends], made.hyperparameters.seed, REPLICATES)
+                _interval(found, compared, must_gain=data == "Online Retail")
     if "large_order" in made.heads:
         large = cast("LargeEvaluation", made.evaluation("large_order"))
         compared = compare([large], made.hyperparameters.seed, REPLICATES)
@@ -123,6 +101,8 @@ def judged(data: str, cutoff: str, made: Cutoff, horizon: int) -> Judgement:
 
 def _customers(value: ValueEvaluation) -> str:
     came = np.sort(value.came)[::-1]
+    if not came.any():
+        return f"  {len(came):,} customers, of whom nobody spent anything: value is not judged"
     first = came[: max(1, round(len(came) / 100))].sum() / came.sum()
     return (
         f"  {len(came):,} customers, {1 - value.ordered.mean():.0%} buy nothing, mean "
@@ -141,18 +121,22 @@ def _table(
         some = {key: scores[key] for key in metrics}
         if not np.isfinite([*some.values()]).any():
             continue
-        found.scores.setdefault(name, {})[model] = some
+        found.scores.setdefault(name, {})[model] = {
+            key: round(value, metrics[key].digits)
+            for key, value in some.items()
+            if np.isfinite(value)
+        }
         cells = (_written(metrics[key], value) for key, value in some.items())
         found.lines.append(f"    {model:26}" + "".join(f"{cell:>{width}}" for cell in cells))
         if model == MODEL and goals.keys() & metrics:
             wanted, states = [], []
             for key, metric in metrics.items():
-                least, most = goals.get(key, (-_ANY, _ANY))
+                least, most = goals.get(key, (-ANY, ANY))
                 if key not in goals:
                     wanted.append("")
                     states.append("")
                     continue
-                text = _range(metric, least, most)
+                text = found.goals[key] = _range(metric, least, most)
                 value = some[key]
                 what = f"{metric.title} {_written(metric, value)}, goal {text}"
                 wanted.append(text)
@@ -167,7 +151,7 @@ def _written(metric: Metric, value: float) -> str:
 
 def _range(metric: Metric, least: float, most: float) -> str:
     low, high = (f"{each:.{metric.digits}f}" for each in (least, most))
-    if most == _ANY:
+    if most == ANY:
         return f">= {low}"
     return f"{low} to {high}" if least else f"<= {high}"
 
@@ -178,7 +162,9 @@ def _differences(found: Judgement, compared: Comparison) -> None:
     for baseline, of in compared.differences.items():
         must = "a sure gain" if baseline in BEATEN else "no sure loss"
         line = f"    {baseline:26}"
+        own = found.differences[baseline] = {}
         for key in ("d2", "gini"):
+            own[key] = [round(each, 3) for each in of[key]]
             figures = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*of[key])
             what = f"{VALUE_METRICS[key].title} {figures}"
             met = of[key][1] > 0 if baseline in BEATEN else of[key][2] >= 0
@@ -223,13 +209,12 @@ def _asked(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks targets", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--data", help="retail, cdnow or a file of orders; both where left out")
-    parser.add_argument(
-        "--cutoffs", nargs="+", metavar="DAY", help="last days that are learnt from"
-    )
+    parser.add_argument("--cutoffs", nargs="+", metavar="DAY", type=datetime.date.fromisoformat,
+                        help="last days to learn from")  # fmt: skip
     parser.add_argument("--horizon", type=int, default=HORIZON, help="days that are judged")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
                         help="hyperparameters, among them the columns of a file")  # fmt: skip
-    parser.add_argument("--save", type=Path, help="file of JSON whose part `value` is replaced")
+    parser.add_argument("--save", type=Path, help="file of JSON that the figures are put into")
     asked = parser.parse_args(words)
     if asked.data not in {None, "retail", "cdnow"} and not asked.cutoffs:
         parser.error("give the days of a file: --cutoffs")
@@ -246,27 +231,42 @@ def _cases(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path,
             yield case
 
 
+def _save(file: Path, found: Mapping[tuple[str, str, int], Judgement]) -> None:
+    """Replace the figures of these cases in the file, and leave those of others."""
+    cases = json.loads(file.read_text("utf-8")) if file.exists() else []
+    names = ("data", "cutoff", "horizon")
+    kept = {tuple(case[name] for name in names): case for case in cases}
+    for case, each in found.items():
+        figures = {"goals": each.goals, "scores": each.scores, "differences": each.differences}
+        kept[case] = dict(zip(names, case, strict=True)) | figures
+    rows = [kept[case] for case in sorted(kept, reverse=True)]
+    file.write_text(f"{compact(rows)}\n", "utf-8")
+
+
 def main(words: Sequence[str]) -> None:
     """Print the tables."""
     asked = _asked(words)
     options = dict(each.split("=", 1) for each in asked.set)
-    missed, kept = [], []
+    judgements = {}
     with tempfile.TemporaryDirectory() as folder:
         for data, file, columns in _cases(asked, Path(folder)):
-            for cutoff in asked.cutoffs or CUTOFFS[data]:
+            for day in asked.cutoffs or map(datetime.date.fromisoformat, CUTOFFS[data]):
                 longest = max(asked.horizon, HORIZON)  # one factor serves shorter horizons as well
-                hyperparameters = parse({"value_horizon": longest, **columns, **options})
-                day = datetime.date.fromisoformat(cutoff)
-                made = learnt(file, hyperparameters, day, asked.horizon)
-                found = judged(data, cutoff, made, asked.horizon)
-                print(f"{data} until {cutoff}, {asked.horizon} days after it")
+                try:
+                    hyperparameters = parse({"value_horizon": longest, **columns, **options})
+                    made = learnt(file, hyperparameters, day, asked.horizon)
+                except UserError as error:
+                    sys.exit(f"{data} until {day}: {error}")
+                found = judged(data, str(day), made, asked.horizon)
+                judgements[data, str(day), asked.horizon] = found
+                print(f"{data} until {day}, {asked.horizon} days after it")
                 print("\n".join(found.lines), flush=True)
-                missed += [f"{data} {cutoff}: {each}" for each in found.missed]
-                kept.append({"data": data, "cutoff": cutoff, "horizon": asked.horizon,
-                             "scores": found.scores})  # fmt: skip
     if asked.save:
-        content = json.loads(asked.save.read_text("utf-8"))
-        content["value"] = kept
-        asked.save.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        _save(asked.save, judgements)
+    missed = [
+        f"{data} {day}: {each}"
+        for (data, day, _), found in judgements.items()
+        for each in found.missed
+    ]
     print("\n".join(["", "All goals are met." if not missed else "Missed:", *missed]))
     sys.exit(bool(missed))

@@ -88,7 +88,8 @@ def test_goals_are_held_against_the_figures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     saved = tmp_path / "results.json"
-    saved.write_text('{"other": 1}')
+    other = {"data": "other", "cutoff": "2024-01-01", "horizon": 90}
+    saved.write_text(json.dumps([other, {**other, "data": str(orders), "cutoff": str(CUTOFF)}]))
     monkeypatch.setattr(targets, "REPLICATES", 10)
     goals = {"gini": (0.0, 1.0), "rmse": (0.0, 1e-9)}
     monkeypatch.setattr(targets, "GOALS", {(str(orders), str(CUTOFF)): goals})
@@ -101,7 +102,16 @@ def test_goals_are_held_against_the_figures(
     assert "RMSE" in missed
     assert "Gini 0." not in missed
     kept = json.loads(saved.read_text())
-    assert kept["other"] == 1
-    scores = kept["value"][0]["scores"]["value"]
+    assert len(kept) == 2
+    assert kept[0] == other
+    assert kept[1]["goals"] == {"gini": "<= 1.000", "rmse": "<= 0.0"}
+    scores = kept[1]["scores"]["value"]
     assert f"{scores[MODEL]['rmse']:.1f}" in said
     assert len(scores) == 6
+
+
+def test_what_cannot_be_judged_is_said(orders: Path) -> None:
+    with pytest.raises(SystemExit, match="a cutoff until 2024-10-0"):
+        targets.main(["--data", str(orders), "--cutoffs", "2024-11-30"])
+    with pytest.raises(SystemExit, match="not a hyperparameter"):
+        targets.main(["--data", str(orders), "--cutoffs", str(CUTOFF), "--set", "no=1"])
