@@ -174,12 +174,17 @@ def rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def written(path: Path) -> list[dict[str, Any]]:
-    """The records of a file, with a column for each probability."""
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    for record in records:
-        chances = record.pop("buy_probability")
-        record |= {f"buy_probability_{days}": chance for days, chance in chances.items()}
-    return records
+    """The records of a file, with a column for each probability and value."""
+
+    def leaves(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {name: value}
+        parts = [leaves(f"{name}_{key}", each) for key, each in value.items()]
+        return {name: each for part in parts for name, each in part.items()}
+
+    lines = path.read_text().splitlines()
+    records = [[leaves(*field) for field in json.loads(line).items()] for line in lines]
+    return [{name: each for part in parts for name, each in part.items()} for parts in records]
 
 
 @pytest.mark.parametrize("kind", ["path", "pandas", "polars", "lazy", "pyarrow"])
@@ -203,6 +208,8 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
         "as_of": "2024-06-30",
         "horizons": [7],
         "interval_level": 0.5,
+        "value_horizons": [30],
+        "large_thresholds": [60.5],
         "quiet": True,
     }
     forecasts = model.predict(frame, **asked)
@@ -213,6 +220,9 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
         "next_order_date": "datetime64[s]", "next_order_date_low": "datetime64[s]",
         "next_order_date_high": "datetime64[s]", "interval_level": "float64",
         "typical_gap_days": "Int64", "buy_probability_7": "float64", "status": TEXT,
+        "expected_orders_30": "float64", "expected_value_30": "float64", "value_low_30": "float64",
+        "value_high_30": "float64", "expected_order_amount": "float64",
+        "large_order_probability_60.5_7": "float64",
         "model_age_days": "Int64", "stale": "boolean", "model_version": TEXT,
     }  # fmt: skip
     table = model.predict(pa.Table.from_pandas(frame), **asked)
@@ -275,7 +285,7 @@ def test_horizons_in_every_form(
     horizons: Any, days: list[int], model: Forecaster, orders: Path
 ) -> None:
     names = model.predict(orders, horizons=horizons, quiet=True).columns
-    assert [each for each in names if "probability" in each] == [
+    assert [each for each in names if each.startswith("buy_probability")] == [
         f"buy_probability_{n}" for n in days
     ]
 
