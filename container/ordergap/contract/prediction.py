@@ -91,7 +91,7 @@ Date = Annotated[
 Number = Annotated[float | None, BeforeValidator(_number)]
 Horizon = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)]
 ValueHorizon = Annotated[int, Field(ge=1, le=365), BeforeValidator(_number)]
-Threshold = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), BeforeValidator(_number)]
+Threshold = Annotated[float, Field(ge=1e-4, le=1e12, allow_inf_nan=False), BeforeValidator(_number)]
 Explain = Annotated[int, Field(ge=0, le=10), BeforeValidator(_how_many)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
@@ -143,10 +143,10 @@ class ScoringRequest(BaseModel):
     explain: Explain | None = None
     """How many reasons of each forecast are given, at most; none where it is left out."""
     value_horizons: list[ValueHorizon] | None = None
-    """Days ahead for which orders and value are expected; left out, where the server has not
-    `ORDERGAP_VALUE` = on, or an empty list: none."""
+    """Days ahead for which orders and value are expected. Empty: none. Left out: none, or the
+    model's own where the server has `ORDERGAP_VALUE` = on."""
     large_thresholds: list[Threshold] | None = Field(None, max_length=20)
-    """Amounts above which an order is large, whose probability is given; none likewise."""
+    """Amounts above which an order is large, whose probability is given; empty or left out alike."""
 
 
 DUE_WITHIN, DUE_TIMES = 7, 2
