@@ -290,6 +290,45 @@ def test_horizons_in_every_form(
     ]
 
 
+def test_a_model_has_value_and_large_orders_unless_nobody_asks(
+    model: Forecaster, frame: pd.DataFrame
+) -> None:
+    usual = model.predict(frame, quiet=True)
+    large = [each for each in usual.columns if each.startswith("large_order_probability")]
+    assert len(large) == 8
+    assert (usual["expected_value_90"] >= usual["expected_value_7"]).all()
+    assert (usual["value_low_30"] <= usual["expected_value_30"]).all()
+    assert (usual["expected_value_30"].round(2) == usual["expected_value_30"]).all()
+    plain = model.predict(frame, value_horizons=(), large_thresholds=(), quiet=True)
+    pd.testing.assert_frame_equal(plain, usual[plain.columns])
+    assert len(usual.columns) == len(plain.columns) + 4 * 4 + 1 + 8
+    some = model.predict(
+        frame, value_horizons=np.array([30]), large_thresholds=(n for n in (60, 60.5)), quiet=True
+    )
+    assert some["expected_value_30"].tolist() == usual["expected_value_30"].tolist()
+    assert "large_order_probability_60.5_90" in some.columns
+
+
+def test_the_customers_worth_most_come_first(
+    model: Forecaster, folder: Path, orders: Path, tmp_path: Path
+) -> None:
+    top = model.predict(orders, by="value", top=5, value_horizons=[90, 30], quiet=True)
+    everybody = model.predict(orders, value_horizons=[30], quiet=True)
+    best = everybody.sort("expected_value_30", descending=True, maintain_order=True).head(5)
+    assert top["customer_id"].to_list() == best["customer_id"].to_list()
+    assert top["expected_value_30"].to_list() == best["expected_value_30"].to_list()
+    large = model.predict(orders, horizons=[30], large_thresholds=[60, 90], by="value", quiet=True)
+    words = ["--file_path", str(orders), "--model_dir", str(folder), "--by", "value"]
+    asked = ["--value_horizons", "30", "--large_thresholds", "90,60", "--format", "csv"]
+    assert main(["due", *words, *asked, "--output", str(tmp_path / "worth.csv")]) == 0
+    listed = pl.read_csv(tmp_path / "worth.csv").join(large, "customer_id", maintain_order="left")
+    for amount in (60, 90):
+        name = f"large_order_probability_{amount}_30"
+        assert listed[name].to_list() == listed[f"{name}_right"].to_list()
+    with pytest.raises(InvalidRequest, match="no value is asked"):
+        model.predict(orders, by="value", value_horizons=(), quiet=True)
+
+
 def test_reasons_are_asked_for_alike_everywhere(
     model: Forecaster, folder: Path, frame: pd.DataFrame, orders: Path, tmp_path: Path
 ) -> None:

@@ -165,8 +165,9 @@ def refusal(question: str, option: str, manifest: Manifest) -> Problem:
     asked = _QUESTIONS[question]
     reason = manifest.unanswered.get(asked.task, "it was not trained to")
     message = f"{option}: this model does not forecast {asked.subject}: {reason}"
-    hint = f"leave {option} out, or train with {asked.hyperparameter} = on"
-    return Problem(message, field=option, hint=hint)
+    trained = vars(manifest.hyperparameters)[asked.hyperparameter] == "on"
+    remedy = "" if trained else f", or train with {asked.hyperparameter} = on"
+    return Problem(message, field=option, hint=f"leave {option} out{remedy}")
 
 
 def given(*values: object) -> Options:

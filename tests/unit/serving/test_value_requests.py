@@ -187,8 +187,10 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(
 def test_a_model_that_does_not_answer_says_why_and_is_not_asked_by_default(
     model: Forecaster,
 ) -> None:
+    settings = model.manifest.hyperparameters.model_copy(update={"large_orders": "off"})
     manifest = model.manifest.model_copy(
         update={
+            "hyperparameters": settings,
             "tasks": {"next_order": model.manifest.tasks["next_order"]},
             "unanswered": {"value": "amounts are unknown"},
         }
@@ -203,6 +205,7 @@ def test_a_model_that_does_not_answer_says_why_and_is_not_asked_by_default(
         "value_horizons: this model does not forecast value: amounts are unknown"
     )
     assert "it was not trained to" in second["message"]
+    assert first["hint"] == "leave value_horizons out"
     assert second["hint"] == "leave large_thresholds out, or train with large_orders = on"
     assert predictions(client, value_horizons=[], large_thresholds=[])
 
