@@ -199,8 +199,8 @@ class Settings(ForecastSettings):
     max_probabilities: int = _limit(
         2_000_000,
         "PROBABILITIES",
-        "customers of a request times the horizons it names, for the date, the value and each "
-        "amount of a large order",
+        "customers of a request times the horizons it names, for the date, for each amount of a "
+        "large order, and four times for the value",
     )
     max_days_ahead: int = _limit(
         40_000_000,

@@ -300,7 +300,9 @@ def test_value_and_large_orders_stand_beside_the_date(open_page: Open, bundle: B
     assert row == [
         "Order above 1,250.5", f"{percent(0.251)} within 1 day, {percent(0.999)} within 30 days"
     ]  # fmt: skip
-    asked = json.loads(re.findall(r"-d '(.*)'", page.locator("#answer pre").inner_text())[0])
+    asked = json.loads(
+        re.findall(r"-d '(.*)'", page.locator("#answer pre").text_content() or "")[0]
+    )
     assert asked["value_horizons"] == own
 
 

@@ -146,7 +146,7 @@ class ScoringRequest(BaseModel):
     """Days ahead for which orders and value are expected. Empty: none. Left out: none, or the
     model's own where the server has `ORDERGAP_VALUE` = on."""
     large_thresholds: list[Threshold] | None = Field(None, max_length=20)
-    """Amounts above which an order is large, whose probability is given; empty or left out alike."""
+    """Amounts above which an order is large, whose probability is given; else as the former."""
 
 
 DUE_WITHIN, DUE_TIMES = 7, 2

@@ -1,4 +1,7 @@
-"""The options of a request for forecasts, whoever makes it."""
+"""The options of a request for forecasts, whoever makes it.
+
+See docs/decisions/serving.md#value-and-large-orders-are-answered-where-they-are-asked-for.
+"""
 
 from __future__ import annotations
 

@@ -213,8 +213,9 @@ def test_a_model_that_does_not_answer_says_why_and_is_not_asked_by_default(
 @pytest.mark.parametrize(
     ("settings", "asked", "words"),
     [
-        ({"max_probabilities": 19}, {"value_horizons": [7, 30], "large_thresholds": [5, 6]},
-         "2 records at 10 horizons, the limit is 19 probabilities"),
+        ({"max_probabilities": 29},
+         {"value_horizons": [7, 30], "large_thresholds": [5, 6], "horizons": [7, 30, 400]},
+         "2 records at 15 horizons, the limit is 29 probabilities"),
         ({"max_days_ahead": 539}, {"value_horizons": [7, 90], "large_thresholds": [5, 6]},
          "value and large orders of 2 records over 270 days, the limit is 539 days"),
         ({"max_days_ahead": 539, "value": "on"}, {}, "2 records over 270 days"),
@@ -230,8 +231,8 @@ def test_the_work_has_a_limit(
     assert f"ORDERGAP_{name.upper()}" in error["hint"]
     more = settings | {name: settings[name] + 1}
     assert predictions(server(model, **more), **asked)
-    plain = server(model, max_days_ahead=1, max_probabilities=1)
-    assert predictions(plain)
+    assert predictions(server(model, max_days_ahead=1, max_probabilities=1))
+    assert predictions(server(model, max_probabilities=1, value="on"))  # which names no horizon
 
 
 def test_nothing_is_computed_for_a_request_that_does_not_ask(

@@ -26,10 +26,11 @@ from ordergap.errors import (
 )
 from ordergap.models.base import ForecastOptions
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
+from ordergap.scoring.options import Options
 from ordergap.scoring.problems import shorten
 from ordergap.serving.formats import csv_requests, json_requests, large_purchases, looks
 from ordergap.serving.formats.context import DecodeContext
-from ordergap.serving.formats.question import Orders, Vectors
+from ordergap.serving.formats.question import LargePurchases, Orders, Vectors
 from ordergap.settings import Settings
 from ordergap.survival.renewal import MOST_DAYS
 
@@ -72,15 +73,15 @@ def decode(
     name, parameters = _media_type(content_type), _parameters(content_type)
     if name == large_purchases.FORM:
         context = DecodeContext.parse(parameters, manifest, today, settings)
-        question: Orders | Vectors = large_purchases.read(
-            body, parameters.get("boundary", ""), context
-        )
+        boundary = parameters.get("boundary", "")
+        question: Orders | Vectors = large_purchases.read(body, boundary, context)
     else:
         question = _decoded(body, name, parameters, manifest, today, settings)
-        options = question.options.decided(manifest, value=settings.value == "on")
-        question = replace(question, options=options)
-    named = len(question.options.horizons or ())
-    _check_answer(len(question), question.options.of_model(manifest), named, settings)
+    said = question.options
+    if not isinstance(question, LargePurchases):
+        decided = said.decided(manifest, value=settings.value == "on")
+        question = replace(question, options=decided)
+    _check_answer(len(question), said, question.options.of_model(manifest), settings)
     return question
 
 
@@ -129,14 +130,16 @@ def _parameters(content_type: str) -> dict[str, str]:
     }
 
 
-def _check_answer(records: int, asked: ForecastOptions, named: int, settings: Settings) -> None:
+def _check_answer(records: int, said: Options, asked: ForecastOptions, settings: Settings) -> None:
     """Raise TooLarge where the answer would take much more time or memory than the request.
 
-    named  how many horizons the request names
+    said   by the request; what it leaves out is counted in days ahead alone
+    asked  of the model
     """
     amounts = len(asked.large_thresholds or ())
     large = [days for days in asked.horizons if days <= MOST_DAYS] if amounts else []
-    horizons = named + len(asked.value_horizons) + amounts * len(large)
+    horizons = len(said.horizons or ()) + len(said.large_thresholds or ()) * len(large)
+    horizons += 4 * len(said.value_horizons or ())  # orders, value, and its two ends
     ahead = max(asked.value_horizons, default=0) + amounts * max(large, default=0)
     for field, setting, count, what, unit, remedy in (
         ("explain", "max_explained", records if asked.explain else 0,
