@@ -140,6 +140,30 @@ def several(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
+def add_questions(made: argparse.ArgumentParser, large: str = "the model's") -> None:
+    """The options of value and large orders; `large`: which amounts are large by default."""
+    made.add_argument(
+        "--value_horizons",
+        metavar="DAYS,DAYS",
+        help="days ahead, up to 365, for which orders and value are expected; off: none (default: "
+        "the model's)",
+    )
+    made.add_argument(
+        "--large_thresholds",
+        metavar="AMOUNT,AMOUNT",
+        help="amounts above which an order is large, whose probability is given; off: none "
+        f"(default: {large})",
+    )
+
+
+def questions(parsed: argparse.Namespace) -> dict[str, list[str] | None]:
+    """The options of `add_questions`; None where one was not given."""
+    from ordergap.scoring.options import words  # noqa: PLC0415 - numeric, so after the threads
+
+    texts = {name: vars(parsed)[name] for name in ("value_horizons", "large_thresholds")}
+    return {name: None if text is None else words(text) for name, text in texts.items()}
+
+
 def date(text: str) -> datetime.date:
     """A date such as 2011-12-09."""
     try:

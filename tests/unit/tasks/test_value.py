@@ -60,7 +60,8 @@ def model(orders: Path) -> Forecaster:
 
 def forecasts(model: Forecaster, histories: Histories, horizons: list[int]) -> Mapping[str, Any]:
     as_of = int(histories.day.max())
-    return model.bundle.forecast(histories, as_of, value_horizons=horizons).columns
+    asked = replace(model.bundle.options, value_horizons=horizons)
+    return model.bundle.forecast(histories, as_of, asked).columns
 
 
 def test_it_knows_who_spends_much(model: Forecaster) -> None:

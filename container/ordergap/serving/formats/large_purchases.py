@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -72,6 +73,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         if customer not in orders
     }
     placeholders |= {at[i]: placeholder for i, placeholder in bad.items()}
+    options = replace(options, horizons=(days,), large_thresholds=(amount,))
     return LargePurchases(histories, as_of, options, placeholders, amount, days)
 
 
