@@ -30,7 +30,12 @@ from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
 from ordergap.contract.presets import PRESETS
 from ordergap.contract.questions import QuestionParameters, rising, words
-from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
+from ordergap.contract.trainers import (
+    TRAINERS,
+    TrainerField,
+    TreeParameters,
+    XGBoostParameters,
+)
 from ordergap.errors import InvalidHyperparameters
 
 log = logging.getLogger("ordergap")
@@ -141,7 +146,7 @@ NAMES: dict[str, Option] = _names()
 """Every hyperparameter by the name it is given by."""
 
 # A column's name and a product's code are text even where they look like a number.
-_LISTS = ("excluded_statuses", "no_customer_words", "non_product_codes")
+_LISTS = ("excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes")
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",
@@ -192,6 +197,9 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         ]
     if problems:
         raise InvalidHyperparameters(problems)
+    if parsed.columns.hashed_columns and not isinstance(parsed.trainer, TreeParameters):
+        name = parsed.trainer.name
+        log.warning("hashed_columns has no effect: only trees read them, not trainer %s.", name)
     return parsed
 
 
