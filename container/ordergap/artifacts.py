@@ -49,12 +49,15 @@ class Bundle:
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
         explain: int = 0,
+        large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
         as_of  a day for all or one for each customer; every customer has an order, none after it
         horizons, interval_level  in place of those the model was trained with
         explain  how many reasons of a forecast are given, at most
+        large_thresholds, value_horizons  as in `ForecastOptions`
         """
         last = histories.last_row
         customers = Snapshot(
@@ -65,7 +68,9 @@ class Bundle:
             histories.revenue,
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(customers, matrix, horizons, interval_level, explain)
+        return self.forecast_features(
+            customers, matrix, horizons, interval_level, explain, large_thresholds, value_horizons
+        )
 
     def forecast_features(
         self,
@@ -74,12 +79,16 @@ class Bundle:
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
         explain: int = 0,
+        large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
         level = settings.interval_level if interval_level is None else interval_level
         most = settings.max_horizon_days
-        options = ForecastOptions(horizons or settings.horizons, level, most, explain)
+        options = ForecastOptions(
+            horizons or settings.horizons, level, most, explain, value_horizons, large_thresholds
+        )
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():
@@ -150,7 +159,13 @@ class Bundle:
             }
             bundle = cls(manifest, heads)
             with np.errstate(all="ignore"):  # what is no number is refused below
-                bundle.forecast(trial.customers(), trial.AS_OF)
+                answers = bundle.forecast(
+                    trial.customers(),
+                    trial.AS_OF,
+                    large_thresholds=None,
+                    value_horizons=trial.HORIZONS,
+                )
+                trial.check(answers)
         except ModelMismatch as error:
             raise ModelMismatch(f"the model in {directory}: {error}") from error
         except (AlgorithmError, *_FAULTS) as error:

@@ -17,8 +17,10 @@ from pydantic import BaseModel, Field, create_model
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
+    LargeOrderFields,
     NextOrderExplanation,
     NextOrderFields,
+    ValueFields,
 )
 
 WEEK_FIELD = "next_order_date"
@@ -53,6 +55,18 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
         NextOrderExplanation,
+    ),
+    "value": TaskEntry(
+        None,
+        "ordergap.models.value:ValueHead",
+        "ordergap.tasks.value:Value",
+        ValueFields,
+    ),
+    "large_order": TaskEntry(
+        None,
+        "ordergap.models.large_order:LargeOrderHead",
+        "ordergap.tasks.large_order:LargeOrder",
+        LargeOrderFields,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""
