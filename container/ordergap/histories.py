@@ -50,6 +50,18 @@ def iso_dates(days: NDArray[np.integer]) -> list[str]:
     return texts
 
 
+def counts_by_bucket(
+    order: NDArray[np.integer], bucket: NDArray[np.integer], orders: int, buckets: int
+) -> NDArray[np.uint32]:
+    """The lines of each order in each bucket and, last, without a value: (orders, buckets + 1).
+
+    `order` and `bucket` have one number for each line.
+    """
+    place = order.astype(np.int64) * (buckets + 1) + bucket
+    counts = np.bincount(place, minlength=orders * (buckets + 1)).astype(np.uint32)
+    return counts.reshape(orders, buckets + 1)
+
+
 def _order_column(dtype: DTypeLike) -> Mapping[str, DTypeLike]:
     """The mark of a column that has one value for each order."""
     return {"dtype": dtype}

@@ -32,3 +32,7 @@ class HashedColumns(BaseModel):
         """Their features: a count for each bucket, the last being that of no value."""
         buckets = range(self.hash_buckets + 1)
         return tuple(f"hashed:{name}:{i}" for name in self.hashed_columns for i in buckets)
+
+    def buckets_key(self, name: str) -> str:
+        """The key of a column's buckets in an order, which are none of another number of them."""
+        return f"{name}:{self.hash_buckets}"

@@ -112,12 +112,9 @@ class Order(BaseModel):
     lines: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Order lines; left out where unknown."""
     values: dict[str, list[str | None]] = Field(default_factory=dict)
-    """Name of each of the model's `hashed_columns` -> the text of each order line; null for none.
-
-    A model without such columns passes over them.
-    """
-    buckets: dict[str, list[Annotated[int, Field(ge=0)]]] = Field(default_factory=dict)
-    """The same as buckets, for who does not send the values; see docs/hashing.md."""
+    """Name of each of the model's `hashed_columns` -> the text of each order line, or null."""
+    buckets: dict[str, list[Annotated[int, Field(strict=True)]]] = Field(default_factory=dict)
+    """Or, under a key such as `StockCode:32`, each line's bucket of so many: docs/hashing.md."""
 
 
 class ScoringRecord(BaseModel):

@@ -124,23 +124,14 @@ SEQUENCE: dict[str, tuple[str, Callable[[Block, int], Column]]] = {
 }
 
 
-HASHED = "order lines so far whose value in COLUMN is in this bucket, the last for no value"
-
-
-def _hashed(column: str, bucket: int) -> Compute:
-    def so_far(b: Block) -> Floats:
-        return b.running(b.lines_in(column, bucket), lambda late, early, _: late + early)
-
-    return so_far
-
-
 def computation(name: str) -> Compute:
     """How a block computes the feature `name`; ValueError where there is none."""
     for table in (TABULAR, CALENDAR):
         if name in table:
             return table[name][1]
     if part := re.fullmatch(r"hashed:(.+):(0|[1-9][0-9]{0,2})", name):
-        return _hashed(part[1], int(part[2]))
+        column, bucket = part[1], int(part[2])
+        return lambda block: block.lines_so_far(column, bucket)
     step = re.fullmatch(r"(gap|amount)_([1-9][0-9]{0,5})", name)
     if step is None:
         raise ValueError(

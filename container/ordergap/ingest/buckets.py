@@ -9,7 +9,7 @@ import polars as pl
 
 from ordergap.contract.orders import Columns
 from ordergap.hashing import bucket_each
-from ordergap.histories import Histories
+from ordergap.histories import Histories, counts_by_bucket
 from ordergap.ingest.roles import hashed
 from ordergap.ingest.table import Table
 
@@ -29,7 +29,6 @@ def counted(histories: Histories, lines: pl.DataFrame, table: Table, columns: Co
     counts = {}
     for role, name in hashed(columns).items():
         buckets = np.array(bucket_each(name, table.texts[role], columns.hash_buckets), np.int64)
-        counts[name] = np.zeros((len(histories), columns.hash_buckets + 1), np.uint32)
         codes = table.rows[role].gather(lines["row"]).to_numpy()
-        np.add.at(counts[name], (order, buckets[codes]), 1)
+        counts[name] = counts_by_bucket(order, buckets[codes], len(histories), columns.hash_buckets)
     return replace(histories, buckets=counts)

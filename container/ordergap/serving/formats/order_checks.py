@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from itertools import chain
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordergap.contract.hashed import HashedColumns
-from ordergap.contract.prediction import Order, ScoringRecord
+from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import Problem
-from ordergap.hashing import bucket_each
-from ordergap.histories import date_of
+from ordergap.hashing import bucket
+from ordergap.histories import counts_by_bucket, date_of
+
+_CELLS: dict[str, set[type]] = {"values": {str, NoneType}, "buckets": {int}}
+"""Field of an order -> the types of its lines' cells."""
 
 
 def free_orders_of(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:
@@ -46,47 +52,64 @@ def buckets_of(
 
     Raises KeyError, TypeError or ValueError where an order has neither, or has others than it may.
     """
+    names, buckets = columns.hashed_columns, columns.hash_buckets
+    if not names and not any(field in order for order in orders for field in _CELLS):
+        return {}
+    given = [tuple(_given(order, field) for field in _CELLS) for order in orders]
     counts = {}
-    for name in columns.hashed_columns:
-        lines = [_lines(order, name, columns.hash_buckets) for order in orders]
+    for name in names:
+        hashed = cache(partial(bucket, name, buckets=buckets))
+        lines = [_buckets(values, numbers, columns, name, hashed) for values, numbers in given]
         owner = np.repeat(np.arange(len(orders)), [len(each) for each in lines])
-        counts[name] = np.zeros((len(orders), columns.hash_buckets + 1), np.uint32)
-        np.add.at(counts[name], (owner, [bucket for each in lines for bucket in each]), 1)
+        flat = np.array([*chain.from_iterable(lines)], np.int64)
+        counts[name] = counts_by_bucket(owner, flat, len(orders), buckets)
     return counts
 
 
-def _lines(order: Mapping[str, Any], name: str, buckets: int) -> list[int]:
-    """The bucket of each line of an order."""
-    given = (order.get("values") or {}).get(name)
-    found = bucket_each(name, given, buckets) if given is not None else order["buckets"][name]
-    if type(given or found) is not list or not all(
-        type(each) is int and 0 <= each <= buckets for each in found
+def _given(order: Mapping[str, Any], field: str) -> Mapping[str, list[Any]]:
+    """What an order has of `values` or `buckets`."""
+    found = order.get(field, {})
+    if type(found) is not dict or not all(
+        type(lines) is list and {*map(type, lines)} <= _CELLS[field] for lines in found.values()
     ):
         raise ValueError("the lines of an order need a closer look")
-    return list(found)
+    return found
+
+
+def _buckets(
+    values: Mapping[str, list[str | None]],
+    numbers: Mapping[str, list[int]],
+    columns: HashedColumns,
+    name: str,
+    hashed: Callable[[str | None], int],
+) -> list[int]:
+    """The bucket of each line of an order."""
+    if name in values:
+        return [*map(hashed, values[name])]
+    lines = numbers[columns.buckets_key(name)]
+    if not all(0 <= each <= columns.hash_buckets for each in lines):
+        raise ValueError("the model has no such bucket")
+    return lines
 
 
 def unhashed_orders(
     record: ScoringRecord, columns: HashedColumns, i: int, label: str
 ) -> Iterator[Problem]:
     """Orders without the values that the model counts, or with buckets that it does not have."""
+    last = columns.hash_buckets
     for k, order in enumerate(record.orders):
         for name in columns.hashed_columns:
-            if problem := _against(order, name, columns.hash_buckets):
-                field, message, hint = problem
-                yield Problem(f"{label}: orders[{k}].{field} {message}", i, f"orders[{k}]", hint)
-
-
-def _against(order: Order, name: str, buckets: int) -> tuple[str, str, str] | None:
-    """Field, what is wrong with it, and the remedy."""
-    if name in order.values:
-        return None
-    if name not in order.buckets:
-        hint = (
-            f'write "values": {{"{name}": [...]}}, a text for each line, null where it is unknown'
-        )
-        return "values", f"has no {name}, which the model counts by bucket", hint
-    largest = max(order.buckets[name], default=0)
-    if largest <= buckets:
-        return None
-    return "buckets", f"has {largest} of {name}", f"the model has buckets 0 to {buckets}"
+            key = columns.buckets_key(name)
+            if name in order.values:
+                continue
+            if key not in order.buckets:
+                field, message = "values", f"has no {name}, of which the model counts the values"
+                hint = f'write "values": {{"{name}": [...]}}: a text for each order line, or null'
+            elif wrong := [each for each in order.buckets[key] if not 0 <= each <= last]:
+                field, message = "buckets", f"has {wrong[0]} in {key}"
+                hint = f"the buckets are 0 to {last - 1}, and {last} where there is no value"
+            else:
+                continue
+            yield Problem(
+                f"{label}: orders[{k}].{field} {message}", i, f"orders[{k}].{field}", hint
+            )
