@@ -124,7 +124,8 @@ class Histories:
             first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             columns = [np.add.reduceat(column[order], first) for column in columns]
             buckets = {
-                name: np.add.reduceat(counts[order], first) for name, counts in buckets.items()
+                name: np.add.reduceat(counts[order], first, dtype=np.uint32)
+                for name, counts in buckets.items()
             }
             key = key[first]
         owner = key >> 32

@@ -22,7 +22,7 @@ WITHOUT = f"{MODEL}, without hashed columns"
 HELPED = "The counts helped: keep hashed_columns."
 HARMED = "The counts did harm: leave hashed_columns out."
 CHANCE = "No difference is beyond chance: leave hashed_columns out."
-MIXED = "The counts helped in one and did harm in another: leave hashed_columns out if in doubt."
+MIXED = "The counts helped by one figure and did harm by another: leave hashed_columns out."
 
 
 def without(hyperparameters: Hyperparameters) -> Hyperparameters | None:
@@ -39,7 +39,7 @@ def sections(comparisons: Mapping[EvaluationProtocol, Comparison]) -> Iterator[S
     rows, helped, harmed = [], False, False
     for protocol, each in comparisons.items():
         for key in ("concordance", "brier_30") if WITHOUT in each.metrics else ():
-            metric = METRICS[key]
+            metric = METRICS[key].model_copy(update={"digits": 4})
             more, low, high = each.differences[WITHOUT][key]
             sign = 1 if metric.better == "higher" else -1
             helped |= min(sign * low, sign * high) > 0
