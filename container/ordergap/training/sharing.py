@@ -1,8 +1,8 @@
 """Orders of several hosts: each reads its files, then every host receives the orders of all.
 
 Orders are small beside what a fit makes of them, so every host splits, filters, forecasts and
-evaluates by itself, and only fits are distributed. An order takes 36 bytes, and its customer some
-more; while they are exchanged a host holds them three times.
+evaluates by itself, and only fits are distributed. An order takes 36 bytes, 4 more for each bucket
+of a hashed column, and its customer some; while they are exchanged a host holds them three times.
 
 See docs/decisions/training.md#several-hosts-share-orders-and-divide-fits.
 """
