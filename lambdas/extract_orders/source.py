@@ -201,6 +201,7 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
         f'"{name}" is not read: if it tells lines or currencies that should not be added up, leave '
         "the others out by a query, or name it with status_column"
         for name in actual
-        if name not in names(columns).values() and (is_of_kinds(name) or is_of_currencies(name))
+        if name not in {*names(columns).values(), *columns.hashed_columns}
+        and (is_of_kinds(name) or is_of_currencies(name))
     )
     return tabulator.table().notes
