@@ -69,13 +69,8 @@ def test_orders_are_read_as_the_contract_reads_them(fields: list[dict[str, Any]]
 @settings(max_examples=100)
 @given(orders)
 def test_a_model_without_hashed_columns_passes_over_them(fields: dict[str, Any]) -> None:
-    try:
-        Order.model_validate({"date": "2011-12-01", **fields})
-    except ValidationError:
-        with pytest.raises(InvalidRequest):
-            read(PLAIN, fields)
-    else:
-        assert read(PLAIN, fields) == []
+    assert read(PLAIN, fields) == []
+    assert read(PLAIN, {"amount": "5"}, fields) == []  # which needs a closer look
 
 
 def test_an_order_without_the_values_is_refused_with_what_to_write() -> None:

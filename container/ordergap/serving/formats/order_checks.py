@@ -53,7 +53,7 @@ def buckets_of(
     Raises KeyError, TypeError or ValueError where an order has neither, or has others than it may.
     """
     names, buckets = columns.hashed_columns, columns.hash_buckets
-    if not names and not any(field in order for order in orders for field in _CELLS):
+    if not names:  # such a model passes over what it does not know
         return {}
     given = [tuple(_given(order, field) for field in _CELLS) for order in orders]
     counts = {}
@@ -90,6 +90,20 @@ def _buckets(
     if not all(0 <= each <= columns.hash_buckets for each in lines):
         raise ValueError("the model has no such bucket")
     return lines
+
+
+def without_lines(record: Any) -> Any:
+    """A record, which may be invalid, without the values and buckets of its orders."""
+    orders = record.get("orders") if isinstance(record, dict) else None
+    if not isinstance(orders, list):
+        return record
+    plain = [
+        {name: each for name, each in order.items() if name not in _CELLS}
+        if isinstance(order, dict)
+        else order
+        for order in orders
+    ]
+    return {**record, "orders": plain}
 
 
 def unhashed_orders(
