@@ -116,6 +116,25 @@ def test_file_and_requests_of_every_form_are_answered_alike(
     ]
 
 
+def test_two_files_have_the_values_in_their_transactions(
+    client: FlaskClient, lines: pl.DataFrame
+) -> None:
+    def asked(**hashed: Any) -> Any:
+        made = record("customer-0001", lines, **hashed)
+        orders = [{"customer_id": made["customer_id"], **order} for order in made["orders"]]
+        transactions = json.dumps(orders).encode()
+        data = {
+            "customers": (io.BytesIO(b"customer_id\ncustomer-0001\n"), "customers.csv"),
+            "transactions": (io.BytesIO(transactions), "transactions.json"),
+        }
+        return client.post("/invocations", data=data)
+
+    assert "has no Description, of which the model counts the values" in asked().text
+    done = asked(values=lambda value: {"Description": [value]})
+    assert done.status_code == 200, done.text
+    assert "large_purchase_probability" in done.text
+
+
 def test_other_values_are_answered_otherwise(client: FlaskClient, lines: pl.DataFrame) -> None:
     customers = lines["CustomerID"].unique().sort().to_list()
 
@@ -133,3 +152,12 @@ def test_the_model_without_counts_is_scored_beside_it(model: Forecaster) -> None
         assert counted["brier_30"] != plain["brier_30"]
         assert 0 < counted["concordance"] < 1
         assert 0 < plain["concordance"] < 1
+
+
+def test_order_lines_without_the_column_are_refused(
+    client: FlaskClient, lines: pl.DataFrame
+) -> None:
+    body = lines.drop("Description").write_csv()
+    done = client.post("/invocations", data=body, headers={"Content-Type": "text/csv"})
+    assert done.status_code == 400
+    assert "hashed_columns" in done.text
