@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ordergap.contract.hyperparameters import NAMES
+from ordergap.contract.hyperparameters import NAMES, READING
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import date_from
@@ -73,14 +73,14 @@ def add_columns(
 ) -> None:
     """The options of reading the transactions, and what holds where one is left out."""
     group = made.add_argument_group(f"how the file is read (default: {default})")
-    for name, field in Columns.model_fields.items():
-        text = f"{field.description}".replace("%", "%%")
+    for name in READING:
+        text = f"{Columns.model_fields[name].description}".replace("%", "%%")
         group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
 
 
 def columns(parsed: argparse.Namespace) -> dict[str, str]:
     """Those of the options of `add_columns` that were given."""
-    return {name: value for name, value in vars(parsed).items() if name in Columns.model_fields}
+    return {name: value for name, value in vars(parsed).items() if name in READING}
 
 
 def add_hyperparameters(made: argparse.ArgumentParser) -> None:

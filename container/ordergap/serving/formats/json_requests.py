@@ -111,7 +111,11 @@ def _orders(
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, context.as_of
     columns = context.manifest.hyperparameters.columns
-    free_orders, words = columns.free_orders == "on", columns.no_customer_words
+    reading: dict[str, Any] = {
+        "free_orders": columns.free_orders == "on",
+        "no_customer_words": columns.no_customer_words,
+        "hashed": columns,
+    }
     try:
         options = options.merged(Options.parse(fields))
         as_of = context.today if options.as_of is None else options.as_of
@@ -120,13 +124,9 @@ def _orders(
         as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days, placeholders = records.read_good(parsed, as_of, lines, **reading)
         else:
-            histories, days = records.read(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days = records.read(parsed, as_of, lines, **reading)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error

@@ -65,6 +65,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         context.today if options.as_of is None else options.as_of,
         free_orders=columns.free_orders == "on",
         no_customer_words=columns.no_customer_words,
+        hashed=columns,
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {
