@@ -52,6 +52,18 @@ def iso_dates(days: NDArray[np.integer]) -> list[str]:
     return texts
 
 
+def counts_by_bucket(
+    order: NDArray[np.integer], bucket: NDArray[np.integer], orders: int, buckets: int
+) -> NDArray[np.uint32]:
+    """The lines of each order in each bucket and, last, without a value: (orders, buckets + 1).
+
+    `order` and `bucket` have one number for each line.
+    """
+    place = order.astype(np.int64) * (buckets + 1) + bucket
+    counts = np.bincount(place, minlength=orders * (buckets + 1)).astype(np.uint32)
+    return counts.reshape(orders, buckets + 1)
+
+
 def _order_column(dtype: DTypeLike) -> Mapping[str, DTypeLike]:
     """The mark of a column that has one value for each order."""
     return {"dtype": dtype}
@@ -68,6 +80,7 @@ class Histories:
                   unknown
     items         (n,) net pieces bought; NaN where unknown
     lines         (n,) order lines; NaN where unknown
+    buckets       hashed column -> (n, B + 1) order lines in each bucket, the last for no value
     attributes    what is known of the customers besides orders; None: nothing
     """
 
@@ -78,6 +91,7 @@ class Histories:
     items: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     lines: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     attributes: Attributes | None = None
+    buckets: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
 
     @classmethod
     def from_orders(
@@ -89,15 +103,17 @@ class Histories:
         items: NDArray[np.float64] | None = None,
         lines: NDArray[np.float64] | None = None,
         attributes: Attributes | None = None,
+        buckets: Mapping[str, NDArray[np.uint32]] | None = None,
     ) -> Histories:
         """Sort orders given in any sequence; those of one customer on one day become one.
 
         `customer` (n,) is each order's position in `customers`; the customers' sequence is kept,
-        and one without orders keeps an empty segment. Amounts, items and lines of one day add up;
-        a sum with an unknown part is unknown.
+        and one without orders keeps an empty segment. Amounts, items, lines and buckets of one day
+        add up; a sum with an unknown part is unknown.
         """
         unknown = np.full(len(day), np.nan)
         columns = [amount, unknown if items is None else items, unknown if lines is None else lines]
+        buckets = buckets or {}
         key = customer.astype(np.int64) * 2**32 + (
             day.astype(np.int64) + 2**31
         )  # days may be negative
@@ -109,6 +125,10 @@ class Histories:
             key = key[order]
             first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             columns = [np.add.reduceat(column[order], first) for column in columns]
+            buckets = {
+                name: np.add.reduceat(counts[order], first, dtype=np.uint32)
+                for name, counts in buckets.items()
+            }
             key = key[first]
         owner = key >> 32
         amount, items, lines = (column.astype(np.float64) for column in columns)
@@ -120,13 +140,15 @@ class Histories:
             items,
             lines,
             attributes,
+            buckets,
         )
 
     @classmethod
     def concat(cls, parts: Sequence[Histories]) -> Histories:
         """The orders of all parts, customers sorted by id; those of one customer are joined.
 
-        The attributes are those of the table that the first part with any has.
+        All have the same hashed columns. The attributes are those of the table that the first part
+        with any has.
         """
         customers = sorted({customer for each in parts for customer in each.customer_ids})
         position = {customer: i for i, customer in enumerate(customers)}
@@ -142,6 +164,10 @@ class Histories:
             customers,
             np.concatenate([np.repeat(owner, each.order_count) for owner, each in orders]),
             **columns,
+            buckets={
+                name: np.concatenate([each.buckets[name] for each in parts])
+                for name in parts[0].buckets
+            },
         )
         known = [each.attributes for each in parts if each.attributes]
         return whole.with_attributes(known[0].table) if known else whole
@@ -200,11 +226,10 @@ class Histories:
         """The orders marked true, `rows` being (n,), of the customers who have any."""
         counts = np.bincount(self.customer[rows], minlength=len(self.customer_ids))
         kept = np.flatnonzero(counts)
-        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
         return Histories(
             [self.customer_ids[i] for i in kept],
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
-            **columns,
+            **self._order_columns(rows),
             attributes=self.attributes and self.attributes[kept],
         )
 
@@ -213,13 +238,17 @@ class Histories:
         counts = self.order_count[customers]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[customers] - offsets[:-1], counts)
-        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
         return Histories(
             [self.customer_ids[i] for i in customers],
             offsets,
-            **columns,
+            **self._order_columns(rows),
             attributes=self.attributes and self.attributes[customers],
         )
+
+    def _order_columns(self, rows: slice | NDArray[np.generic]) -> dict[str, Any]:
+        """What there is of some orders."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
+        return {**columns, "buckets": {name: each[rows] for name, each in self.buckets.items()}}
 
     def batches(self, size: int) -> Iterator[Histories]:
         """The same customers, at most `size` at a time, without a copy of their orders."""
@@ -227,19 +256,21 @@ class Histories:
             customers = slice(start, start + size)
             offsets = self.offsets[start : start + size + 1]
             rows = slice(int(offsets[0]), int(offsets[-1]))
-            columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
             yield Histories(
                 self.customer_ids[customers],
                 offsets - offsets[0],
-                **columns,
+                **self._order_columns(rows),
                 attributes=self.attributes and self.attributes[customers],
             )
 
     def digest(self) -> str:
-        """SHA-256 over all orders and attributes, hexadecimal: equal data, equal digest."""
+        """SHA-256 over all of this, hexadecimal: equal data, equal digest."""
         digest = hashlib.sha256(json.dumps(self.customer_ids).encode())
         for column in (self.offsets, *(getattr(self, name) for name in ORDER_COLUMNS)):
             digest.update(np.ascontiguousarray(column).tobytes())
+        for name, counts in sorted(self.buckets.items()):
+            digest.update(json.dumps([name, counts.shape]).encode())
+            digest.update(np.ascontiguousarray(counts).tobytes())
         if self.attributes:
             digest.update(self.attributes.content())
         return digest.hexdigest()

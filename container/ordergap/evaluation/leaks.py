@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from ordergap.contract.metrics import MODEL, PLAIN
@@ -10,6 +12,8 @@ from ordergap.evaluation.baselines import MEAN_GAP
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import GapEvaluation
 from ordergap.evaluation.metrics import Outcomes, Predicted
+
+log = logging.getLogger("ordergap")
 
 LEAK_R2 = 0.3
 LEAK_CONCORDANCE = 0.05
@@ -32,19 +36,20 @@ def refuse_too_good(evaluation: GapEvaluation) -> None:
         )
 
 
-def warning(comparison: Comparison) -> str | None:
-    """What to say where attributes make the validation better than facts beside orders do."""
+def warn_of_attributes(comparison: Comparison) -> None:
+    """Warn where attributes make the validation better than facts beside orders do."""
     scores = comparison.metrics
     if PLAIN not in scores:
-        return None
+        return
     with_them, without = (scores[name]["concordance"] for name in (MODEL, PLAIN))
-    if not with_them - without > LEAK_CONCORDANCE:
-        return None
-    return (
-        f"attributes move the concordance from {without:.3f} to {with_them:.3f}, more than facts "
-        "beside orders do: one of them may know what came later. See which, among what drives the "
-        "model in its report; give its changes with their days in valid_from, or leave it out"
-    )
+    if with_them - without > LEAK_CONCORDANCE:
+        log.warning(
+            "  attributes move the concordance from %.3f to %.3f, more than facts beside orders "
+            "do: one of them may know what came later. See which, among what drives the model in "
+            "its report; give its changes with their days in valid_from, or leave it out",
+            without,
+            with_them,
+        )
 
 
 def _explained(forecast: Predicted, what: Outcomes) -> float:

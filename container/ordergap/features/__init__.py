@@ -27,7 +27,7 @@ BLOCK = 16_384  # orders whose columns fit in a processor's cache together
 def names(calendar: bool, more: Sequence[str] = ()) -> tuple[str, ...]:
     """The features of a tabular model, with those of the calendar or without, and `more`.
 
-    more  such as the `attribute_names` of what is learnt from
+    more  such as those of hashed columns, and the `attribute_names` of what is learnt from
 
     >>> names(calendar=False)[:3]
     ('order_count', 'tenure', 'gap_last')

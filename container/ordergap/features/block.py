@@ -35,6 +35,7 @@ class Block:
         self.counts = offsets[1:] - offsets[:-1]
         attributes = histories.attributes
         self._attributes = attributes[first:last] if attributes and len(attributes.table) else None
+        self._lines_in = {name: counts[rows] for name, counts in histories.buckets.items()}
         self.day = histories.day[rows]
         self.amount = histories.amount[rows]
         self.items = histories.items[rows]
@@ -67,6 +68,12 @@ class Block:
         """The row of the table of attributes as of each order; -1: none."""
         assert self._attributes is not None  # noqa: S101 - who asks has looked
         return self._attributes.rows(self.counts, self.day)
+
+    def lines_so_far(self, column: str, bucket: int) -> Floats | Ints:
+        """Order lines so far in a bucket of a hashed column; NaN where the column is unknown."""
+        if column not in self._lines_in:
+            return np.full(len(self.day), np.nan)
+        return self.running_sum(self._lines_in[column][:, bucket].astype(np.int64))
 
     @cached_property
     def gap(self) -> Ints:

@@ -116,7 +116,14 @@ WORDS: dict[str, Words] = {
 
 
 def words_of(feature: str) -> Words:
-    """How to speak of a feature; those of one attribute are one group."""
+    """How to speak of a feature.
+
+    Those of one attribute are one group, and so are the buckets of one hashed column.
+    """
+    if feature.startswith("hashed:"):
+        column, bucket = feature.removeprefix("hashed:").rsplit(":", 1)
+        of = f" so far in bucket {bucket} of {column}"
+        return Words(column, _with("", "order line", of), f"{column} not known")
     if not feature.startswith(PREFIX):
         return WORDS[feature]
     name, category = parts(feature)

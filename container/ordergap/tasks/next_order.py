@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +13,8 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, PLAIN, EvaluationProtocol, Metric
-from ordergap.contract.trainers import NaiveParameters, TreeParameters
+from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
+from ordergap.contract.trainers import NaiveParameters
 from ordergap.evaluation.baselines import BASELINES, learnt
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.gaps import (
@@ -28,7 +27,7 @@ from ordergap.evaluation.gaps import (
     window_caps,
 )
 from ordergap.evaluation.interval_levels import Check, uncalibrated_levels
-from ordergap.evaluation.leaks import refuse_too_good, warning
+from ordergap.evaluation.leaks import refuse_too_good, warn_of_attributes
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
@@ -50,8 +49,6 @@ from ordergap.tasks.next_order_outlook import outlook
 from ordergap.tasks.next_order_rival import rival_metrics
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
-
-log = logging.getLogger("ordergap")
 
 CALENDAR_DAYS = 2 * 365
 REPLICATES = 40
@@ -88,11 +85,7 @@ class NextOrder(Task):
             best = candidates.pop(NAIVE)
         else:
             best = self._best(learning, split, kept, outliers, calendars)
-        if learning.attribute_names and isinstance(h.trainer, TreeParameters):
-            past = replace(learning.histories, attributes=None)
-            plain, calendar = replace(learning, histories=past), bool(best.chosen["calendar"])
-            with suppress(Stopped):
-                candidates[PLAIN] = self._validated(plain, split, kept, outliers, calendar=calendar)
+        candidates |= self._plainer(learning, split, kept, outliers, best)
         evaluations = {
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
@@ -100,8 +93,7 @@ class NextOrder(Task):
         comparisons = {
             protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
         }
-        if leak := warning(comparisons[EvaluationProtocol.AT_CUTOFF]):
-            log.warning("  %s", leak)
+        warn_of_attributes(comparisons[EvaluationProtocol.AT_CUTOFF])
         for protocol, metrics in rival_metrics(h, split).items():
             comparisons[protocol].metrics[BG_NBD] = metrics
         return Validation(best.chosen, best.fit, evaluations, comparisons)
@@ -125,6 +117,23 @@ class NextOrder(Task):
                     raise
         return min(candidates, key=Candidate.brier) if len(candidates) > 1 else candidates[0]
 
+    def _plainer(
+        self,
+        learning: Learning,
+        split: Split,
+        train: Targets,
+        outliers: OutlierStudy,
+        best: Candidate,
+    ) -> dict[str, Candidate]:
+        """Variants without hashed columns or attributes; none where a job is to stop."""
+        made, calendar = {}, bool(best.chosen["calendar"])
+        for of, variant in rows.plainer(learning).items():
+            with suppress(Stopped):
+                each = self._validated(variant, split, train, outliers, calendar=calendar, of=of)
+                if not learning.execution.stopping():
+                    made[of] = each
+        return made
+
     def _validated(
         self,
         learning: Learning,
@@ -133,15 +142,14 @@ class NextOrder(Task):
         outliers: OutlierStudy,
         *,
         calendar: bool,
+        of: str = "",
     ) -> Candidate:
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
-        more = learning.attribute_names
-        trainer = make_trainer(h, calendar=calendar, more=more)
+        trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
         matrices = rows.matrices(split, trainer.feature_names)
         samples = [rows.sample(matrices[each], targets) for each, targets in protocols.items()]
-        name = f"{self.name}, validated with calendar" if calendar else f"{self.name}, validated"
-        name += " and attributes" if more else ""
+        name = f"{self.name}, validated{' with calendar' * calendar}{of and f', {of}'}"
         at_order = matrices[EvaluationProtocol.AT_ORDER]
         request = self._request(learning, rows.sample(at_order, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
@@ -178,10 +186,9 @@ class NextOrder(Task):
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         last = learning.histories.last_row
         elapsed = (learning.as_of - learning.histories.day[last]).astype(float)
-        if learning.histories.attributes:
-            known = learning.histories.as_known(learning.as_of)
-            matrix[last] = features.compute(known, trainer.feature_names, last)
-        average = averages(in_parts(fitted.model, matrix[last], elapsed))
+        known = learning.histories.as_known(learning.as_of)
+        newest = features.compute(known, trainer.feature_names, last)
+        average = averages(in_parts(fitted.model, newest, elapsed))
         validated = _validated_head(validation)
         error = validated.population.weekly_error if validated else 0.0
         levels = validated.interval_levels if validated else {}

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordergap import features
-from ordergap.contract.metrics import EvaluationProtocol
+from ordergap.contract.metrics import PLAIN, EvaluationProtocol
+from ordergap.contract.trainers import TreeParameters
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
+from ordergap.tasks import next_order_hashed as hashed
 from ordergap.tasks.base import Learning, Split
 from ordergap.trainers.base import Sample
 
@@ -51,3 +53,14 @@ def matrices(split: Split, names: Sequence[str]) -> dict[EvaluationProtocol, NDA
     if whole.attributes:
         at_cutoff = features.compute(whole.as_known(split.cutoff), names)
     return {EvaluationProtocol.AT_CUTOFF: at_cutoff, EvaluationProtocol.AT_ORDER: at_order}
+
+
+def plainer(learning: Learning) -> dict[str, Learning]:
+    """Variants of what is learnt from: without hashed columns and without attributes, if any."""
+    found, h = {}, learning.hyperparameters
+    if plain := hashed.without(h):
+        found[hashed.WITHOUT] = replace(learning, hyperparameters=plain)
+    if learning.attribute_names and isinstance(h.trainer, TreeParameters):
+        past = replace(learning.histories, attributes=None)
+        found[PLAIN] = replace(learning, histories=past)
+    return found

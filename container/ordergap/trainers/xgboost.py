@@ -73,7 +73,8 @@ class Boosting(Trainer):
     def __init__(
         self, hyperparameters: Hyperparameters, *, calendar: bool, more: Sequence[str] = ()
     ) -> None:
-        super().__init__(hyperparameters, features.names(calendar, more))
+        hashed = hyperparameters.columns.hashed_features
+        super().__init__(hyperparameters, features.names(calendar, (*hashed, *more)))
         parameters = hyperparameters.trainer
         assert isinstance(parameters, TreeParameters)  # noqa: S101 - the factory sees to it
         self._parameters = parameters

@@ -198,7 +198,7 @@ class Pipeline:
             assert time.monotonic() < end, f"{state} was not reached: {self.states(arn)}"
             time.sleep(0.05)
 
-    def jobs(self, ended: Ended, shop: Shop) -> list[Any]:
+    def jobs(self, shop: Shop) -> list[Any]:
         """The training jobs of a market in a run."""
         sagemaker = self.aws.sagemaker
         names = [

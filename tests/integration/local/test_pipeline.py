@@ -80,7 +80,7 @@ def test_attributes_of_customers_reach_the_training_job_and_the_records(pipeline
     )
     ended = pipeline.run(market)
     assert ended.status == "SUCCEEDED", ended.causes
-    [job] = pipeline.jobs(ended, market)
+    [job] = pipeline.jobs(market)
     assert [each["ChannelName"] for each in job["InputDataConfig"]] == ["training", "customers"]
     market.assert_stored_as_predicted(ended)
     part = pipeline.read(ended, market.name, "score/part-00000.jsonl").splitlines()

@@ -110,8 +110,14 @@ def _orders(
     context.check_size(records=len(parsed), orders=sum(map(_order_count, parsed)))
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, context.as_of
-    asked = context.manifest.hyperparameters
-    free_orders, words = asked.columns.free_orders == "on", asked.columns.no_customer_words
+    parameters = context.manifest.hyperparameters
+    columns = parameters.columns
+    reading: dict[str, Any] = {
+        "asked": parameters,
+        "free_orders": columns.free_orders == "on",
+        "no_customer_words": columns.no_customer_words,
+        "hashed": columns,
+    }
     try:
         options = options.merged(Options.parse(fields))
         as_of = context.today if options.as_of is None else options.as_of
@@ -120,13 +126,9 @@ def _orders(
         as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words, asked=asked
-            )
+            histories, days, placeholders = records.read_good(parsed, as_of, lines, **reading)
         else:
-            histories, days = records.read(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words, asked=asked
-            )
+            histories, days = records.read(parsed, as_of, lines, **reading)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error

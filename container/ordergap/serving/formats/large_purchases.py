@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -69,6 +70,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         free_orders=parameters.columns.free_orders == "on",
         no_customer_words=parameters.columns.no_customer_words,
         asked=parameters,
+        hashed=parameters.columns,
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {
@@ -77,6 +79,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         if customer not in orders
     }
     placeholders |= {at[i]: placeholder for i, placeholder in bad.items()}
+    options = replace(options, horizons=(days,), large_thresholds=(amount,))
     return LargePurchases(histories, as_of, options, placeholders, amount, days)
 
 

@@ -59,31 +59,13 @@ class LargePurchases(Orders):
 
 def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     """The forecasts, one for each customer asked about, in the order of the request."""
-    options = question.options
-    if isinstance(question, LargePurchases):
-        forecasts = model.bundle.forecast(
-            question.histories,
-            question.as_of,
-            [question.days],
-            large_thresholds=[question.amount],
-        )
-        return LargePurchaseAnswer(forecasts, question.placeholders, question.amount, question.days)
-    if isinstance(question, Orders):
-        forecasts = model.bundle.forecast(
-            question.histories,
-            question.as_of,
-            options.horizons,
-            options.interval_level,
-            options.explain or 0,
-        )
+    options = question.options.of_model(model.manifest)
+    if isinstance(question, Vectors):
+        forecasts = model.bundle.forecast_features(question.customers, question.features, options)
     else:
-        forecasts = model.bundle.forecast_features(
-            question.customers,
-            question.features,
-            options.horizons,
-            options.interval_level,
-            options.explain or 0,
-        )
+        forecasts = model.bundle.forecast(question.histories, question.as_of, options)
+    if isinstance(question, LargePurchases):
+        return LargePurchaseAnswer(forecasts, question.placeholders, question.amount, question.days)
     return Answer(forecasts, question.placeholders)
 
 

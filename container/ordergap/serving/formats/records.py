@@ -19,20 +19,32 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from ordergap.contract.attributes import AttributeParameters
+from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, day_of
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
-from ordergap.serving.formats import attributes, checks
+from ordergap.serving.formats import attributes
 from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.customers import NoCustomer, customer, resolved
+from ordergap.serving.formats.order_checks import (
+    FIELDS,
+    buckets_of,
+    free_orders_of,
+    late_orders,
+    misspelled_amount,
+    misspelled_amounts,
+    misspelled_options,
+    unhashed_orders,
+    without_lines,
+)
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _NAN = float("nan")
-NO_ATTRIBUTES = AttributeParameters()
 Names = Callable[[], dict[str, str]]
+_UNHASHED, _NOTHING = HashedColumns(), AttributeParameters()
 _BLOCK = 1000  # orders of a record that are validated at once
 
 
@@ -61,7 +73,8 @@ def read(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
-    asked: AttributeParameters = NO_ATTRIBUTES,
+    hashed: HashedColumns = _UNHASHED,
+    asked: AttributeParameters = _NOTHING,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
@@ -70,13 +83,14 @@ def read(
     lines              the number of each record's line, where the request has lines
     free_orders        whether an amount may be 0
     no_customer_words  customers that stand for nobody, besides NA, guest and the like
+    hashed             columns whose values each order has
     asked              the attributes that are read
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     names = _names_of(records, no_customer_words)
     try:
-        return _read_columns(records, today, names, asked, free_orders=free_orders)
+        return _read_columns(records, today, names, hashed, asked, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
@@ -85,9 +99,10 @@ def read(
             today,
             lines,
             names,
+            hashed,
+            asked,
             free_orders=free_orders,
             words=no_customer_words,
-            asked=asked,
         ):
             problems += wrong
             if valid is not None:
@@ -96,7 +111,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, names, asked, free_orders=free_orders)
+        return _read_columns(accepted, today, names, hashed, asked, free_orders=free_orders)
 
 
 def read_good(
@@ -106,12 +121,13 @@ def read_good(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
-    asked: AttributeParameters = NO_ATTRIBUTES,
+    hashed: HashedColumns = _UNHASHED,
+    asked: AttributeParameters = _NOTHING,
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     names = _names_of(records, no_customer_words)
     try:
-        return *_read_columns(records, today, names, asked, free_orders=free_orders), {}
+        return *_read_columns(records, today, names, hashed, asked, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
         validated = _validated(
@@ -119,16 +135,19 @@ def read_good(
             today,
             lines,
             names,
+            hashed,
+            asked,
             free_orders=free_orders,
             words=no_customer_words,
-            asked=asked,
         )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today, names, asked, free_orders=free_orders), placeholders
+        return *_read_columns(
+            accepted, today, names, hashed, asked, free_orders=free_orders
+        ), placeholders
 
 
 def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
@@ -149,6 +168,7 @@ def _read_columns(
     records: Sequence[Any],
     today: int,
     names: Names,
+    hashed: HashedColumns,
     asked: AttributeParameters,
     *,
     free_orders: bool,
@@ -170,20 +190,20 @@ def _read_columns(
         bool(np.all(counts > 0))
         and not np.any((amount < 0) | (amount > _MAX_AMOUNT))
         and (free_orders or bool(np.all(amount)))
-        and not checks.misspelled_amount(
+        and not misspelled_amount(
             set().union(*(orders[i] for i in np.flatnonzero(np.isnan(amount))))
         )
         and not np.any((items < 0) | (items > _MAX_ITEMS) | (lines < 0) | (lines > _MAX_LINES))
         and bool(np.all(day <= np.repeat(as_of, counts)))
-        and not any(map(similar_option, set().union(*records) - checks.FIELDS))
+        and not any(map(similar_option, set().union(*records) - FIELDS))
     )
     if not valid:
         raise ValueError("a record needs a closer look")
     ids = [_id(record["customer_id"]) for record in records]
     customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    facts = attributes.of_records(records, asked)
-    return Histories.from_orders(customers, position, day, amount, items, lines, facts), as_of
+    given = amount, items, lines, attributes.of_records(records, asked), buckets_of(orders, hashed)
+    return Histories.from_orders(customers, position, day, *given), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -206,10 +226,11 @@ def _validated(
     today: int,
     lines: Sequence[int] | None,
     names: Names,
+    hashed: HashedColumns,
+    asked: AttributeParameters,
     *,
     free_orders: bool,
     words: Sequence[str],
-    asked: AttributeParameters,
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
     for i, record in enumerate(records):
@@ -217,15 +238,16 @@ def _validated(
         if isinstance(record, Problem):
             yield None, [record]
             continue
-        problems = list(islice(checks.misspelled_options(record, i, label), LIMIT))
-        valid, violations = _validate(record)
+        problems = list(islice(misspelled_options(record, i, label), LIMIT))
+        valid, violations = _validate(record if hashed.hashed_columns else without_lines(record))
         problems += (from_contract(each, i, label) for each in violations)
         if valid:
-            problems += islice(checks.late_orders(valid, today, i, label), LIMIT)
-            problems += islice(checks.misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(late_orders(valid, today, i, label), LIMIT)
+            problems += islice(misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(unhashed_orders(valid, hashed, i, label), LIMIT)
             problems += islice(attributes.problems(valid.attributes, asked, i, label), LIMIT)
             if not free_orders:
-                problems += islice(checks.free_orders(valid, i, label), LIMIT)
+                problems += islice(free_orders_of(valid, i, label), LIMIT)
             if valid.customer_id not in names():
                 problems += _add_name(names(), valid, words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
