@@ -36,6 +36,7 @@ OTHER: dict[str, object] = {
     "likelihood": "weibull",
     "value": "off", "value_horizon": 60, "value_cutoffs": 3, "value_step_days": 30,
     "tweedie_power": 1.2, "large_orders": "off", "large_thresholds": [50.0, 100.0],
+    "numeric_attributes": ["Age", "1E5"], "category_attributes": ["Region", "7"],
 }  # fmt: skip
 
 
