@@ -150,6 +150,7 @@ def test_the_validation_says_what_they_are_worth(model: Forecaster) -> None:
         assert with_them is not None
         assert without is not None
         assert with_them < without  # here the region decides
+    assert "The attributes helped: keep them." in str(model.report())
 
 
 def test_a_model_is_saved_with_its_attributes(model: Forecaster, tmp_path: Path) -> None:
@@ -164,11 +165,13 @@ def test_the_same_attributes_in_another_form_give_the_same_bytes(tmp_path: Path)
     small, facts = shop(40, seed=1)
     facts.sample(fraction=1, shuffle=True, seed=1).write_csv(tmp_path / "customers.csv")
     versions = {
-        Forecaster.fit(parse({**DATE_ALONE, **ASKED}), small, customers=each).manifest.model_version
+        Forecaster.fit(
+            parse({**DATE_ALONE, **ASKED, "num_round": 2}), small, customers=each
+        ).manifest.model_version
         for each in (facts, tmp_path / "customers.csv")
     }
     other = facts.with_columns(birth_year=pl.col("birth_year") + 1)
-    changed = Forecaster.fit(parse({**DATE_ALONE, **ASKED}), small, customers=other)
+    changed = Forecaster.fit(parse({**DATE_ALONE, **ASKED, "num_round": 2}), small, customers=other)
     assert len(versions) == 1
     assert changed.manifest.model_version not in versions
 
