@@ -90,7 +90,7 @@ def test_file_and_requests_of_every_form_are_answered_alike(
     model: Forecaster, lines: pl.DataFrame, client: FlaskClient, tmp_path: Path
 ) -> None:
     path = tmp_path / "forecasts.jsonl"
-    model.predict_file(lines, path)
+    model.predict_file(lines, path, value_horizons=(), large_thresholds=())
     expected = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     customers = [each["customer_id"] for each in expected]
     by_values = [record(c, lines, values=lambda v: {"Description": [v]}) for c in customers]
