@@ -61,7 +61,7 @@ def model(lines: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Fore
 @pytest.fixture(scope="module")
 def client(model: Forecaster, lines: pl.DataFrame) -> FlaskClient:
     last = date_of(ingest.read(lines, model.manifest.hyperparameters.columns).histories.day.max())
-    return create_app(model, Settings(), lambda: last).test_client()
+    return create_app(model, Settings(value="on"), lambda: last).test_client()
 
 
 def answers(client: FlaskClient, body: str, kind: str) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def test_file_and_requests_of_every_form_are_answered_alike(
     model: Forecaster, lines: pl.DataFrame, client: FlaskClient, tmp_path: Path
 ) -> None:
     path = tmp_path / "forecasts.jsonl"
-    model.predict_file(lines, path, value_horizons=(), large_thresholds=())
+    model.predict_file(lines, path)
     expected = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     customers = [each["customer_id"] for each in expected]
     by_values = [record(c, lines, values=lambda v: {"Description": [v]}) for c in customers]
