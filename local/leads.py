@@ -8,7 +8,6 @@ ORDERS c) t), so that the probability of an order within the next N days is know
 
 from __future__ import annotations
 
-import argparse
 import csv
 import datetime
 from collections.abc import Sequence

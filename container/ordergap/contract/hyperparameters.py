@@ -141,7 +141,10 @@ NAMES: dict[str, Option] = _names()
 """Every hyperparameter by the name it is given by."""
 
 # A column's name and a product's code are text even where they look like a number.
-_LISTS = ("excluded_statuses", "no_customer_words", "non_product_codes")
+_LISTS = (
+    "excluded_statuses", "no_customer_words", "non_product_codes", "lead_numeric_attributes",
+    "lead_category_attributes", "lead_leaks_allowed",
+)  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",

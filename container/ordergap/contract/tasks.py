@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
+    FirstOrderFields,
     NextOrderExplanation,
     NextOrderFields,
 )
@@ -53,6 +54,12 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
         NextOrderExplanation,
+    ),
+    "first_order": TaskEntry(
+        None,
+        "ordergap.models.first_order:FirstOrderHead",
+        "ordergap.tasks.first_order:FirstOrder",
+        FirstOrderFields,
     ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""

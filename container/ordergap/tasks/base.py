@@ -17,6 +17,7 @@ from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetric
 from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.forecasts import Forecasts
 from ordergap.outliers import OutlierStudy
@@ -70,6 +71,7 @@ class Learning:
     histories  the orders until `as_of`
     outliers   which customers are not learnt from
     heads      of the tasks before this one, learnt from the same orders
+    leads      all that are known, whose events after `as_of` are not to be looked at; None: none
     """
 
     hyperparameters: Hyperparameters
@@ -78,6 +80,7 @@ class Learning:
     outliers: OutlierStudy
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
+    leads: LeadTable | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +134,13 @@ class Task(ABC):
     name     as in `contract.tasks.TASKS`
     title    for people
     metrics  those that are shown, compared and gated by
+    needs_leads  whether it is asked of leads, so that there must be some
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
+    needs_leads: ClassVar[bool] = False
 
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
         """Why this question is not asked of such orders, in a sentence; None where it is."""
