@@ -77,52 +77,50 @@ def made_up(leads: int, seed: int) -> MadeUp:
 def write(folder: Path, leads: int, seed: int = 42) -> MadeUp:
     """leads.csv, events.csv and orders.csv in `folder`.
 
-    Who ordered orders again every 20 days or so. Every lead has a page view on the day it is first
-    seen, and each visit a campaign, which says nothing.
+    Every lead has a page view on the day it is first seen, and each visit a campaign, which says
+    nothing. Who ordered orders again every 20 days or so. Besides source and age, leads have the
+    columns by which tables for courses betray the outcome: what is written at the first order
+    (customer_code, first_booking, existing_customer, purchases), and n_visits without a date.
     """
     made, random = made_up(leads, seed), np.random.default_rng(seed + 1)
     folder.mkdir(parents=True, exist_ok=True)
-    names = [*SOURCES]
-    _write(
-        folder / "leads.csv",
-        ["lead_id", "first_seen", "source", "age"],
-        (
-            [f"L{i}", _date(day), names[source], age]
-            for i, (day, source, age) in enumerate(
-                zip(made.seen, made.source, random.integers(18, 80, leads), strict=True)
-            )
-        ),
-    )
+    names, ages = [*SOURCES], random.integers(18, 80, leads)
+    days = {i: made.order[i] + _later(random) for i in np.flatnonzero(made.order < DAYS).tolist()}
+    visits = made.visits(DAYS)
+    rows = []
+    for i in range(leads):
+        bought = [day for day in days.get(i, ()) if day < DAYS]
+        code, first = (f"C{i}", _date(bought[0])) if bought else ("", "")
+        betrays = [visits[i], code, first, int(bool(bought)), len(bought)]
+        rows.append([f"L{i}", _date(made.seen[i]), names[made.source[i]], ages[i], *betrays])
+    betraying = ["n_visits", "customer_code", "first_booking", "existing_customer", "purchases"]
+    _write(folder / "leads.csv", ["lead_id", "first_seen", "source", "age", *betraying], rows)
+    events = [[f"L{i}", _date(day), "page", ""] for i, day in enumerate(made.seen)]
     campaign = random.integers(len(CAMPAIGNS), size=len(made.day))
-    events = [(i, day, "page", "") for i, day in enumerate(made.seen)]
-    events += [
-        (i, day, "visit", CAMPAIGNS[c])
-        for i, day, c in zip(made.visitor, made.day, campaign, strict=True)
+    for i, day, number in zip(made.visitor, made.day, campaign, strict=True):
+        events.append([f"L{i}", _date(day), "visit", CAMPAIGNS[number]])
+    _write(folder / "events.csv", ["lead_id", "date", "kind", "campaign"], events)
+    orders = [
+        [f"L{i}", _date(day), round(float(random.gamma(2, 20)), 2)]
+        for i, each in days.items()
+        for day in each
+        if day < DAYS
     ]
-    _write(
-        folder / "events.csv",
-        ["lead_id", "date", "kind", "campaign"],
-        ([f"L{i}", _date(day), kind, name] for i, day, kind, name in events),
-    )
-    orders = []
-    for i in np.flatnonzero(made.order < DAYS):
-        gaps = np.ceil(random.exponential(20, 12)).astype(int)
-        days = made.order[i] + np.append(0, np.cumsum(gaps))
-        orders += [
-            [f"L{i}", _date(day), round(float(amount), 2)]
-            for day, amount in zip(days, random.gamma(2, 20, len(days)), strict=True)
-            if day < DAYS
-        ]
     _write(folder / "orders.csv", ["CustomerID", "InvoiceDate", "Amount"], orders)
     return made
+
+
+def _later(random: np.random.Generator) -> Int:
+    """Days from the first order to each order, that one first."""
+    return np.append(0, np.cumsum(np.ceil(random.exponential(20, 12)))).astype(np.int64)
 
 
 def _date(day: int) -> datetime.date:
     return FIRST_DAY + datetime.timedelta(days=int(day))
 
 
-def _write(path: Path, header: Sequence[str], rows: object) -> None:
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)  # type: ignore[arg-type]
+        writer.writerows(rows)

@@ -13,18 +13,19 @@ import numpy as np
 
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import Hyperparameters, parse
-from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound
 from ordergap.files import replace, saving
 from ordergap.manifests import read_beside
 from ordergap.progress import progress
+from ordergap.scoring.leads import LeadForecaster
 from ordergap.scoring.options import given
 
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
     from ordergap.inspection import Check
+    from ordergap.leads.reading import LeadSource
     from ordergap.report.document import Report
     from ordergap.training.job import Job
 
@@ -36,6 +37,7 @@ def fit(
     orders: Orders,
     *,
     validation: Orders | None = None,
+    leads: LeadSource | None = None,
     quiet: bool = False,
     **hyperparameters: Any,
 ) -> Forecaster:
@@ -46,6 +48,7 @@ def fit(
                      a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
+    leads            people without an order, and their events: see `Forecaster.predict_leads`
     quiet            whether to show neither progress nor warnings
     hyperparameters  by the names that ``ordergap train --help`` lists, columns among them:
                      ``customer_column="Email"``, ``trainer="lstm"``, ``horizons=[7, 30]``
@@ -57,7 +60,7 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation)
+        return Forecaster.fit(parse(hyperparameters), orders, validation, leads=leads)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -84,7 +87,7 @@ def backtest(
         return run(hyperparameters, orders, cutoffs, jobs)
 
 
-class Forecaster:
+class Forecaster(LeadForecaster):
     """A fitted model that forecasts when each customer will order next.
 
     bundle  what is fitted, and its manifest; it forecasts from histories or feature vectors
@@ -100,6 +103,7 @@ class Forecaster:
         orders: Orders,
         validation: Orders | None = None,
         job: Job | None = None,
+        leads: LeadSource | None = None,
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
 
@@ -108,14 +112,9 @@ class Forecaster:
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
-        trained = train(hyperparameters, orders, validation, job)
-        leads = job is None or job.hosts.leads  # the other hosts save nothing
-        return cls(trained.bundle, trained.report() if leads else None)
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the model is, what it was made from and what it expects."""
-        return self.bundle.manifest
+        trained = train(hyperparameters, orders, validation, job, leads)
+        first = job is None or job.hosts.leads  # the other hosts save nothing
+        return cls(trained.bundle, trained.report() if first else None)
 
     @property
     def metrics(self) -> TrainingMetrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +17,10 @@ def run(words: Sequence[str]) -> None:
         "predict",
         "Forecast every customer of a file of transactions.",
         "where the model is",
-        "--file_path PATH [options]",
+        "[--file_path PATH] [--leads_path DIR] [options]",
     )
-    options.add_file_path(parser, required=True)
+    options.add_file_path(parser, required=False)
+    options.add_leads_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--output",
@@ -69,6 +71,8 @@ def run(words: Sequence[str]) -> None:
     )
     options.add_columns(parser)
     parsed = parser.parse_args(words)
+    if not (parsed.file_path or parsed.leads_path):
+        parser.error("the following arguments are required: --file_path, or --leads_path")
     options.use_all_processors()
     from ordergap.scoring.files import form_of  # noqa: PLC0415 - numeric, so after the threads
 
@@ -83,6 +87,9 @@ def run(words: Sequence[str]) -> None:
         "guard_formulas": parsed.guard_formulas == "on",
         **options.columns(parsed),
     }
+    if parsed.leads_path:
+        _leads(parsed)
+        return
     if parsed.output == STDOUT:
         with options.rows_on_stdout() as stdout:
             model = options.load_model(parsed)
@@ -91,3 +98,15 @@ def run(words: Sequence[str]) -> None:
     form_of(parsed.output)  # which refuses, before a model is looked for
     model = options.load_model(parsed)
     model.predict_file(parsed.file_path, parsed.output, **asked)
+
+
+def _leads(parsed: argparse.Namespace) -> None:
+    """Forecast the leads instead, without those that have orders in the file of transactions."""
+    asked = {"as_of": parsed.as_of, "horizons": parsed.horizons, **options.columns(parsed)}
+    if parsed.output == STDOUT:
+        with options.rows_on_stdout() as stdout:
+            model = options.load_model(parsed)
+            model.predict_leads(parsed.leads_path, parsed.file_path, output=stdout, **asked)
+        return
+    model = options.load_model(parsed)
+    model.predict_leads(parsed.leads_path, parsed.file_path, output=parsed.output, **asked)

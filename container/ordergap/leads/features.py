@@ -83,8 +83,10 @@ class LeadFeatures:
         columns: list[Any] = [np.zeros(len(leads)), unknown, as_of - leads.first_seen, last]
         alone = [kind == each for each in self.kinds] if len(self.kinds) > 1 else []
         for some in (np.ones(len(kind), bool), *alone):
-            for days in (*WINDOWS, np.inf):
-                columns.append(np.bincount(owner[some & (age < days)], minlength=len(leads)))
+            columns += [
+                np.bincount(owner[some & (age < days)], minlength=len(leads))
+                for days in (*WINDOWS, np.inf)
+            ]
         if self.campaigns:
             of_event = _buckets(_CAMPAIGN, leads.campaign[seen])
             columns += _counts(owner, of_event, len(leads))

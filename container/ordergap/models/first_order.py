@@ -6,7 +6,6 @@ See docs/decisions/leads.md#a-row-is-a-lead-as-of-a-day.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from ordergap.leads.features import LeadFeatures
 from ordergap.leads.table import Days, LeadTable
 from ordergap.models.base import Column, ForecastOptions, Head, Model, Snapshot, TaskForecast
 from ordergap.models.kinds import model_class
+from ordergap.models.lead_forecasts import LeadForecast
 
 _KIND = "hazard"
 _FEATURES = "lead_features"
@@ -31,24 +31,6 @@ class Handed(TaskForecast):
     @override
     def columns(self) -> dict[str, Column]:
         return {}
-
-
-@dataclass(frozen=True, eq=False)
-class LeadForecast:
-    """When k leads order first.
-
-    as_of        (k,) the day at whose end each forecast is made, not before first_seen
-    probability  days ahead -> (k,) probability of an order within so many days after as_of
-    """
-
-    lead_ids: Sequence[str]
-    first_seen: Days
-    as_of: Days
-    probability: Mapping[int, NDArray[np.float64]]
-
-    def __len__(self) -> int:
-        """The number of leads, k."""
-        return len(self.lead_ids)
 
 
 class FirstOrderHead(Head):
@@ -103,9 +85,7 @@ class FirstOrderHead(Head):
     ) -> LeadForecast:
         """The answers for k leads without an order until their day `as_of` (k,)."""
         chances = self.probability(leads, as_of, horizons)
-        return LeadForecast(
-            leads.lead_ids, leads.first_seen, as_of, dict(zip(horizons, chances, strict=True))
-        )
+        return LeadForecast(leads.lead_ids, as_of, dict(zip(horizons, chances, strict=True)))
 
     @override
     def files(self) -> dict[str, bytes]:

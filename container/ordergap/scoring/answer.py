@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ordergap.models.forecasts import Forecasts
 
 
@@ -23,10 +26,14 @@ Placeholders = dict[int, Placeholder] | None
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Forecasts with placeholders between them, in the order of the request."""
+    """Forecasts with placeholders between them, in the order of the request.
+
+    sequence  where each record that is answered stands in the forecasts; None: in their order
+    """
 
     forecasts: Forecasts
     placeholders: Placeholders = None
+    sequence: NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -44,6 +51,8 @@ class Answer:
         orders is null.
         """
         records = self.forecasts.records()
+        if self.sequence is not None:
+            records = [records[i] for i in self.sequence.tolist()]
         if self.placeholders is None:
             return records
         blank, answers = self._blank(), iter(records)

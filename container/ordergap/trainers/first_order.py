@@ -62,11 +62,7 @@ def classified(
     rounds: int,
 ) -> NDArray[np.float64]:
     """(k,) probability by trees that learn one horizon alone: a baseline."""
-    objective = {"objective": "binary:logistic"}
-    request = FitRequest(
-        Sample(features, label.astype(float), label, label.astype(float)), _NO_GRID
-    )
-    booster, _ = trainer.boost(
-        objective, Rows(features, label.astype(float)), None, rounds, request
-    )
+    objective, y = {"objective": "binary:logistic"}, label.astype(float)
+    request = FitRequest(Sample(features, y, label, y), _NO_GRID)
+    booster, _ = trainer.boost(objective, Rows(features, y), None, rounds, request)
     return predict(booster, asked)

@@ -23,6 +23,7 @@ from ordergap.errors import NothingToLearn, UserError
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
+from ordergap.leads.reading import LeadSource
 from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head
 from ordergap.outliers import keep_mask
@@ -34,7 +35,7 @@ from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
 from ordergap.training import sharing
 from ordergap.training.console import metric_lines, scores_table
-from ordergap.training.leads import LeadSource, read_leads
+from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
 from ordergap.training.split import later_split, temporal_split
 

@@ -48,10 +48,8 @@ def read_leads(
     early = np.flatnonzero(first < table.first_seen)
     if len(early):
         example = f"such as {table.lead_ids[early[0]]}"
-        notes += (
-            f"left out {len(early):,} leads with an order before first_seen: they were customers "
-            f"then ({example})",
-        )
+        why = "with an order before first_seen: they were customers then"
+        notes += (f"left out {len(early):,} leads {why} ({example})",)
         keep = np.flatnonzero(first >= table.first_seen)
         table, first = table.pick(keep), first[keep]
     leaks.refuse_found(table, first, as_of, allowed)

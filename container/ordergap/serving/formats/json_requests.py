@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,7 +21,7 @@ from ordergap.errors import InvalidRequest, Problem
 from ordergap.scoring.encoders import JSON, JSON_LINES
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import LIMIT, near, shorten
-from ordergap.serving.formats import looks, records
+from ordergap.serving.formats import lead_requests, looks, records
 from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext
 from ordergap.serving.formats.question import Orders
 
@@ -118,6 +119,14 @@ def _orders(
     except InvalidRequest as error:
         problems += error.problems
         as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
+    parted = lead_requests.Parted.of(parsed)
+    if parted.leads:
+        leads, wrong = lead_requests.read(parsed, parted.leads, as_of, lines, context.manifest)
+        left_out = lead_requests.placeholders(parsed, wrong)
+        if not context.placeholders:
+            problems += [each for some in wrong.values() for each in some]
+        parsed = [parsed[i] for i in parted.rest]
+        lines = [lines[i] for i in parted.rest] if lines else None
     try:
         if context.placeholders:
             histories, days, placeholders = records.read_good(
@@ -129,12 +138,25 @@ def _orders(
             )
             placeholders = None
     except InvalidRequest as error:
-        raise type(error)((*problems, *error.problems)[:LIMIT]) from error
+        others = error.problems
+        if parted.leads:
+            others = tuple(map(parted.moved, others))
+        raise type(error)((*problems, *others)[:LIMIT]) from error
     if problems:
         raise InvalidRequest(problems[:LIMIT])
-    return Orders(histories, days, options, placeholders)
+    if not parted.leads:
+        return Orders(histories, days, options, placeholders)
+    if placeholders is not None:
+        moved = {parted.rest[i]: each for i, each in placeholders.items()}
+        placeholders = left_out = left_out | moved
+    else:
+        left_out = {}
+    leads = replace(leads, sequence=parted.sequence(left_out))
+    return Orders(histories, days, options, placeholders, leads)
 
 
 def _order_count(record: Any) -> int:
     orders = record.get("orders") if isinstance(record, dict) else None
+    if not orders and isinstance(record, dict):
+        orders = record.get("events")  # of a lead
     return len(orders) if isinstance(orders, list) else 0
