@@ -1,7 +1,4 @@
-"""The bucket of a text: one number for a value out of thousands, the same in every language.
-
-See docs/hashing.md and docs/decisions/features.md#a-bucket-is-a-hash-that-every-language-has.
-"""
+"""The bucket of a text: one number for a value out of thousands, the same in every language."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ordergap.contract.prediction import Count, CustomerId, Date, FirstOrderFields
+from ordergap.contract.prediction import Count, CustomerId, Date, DaysAhead, Probability
 
 
 class LeadEvent(BaseModel):
@@ -36,6 +36,16 @@ class LeadRecord(BaseModel):
     """Those that the model was trained with; what is left out is unknown."""
     as_of: Date | None = None
     """The day at whose end the forecast is made; that of the request where it is left out."""
+
+
+class FirstOrderFields(BaseModel):
+    """Whether a lead will become a customer; only where there are leads among those asked about."""
+
+    first_order_probability: dict[DaysAhead, Probability | None] = Field(
+        default_factory=dict,
+        description="Days ahead -> probability of a first order within so many days after as_of; "
+        "null for who has ordered.",
+    )
 
 
 class LeadPrediction(FirstOrderFields):

@@ -290,13 +290,3 @@ class LargeOrderFields(BaseModel):
         description="Amount -> days ahead -> probability of an order above it within so many days "
         "after as_of.",
     )
-
-
-class FirstOrderFields(BaseModel):
-    """Whether a lead will become a customer; only where there are leads among those asked about."""
-
-    first_order_probability: dict[DaysAhead, Probability | None] = Field(
-        default_factory=dict,
-        description="Days ahead -> probability of a first order within so many days after as_of; "
-        "null for who has ordered.",
-    )

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from ordergap.contract.leads import FirstOrderFields
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
-    FirstOrderFields,
     NextOrderExplanation,
     NextOrderFields,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -11,15 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from pydantic import JsonValue
-
 from ordergap import ingest
-from ordergap.artifacts import Bundle, libraries, seal
-from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
+from ordergap.artifacts import Bundle, seal
+from ordergap.checkpoints import EVERY, Checkpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import FEW_CUSTOMERS, FEW_DAYS
-from ordergap.errors import NothingToLearn, UserError
+from ordergap.errors import NothingToLearn
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
@@ -33,7 +30,7 @@ from ordergap.survival.targets import order_gaps
 from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
-from ordergap.training import sharing
+from ordergap.training import agreement, sharing
 from ordergap.training.console import metric_lines, scores_table
 from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
@@ -107,7 +104,7 @@ def fit(
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))
     with step(f"Reading {name_of(source)}"):
-        _refuse_different_jobs(hosts, hyperparameters)
+        agreement.refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
         orders = cleaned.histories
@@ -119,9 +116,9 @@ def fit(
         split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
         checkpoints = None
         if job.checkpoints and hosts.leads:
-            identity = _identity(hyperparameters, split, orders, table)
+            identity = agreement.identity(hyperparameters, split, orders, table)
             checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
-        execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
+        execution = replace(execution, checkpoints=agreement.of_all(hosts, checkpoints))
     questions, unanswered = answerable(hyperparameters, split.past, table)
     with step("Learning from the past, validating on what came after"):
         past = learning(hyperparameters, split.past, split.cutoff, execution, table)
@@ -249,37 +246,6 @@ def refuse_nothing_to_learn(orders: Histories) -> None:
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
         )
-
-
-def _identity(
-    hyperparameters: Hyperparameters, split: Split, orders: Histories, leads: LeadTable | None
-) -> dict[str, JsonValue]:
-    """What a checkpoint must be of; with a larger budget of steps the job resumes from it."""
-    settings = hyperparameters.flat()
-    settings.pop(hyperparameters.trainer.budget, None)
-    if leads is not None:
-        settings["leads"] = leads.digest()[:16]
-    return settings | {
-        "data": orders.digest()[:16],
-        "validation data": split.whole.digest()[:16],
-        "libraries": libraries(),
-    }
-
-
-def _refuse_different_jobs(hosts: Hosts, hyperparameters: Hyperparameters) -> None:
-    jobs = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
-    for name, other in zip(hosts.names, jobs, strict=True):
-        if other != jobs[0]:
-            raise UserError(
-                f"hosts {hosts.names[0]} and {name} were given different hyperparameters or have "
-                "different libraries: run the same image with the same hyperparameters on all"
-            )
-
-
-def _of_all(hosts: Hosts, checkpoints: Checkpoints | None) -> Checkpoints | None:
-    """The checkpoints that the first host keeps, from which all hosts resume."""
-    content = hosts.gather(checkpoints.written() if checkpoints else b"")[0]
-    return checkpoints or (RemoteCheckpoints(content) if content else None)
 
 
 def _split(

@@ -28,8 +28,9 @@ def test_rows_are_those_who_had_not_ordered(
     for lead, order in enumerate(orders):
         for day in days:
             if leads.first_seen[lead] <= day and (order is None or order > day):
+                until = end if order is None else min(order, end)
                 came = order is not None and order <= end
-                expected.add((lead, day, float((order if came else end) - day), came))
+                expected.add((lead, day, float(until - day), came))
     assert found == expected
     assert len(days) <= most
     assert all(0 <= day < end for day in days)

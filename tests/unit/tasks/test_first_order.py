@@ -24,7 +24,7 @@ from ordergap.tasks.first_order import EVENTS, SHARE, FirstOrder
 
 from local import leads as made_up
 
-WORDS = {
+WORDS: dict[str, Any] = {
     "amount_column": "Amount", "num_round": 60, "time_bins": 8, "quiet": True,
     "lead_category_attributes": "source", "lead_cutoffs": 8, "lead_step_days": 20,
 }  # fmt: skip
@@ -101,7 +101,7 @@ def test_the_next_order_has_the_bytes_that_it_has_without_leads(
 def test_the_same_leads_make_the_same_model_and_it_is_loaded_as_saved(
     model: Forecaster, folder: Path, tmp_path: Path
 ) -> None:
-    frames = tuple(pl.read_csv(folder / f"{name}.csv") for name in ("leads", "events"))
+    frames = (pl.read_csv(folder / "leads.csv"), pl.read_csv(folder / "events.csv"))
     again = ordergap.fit(folder / "orders.csv", leads=frames, **WORDS)
     assert again.bundle.heads["first_order"].files() == model.bundle.heads["first_order"].files()
     model.save(tmp_path)
