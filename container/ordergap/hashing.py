@@ -1,4 +1,7 @@
-"""The bucket of a text: one number for a value out of thousands, the same in every language."""
+"""The bucket of a text: one number for a value out of thousands, the same in every language.
+
+See docs/hashing.md and docs/decisions/features.md#a-bucket-is-a-hash-that-every-language-has.
+"""
 
 from __future__ import annotations
 
