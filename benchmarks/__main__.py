@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-MODULES = ("ingest", "features", "training", "predict", "serving", "extract", "store")
+MODULES = ("ingest", "features", "training", "value", "predict", "serving", "extract", "store")
 
 
 def main(names: list[str]) -> None:

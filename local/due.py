@@ -15,6 +15,7 @@ from local.lists import (
     BUCKETS,
     BY_PROBABILITY,
     BY_RISK,
+    BY_VALUE,
     LARGEST_PAGE,
     Forecasts,
     Row,
@@ -22,11 +23,13 @@ from local.lists import (
     contact_first,
     due,
     horizons,
+    worth_most,
 )
 
 LISTS = {
     "most-likely": "who has not lapsed, by the probability of an order",
     "contact-first": "who is due, by that probability times the usual amount",
+    "value": "who has not lapsed, by the value of the shortest horizon: worth most next week",
     "win-back": "overdue customers with two orders or more and known amounts, by yearly revenue at "
     "risk",
     "dates": "who has not lapsed and whose date is in --week; the next order is as likely before "
@@ -67,12 +70,12 @@ def main(arguments: Sequence[str]) -> int:
     rows: Iterator[Row]
     if options.list == "dates":
         rows = iter(forecasts.dated(options.week, options.buckets))
-    elif options.list == "win-back":
-        rows = forecasts.ranked(BY_RISK, options.top)
     else:
-        one_page = options.list == "most-likely" and options.within is None
-        page = options.top if one_page else LARGEST_PAGE
-        rows = forecasts.ranked(BY_PROBABILITY, page)
+        whole = options.list == "contact-first" or (
+            options.list in {"most-likely", "value"} and options.within is not None
+        )
+        index = {"value": BY_VALUE, "win-back": BY_RISK}.get(options.list, BY_PROBABILITY)
+        rows = forecasts.ranked(index, LARGEST_PAGE if whole else options.top)
     if options.list == "contact-first":
         rows = due(rows)
     console = show.console()
@@ -90,6 +93,8 @@ def main(arguments: Sequence[str]) -> int:
         chosen = contact_first(rows, days, options.top)
     elif options.list == "most-likely" and days != ahead[0]:
         chosen = heapq.nlargest(options.top, rows, key=lambda row: chance(row, days))
+    elif options.list == "value" and days != ahead[0]:
+        chosen = worth_most(rows, days, options.top)
     else:
         chosen = list(itertools.islice(rows, options.top))
     console.print(show.customers(chosen, options.list, days))

@@ -244,7 +244,7 @@ class Instance:
                     invocation.payload,
                     {
                         "Lambda-Runtime-Aws-Request-Id": invocation.id,
-                        "Lambda-Runtime-Deadline-Ms": str(round(invocation.deadline * 1000)),
+                        "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
                         "Lambda-Runtime-Invoked-Function-Arn": instance._function.arn,
                         "Content-Type": "application/json",
                     },

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputPaginateTypeDef
 
-BY_WEEK, BY_PROBABILITY, BY_RISK = "by_week", "by_probability", "by_risk"
+BY_WEEK, BY_PROBABILITY = "by_week", "by_probability"
+BY_RISK, BY_VALUE = "by_risk", "by_value"
 BUCKETS = 8
 """The template's default of WeekBuckets, the keys over which a week's customers are spread."""
 LARGEST_PAGE = 1000
@@ -49,9 +50,11 @@ class Forecasts:
     since: datetime.date | None = None
 
     def ranked(self, index: str, page: int = LARGEST_PAGE) -> Iterator[Row]:
-        """The customers in `by_probability` (none who lapsed) or `by_risk`, the highest first.
+        """The customers in an index of the market, the highest first.
 
-        page  rows that are read at once; the next page is read when it is asked for
+        index  `by_probability` and `by_value`, in which is none who lapsed, or `by_risk`
+
+        page   rows that are read at once; the next page is read when it is asked for
         """
         return self._query(index, "market", self.market, page)
 
@@ -107,6 +110,21 @@ def worth(row: Row, days: int) -> float | None:
     """The probability times the usual amount; None where that is unknown."""
     usual = row.get("usual_amount")
     return None if usual is None else chance(row, days) * float(usual)
+
+
+def value(row: Row, name: str, days: int) -> float | None:
+    """A value within so many days, such as `value_high`; None where it was not forecast."""
+    found = row.get(name, {}).get(str(days))
+    return None if found is None else float(found)
+
+
+def worth_most(rows: Iterable[Row], days: int, top: int) -> list[Row]:
+    """The `top` rows of the highest expected value within so many days, the highest first.
+
+    Those of whom it was not forecast are left out.
+    """
+    valued = (row for row in rows if value(row, "expected_value", days))
+    return heapq.nlargest(top, valued, key=lambda row: value(row, "expected_value", days) or 0.0)
 
 
 def due(rows: Iterable[Row]) -> Iterator[Row]:

@@ -32,18 +32,10 @@ from infra import costs
 from lambdas.announce.messages import reason
 from lambdas.store_predictions.items import Unstorable, prediction
 from lambdas.store_predictions.lines import lines
-from local import cdnow, embedded, outlook, show, source
+from local import cdnow, embedded, lists, outlook, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
-from local.lists import (
-    BY_PROBABILITY,
-    BY_RISK,
-    Forecasts,
-    Row,
-    contact_first,
-    horizons,
-    week_of,
-)
+from local.lists import BY_PROBABILITY, BY_RISK, BY_VALUE, Forecasts, Row
 from local.options import columns, execution_input, parser
 from local.runners import IMAGE, ROOT, Docker, Process, Runner, has_image
 from local.storage import split_uri
@@ -158,22 +150,29 @@ class Run:
         for table in show.metrics(TrainingMetrics.model_validate_json(body)):
             console.print()
             console.print(table)
-        report, error = self._report(verdict["artifact"])
+        report, manifest = self._report(verdict["artifact"])
         if rows := self._predictions():
-            self._show_lists(rows, error, console)
+            self._show_lists(rows, outlook.weekly_error(manifest), console)
+        for task, why in json.loads(manifest).get("unanswered", {}).items():
+            console.print(f"\nNot answered, {task}: {why}", markup=False)
         console.print(f"\nReport: {report}")
 
     def _show_lists(self, rows: list[Row], error: float, console: Console) -> None:
         console.print(f"\n{outlook.sentence(rows, error)}", markup=False)
-        ahead = horizons(rows[0])
+        ahead = lists.horizons(rows[0])
         console.print("\nContact first:")
-        console.print(show.customers(contact_first(rows, ahead[0], 10), "contact-first", ahead[0]))
+        console.print(
+            show.customers(lists.contact_first(rows, ahead[0], 10), "contact-first", ahead[0])
+        )
         deployment = self.deployment
         forecasts = Forecasts(deployment.aws.dynamodb, deployment.table, self.market)
-        overdue = list(islice(forecasts.ranked(BY_RISK, page=5), 5))
-        if overdue:
-            console.print(f"\nWin back, from DynamoDB's index {BY_RISK}:")
-            console.print(show.customers(overdue, "win-back", ahead[-1]))
+        for title, name, index, days, top in (
+            ("Win back", "win-back", BY_RISK, ahead[-1], 5),
+            (f"Worth most within {ahead[0]} days", "value", BY_VALUE, ahead[0], 10),
+        ):
+            if found := list(islice(forecasts.ranked(index, page=5), top)):
+                console.print(f"\n{title}, from DynamoDB's index {index}:")
+                console.print(show.customers(found, name, days))
 
     def _predictions(self) -> list[Row]:
         """The forecasts of all customers, as they were stored."""
@@ -193,8 +192,8 @@ class Run:
         content = self.deployment.aws.s3.get_object(Bucket=self.deployment.bucket, Key=key)
         return content["Body"].read()
 
-    def _report(self, artifact: str) -> tuple[Path, float]:
-        """Extract report.html from the model's archive; its path, and the `weekly_error`."""
+    def _report(self, artifact: str) -> tuple[Path, bytes]:
+        """Extract report.html from the model's archive; its path, and the model's manifest."""
         bucket, key = split_uri(artifact)
         with tempfile.TemporaryFile() as archive:
             self.deployment.aws.s3.download_fileobj(bucket, key, archive)
@@ -202,7 +201,7 @@ class Run:
             with tarfile.open(fileobj=archive) as tar:
                 tar.extract("report.html", self.output, filter="data")
                 manifest = cast("IO[bytes]", tar.extractfile(MANIFEST)).read()
-        return self.output / "report.html", outlook.weekly_error(manifest)
+        return self.output / "report.html", manifest
 
 
 def _runner(options: argparse.Namespace) -> Runner:
@@ -284,13 +283,14 @@ def _keep(run: Run, console: Console) -> None:
         "--no-scan-index-forward --max-items 10 "
         f"--key-condition-expression 'market = :m' --expression-attribute-values '{values}'"
     )
-    week = week_of(run.as_of + datetime.timedelta(days=1))
+    week = lists.week_of(run.as_of + datetime.timedelta(days=1))
     place = f"--endpoint-url {aws.endpoint} --table {deployment.table} --market {run.market}"
     for line in (
         f"aws s3 ls --recursive s3://{deployment.bucket}/runs/",
         f"aws stepfunctions list-executions --state-machine-arn {deployment.pipeline}",
         query,
         f"python -m local due {place}  # the most likely to order",
+        f"python -m local due --list value {place}  # worth most next week",
         f"python -m local due --list win-back {place}  # overdue regulars",
         f"python -m local due --list dates --week {week} {place}  # all buckets of that week",
     ):

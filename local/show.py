@@ -14,7 +14,7 @@ from ordergap.contract.metrics import MODEL, TrainingMetrics
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from local.lists import Row, chance, worth
+from local.lists import Row, chance, value, worth
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
@@ -112,6 +112,9 @@ LISTS = {
     "contact-first": [
         "customer", "usual order", "chance", "chance × usual order", "next order", "status", "as of"
     ],
+    "value": [
+        "customer", "value", "value from", "value to", "next order", "chance", "status", "as of"
+    ],
     "win-back": [
         "customer", "usual gap", "waited", "usual order", "chance", "at risk a year", "as of"
     ],
@@ -141,6 +144,10 @@ def _number(name: str, form: str) -> Callable[[Row, int], str]:
     return lambda row, _: "" if row.get(name) is None else format(row[name], form)
 
 
+def _value(name: str) -> Callable[[Row, int], str]:
+    return lambda row, days: "" if (one := value(row, name, days)) is None else f"{one:,.2f}"
+
+
 _COLUMNS: dict[str, tuple[str, JustifyMethod, Callable[[Row, int], str]]] = {
     "customer": ("customer", "left", _text("customer_id")),
     "last order": ("last order", "left", _text("last_order_date")),
@@ -156,6 +163,9 @@ _COLUMNS: dict[str, tuple[str, JustifyMethod, Callable[[Row, int], str]]] = {
         "right",
         lambda row, days: "" if (known := worth(row, days)) is None else f"{known:,.2f}",
     ),
+    "value": ("value within\n{days} days", "right", _value("expected_value")),
+    "value from": ("interval\nfrom", "right", _value("value_low")),
+    "value to": ("\nto", "right", _value("value_high")),
     "at risk a year": (
         "revenue at risk\na year",
         "right",

@@ -22,7 +22,7 @@ import polars as pl
 from ordergap.contract.manifest import MANIFEST
 
 from local import cdnow, outlook, show
-from local.lists import contact_first, horizons
+from local.lists import contact_first, horizons, worth_most
 from local.ports import free_port
 from local.runners import ROOT
 
@@ -30,7 +30,7 @@ RUN = Path("run")
 MODEL = RUN / "model"
 PREDICTIONS = RUN / "predictions.csv"
 START_SECONDS = 60
-_PROBABILITY = "buy_probability_"
+_MAPS = ("buy_probability", "expected_value", "value_low", "value_high")
 
 
 def main(arguments: list[str]) -> None:
@@ -111,11 +111,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
     types = {"customer_id": pl.String}
     rows = pl.read_csv(path, schema_overrides=types, infer_schema_length=None).to_dicts()
     for row in rows:
-        row["buy_probability"] = {
-            name.removeprefix(_PROBABILITY): row[name]
-            for name in row
-            if name.startswith(_PROBABILITY)
-        }
+        for name in _MAPS:
+            columns = {each: each.removeprefix(f"{name}_") for each in row}
+            row[name] = {days: row[each] for each, days in columns.items() if days.isdecimal()}
     return rows
 
 
@@ -127,3 +125,6 @@ def _print_next(forecasts: list[dict[str, Any]]) -> None:
     days = horizons(forecasts[0])[0]
     top = contact_first(forecasts, days, 10)
     show.console().print(show.customers(top, "contact-first", days))
+    if valued := worth_most(forecasts, days, 10):
+        print(f"\nWorth most within {days} days:")
+        show.console().print(show.customers(valued, "value", days))

@@ -102,7 +102,7 @@ ANSWERS: dict[str, Any] = {
         "Table": {
             "TableName": "ordergap-Predictions-1",
             "GlobalSecondaryIndexes": [
-                {"IndexName": name} for name in ("by_week", "by_probability", "by_risk")
+                {"IndexName": name} for name in ("by_week", "by_probability", "by_risk", "by_value")
             ],
         }
     },

@@ -32,7 +32,7 @@ from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.first_order import FirstOrderHead
 from ordergap.models.forecasts import Forecasts
 from ordergap.models.kinds import head_class
-from ordergap.models.lead_forecasts import LeadForecast
+from ordergap.models.lead_forecasts import FIRST_ORDER, LeadForecast, no_leads
 
 _STAGING = ".saving-"
 _FAILURE = "the model cannot be saved in"
@@ -59,12 +59,15 @@ class Bundle:
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
         explain: int = 0,
+        large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
         as_of  a day for all or one for each customer; every customer has an order, none after it
         horizons, interval_level  in place of those the model was trained with
         explain  how many reasons of a forecast are given, at most
+        large_thresholds, value_horizons  as in `ForecastOptions`
         """
         last = histories.last_row
         customers = Snapshot(
@@ -75,7 +78,9 @@ class Bundle:
             histories.revenue,
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(customers, matrix, horizons, interval_level, explain)
+        return self.forecast_features(
+            customers, matrix, horizons, interval_level, explain, large_thresholds, value_horizons
+        )
 
     def forecast_features(
         self,
@@ -84,12 +89,16 @@ class Bundle:
         horizons: Sequence[int] | None = None,
         interval_level: float | None = None,
         explain: int = 0,
+        large_thresholds: Sequence[float] | None = (),
+        value_horizons: Sequence[int] = (),
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
         settings = self.manifest.hyperparameters
         level = settings.interval_level if interval_level is None else interval_level
         most = settings.max_horizon_days
-        options = ForecastOptions(horizons or settings.horizons, level, most, explain)
+        options = ForecastOptions(
+            horizons or settings.horizons, level, most, explain, value_horizons, large_thresholds
+        )
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():
@@ -113,11 +122,9 @@ class Bundle:
 
     def lead_head(self) -> FirstOrderHead:
         """What forecasts leads; InvalidRequest where this model does not."""
-        head = self.heads.get("first_order")
+        head = self.heads.get(FIRST_ORDER)
         if not isinstance(head, FirstOrderHead):
-            reason = self.manifest.unanswered.get("first_order", "it was trained without")
-            message = f"the model does not answer leads: {reason}"
-            raise InvalidRequest([Problem(message, hint="train with leads")])
+            raise InvalidRequest([Problem(no_leads(self.manifest), hint="train with leads")])
         return head
 
     def save(self, directory: Path, side_files: Mapping[str, bytes] | None = None) -> None:
@@ -179,7 +186,13 @@ class Bundle:
             }
             bundle = cls(manifest, heads)
             with np.errstate(all="ignore"):  # what is no number is refused below
-                bundle.forecast(trial.customers(), trial.AS_OF)
+                answers = bundle.forecast(
+                    trial.customers(),
+                    trial.AS_OF,
+                    large_thresholds=None,
+                    value_horizons=trial.HORIZONS,
+                )
+                trial.check(answers)
         except ModelMismatch as error:
             raise ModelMismatch(f"the model in {directory}: {error}") from error
         except (AlgorithmError, *_FAULTS) as error:

@@ -54,8 +54,9 @@ def fit(
                      ``customer_column="Email"``, ``trainer="lstm"``, ``horizons=[7, 30]``
 
     The same orders and hyperparameters give the same model, byte for byte, in whatever form the
-    orders come. Raises DataError (MissingColumn, NothingToLearn) where the orders cannot be read
-    or learnt from, and InvalidHyperparameters, which lists all that is wrong.
+    orders come; another kind of processor may round last digits otherwise. Raises DataError
+    (MissingColumn, NothingToLearn) where the orders cannot be read or learnt from, and
+    InvalidHyperparameters, which lists all that is wrong.
 
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """

@@ -14,7 +14,7 @@ from docs.generate import ROOT, compact, table
 from docs.generate.fields import described
 from lambdas.store_predictions.items import Stamp, item
 
-_PREDICTION = prediction_model(TASKS)
+_PREDICTION = prediction_model(TASKS, everything=True)
 _ADDED = {
     "market": "the market of the run; the sort key",
     "run_id": "the execution that wrote the item",
@@ -24,7 +24,16 @@ _ADDED = {
     "next_order_week": "the ISO week of `next_order_date`",
     "week_bucket": "the partition key of the index `by_week`: `MARKET#WEEK#BUCKET`",
     "soon_probability": "`buy_probability` of the shortest horizon; sorts `by_probability`",
+    "soon_value": "`expected_value` of the shortest horizon; sorts `by_value`",
     "yearly_revenue_at_risk": "`usual_amount` × 365 / `typical_gap_days`; sorts `by_risk`",
+}
+_ASKED = {  # whatever these numbers are: the table of attributes says of which type they are
+    "expected_orders": {"7": 1.0},
+    "expected_value": {"7": 1.0},
+    "value_low": {"7": 0.0},
+    "value_high": {"7": 2.0},
+    "expected_order_amount": 1.0,
+    "large_order_probability": {"100": {"7": 0.5}},
 }
 _TYPES = {"S": "text", "N": "number", "M": "map", "BOOL": "true or false"}
 _STARTED = datetime.datetime(2011, 12, 10, 2, 0, 0, 123000, datetime.UTC)
@@ -33,7 +42,8 @@ _STAMP = Stamp("nightly-2011-12-09", _STARTED, "uk", datetime.date(2011, 12, 9),
 
 def attributes() -> str:
     """Every attribute of an item, its type, and on what it depends whether an item has it."""
-    example = _example() | {"status": "overdue"}
+    asked = {name: value for name, value in _ASKED.items() if name in _PREDICTION.model_fields}
+    example = {**_example(), **asked, "status": "overdue"}
     whole = _item(example)
     changes: list[tuple[str, dict[str, Any]]] = [
         ("`status` is not `lapsed`", {"status": "lapsed"}),
@@ -42,6 +52,8 @@ def attributes() -> str:
         *((f"`{name}` is known", {name: None}) for name in _nullable()),
     ]
     lacking = [(condition, whole.keys() - _item(example | change)) for condition, change in changes]
+    without = _item({name: value for name, value in example.items() if name not in asked})
+    lacking.append(("the model answers it", whole.keys() - without.keys()))
     meanings = {name: meaning for name, _, _, meaning in described(_PREDICTION)} | _ADDED
     rows = []
     for name, value in whole.items():

@@ -53,6 +53,11 @@ class Account:
         """Move the watermark up to `day`; None is no day."""
         self.watermark = max(filter(None, (self.watermark, day)), default=None)
 
+    @property
+    def customers(self) -> int:
+        """How many have an order."""
+        return sum(report.customers for report in self._reports)
+
     def figures(self, rows: str, columns: Columns) -> dict[str, object]:
         """The counted fields of `Extraction`.
 

@@ -16,13 +16,15 @@ from ordergap.errors import PlatformError
 from sqlalchemy import URL
 
 from lambdas.extract_orders.account import Account
+from lambdas.extract_orders.customers import Attributes, attributes
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.earlier import find, keys
 from lambdas.extract_orders.finishing import finish, settled
+from lambdas.extract_orders.reading import Take
 from lambdas.extract_orders.request import Market, Request, Success
 from lambdas.extract_orders.scoring import files
 from lambdas.extract_orders.shards import Shards
-from lambdas.extract_orders.source import Source, Take, canonical, open_source
+from lambdas.extract_orders.source import Source, canonical, open_source
 from lambdas.shared import objects
 from lambdas.shared.logs import logger
 from lambdas.shared.runs import Run
@@ -81,6 +83,8 @@ def extract(
                 rows.reuse(shard, earlier.rows(s3, shard, columns.date_column))
         account.later = source.count_after(until)
         source.read(earlier.since if earlier else None, until, _with_progress(rows))
+        words = tuple(columns.no_customer_words)
+        facts = attributes(connection, market.customers_query, request.as_of, words)
     decided = rows.decide(earlier.conventions if earlier else None)
     columns = settled(columns, decided)
     rows.settle(columns, request.as_of)
@@ -94,12 +98,18 @@ def extract(
 
     counted_from = until + datetime.timedelta(1) if iso else None
     records = finish(
-        rows, columns, decided, request.as_of, account, upload, counted_from=counted_from
-    )
+        rows, columns, decided, request.as_of, account, upload,
+        counted_from=counted_from, known=facts.known,
+    )  # fmt: skip
     digests: dict[str, str] = {}
+    attributed = 0
     for part, file in enumerate(files(records)):
+        attributed += file.attributed
         s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=file.body)
         digests[run.score_part(part)] = file.customers
+    figures = account.figures("the query" if market.query else identity["rows"], columns)
+    said = facts.notes(account.customers, attributed)
+    _write(s3, run, facts, said)
     manifest = Success.model_validate(
         {
             "bucket": bucket,
@@ -107,15 +117,15 @@ def extract(
             "run_id": run.run_id,
             "as_of": request.as_of,
             "prefix": run.prefix,
-            "training_uri": run.uri(run.train),
+            "channels": _channels(run, attributes=len(facts.rows) > 0),
             "scoring_uri": run.uri(run.score),
             "model_uri": run.uri(run.model),
             "predictions_prefix": run.predictions,
             "predictions_uri": run.uri(run.predictions.rstrip("/")),
             "hyperparameters": _hyperparameters(columns),
             "scoring_files": len(digests),
-            **account.figures("the query" if market.query else identity["rows"], columns),
-            "notes": (note, *source.notes, *decided.notes),
+            **figures,
+            "notes": (note, *source.notes, *decided.notes, *said),
             "request": request,
             "source": identity,
             "digests": digests,
@@ -123,6 +133,13 @@ def extract(
     )
     s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
     return manifest
+
+
+def _write(s3: S3Client, run: Run, facts: Attributes, said: list[str]) -> None:
+    """Upload the attributes, and log what is said of them; nothing where none are asked."""
+    for body, sentence in zip(facts.files(), said, strict=True):
+        s3.put_object(Bucket=run.bucket, Key=run.attributes, Body=body)
+        logger().info(sentence)
 
 
 def _clear(s3: S3Client, run: Run) -> None:
@@ -160,6 +177,26 @@ def _identity(
         "reading": json.dumps(_hyperparameters(columns)),
         "shards": str(shards),
     }
+
+
+def _channels(run: Run, *, attributes: bool) -> list[dict[str, object]]:
+    """The training job's InputDataConfig."""
+    prefixes = {"training": run.train} | ({"customers": run.customers} if attributes else {})
+    return [
+        {
+            "ChannelName": name,
+            "ContentType": "application/x-parquet",
+            "CompressionType": "None",
+            "DataSource": {
+                "S3DataSource": {
+                    "S3DataType": "S3Prefix",
+                    "S3DataDistributionType": "FullyReplicated",
+                    "S3Uri": run.uri(prefix),
+                }
+            },
+        }
+        for name, prefix in prefixes.items()
+    ]
 
 
 def _hyperparameters(columns: Columns) -> dict[str, str]:

@@ -41,12 +41,14 @@ def finish(
     upload: Callable[[int, Path], None],
     *,
     counted_from: datetime.date | None,
+    known: pl.DataFrame,
 ) -> Iterator[Record]:
     """Upload every shard's training file, add to the account, and yield the scoring records.
 
     columns       how the files are read, by training too
     counted_from  the first day whose rows the database has counted in the account, in a database
                   whose dates begin with the day in ISO 8601; None: it has counted none
+    known         the customers' attributes, see `records`
 
     Training files hold the rows until `as_of` unchanged. The training job cleans them by the same
     code as is used here, so its own report accounts for each of them.
@@ -75,7 +77,7 @@ def finish(
             cleaned = tabulated.clean(columns, decided, part=True, whole=whole, as_of=as_of)
             account.add(cleaned.report, file.name, before)
             before += len(part)
-            yield from records(cleaned.histories, as_of)
+            yield from records(cleaned.histories, as_of, known)
 
 
 def _rows_by_day(

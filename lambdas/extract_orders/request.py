@@ -25,6 +25,8 @@ class Market(Event):
     """A table or view, or ``schema.table``; default: ``orders``, unless there is a query."""
     query: str | None = Field(None, min_length=1)
     """A SELECT to read instead of a table."""
+    customers_query: str | None = Field(None, min_length=1)
+    """A SELECT of the customers' attributes: `customer_id`, and `valid_from` where they change."""
     columns: Columns = Field(default_factory=Columns)
     """The names of the columns in the database, and how their cells are read."""
     incremental: bool = False
@@ -59,7 +61,8 @@ class Extraction(BaseModel):
     run_id: str
     as_of: datetime.date
     prefix: str
-    training_uri: str
+    channels: list[dict[str, object]]
+    """The input of the training job: `training`, and `customers` where there are attributes."""
     scoring_uri: str
     model_uri: str
     predictions_prefix: str

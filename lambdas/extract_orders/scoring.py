@@ -14,6 +14,9 @@ from lambdas.shared.digests import NOBODY, with_customer
 FILE_BYTES = 5_000_000  # a transform job sends up to 6 MB a request
 
 
+_ATTRIBUTES = b',"attributes":'  # nothing like it is within a text, where quotes are escaped
+
+
 class Record(NamedTuple):
     """A customer, and an `ordergap.contract.prediction.ScoringRecord` of theirs as JSON."""
 
@@ -27,9 +30,17 @@ class File(NamedTuple):
     body: bytes
     customers: str
 
+    @property
+    def attributed(self) -> int:
+        """The number of its customers who have attributes."""
+        return self.body.count(_ATTRIBUTES)
 
-def records(histories: Histories, as_of: datetime.date) -> list[Record]:
-    """A record for each customer."""
+
+def records(histories: Histories, as_of: datetime.date, known: pl.DataFrame) -> list[Record]:
+    """A record for each customer.
+
+    known  customer_id, and `attributes` as a JSON object, of those who have any
+    """
     customers = pl.Series(histories.customer_ids, dtype=pl.String)
     orders = pl.DataFrame(
         {
@@ -49,6 +60,12 @@ def records(histories: Histories, as_of: datetime.date) -> list[Record]:
         as_of=pl.lit(as_of.isoformat()),
     )
     texts = frame.write_ndjson().encode().splitlines()
+    if len(known):
+        join = frame.join(known, on="customer_id", how="left", maintain_order="left")
+        texts = [
+            text[:-1] + _ATTRIBUTES + known.encode() + b"}" if known else text
+            for text, known in zip(texts, join["attributes"], strict=True)
+        ]
     return [Record(*each) for each in zip(frame["customer_id"], texts, strict=True)]
 
 

@@ -1,15 +1,11 @@
-"""The rows of a table or a query: checks the columns, selects and reads the rows.
-
-See docs/decisions/lambdas.md#postgresql-is-read-by-copy.
-"""
+"""The orders of a table or a query: checks the columns and selects the rows."""
 
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sql
@@ -20,13 +16,11 @@ from ordergap.ingest.currencies import is_of_currencies
 from ordergap.ingest.line_kinds import is_of_kinds
 from ordergap.ingest.roles import names, settings
 from ordergap.ingest.table import Tabulator
-from sqlalchemy.exc import DBAPIError
 
-from lambdas.extract_orders.database import reason_of
+from lambdas.extract_orders.reading import Rows, Take, read, refused, render, subquery, types_of
 from lambdas.extract_orders.request import Market
-from lambdas.shared.errors import BadEvent, SourceColumnMissing
+from lambdas.shared.errors import SourceColumnMissing
 
-CHUNK = 100_000  # rows in memory at once
 AMOUNT = "Amount"
 STATUS = "Status"
 
@@ -42,12 +36,6 @@ _NUMBERS = {
     "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
     "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
 }
-
-# Blanks and comments without signs that might end a text or a comment around them.
-_COMMENTS = re.compile(r"(?:\s|--[^\n*'\"`$]*(?:\n|$)|/\*[^*'\"`$]*\*/)*")
-
-Rows = sql.Select[*tuple[Any, ...]]
-Take = Callable[[pl.DataFrame], None]
 
 
 def canonical(columns: Columns) -> Columns:
@@ -91,13 +79,12 @@ class Source:
             return 0
         after = sql.select(sql.func.count()).select_from(self.rows)
         after = after.where(self.date >= self.value(as_of + datetime.timedelta(1)))
-        count: int = self.connection.exec_driver_sql(_render(after, self.connection)).scalar_one()
+        count: int = self.connection.exec_driver_sql(render(after, self.connection)).scalar_one()
         return count
 
     def read(self, since: datetime.date | None, as_of: datetime.date, take: Take) -> None:
         """Pass the rows of `statement` to `take`, a chunk at a time, with columns of text."""
-        read_rows = _copy if self.connection.dialect.driver == "pg8000" else fetch
-        read_rows(self.connection, self.statement(since, as_of), take)
+        read(self.connection, self.statement(since, as_of), take)
 
     def statement(self, since: datetime.date | None, as_of: datetime.date) -> Rows:
         """Selects the rows from the day `since` to `as_of` and those without a date.
@@ -117,16 +104,9 @@ class Source:
 
 def open_source(connection: sql.Connection, market: Market) -> Source:
     """Inspect the table or query. Raises SourceColumnMissing, and BadEvent for bad SQL."""
-    driver: Any = connection.dialect.loaded_dbapi
-    try:
+    with refused(connection, f"market.{'query' if market.query else 'table'}"):
         rows, rows_name = _rows(connection, market)
-        types = _types(connection, rows)
-    except (DBAPIError, driver.DatabaseError, driver.Warning) as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise
-        reason = reason_of(error, connection.engine.url)
-        setting = "query" if market.query else "table"
-        raise BadEvent([f"market.{setting}: the database rejects it: {reason}"]) from None
+        types = types_of(connection, rows)
     columns = _with_actual_case(market.columns, list(types))
     notes = _check(columns, list(types), rows_name, _named(market.columns))
     in_source, in_training = names(columns), names(canonical(columns))
@@ -145,7 +125,7 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
         return source
     text = sql.cast(date, sql.String())
     not_iso = sql.select(sql.literal(1)).select_from(rows).where(text.not_like("____-__-__%"))
-    iso = connection.exec_driver_sql(_render(not_iso.limit(1), connection)).first() is None
+    iso = connection.exec_driver_sql(render(not_iso.limit(1), connection)).first() is None
     return replace(
         source,
         date=text if iso and _sorts_as_text(columns.date_format) else None,
@@ -153,42 +133,16 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
     )
 
 
-def _types(connection: sql.Connection, rows: sql.FromClause | sql.TextClause) -> dict[str, Any]:
-    """The names of the columns and the driver's codes of their types.
-
-    This is the first use of a query, and refused where it is several statements: PostgreSQL takes
-    one alone in the protocol of `execute_unnamed`, MySQL unless the client asks for more, and
-    SQLite's driver always. The driver of PostgreSQL has another protocol for statements without
-    parameters, in which each of several is run.
-    """
-    head = _render(sql.select(sql.text("*")).select_from(rows).limit(0), connection)
-    if connection.dialect.driver == "pg8000":
-        columns = _pg8000(connection).execute_unnamed(head).columns
-        return {column["name"]: column["type_oid"] for column in columns}
-    result = connection.exec_driver_sql(head)
-    types = {column[0]: column[1] for column in result.cursor.description or ()}
-    result.close()
-    return types
-
-
 def _sorts_as_text(date_format: str | None) -> bool:
     """Whether dates such as 2024-02-01 are read as year, month and day."""
     return date_format is None or not date_format.startswith("%Y-%d")
-
-
-def _render(statement: Rows | sql.Select[Any], connection: sql.Connection) -> str:
-    """The statement without parameters: with parameters, drivers would interpret each %."""
-    return str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
 
 
 def _rows(
     connection: sql.Connection, market: Market
 ) -> tuple[sql.FromClause | sql.TextClause, str]:
     if market.query:
-        query, _, rest = market.query.rpartition(";")
-        query = query if _COMMENTS.fullmatch(rest) else market.query
-        query = query.strip().rstrip(";").replace(":", r"\:")  # ":name" is no parameter
-        return sql.text(f"({query}\n) AS orders"), "the query"
+        return subquery(market.query, "orders"), "the query"
     name = market.table or "orders"
     inspector = sql.inspect(connection)
     prefix, _, rest = name.rpartition(".")
@@ -238,60 +192,3 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
         if name not in names(columns).values() and (is_of_kinds(name) or is_of_currencies(name))
     )
     return tabulator.table().notes
-
-
-def fetch(connection: sql.Connection, statement: Rows, take: Take) -> None:
-    """Read all rows by a server-side cursor."""
-    streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK)
-    result = streaming.exec_driver_sql(_render(statement, connection))
-    columns = list(result.keys())
-    for rows in result.partitions(CHUNK):
-        texts = ([_cell(value) for value in values] for values in zip(*rows, strict=True))
-        take(
-            pl.DataFrame(dict(zip(columns, texts, strict=True)), dict.fromkeys(columns, pl.String))
-        )
-
-
-def _cell(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-class _Pg8000(Protocol):
-    def execute_unnamed(self, statement: str, *, stream: _Csv | None = None) -> Any: ...
-
-
-def _pg8000(connection: sql.Connection) -> _Pg8000:
-    return cast("_Pg8000", connection.connection.driver_connection)
-
-
-def _copy(connection: sql.Connection, statement: Rows, take: Take) -> None:
-    """Read all rows by COPY: far faster than `fetch`, as no value becomes a Python object."""
-    stream = _Csv([column.name for column in statement.selected_columns], take)
-    _pg8000(connection).execute_unnamed(
-        f"COPY ({_render(statement, connection)}) TO STDOUT WITH (FORMAT csv)", stream=stream
-    )
-    stream.flush()
-
-
-class _Csv:
-    """The file that COPY writes to: each write is one row."""
-
-    def __init__(self, columns: list[str], take: Take) -> None:
-        self._columns = columns
-        self._take = take
-        self._rows: list[bytes] = []
-
-    def write(self, row: bytes) -> None:
-        self._rows.append(row)
-        if len(self._rows) == CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._rows:
-            block = b"".join(self._rows)
-            self._rows.clear()
-            self._take(
-                pl.read_csv(block, has_header=False, new_columns=self._columns, infer_schema=False)
-            )

@@ -38,6 +38,11 @@ class Run:
         return f"{self.prefix}/train/"
 
     @property
+    def customers(self) -> str:
+        """Attributes of the customers, for the training job."""
+        return f"{self.prefix}/customers/"
+
+    @property
     def score(self) -> str:
         """Scoring records, for the transform job."""
         return f"{self.prefix}/score/"
@@ -79,6 +84,11 @@ class Run:
     def verdict(self) -> str:
         """Whether the model was promoted, and why."""
         return f"{self.prefix}/verdict.json"
+
+    @property
+    def attributes(self) -> str:
+        """The attributes of all customers."""
+        return f"{self.customers}attributes.parquet"
 
     def train_shard(self, number: int) -> str:
         """The order lines of one shard of the customers."""

@@ -86,12 +86,15 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
 
     soon_probability, of an order within the shortest horizon, sorts the index `by_probability`,
     in which is who has not lapsed. yearly_revenue_at_risk sorts `by_risk`, in which are overdue
-    customers with two orders or more.
+    customers with two orders or more. soon_value, the expected value of the shortest horizon, sorts
+    `by_value`, in which is who has not lapsed and is expected to spend anything.
 
-    Raises Unstorable where a number is not one that DynamoDB knows.
+    Lists are left out: reasons are of an answer, not of the table. Raises Unstorable where a number
+    is not one that DynamoDB knows.
     """
-    values = {
-        **dict(prediction),
+    given = prediction.model_fields_set
+    values: dict[str, Any] = {
+        **{name: value for name, value in prediction if name in given and type(value) is not list},
         "market": stamp.market,
         "run_id": stamp.run_id,
         "run_started_at": stamp.started_at.astimezone(datetime.UTC),
@@ -103,8 +106,11 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
         bucket = zlib.crc32(prediction.customer_id.encode()) % stamp.week_buckets
         values["next_order_week"] = f"{year}-W{week:02}"
         values["week_bucket"] = f"{stamp.market}#{values['next_order_week']}#{bucket}"
-    if (probability := values.get("buy_probability")) and values.get("status") != Status.LAPSED:
+    waits = values.get("status") != Status.LAPSED
+    if waits and (probability := values.get("buy_probability")):
         values["soon_probability"] = probability[min(probability, key=int)]
+    if waits and (value := values.get("expected_value")):
+        values["soon_value"] = value[min(value, key=int)] or None
     if values.get("status") == Status.OVERDUE and prediction.order_count >= _REGULAR:
         values["yearly_revenue_at_risk"] = yearly_revenue_at_risk(
             prediction.usual_amount, values.get("typical_gap_days")

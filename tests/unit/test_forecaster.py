@@ -435,7 +435,8 @@ def test_a_backtest_is_that_of_the_command(
     for shown in (repr(backtest), str(backtest)):
         assert shown.startswith("2 cutoffs from 2024-")
         assert "Next order, at cutoff" in shown
-        assert shown.splitlines()[-5:] == [*backtest.findings["next_order"].verdict]
+        verdict = ["Next order: the verdict", *backtest.findings["next_order"].verdict]
+        assert "\n".join(verdict) in shown
     metrics = pd.DataFrame(backtest.comparisons["next_order"]["at cutoff"].metrics)  # type: ignore[index]
     assert {"model", "BG/NBD", "customer mean gap"} <= {*metrics.columns}
 
@@ -578,8 +579,8 @@ def test_a_model_that_cannot_be_saved_says_so(model: Forecaster, orders: Path) -
 def test_a_model_describes_itself(model: Forecaster) -> None:
     first, last = model.manifest.first_day, model.manifest.as_of
     assert repr(model) == (
-        f"<Forecaster {model.manifest.model_version}: next_order by xgboost, learnt from "
-        f"{model.manifest.data.orders:,} orders of {first} to {last}>"
+        f"<Forecaster {model.manifest.model_version}: next_order, value, large_order by xgboost, "
+        f"learnt from {model.manifest.data.orders:,} orders of {first} to {last}>"
     )
 
 

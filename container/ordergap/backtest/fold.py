@@ -80,7 +80,7 @@ def run_fold(
     _refuse_leaks(split, past, [*names])
     evaluations = {
         name: task.evaluate(
-            whole,
+            replace(whole, heads=heads[MODEL]),
             validations[name],
             split,
             {variant: each[name] for variant, each in heads.items() if name in each},

@@ -255,12 +255,15 @@ class NextOrderExplanation(BaseModel):
     )
 
 
-Money = Annotated[float, Field(ge=0)]
+Money = Annotated[float | None, Field(ge=0)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 
 
 class ValueFields(BaseModel):
-    """What the customer will spend; only where `value_horizons` asks for it."""
+    """What the customer will spend; only where `value_horizons` asks for it.
+
+    Amounts are null where an amount so far is unknown.
+    """
 
     expected_orders: dict[DaysAhead, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
@@ -277,7 +280,7 @@ class ValueFields(BaseModel):
     value_high: dict[DaysAhead, Money] = Field(
         default_factory=dict, description="Days ahead -> where its interval ends."
     )
-    expected_order_amount: Money | None = Field(
+    expected_order_amount: Money = Field(
         default=None, description="What an order of this customer is expected to be worth."
     )
 
@@ -288,5 +291,6 @@ class LargeOrderFields(BaseModel):
     large_order_probability: dict[Amount, dict[DaysAhead, Probability]] = Field(
         default_factory=dict,
         description="Amount -> days ahead -> probability of an order above it within so many days "
-        "after as_of.",
+        "after as_of. Below the least amount learnt from it is that of any order; beyond the "
+        "largest it falls as 1 / amount, by convention. Days beyond 365 are left out.",
     )

@@ -18,8 +18,10 @@ from ordergap.contract.leads import FirstOrderFields
 from ordergap.contract.prediction import (
     Count,
     CustomerFields,
+    LargeOrderFields,
     NextOrderExplanation,
     NextOrderFields,
+    ValueFields,
 )
 
 WEEK_FIELD = "next_order_date"
@@ -54,6 +56,18 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.models.next_order:NextOrderHead",
         "ordergap.tasks.next_order:NextOrder",
         NextOrderExplanation,
+    ),
+    "value": TaskEntry(
+        None,
+        "ordergap.models.value:ValueHead",
+        "ordergap.tasks.value:Value",
+        ValueFields,
+    ),
+    "large_order": TaskEntry(
+        None,
+        "ordergap.models.large_order:LargeOrderHead",
+        "ordergap.tasks.large_order:LargeOrder",
+        LargeOrderFields,
     ),
     "first_order": TaskEntry(
         None,

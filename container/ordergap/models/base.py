@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ordergap.errors import InvalidRequest, Problem
 from ordergap.survival.curve import Survival
 
 Days = NDArray[np.int64]
-Column = Sequence[object] | Mapping[str, Sequence[object]]
+Column: TypeAlias = "Sequence[object] | Mapping[str, Column]"
 """The n JSON-ready values of a field; of a field that is an object, those of each of its names."""
 
 
@@ -135,6 +135,10 @@ class TaskForecast(ABC):
     def constants(self) -> dict[str, object]:
         """Those fields that are alike for all customers, whether there is a forecast or not."""
         return {}
+
+    def contradiction(self) -> str | None:
+        """Which of its own promises it breaks, in words; None where it keeps them."""
+        return None
 
     def counts(self) -> Counter[str]:
         """How many customers are of which kind, where the task tells kinds apart."""

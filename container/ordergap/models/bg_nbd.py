@@ -61,6 +61,17 @@ class BgNbd:
         wait = np.log1p(days / (self.alpha + age[:, None])) * -(self.r + frequency[:, None])
         return np.asarray(np.logaddexp(wait, gone) - np.logaddexp(0, gone))
 
+    def expected_orders(self, frequency: Float, recency: Float, age: Float, days: float) -> Float:
+        """(n,) orders expected within `days` after `age` (equation 10)."""
+        from scipy.special import hyp2f1  # noqa: PLC0415 - slow to import; servers do without
+
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        x, total = frequency, alpha + age
+        series = hyp2f1(r + x, b + x, a + b + x - 1, days / (total + days))
+        fall = np.exp((r + x) * (np.log(total) - np.log(total + days)))
+        alive = 1 + np.exp(self._log_odds_gone(frequency, recency, age))
+        return np.asarray((a + b + x - 1) / (a - 1) * (1 - fall * series) / alive)
+
     def log_odds(self, order_count: Float, tenure: Float, days: Float) -> Float:
         """(n, m) log odds, at an order, of the next in each time bin if in none before.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -87,13 +87,28 @@ class Forecasts:
     def records(self) -> list[dict[str, object]]:
         """JSON-ready records, fields as in `contract.tasks.prediction_model`."""
         columns = self.columns
-        lists = [
-            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-            if isinstance(values, Mapping)
-            else values
-            for values in columns.values()
-        ]
+        lists = [_values(column) for column in columns.values()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def flat(field: str, column: Column) -> dict[str, Sequence[object]]:
+    """The columns that a field has in a table: of an object one for each name, joined by _.
+
+    >>> flat("p", {"50": {"7": [0.1], "30": [0.2]}})
+    {'p_50_7': [0.1], 'p_50_30': [0.2]}
+    """
+    if not isinstance(column, Mapping):
+        return {field: column}
+    parts = [flat(f"{field}_{name}", each) for name, each in column.items()]
+    return {name: values for part in parts for name, values in part.items()}
+
+
+def _values(column: Column) -> Sequence[object]:
+    """The n values of a field; objects where the column has names."""
+    if not isinstance(column, Mapping):
+        return column
+    parts = [_values(each) for each in column.values()]
+    return [dict(zip(column, row, strict=True)) for row in zip(*parts, strict=True)]
 
 
 def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:

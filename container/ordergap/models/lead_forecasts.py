@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ordergap.contract.manifest import Manifest
 from ordergap.histories import iso_dates
 from ordergap.models.base import Column
 
-FIELD = "first_order_probability"
+FIRST_ORDER, FIELD = "first_order", "first_order_probability"
+"""The task of leads, and its field."""
+
+
+def no_leads(manifest: Manifest) -> str:
+    """Why a model without the task does not answer leads, in a sentence."""
+    reason = manifest.unanswered.get(FIRST_ORDER, "it was trained without any")
+    return f"the model does not answer leads: {reason}"
 
 
 @dataclass(frozen=True, eq=False)

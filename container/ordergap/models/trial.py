@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ordergap.errors import AlgorithmError
 from ordergap.histories import Histories
+from ordergap.models.forecasts import Forecasts
 
 AS_OF = 20_000
 """The day, counted from 1970-01-01, as of which they are forecast."""
+HORIZONS = (1, 30, 365)
+"""Days ahead for which their value is expected."""
 _ORDERS = (
     (0,),  # days since each order
     (400,),
@@ -26,3 +30,10 @@ def customers() -> Histories:
     return Histories.from_orders(
         [str(i) for i in range(len(_ORDERS))], owner, day.astype(np.int32), amount
     )
+
+
+def check(forecasts: Forecasts) -> None:
+    """AlgorithmError where a task breaks its own promises about these customers."""
+    for each in forecasts.tasks.values():
+        if broken := each.contradiction():
+            raise AlgorithmError(broken)

@@ -105,14 +105,7 @@ class BoosterModel(Model):
     def _booster(
         cls, files: Mapping[str, bytes], columns: int, targets: int = 1
     ) -> xgboost.Booster:
-        content = files[cls.file_name]
-        _check(cls.file_name, content, columns, targets)
-        try:
-            booster: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(content))
-        except _XGBOOST.core.XGBoostError as error:
-            raise ModelMismatch(f"{cls.file_name} is not a model that XGBoost can read") from error
-        booster.set_param({"nthread": 1})
-        return booster
+        return load_booster(cls.file_name, files[cls.file_name], columns, targets)
 
 
 class HazardModel(BoosterModel):
@@ -260,6 +253,17 @@ class SquaredErrorModel(BoosterModel):
     def survival(self, features: NDArray[np.float32]) -> Survival:
         curve = (floats(self.parameters, name) for name in ("ratio", "ratio_log_s"))
         return scaled_survival(self.days, point_gap(self.booster, features), *curve)
+
+
+def load_booster(name: str, content: bytes, columns: int, targets: int = 1) -> xgboost.Booster:
+    """The booster of a file, checked as `trees.check` does; ModelMismatch where it is none."""
+    _check(name, content, columns, targets)
+    try:
+        booster: xgboost.Booster = _XGBOOST.Booster(model_file=bytearray(content))
+    except _XGBOOST.core.XGBoostError as error:
+        raise ModelMismatch(f"{name} is not a model that XGBoost can read") from error
+    booster.set_param({"nthread": 1})
+    return booster
 
 
 def _check(name: str, content: bytes, columns: int, targets: int) -> None:

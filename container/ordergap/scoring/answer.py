@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from ordergap.models.forecasts import Forecasts
+from ordergap.models.base import Column
+from ordergap.models.forecasts import Forecasts, flat
+from ordergap.models.text import amount_text
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,7 @@ class Answer:
     @property
     def columns(self) -> list[str]:
         """The fields of a record; of one that is an object each name, as `buy_probability_30`."""
-        names: list[str] = []
-        for field, values in self.forecasts.columns.items():
-            of_object = isinstance(values, Mapping)
-            names += [f"{field}_{name}" for name in values] if of_object else [field]
+        names = [name for each in self.forecasts.columns.items() for name in flat(*each)]
         return names if self.placeholders is None else [*names, "error"]
 
     def records(self) -> list[dict[str, object]]:
@@ -65,7 +65,44 @@ class Answer:
 
     def _blank(self) -> dict[str, Any]:
         """A record without a forecast: null, but for what is of the whole request."""
-        return {
-            field: dict.fromkeys(values) if isinstance(values, Mapping) else None
-            for field, values in self.forecasts.columns.items()
-        } | self.forecasts.constants()
+        columns = self.forecasts.columns
+        blank = {field: _null(values) for field, values in columns.items()}
+        return blank | self.forecasts.constants()
+
+
+@dataclass(frozen=True, eq=False)
+class LargePurchaseAnswer(Answer):
+    """Whether an order above `amount` comes within `days` days, and nothing else."""
+
+    amount: float = 0.0
+    days: int = 0
+
+    @property
+    @override
+    def columns(self) -> list[str]:
+        return [
+            "customer_id", "as_of", "large_purchase_probability", "large_purchase_amount",
+            "large_purchase_days", "model_version", "error",
+        ]  # fmt: skip
+
+    @override
+    def records(self) -> list[dict[str, object]]:
+        """A record for each customer; the probability is null where `error` says why."""
+        places, amount = self.placeholders or {}, amount_text(self.amount)
+        answers, records = iter(self.forecasts.records()), []
+        for i in range(len(self.forecasts) + len(places)):
+            own: dict[str, Any] = vars(places[i]) if i in places else next(answers)
+            by_amount = own.get("large_order_probability", {amount: {}})
+            values = (
+                own["customer_id"], own.get("as_of"), by_amount[amount].get(str(self.days)),
+                self.amount, self.days, self.forecasts.model_version, own.get("error"),
+            )  # fmt: skip
+            records.append(dict(zip(self.columns, values, strict=True)))
+        return records
+
+
+def _null(column: Column) -> Any:
+    """Null, or an object of nulls with the names of the column."""
+    if not isinstance(column, Mapping):
+        return None
+    return {name: _null(each) for name, each in column.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as text_rows
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import orjson
 
@@ -44,12 +44,20 @@ def csv(answer: Answer, *, guarded: bool = False) -> bytes:
     text_rows.writer(rows, lineterminator="\n").writerows(
         [
             as_text(value) if isinstance(value, list | bool) else inert(value) if guarded else value
-            for field in record.values()
-            for value in (field.values() if isinstance(field, dict) else (field,))
+            for value in _leaves(record)
         ]
         for record in answer.records()
     )
     return rows.getvalue().encode()
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """What stands at the end of all names of an object, and of the objects in it."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _leaves(each)
+    else:
+        yield value
 
 
 def as_text(value: object) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ordergap.contract.tasks import prediction_model
 from ordergap.frames import Kind, build
-from ordergap.models.forecasts import Forecasts
+from ordergap.models.forecasts import Forecasts, flat
 from ordergap.scoring.encoders import as_text
 
 _PLAIN = {str, int, float, bool, datetime.date}
@@ -27,10 +27,10 @@ def to_frame(forecasts: Forecasts, kind: Kind) -> Any:
     types: dict[str, type] = {}
     for field, values in forecasts.columns.items():
         if isinstance(values, Mapping):
-            several = {f"{field}_{name}": each for name, each in values.items()}
+            several = flat(field, values)
             columns |= several
-            if get_origin(annotation := fields[field].annotation) is dict:
-                types |= dict.fromkeys(several, _plain_type(get_args(annotation)[1]))
+            if get_origin(fields[field].annotation) is dict:
+                types |= dict.fromkeys(several, _plain_type(fields[field].annotation))
             continue
         if get_origin(fields[field].annotation) is list:
             values = [as_text(value) for value in values]  # noqa: PLW2901
@@ -44,6 +44,8 @@ def _plain_type(annotation: Any) -> type:
     """What is left of a field's type without None and constraints; str for names such as status."""
     if get_origin(annotation) is Annotated:
         return _plain_type(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return _plain_type(get_args(annotation)[1])
     if arguments := [each for each in get_args(annotation) if each is not NoneType]:
         return _plain_type(arguments[0])
     return annotation if annotation in _PLAIN else str

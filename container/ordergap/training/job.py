@@ -170,11 +170,10 @@ def fit(
 def answerable(
     hyperparameters: Hyperparameters, histories: Histories, leads: LeadTable | None = None
 ) -> tuple[dict[str, Task], dict[str, str]]:
-    """The tasks that are asked of such orders, and why each of the others is not."""
+    """The tasks that are asked of such orders, and why others are not; of leads if there are."""
     asked, unanswered = tasks(), {}
     for name, task in tasks().items():
         if task.needs_leads and leads is None:
-            unanswered[name] = "no leads were given"
             del asked[name]
         elif reason := task.unanswerable(hyperparameters, histories):
             unanswered[name] = _said(task, reason)

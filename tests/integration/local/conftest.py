@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from ordergap.cli.main import main as ordergap
 from ordergap.contract.orders import Columns
@@ -197,6 +198,16 @@ class Pipeline:
             assert time.monotonic() < end, f"{state} was not reached: {self.states(arn)}"
             time.sleep(0.05)
 
+    def jobs(self, shop: Shop) -> list[Any]:
+        """The training jobs of a market."""
+        sagemaker = self.aws.sagemaker
+        names = [
+            each["TrainingJobName"]
+            for each in sagemaker.list_training_jobs()["TrainingJobSummaries"]
+            if f"-{shop.name}-" in each["TrainingJobName"]
+        ]
+        return [sagemaker.describe_training_job(TrainingJobName=name) for name in names]
+
     def read(self, ended: Ended, market: str, name: str) -> bytes:
         """A file of a run."""
         key = f"runs/{ended.run_id}/{market}/{name}"
@@ -216,6 +227,10 @@ class Shop:
     def market(self) -> dict[str, Any]:
         """The market in the execution's input."""
         return {"name": self.name, "table": self.name, **self.settings}
+
+    def orders(self) -> pl.DataFrame:
+        """The rows of its table."""
+        return source.read(self.path, Columns())
 
     def stored(self) -> dict[str, dict[str, Any]]:
         """Customer -> item, for all items of this market."""
@@ -259,7 +274,7 @@ class Shop:
 
 OWN = {
     "market", "run_id", "run_started_at", "scored_line", "expires_at", "next_order_week",
-    "week_bucket", "soon_probability", "yearly_revenue_at_risk",
+    "week_bucket", "soon_probability", "soon_value", "yearly_revenue_at_risk",
 }  # fmt: skip
 
 

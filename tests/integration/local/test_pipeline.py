@@ -8,6 +8,7 @@ import threading
 import uuid
 from unittest.mock import patch
 
+import polars as pl
 import pytest
 from moto.events.models import events_backends
 
@@ -67,6 +68,24 @@ def test_the_indexes_hold_the_lists_that_follow_from_the_forecasts(pipeline: Pip
     assert rows == risk
     assert [*rows.values()] == sorted(risk.values(), reverse=True)
     assert len(rows) > 1
+
+
+def test_attributes_of_customers_reach_the_training_job_and_the_records(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=4))
+    customers = market.orders()["CustomerID"].unique().sort()
+    facts = pl.DataFrame({"id": customers, "region": ["north", "south"] * (len(customers) // 2)})
+    pipeline.database.load(f"people_{market.name}", facts)
+    market.settings["customers_query"] = (
+        f'SELECT id AS customer_id, region FROM "people_{market.name}"'  # noqa: S608
+    )
+    ended = pipeline.run(market)
+    assert ended.status == "SUCCEEDED", ended.causes
+    [job] = pipeline.jobs(market)
+    assert [each["ChannelName"] for each in job["InputDataConfig"]] == ["training", "customers"]
+    market.assert_stored_as_predicted(ended)
+    part = pipeline.read(ended, market.name, "score/part-00000.jsonl").splitlines()
+    regions = {each["customer_id"]: each["attributes"]["region"] for each in map(json.loads, part)}
+    assert regions == dict(facts.rows())
 
 
 def executions(pipeline: Pipeline) -> list[str]:

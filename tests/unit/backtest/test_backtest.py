@@ -151,7 +151,8 @@ def test_the_command_prints_a_table_and_writes_the_same_with_any_number_of_jobs(
     assert set(one["tasks"]["next_order"]) == {"at cutoff", "at order"}
     at_cutoff = one["tasks"]["next_order"]["at cutoff"]["by_cutoff"]
     assert [each["cutoff"] for each in at_cutoff] == one["cutoffs"]
-    assert one["verdict"]["next_order"] == said.splitlines()[-6:-1]
+    verdict = "\n".join(["Next order: the verdict", *one["verdict"]["next_order"], ""])
+    assert verdict in said
 
 
 def test_a_backtest_of_a_short_file_is_refused(
@@ -250,7 +251,7 @@ def test_a_backtest_never_prints_nan(
     said = capsys.readouterr().out
     assert not re.search(r"\bnan\b", said, re.IGNORECASE)
     assert "-: not judged" in said
-    assert said.splitlines()[-1].startswith("Weak: ")
+    assert "\nWeak: " in said
 
 
 def test_a_baseline_that_cannot_be_fitted_is_left_out(

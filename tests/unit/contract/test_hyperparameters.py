@@ -34,6 +34,8 @@ OTHER: dict[str, object] = {
     "subsample": 1, "colsample_bytree": 0.3, "lambda": 2, "alpha": 0.25, "epochs": 3,
     "batch_size": 64, "learning_rate": 0.01, "hidden_size": 8, "layers": 2, "dropout": 0,
     "likelihood": "weibull",
+    "value": "off", "value_horizon": 60, "value_cutoffs": 3, "value_step_days": 30,
+    "tweedie_power": 1.2, "large_orders": "off", "large_thresholds": [50.0, 100.0],
     "lead_numeric_attributes": ["age", "1E5"], "lead_category_attributes": ["source"],
     "lead_leaks_allowed": ["orders"], "lead_cutoffs": 5, "lead_step_days": 7,
 }  # fmt: skip

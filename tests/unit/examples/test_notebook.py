@@ -44,7 +44,8 @@ def tables(of: NotebookNode) -> list[str]:
 
 
 def models(of: NotebookNode) -> list[str]:
-    return re.findall(r"<Forecaster \w+: [^>]+>", str(outputs(of)))
+    """What the models are, but for their versions: another kind of CPU rounds other last bits."""
+    return re.findall(r"<Forecaster \w+: ([^>]+)>", str(outputs(of)))
 
 
 def test_it_runs_and_shows_what_is_kept_in_it(fresh: NotebookNode, kept: NotebookNode) -> None:
@@ -53,8 +54,7 @@ def test_it_runs_and_shows_what_is_kept_in_it(fresh: NotebookNode, kept: Noteboo
         cell.get("execution_count") for cell in kept.cells
     ]
     assert sum("image/png" in mimes for _, mimes in kinds(kept)) == 2
-    headers = [table.splitlines()[0].split() for table in tables(fresh)]
-    assert headers == [table.splitlines()[0].split() for table in tables(kept)]
+    assert tables(fresh) == tables(kept)
     assert models(fresh) == models(kept)
 
 

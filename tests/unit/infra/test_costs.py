@@ -19,14 +19,14 @@ def test_a_million_customers_cost_what_they_do_by_hand() -> None:
         "ExtractOrders": pytest.approx(1000 * 2.94 * 0.0000166667),
         # two markets that start for 120 s; 10 million orders at 12,400 a second
         "Train": pytest.approx((2 * 120 + 806.4516) * 0.23 / 3600, rel=1e-6),
-        "ScoreCustomers": pytest.approx((2 * 120 + 31.25) * 0.23 / 3600),
-        # 3.4 million write units; four functions of 1.73 GiB for 1,000 s
-        "StorePredictions": pytest.approx(3.4 * 0.625 + 4 * 1.73 * 1000 * 0.0000166667),
+        "ScoreCustomers": pytest.approx((2 * 120 + 62.5) * 0.23 / 3600),
+        # 4.4 million write units; four functions of 1.73 GiB for 1,000 s
+        "StorePredictions": pytest.approx(4.4 * 0.625 + 4 * 1.73 * 1000 * 0.0000166667),
         # 2 × 25 of the markets, 3 of each of 121 files
         "transitions": pytest.approx((50 + 363) * 0.000025),
     }
-    # 1.58 GB × 30 runs in S3; a table of 0.7 GB with indexes of 0.98 GB
-    assert costs.of_storage(1_000_000) == pytest.approx(1.58 * 30 * 0.023 + 1.68 * 0.25 + 0.7 * 0.2)
+    # 2.08 GB × 30 runs in S3; a table of 1 GB with indexes of 1.9 GB
+    assert costs.of_storage(1_000_000) == pytest.approx(2.08 * 30 * 0.023 + 2.9 * 0.25 + 0.2)
     assert costs.of_month(1_000_000) == pytest.approx(
         30 * sum(parts.values()) + costs.of_storage(1_000_000) + 4
     )
@@ -63,7 +63,7 @@ def test_its_assumptions_are_the_templates() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "1,000,000 customers: $2.38 a run"),
+        ([], "1,000,000 customers: $3.01 a run"),
         (["--customers", "1000"], "a run of 1,000 customers: $0.02"),
         (["--region", "eu-west-1"], "those of eu-west-1 differ"),
     ],

@@ -162,6 +162,8 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     dynamodb = session.client("dynamodb", endpoint_url=endpoint)
 
     parameters = f'SourceSecretArn={SECRET} "ScheduleExpression=cron(0 22 * * ? *)" Prefix=shop'
+    markets = '[{"name": "uk", "customers_query": "SELECT id AS customer_id, region FROM people"}]'
+    parameters += f" 'Markets={markets}'"
     done = emulated.run("deploy.sh", STACK="Shop", REGION=REGION, PARAMETERS=parameters)
     assert done.returncode == 0, done.stderr
     assert "Estimated costs on AWS, by list prices of us-east-1" in done.stdout
@@ -171,6 +173,7 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     (stack,) = stacks.describe_stacks(StackName="Shop")["Stacks"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     assert values["ScheduleExpression"] == "cron(0 22 * * ? *)"
+    assert values["Markets"] == markets
     assert values["ImageTag"] == TAG
     assert values["SourceSecretArn"] == SECRET
     assert emulated.calls("docker")[-2:] == [f"tag ordergap {IMAGE}", f"push --quiet {IMAGE}"]

@@ -186,7 +186,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
                 "Table": {"GlobalSecondaryIndexes": [{"IndexName": "by_week"}]}
             },
         },
-        "by_probability, by_risk: one index can be added or removed in a deployment",
+        "by_probability, by_risk, by_value: one index can be added or removed in a deployment",
     ),
     (
         "changes",

@@ -138,20 +138,49 @@ def test_schedule_and_rule_start_this_state_machine_and_can_start_no_other() -> 
         assert target["RoleArn"] == {"Fn::GetAtt": ["StarterRole", "Arn"]}
 
 
-def test_schedule_and_rule_pass_an_input_with_what_they_may_pass_twice() -> None:
-    scheduled = RESOURCES["Schedule"]["Properties"]["Target"]["Input"]
+MARKETS = '[{"name": "uk", "customers_query": "SELECT 1 AS customer_id, 2 AS x"}]'
+
+
+@pytest.mark.parametrize("given", [{}, {"Markets": MARKETS, "Hyperparameters": '{"seed": "7"}'}])
+def test_schedule_and_rule_pass_an_input_with_what_they_may_pass_twice(
+    given: dict[str, str],
+) -> None:
+    def text(form: dict[str, str]) -> str:
+        """A form of Fn::Sub with the parameters, or their defaults."""
+        made = form["Fn::Sub"]
+        for name in ("Markets", "Hyperparameters"):
+            parameter = TEMPLATE["Parameters"][name]
+            value = given.get(name, parameter["Default"])
+            assert re.fullmatch(parameter["AllowedPattern"], value)
+            made = made.replace(f"${{{name}}}", value)
+        return made
+
+    scheduled = text(RESOURCES["Schedule"]["Properties"]["Target"]["Input"])
     moment = "2011-12-09T23:30:00Z"
     run = checked(
         json.loads(scheduled.replace("<aws.scheduler.scheduled-time>", moment)), datetime.date.max
     )
     assert (run.as_of.isoformat(), run.event) == ("2011-12-09", moment)
+    assert [market.model_dump() for market in run.markets] == json.loads(
+        given.get("Markets", '[{"name": "default"}]')
+    )
+    assert run.hyperparameters == json.loads(given.get("Hyperparameters", "{}"))
     (target,) = RESOURCES["Arrival"]["Properties"]["Targets"]
     # S3 may make two events, each with an id of its own, of one write.
     paths = target["InputTransformer"]["InputPathsMap"]
     assert paths == {"version": "$.detail.object.version-id"}
     assert RESOURCES["Bucket"]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
-    template = target["InputTransformer"]["InputTemplate"]
-    assert checked(json.loads(template.replace("<version>", '"7"')), run.as_of).event == "7"
+    template = text(target["InputTransformer"]["InputTemplate"]).replace("<version>", '"7"')
+    arrived = checked(json.loads(template), run.as_of)
+    assert (arrived.event, arrived.markets) == ("7", run.markets)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Markets", "uk"), ("Markets", '[{"query": "a < b"}]'), ("Hyperparameters", "seed=7")],
+)
+def test_an_input_that_aws_would_change_is_refused(name: str, value: str) -> None:
+    assert not re.fullmatch(TEMPLATE["Parameters"][name]["AllowedPattern"], value)
 
 
 def test_a_redrive_may_redrive_the_children_of_the_distributed_map() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ordergap.contract.prediction import Status
-from ordergap.contract.tasks import TASKS, prediction_model
+from ordergap.contract.prediction import Status, ValueFields
+from ordergap.contract.tasks import TASKS, TaskEntry, prediction_model
 
 from infra import package
 from lambdas.store_predictions import items
@@ -75,9 +75,12 @@ def test_every_log_expires() -> None:
     )
 
 
-def test_the_keys_of_the_table_are_attributes_that_the_code_writes() -> None:
+def test_the_keys_of_the_table_are_attributes_that_the_code_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TASKS, "value", TaskEntry(None, "", "", ValueFields))
     day = datetime.date(2011, 12, 9)
-    prediction = prediction_model(TASKS)(
+    prediction = prediction_model(TASKS, everything=True)(
         customer_id="17850",
         as_of=day,
         last_order_date=day,
@@ -92,6 +95,7 @@ def test_the_keys_of_the_table_are_attributes_that_the_code_writes() -> None:
         interval_level=0.8,
         typical_gap_days=7,
         buy_probability={"30": 0.5},
+        expected_value={"30": 12.5},
         status=Status.OVERDUE,
         model_age_days=0,
         stale=False,
@@ -106,6 +110,7 @@ def test_the_keys_of_the_table_are_attributes_that_the_code_writes() -> None:
         "by_week": ["week_bucket", "next_order_date"],
         "by_probability": ["market", "soon_probability"],
         "by_risk": ["market", "yearly_revenue_at_risk"],
+        "by_value": ["market", "soon_value"],
     }
     assert _keys(table) == ["customer_id", "market"]
     assert all(each["Projection"] == {"ProjectionType": "ALL"} for each in indexes.values())

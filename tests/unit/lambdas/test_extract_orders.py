@@ -22,7 +22,7 @@ from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import DataError
 from ordergap.histories import Histories, date_of
 
-from lambdas.extract_orders import extraction, source
+from lambdas.extract_orders import extraction, reading
 from lambdas.extract_orders.request import Request, Success
 from lambdas.extract_orders.scoring import Record, files, records
 from lambdas.extract_orders.source import canonical
@@ -120,6 +120,12 @@ def expected(histories: Histories) -> Orders:
     return orders
 
 
+def inputs(manifest: Success) -> list[tuple[str, str]]:
+    """Name and place of each channel of the training job."""
+    channels: list[Any] = manifest.channels
+    return [(each["ChannelName"], each["DataSource"]["S3DataSource"]["S3Uri"]) for each in channels]
+
+
 def training(manifest: Success, folder: Path) -> Path:
     """The training channel as the job finds it."""
     folder.mkdir()
@@ -143,7 +149,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Shop:
 @pytest.fixture
 def chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Restores the size of chunks."""
-    monkeypatch.setattr(source, "CHUNK", source.CHUNK)
+    monkeypatch.setattr(reading, "CHUNK", reading.CHUNK)
 
 
 @pytest.fixture
@@ -251,7 +257,7 @@ def test_every_row_is_used_or_rejected_and_every_customer_in_one_place(
     chunk: int,
 ) -> None:
     """The oracle is ingest on the rows in one piece."""
-    source.CHUNK = chunk
+    reading.CHUNK = chunk
     folder = tmp_path_factory.mktemp("messy")
     shop = Shop(f"sqlite:///{folder / 'shop.db'}", folder)
     rows = [row for row, _ in table]
@@ -335,7 +341,8 @@ def test_an_unknown_number_of_items_is_null() -> None:
     day = datetime.date(2024, 1, 2)
     file = pl.DataFrame({"CustomerID": ["a"], "InvoiceDate": ["2024-01-01"], "Amount": ["0.1"]})
     cleaned = ingest.read(file, Columns(amount_column="Amount"))
-    (record,) = records(cleaned.histories, day)
+    nothing = pl.DataFrame(schema={"customer_id": pl.String, "attributes": pl.String})
+    (record,) = records(cleaned.histories, day, nothing)
     assert json.loads(record.text) == {
         "customer_id": "a",
         "orders": [{"date": "2024-01-01", "amount": 0.1, "items": None, "lines": 1.0}],
@@ -361,7 +368,8 @@ def test_the_output_names_all_prefixes(laptop: Shop) -> None:
     load(laptop.url, [line("ana", 0), line("ana", 9)])
     manifest = laptop.extract(run_id="night", name="uk", table="orders")
     assert manifest.prefix == "runs/night/uk"
-    assert manifest.training_uri == f"s3://{BUCKET}/runs/night/uk/train/"
+    (training,) = inputs(manifest)
+    assert training == ("training", f"s3://{BUCKET}/runs/night/uk/train/")
     assert manifest.scoring_uri == f"s3://{BUCKET}/runs/night/uk/score/"
     assert manifest.model_uri == f"s3://{BUCKET}/models/uk/night"
     assert manifest.predictions_uri == f"s3://{BUCKET}/runs/night/uk/predictions"

@@ -104,7 +104,7 @@ def test_progress_is_logged(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 3)
+    monkeypatch.setattr("lambdas.extract_orders.reading.CHUNK", 3)
     monkeypatch.setattr("lambdas.extract_orders.extraction.PROGRESS", 6)
     handle(event("extract_orders"), context)
     output = [json.loads(text) for text in capsys.readouterr().out.splitlines()]

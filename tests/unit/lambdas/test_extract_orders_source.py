@@ -21,8 +21,9 @@ from sqlalchemy.engine import URL
 
 from lambdas.extract_orders import database
 from lambdas.extract_orders.database import connect, source_url
+from lambdas.extract_orders.reading import Take, fetch
 from lambdas.extract_orders.request import Market
-from lambdas.extract_orders.source import Source, Take, fetch, open_source
+from lambdas.extract_orders.source import Source, open_source
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, SourceColumnMissing, SourceUnreachable
 from tests.sources import CANONICAL, PASSWORD, do, engine_of, load
@@ -139,7 +140,7 @@ def test_columns_of_kinds_and_currencies_are_said_as_they_are_not_read(empty: st
 
 def test_rows_come_in_chunks(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load(postgres, [LINE] * 25)
-    monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 10)
+    monkeypatch.setattr("lambdas.extract_orders.reading.CHUNK", 10)
     for read_rows in (None, fetch):
         frames: list[pl.DataFrame] = []
         stream(postgres, frames.append, read_rows)
@@ -480,7 +481,7 @@ def test_a_password_in_the_message_of_the_driver_is_replaced() -> None:
 def test_a_connection_that_breaks_while_reading_is_unreachable(
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.extract_orders.source.CHUNK", 1000)
+    monkeypatch.setattr("lambdas.extract_orders.reading.CHUNK", 1000)
     do(postgres, """CREATE TABLE orders AS SELECT 'ana' AS "CustomerID",
         timestamp '2024-01-01' AS "InvoiceDate", repeat('x', 200) AS "StockCode", 1 AS "Quantity",
         i AS "UnitPrice" FROM generate_series(1, 100000) i""")  # fmt: skip

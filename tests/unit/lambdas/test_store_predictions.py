@@ -16,8 +16,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.prediction import Status
-from ordergap.contract.tasks import TASKS, prediction_model
+from ordergap.contract.prediction import LargeOrderFields, Status, ValueFields
+from ordergap.contract.tasks import TASKS, TaskEntry, prediction_model
 
 from lambdas.shared import clients
 from lambdas.shared.digests import NOBODY, with_customer
@@ -281,6 +281,59 @@ def test_by_risk_has_overdue_customers_with_two_orders_by_their_revenue_a_year(d
     assert counts(run(clients.s3(), dynamodb)) == (12, 12, 0, 0)
     assert ranking(dynamodb, "by_risk") == ["dear", "often", "seldom", "refunded"]
     assert items()["seldom"]["yearly_revenue_at_risk"] == 73
+
+
+@pytest.fixture
+def questions(monkeypatch):
+    """Value and large orders are asked."""
+    monkeypatch.setitem(TASKS, "value", TaskEntry(None, "", "", ValueFields))
+    monkeypatch.setitem(TASKS, "large_order", TaskEntry(None, "", "", LargeOrderFields))
+
+
+def test_value_and_large_orders_are_stored_as_they_were_scored(dynamodb, questions):
+    values = {
+        "expected_orders": {"7": 0.41, "30": 1.5},
+        "expected_value": {"7": 157.04, "30": 574.53},
+        "value_low": {"7": 0.0, "30": 110.25},
+        "value_high": {"7": 402.5, "30": 1200.0},
+        "expected_order_amount": 383.02,
+    }
+    large = {"large_order_probability": {"396.5": {"7": 0.1, "30": 0.4}, "822": {"7": 0.0}}}
+    lines = jsonl(prediction() | values | large, prediction("other") | values, prediction("old"))
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=lines)
+    assert counts(run(clients.s3(), dynamodb)) == (3, 3, 0, 0)
+    there, exact = items(), partial(json.loads, parse_float=Decimal)
+    assert there["12474"].items() >= exact(json.dumps(values | large)).items()
+    assert there["12474"]["soon_value"] == Decimal("157.04")
+    assert there["other"].items() >= exact(json.dumps(values)).items()
+    assert "large_order_probability" not in there["other"]
+    assert {*values, *large, "soon_value"}.isdisjoint(there["old"])
+
+
+def test_by_value_has_who_has_not_lapsed_by_what_they_spend_soon(dynamodb, questions):
+    chance = random.Random(4)
+    soon = {f"c{n}": round(chance.uniform(0.01, 9e4), 2) for n in range(40)} | {"cent": 0.01}
+    records = [
+        prediction(c, expected_value={"30": chance.uniform(0, 1e6), "7": v, "90": 1e6}, status=s)
+        for (c, v), s in zip(soon.items(), cycle(set(Status) - {Status.LAPSED}), strict=False)
+    ]
+    records += [
+        prediction("nothing", expected_value={"7": 0.0, "30": 3.5}),
+        prediction("gone", expected_value={"7": 5e5}, status="lapsed"),
+        prediction("not asked"),
+    ]
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(*records))
+    assert counts(run(clients.s3(), dynamodb)) == (44, 44, 0, 0)
+    assert ranking(dynamodb, "by_value") == sorted(soon, key=soon.__getitem__, reverse=True)
+    assert ranking(dynamodb, "by_value", "de") == []
+    assert "soon_value" not in items()["nothing"]
+
+
+@pytest.mark.parametrize("wrong", [{"7": -0.01}, {"7": "NaN"}, {"soon": 1.0}, [1.0], 12.5])
+def test_a_value_that_is_none_is_rejected_with_its_field(dynamodb, questions, wrong):
+    ledger, s3, _ = stored(jsonl(prediction() | {"expected_value": wrong}))
+    assert counts(ledger) == (1, 0, 0, 1)
+    assert "expected_value" in json.loads(s3.objects[REJECTS])["reason"]
 
 
 def test_a_newer_forecast_moves_a_customer_in_the_rankings_and_out_of_them(dynamodb):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +15,11 @@ import boto3
 import polars as pl
 import pytest
 from moto import mock_aws
-from ordergap.contract.tasks import TASKS, prediction_model
+from ordergap.contract.prediction import ValueFields
+from ordergap.contract.tasks import TASKS, TaskEntry, prediction_model
 
 from lambdas.store_predictions.items import Stamp, item
-from local import due, outlook, tour
+from local import due, lists, outlook, tour
 from local.lists import contact_first
 from tests.stack import create_table
 
@@ -45,6 +47,9 @@ def prediction(number: int, chance: random.Random, as_of: datetime.date = DAY) -
         "typical_gap_days": chance.randint(1, 60),
         "buy_probability": dict(zip(map(str, HORIZONS), probability, strict=True)),
         "status": chance.choice(["due", "overdue", "active", "lapsed"]) if number > 20 else "due",
+        "expected_value": (value := {"7": round(chance.uniform(0.01, 900), 2), "30": 1e3 - number}),
+        "value_low": dict.fromkeys(value, 0.0),
+        "value_high": {days: round(2 * each, 2) for days, each in value.items()},
         "model_age_days": 0,
         "stale": False,
         "model_version": "1",
@@ -67,6 +72,7 @@ def shown(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Shown]:
     """The customers that the command prints for some options, and what it says below them."""
+    monkeypatch.setitem(TASKS, "value", TaskEntry(None, "", "", ValueFields))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -75,7 +81,7 @@ def shown(
         create_table(client, "table")
         for row in rows:
             for market in ("uk", "de") if row["customer_id"] == "c005" else ("uk",):
-                forecast = prediction_model(TASKS).model_validate(row)
+                forecast = prediction_model(TASKS, everything=True).model_validate(row)
                 stamp = Stamp("night", STARTED, market, forecast.as_of, 1_400_000_000, 8)
                 client.put_item(TableName="table", Item=item(forecast, stamp, "0"))
 
@@ -108,6 +114,22 @@ def test_contact_first_multiplies_by_the_usual_amount(shown: Shown, rows):
     due = [r for r in rows if r["status"] == "due"]
     expected = best(due, 20, lambda r: r["buy_probability"]["7"] * r["usual_amount"])
     assert customers(shown("--list=contact-first")) == expected
+
+
+def test_worth_most_is_by_the_value_in_the_window_asked_for(
+    shown: Shown, rows, capsys: pytest.CaptureFixture[str]
+):
+    expected = best(rows, 40, lambda r: r["expected_value"]["7"])
+    assert customers(shown("--list=value", "--top=40")) == expected
+    month = best(rows, 40, lambda r: r["expected_value"]["30"])
+    assert customers(shown("--list=value", "--top=40", "--within=30")) == month
+    assert due.main(["--table=table", "--market=uk", "--list=value", "--top=1"]) == 0
+    [shown_row] = re.findall(r"^ +c\d+ .*$", capsys.readouterr().out, re.MULTILINE)
+    [row] = [row for row in rows if row["customer_id"] == expected[0]]
+    assert shown_row.split()[1:5] == [
+        f"{row['expected_value']['7']:,.2f}", "0.00", f"{row['value_high']['7']:,.2f}",
+        row["next_order_date"],
+    ]  # fmt: skip
 
 
 def test_win_back_has_overdue_regulars_by_revenue_at_risk(shown: Shown, rows):
@@ -200,14 +222,22 @@ def test_amounts_that_are_not_all_known_are_not_summed(rows, known):
 
 def test_the_tour_reads_predictions_in_csv_like_those_in_json(rows, tmp_path):
     flat = [
-        {name: value for name, value in row.items() if name != "buy_probability"}
-        | {f"buy_probability_{days}": p for days, p in row["buy_probability"].items()}
+        {name: value for name, value in row.items() if not isinstance(value, dict)}
+        | {
+            f"{name}_{days}": each
+            for name, by_days in row.items()
+            if isinstance(by_days, dict)
+            for days, each in by_days.items()
+        }
         for row in rows
     ]
     flat[0]["customer_id"] = "00017"
     pl.DataFrame(flat).write_csv(tmp_path / "predictions.csv")
     read = tour._read(tmp_path / "predictions.csv")
     assert outlook.sentence(read, 0.1) == outlook.sentence(rows, 0.1)
+    for name in ("buy_probability", "expected_value", "value_low", "value_high"):
+        assert [row[name] for row in read] == [row[name] for row in rows]
+    assert lists.worth_most(read, 30, 5)[0]["expected_value"]["30"] == 1e3
     assert [row["customer_id"] for row in read] == [row["customer_id"] for row in flat]
 
 

@@ -245,3 +245,25 @@ def test_online_retail_where_hardly_anybody_leaves_is_fitted() -> None:
     age = (histories.day.max() - first).astype(float)
     model = fit((histories.order_count - 1).astype(float), (last - first).astype(float), age)
     assert model.a / (model.a + model.b) < 0.05
+
+
+def test_expected_orders_are_those_of_histories_that_go_on() -> None:
+    model, age, days = BgNbd(1.3, 6.0, 0.8, 2.5), 9.0, 12.0
+    known = simulated(model, 40_000, age, seed=1)
+    later, _, _ = simulated(model, 40_000, age + days, seed=1)
+    frequency, expected = known[0], model.expected_orders(*known, days)
+    noise = 4 * later.std() / np.sqrt(len(later))
+    assert expected.mean() == pytest.approx(later.mean() - frequency.mean(), abs=noise)
+    at_once = np.zeros(1)
+    fresh = model.expected_orders(at_once, at_once, at_once, age)
+    assert fresh[0] == pytest.approx(frequency.mean(), abs=noise)
+
+
+@given(models.filter(lambda m: abs(m.a - 1) > 0.01), customers(), st.floats(0.1, 100))
+def test_expected_orders_rise_and_are_no_fewer_than_the_probability_of_one(
+    model: BgNbd, known: Customers, days: float
+) -> None:
+    some, more = (model.expected_orders(*known, each) for each in (days, 2 * days))
+    one = 1 - np.exp(model.log_survival(*known, np.array([days])))[:, 0]
+    assert np.all(some >= one * (1 - 1e-6))
+    assert np.all(more >= some * (1 - 1e-6))

@@ -46,6 +46,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from lambdas.begin_run.handler import BeginRun
 from lambdas.begin_run.request import checked
+from lambdas.extract_orders.extraction import _channels
 from lambdas.shared.errors import BadEvent, BadInput
 from lambdas.shared.events import parse
 from lambdas.shared.runs import Run
@@ -127,7 +128,7 @@ def _extraction(parameters: Json) -> Json:
             "bucket": run.bucket,
             "market": run.market,
             "prefix": run.prefix,
-            "training_uri": run.uri(run.train),
+            "channels": _channels(run, attributes=event["market"]["name"] == "uk"),
             "scoring_uri": run.uri(run.score),
             "model_uri": run.uri(run.model),
             "predictions_prefix": run.predictions,

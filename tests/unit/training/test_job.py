@@ -185,7 +185,8 @@ def test_a_model_of_another_kind_takes_the_place_of_the_old_one(tmp_path: Path) 
     for trainer in ("xgboost", "naive"):
         train(parse(QUICK | {"trainer": trainer}), file, tmp_path / "model")
     assert set(files(tmp_path / "model")) == {
-        "manifest.json", "metrics.json", "next_order/model.json", "report.html"
+        "large_order/exceedance.ubj", "manifest.json", "metrics.json", "next_order/model.json",
+        "report.html", "value/factor.ubj",
     }  # fmt: skip
 
 

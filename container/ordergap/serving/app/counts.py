@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 
-from ordergap.serving.formats import statuses
+from ordergap.serving.formats import large_purchases, statuses
 from ordergap.serving.formats.codecs import DECODERS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -29,7 +29,7 @@ PATHS = (
 )  # fmt: skip
 _OF_HTTP = {200, 404, 405, 408, 414, 431}
 STATUSES = (OTHER, *map(str, sorted({*_OF_HTTP, *statuses.STATUSES.values()})))
-FORMS = (OTHER, "", *DECODERS)
+FORMS = (OTHER, "", *DECODERS, large_purchases.FORM)
 """Media types of requests without their parameters; empty where a request has none."""
 
 Series = tuple[str, str, str]

@@ -26,7 +26,7 @@ from ordergap.errors import (
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import shorten
-from ordergap.serving.formats import csv_requests, json_requests, looks
+from ordergap.serving.formats import csv_requests, json_requests, large_purchases, looks
 from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.question import Orders, Vectors
 from ordergap.settings import Settings
@@ -67,6 +67,9 @@ def decode(
     Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
     name, parameters = _media_type(content_type), _parameters(content_type)
+    if name == large_purchases.FORM:
+        context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
+        return large_purchases.read(body, parameters.get("boundary", ""), context)
     decoder = DECODERS.get(name)
     if decoder is None:
         hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
@@ -157,7 +160,7 @@ def check(settings: Settings) -> None:
 def request_form(content_type: str) -> str | None:
     """The media type of a request, without parameters; None where no decoder reads it."""
     name = _media_type(content_type)
-    return name if name in DECODERS else None
+    return name if name in {*DECODERS, large_purchases.FORM} else None
 
 
 def _as_utf8(body: bytes, charset: str | None) -> bytes:
@@ -193,7 +196,7 @@ def answer_form(accept: str | None, content_type: str, default: str | None = Non
     ('application/jsonlines', 'application/json')
     """
     own = _media_type(content_type)
-    own = own if own in ENCODERS else CSV
+    own = JSON if own == large_purchases.FORM else own if own in ENCODERS else CSV
     preferred = answer_form(default, content_type) if default else own
     if not accept or not accept.strip():
         return preferred

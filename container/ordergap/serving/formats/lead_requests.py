@@ -18,12 +18,13 @@ from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import date_of, day_of
 from ordergap.leads.features import LeadFeatures
 from ordergap.leads.table import LeadTable
+from ordergap.models.lead_forecasts import FIRST_ORDER, no_leads
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, near, shorten
 from ordergap.serving.formats.customers import NoCustomer, customer
 from ordergap.serving.formats.question import Leads, placeholder
 
-_FIRST_ORDER, _FEATURES = "first_order", "lead_features"
+_FEATURES = "lead_features"
 
 
 def is_lead(record: Any) -> bool:
@@ -33,11 +34,6 @@ def is_lead(record: Any) -> bool:
         and not record.get("orders")
         and bool({"first_seen", "events"} & record.keys())
     )
-
-
-def no_leads(manifest: Manifest) -> str:
-    """Why a model does not answer leads, in a sentence."""
-    return f"the model does not answer leads: {manifest.unanswered.get(_FIRST_ORDER, 'no leads')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +81,7 @@ def read(
     """
     problems: dict[int, list[Problem]] = {}
     good: list[tuple[LeadRecord, str]] = []
-    section = manifest.tasks.get(_FIRST_ORDER)
+    section = manifest.tasks.get(FIRST_ORDER)
     columns = LeadFeatures.parse(section.parameters[_FEATURES]) if section else LeadFeatures()
     words = manifest.hyperparameters.columns.no_customer_words
     for i in positions:

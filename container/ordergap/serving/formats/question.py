@@ -17,7 +17,7 @@ from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories
 from ordergap.leads.table import LeadTable
 from ordergap.models.base import Snapshot
-from ordergap.scoring.answer import Answer, Placeholder, Placeholders
+from ordergap.scoring.answer import Answer, LargePurchaseAnswer, Placeholder, Placeholders
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import summary
 
@@ -64,9 +64,27 @@ class Vectors:
         return len(self.features) + len(self.placeholders or ())
 
 
+@dataclass(frozen=True, eq=False)
+class LargePurchases(Orders):
+    """Customers of whom only an order above `amount` within `days` days is asked."""
+
+    amount: float = 0.0
+    days: int = 0
+
+
 def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     """The forecasts, one for each customer asked about, in the order of the request."""
     options = question.options
+    if isinstance(question, LargePurchases):
+        forecasts = model.bundle.forecast(
+            question.histories,
+            question.as_of,
+            [question.days],
+            large_thresholds=[question.amount],
+        )
+        return LargePurchaseAnswer(
+            forecasts, question.placeholders, amount=question.amount, days=question.days
+        )
     if isinstance(question, Orders):
         forecasts = model.bundle.forecast(
             question.histories,

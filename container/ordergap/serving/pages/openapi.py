@@ -18,7 +18,7 @@ from ordergap.contract.prediction import ScoringRequest
 from ordergap.contract.tasks import prediction_model
 from ordergap.scoring.encoders import CSV, ENCODERS, JSON
 from ordergap.scoring.options import OPTION_NAMES
-from ordergap.serving.formats import codecs
+from ordergap.serving.formats import codecs, large_purchases
 from ordergap.serving.formats.context import ON_BAD_RECORD
 from ordergap.serving.formats.headers import (
     ATTRIBUTES,
@@ -31,12 +31,31 @@ from ordergap.serving.formats.headers import (
 from ordergap.serving.formats.statuses import STATUSES
 from ordergap.serving.pages.schemas import RECORD, SCHEMAS, STRING, Json, ref
 from ordergap.settings import Settings
+from ordergap.survival.renewal import MOST_DAYS
 
 _OBJECT: Json = {"type": "object"}
 _TEXT: Json = {"schema": STRING}
 _REQUEST_ID: Json = {"description": "Identifies the request in the log.", "schema": STRING}
 _ECHO: Json = {"description": "As in the request.", "schema": STRING}
 _FORECASTS: Json = {"schema": ref("Forecasts")}
+_TWO_FILES_MEANING = (
+    f"The files {large_purchases.CUSTOMERS}, with a column customer_id, and "
+    f"{large_purchases.TRANSACTIONS}, a list of transactions with customer_id, date and amount. "
+    "The answer says for each customer how likely an order above an amount is within some days; "
+    "the fields amount, days and as_of are optional."
+)
+_TWO_FILES: Json = {
+    "type": "object",
+    "required": ["customers", "transactions"],
+    "properties": {
+        "customers": {"type": "string", "contentMediaType": CSV},
+        "transactions": {"type": "string", "contentMediaType": JSON},
+        "amount": {"type": "number", "exclusiveMinimum": 0},
+        "days": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
+        "as_of": {"type": "string", "format": "date"},
+    },
+    "additionalProperties": False,
+}
 _AS_OF = datetime.date(2011, 12, 9)
 _RECORD: Json = {
     "customer_id": "17850",
@@ -198,13 +217,15 @@ def _request_forms(manifest: Manifest) -> Json:
             },
         ),
     }
+    if "large_order" in manifest.tasks:
+        forms[large_purchases.FORM] = (_TWO_FILES_MEANING, _TWO_FILES, {})
     record_lines = ("A record a line.", STRING, {"records": lines})
     return {
         form: {
             "schema": {"description": description, **schema},
             "examples": {name: {"value": value} for name, value in examples.items()},
         }
-        for form in codecs.DECODERS
+        for form in {**codecs.DECODERS, **forms}
         for description, schema, examples in [forms.get(form, record_lines)]
     }
 
