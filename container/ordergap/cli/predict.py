@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from ordergap.cli import options
 
 STDOUT = Path("-")
+_OF_CUSTOMERS = ("interval_level", "status", "top", "by", "explain")
 
 
 def run(words: Sequence[str]) -> None:
@@ -73,6 +75,9 @@ def run(words: Sequence[str]) -> None:
     parsed = parser.parse_args(words)
     if not (parsed.file_path or parsed.leads_path):
         parser.error("the following arguments are required: --file_path, or --leads_path")
+    unused = [f"--{name}" for name in _OF_CUSTOMERS if getattr(parsed, name)]
+    if parsed.leads_path and unused:
+        parser.error(f"leads are forecast without {', '.join(unused)}: leave this out")
     options.use_all_processors()
     from ordergap.scoring.files import form_of  # noqa: PLC0415 - numeric, so after the threads
 
@@ -87,26 +92,23 @@ def run(words: Sequence[str]) -> None:
         "guard_formulas": parsed.guard_formulas == "on",
         **options.columns(parsed),
     }
+    if parsed.output != STDOUT:
+        form_of(parsed.output)  # which refuses, before a model is looked for
     if parsed.leads_path:
         _leads(parsed)
-        return
-    if parsed.output == STDOUT:
+    elif parsed.output == STDOUT:
         with options.rows_on_stdout() as stdout:
             model = options.load_model(parsed)
             model.predict_file(parsed.file_path, stdout, **asked)
-        return
-    form_of(parsed.output)  # which refuses, before a model is looked for
-    model = options.load_model(parsed)
-    model.predict_file(parsed.file_path, parsed.output, **asked)
+    else:
+        model = options.load_model(parsed)
+        model.predict_file(parsed.file_path, parsed.output, **asked)
 
 
 def _leads(parsed: argparse.Namespace) -> None:
     """Forecast the leads instead, without those that have orders in the file of transactions."""
     asked = {"as_of": parsed.as_of, "horizons": parsed.horizons, **options.columns(parsed)}
-    if parsed.output == STDOUT:
-        with options.rows_on_stdout() as stdout:
-            model = options.load_model(parsed)
-            model.predict_leads(parsed.leads_path, parsed.file_path, output=stdout, **asked)
-        return
-    model = options.load_model(parsed)
-    model.predict_leads(parsed.leads_path, parsed.file_path, output=parsed.output, **asked)
+    on_stdout = parsed.output == STDOUT
+    with options.rows_on_stdout() if on_stdout else nullcontext(parsed.output) as output:
+        model = options.load_model(parsed)
+        model.predict_leads(parsed.leads_path, parsed.file_path, output=output, **asked)

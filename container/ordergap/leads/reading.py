@@ -71,8 +71,8 @@ def read(
     lead.drop(lead.nobody, "leads without a lead_id")
     lead.drop(lead.unread, f"leads without a day in first_seen that can be read: {_DAYS_WRITTEN}")
     lead.drop(lead.day > end, f"leads first seen after {date_of(end)}, the last day looked at")
-    lead.drop(_repeated(lead.ids), "rows of leads that were there before: the first row counts")
-    place = {each: i for i, each in enumerate(lead.ids.tolist())}
+    lead.drop(_repeated(lead), "rows of leads that were there before: the first row counts")
+    place = {lead.ids[i]: i for i in np.flatnonzero(lead.kept)}
     owner = np.array([place.get(each, -1) for each in event.ids.tolist()], np.int64)
     event.drop(event.nobody, "events without a lead_id")
     event.drop(event.unread, f"events without a day in date that can be read: {_DAYS_WRITTEN}")
@@ -107,8 +107,6 @@ class _Rows:
             example = f"row {dropped[0] + 1}{f', of {name}' if name else ''}"
             self.notes.append(f"left out {len(dropped):,} {why} (such as {example})")
             self.kept[dropped] = False
-            if why.startswith(("leads", "rows")):
-                self.ids = np.where(self.kept, self.ids, "")
 
 
 def _table(
@@ -135,11 +133,11 @@ def _table(
     )
 
 
-def _repeated(ids: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Whether each id, unless it is empty, was there before."""
-    repeated = ids != ""
-    repeated[np.unique(ids.astype(np.str_), return_index=True)[1]] = False
-    return np.asarray(repeated, bool)
+def _repeated(rows: _Rows) -> NDArray[np.bool_]:
+    """Whether the id of each row that is kept was there before."""
+    repeated, kept = rows.kept.copy(), np.flatnonzero(rows.kept)
+    repeated[kept[np.unique(rows.ids[kept].astype(np.str_), return_index=True)[1]]] = False
+    return repeated
 
 
 def _text(frame: pl.DataFrame, column: str) -> NDArray[np.str_]:

@@ -27,6 +27,7 @@ from local import leads as made_up
 WORDS: dict[str, Any] = {
     "amount_column": "Amount", "num_round": 60, "time_bins": 8, "quiet": True,
     "lead_category_attributes": "source", "lead_cutoffs": 8, "lead_step_days": 20,
+    "value": "off", "large_orders": "off",
 }  # fmt: skip
 LAST = made_up.FIRST_DAY + datetime.timedelta(made_up.DAYS - 1)
 LEAD = {
@@ -181,13 +182,25 @@ def test_a_bad_customer_after_leads_is_named_by_its_place(client: Any) -> None:
     assert problem["message"].startswith("record 2: ")
 
 
+def test_leads_are_answered_in_json_lines_and_refused_in_csv(client: Any) -> None:
+    (in_json,) = client.post("/invocations", json=[LEAD]).json["predictions"]
+    lines = client.post("/invocations", data=json.dumps(LEAD), content_type="application/jsonlines")
+    assert json.loads(lines.text) == in_json
+    rows = "lead_id,first_seen\nL9,2024-08-01\n"
+    refused = client.post("/invocations", data=rows, content_type="text/csv")
+    assert refused.status_code == 400
+    assert "CSV has no place for the events of leads" in refused.json["error"]["message"]
+
+
 def test_openapi_describes_leads(client: Any) -> None:
     schemas = client.get("/openapi.json").json["components"]["schemas"]
     assert {"LeadRecord", "LeadEvent", "LeadPrediction"} <= set(schemas)
     assert "first_order_probability" in schemas["Prediction"]["properties"]
 
 
-def test_the_commands_and_the_channel_read_leads(folder: Path, tmp_path: Path) -> None:
+def test_the_commands_and_the_channel_read_leads(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "ml"
     training = root / "input" / "data" / "training"
     training.mkdir(parents=True)
@@ -207,6 +220,9 @@ def test_the_commands_and_the_channel_read_leads(folder: Path, tmp_path: Path) -
         folder, folder / "orders.csv", horizons=[14], quiet=True
     )
     assert frame["first_order_probability_14"].equals(python["first_order_probability_14"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", *asked, "--top", "3", "--status", "due"])
+    assert "leads are forecast without --status, --top" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
