@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ordergap.artifacts import Bundle
+from ordergap.backtesting import Backtested
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound
 from ordergap.files import replace, saving
 from ordergap.manifests import read_beside
 from ordergap.progress import progress
-from ordergap.scoring.leads import LeadForecaster
 from ordergap.scoring.options import given
 
 if TYPE_CHECKING:
-    from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
     from ordergap.inspection import Check
     from ordergap.leads.reading import LeadSource
@@ -73,22 +72,7 @@ def load(directory: Path | str) -> Forecaster:
     return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
 
 
-def backtest(
-    hyperparameters: Hyperparameters,
-    orders: Orders,
-    cutoffs: int = 4,
-    *,
-    jobs: int = 1,
-    quiet: bool = False,
-) -> Backtest:
-    """As `Forecaster.backtest`, without a model."""
-    from ordergap.backtest.run import backtest as run  # noqa: PLC0415 - only learning needs it
-
-    with progress(quiet=quiet):
-        return run(hyperparameters, orders, cutoffs, jobs)
-
-
-class Forecaster(LeadForecaster):
+class Forecaster(Backtested):
     """A fitted model that forecasts when each customer will order next.
 
     bundle  what is fitted, and its manifest; it forecasts from histories or feature vectors
@@ -230,26 +214,6 @@ class Forecaster(LeadForecaster):
         known = files.conventions_of(self.bundle, columns)
         read_with = files.columns_of(self.bundle, columns)
         return inspection.check(self.manifest, orders, read_with, known)
-
-    def backtest(
-        self, orders: Orders, cutoffs: int = 4, *, jobs: int = 1, quiet: bool = False
-    ) -> Backtest:
-        """Learn anew at several past days, and judge by what came after, beside baselines.
-
-        The models have the hyperparameters of this one; `print` the result for tables and, at the
-        end, a verdict of five lines.
-
-        orders   as in `fit`
-        cutoffs  how many past days, spread over the third quarter of the time span
-        jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
-                 call must stand under ``if __name__ == "__main__":``
-        quiet    whether to show neither progress nor warnings
-
-        Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
-        can be judged, and UserError for numbers below 1.
-        """
-        hyperparameters = self.manifest.hyperparameters
-        return backtest(hyperparameters, orders, cutoffs, jobs=jobs, quiet=quiet)
 
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.

@@ -3,7 +3,7 @@
 Everybody who ever bought is judged, most of whom may buy nothing: a forecast of 0 for all has a
 lower mean error than any model, so errors are shown and decide nothing.
 
-See docs/decisions/tasks.md#value-is-orders-times-amount.
+See docs/decisions/evaluation.md#value-is-judged-as-a-mean.
 """
 
 from __future__ import annotations

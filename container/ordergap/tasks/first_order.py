@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import ClassVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
-from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, compare
-from ordergap.evaluation.metrics import Rows, auc, brier
-from ordergap.histories import Histories
+from ordergap.errors import NothingToLearn
+from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.first_order import METRICS, LeadEvaluation
+from ordergap.histories import Histories, date_of
 from ordergap.leads.features import LeadFeatures
 from ordergap.leads.rows import LeadRows, days_until, rows_of
 from ordergap.leads.table import LeadTable, first_orders
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.first_order import FirstOrderHead
-from ordergap.report.contents import Judged, TaskContents
+from ordergap.outliers import no_outliers
+from ordergap.report.contents import TaskContents
 from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
+from ordergap.tasks.first_order_contents import contents, verdict
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.first_order import FirstOrderTrainer, classified, ranked
 
@@ -34,65 +36,13 @@ REPLICATES = 40
 _AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 
 
-@dataclass(frozen=True, eq=False)
-class LeadEvaluation(Evaluation):
-    """Forecasts of n leads on one day, and whether each ordered in the days after it.
-
-    answers  name -> (n,) probability
-    ordered  (n,)
-    """
-
-    customer: NDArray[np.str_]
-    answers: Mapping[str, NDArray[np.float64]]
-    ordered: NDArray[np.bool_]
-    cap: float = float("nan")
-    segments: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-
-    @property
-    @override
-    def names(self) -> Sequence[str]:
-        return [*self.answers]
-
-    @override
-    def metrics(self, name: str, rows: Rows | None = None) -> Metrics:
-        some = slice(None) if rows is None else rows
-        chance, ordered = self.answers[name][some], self.ordered[some]
-        came = float(ordered.sum())
-        return {
-            "auc": auc(chance, ordered),
-            "brier": brier(chance, ordered),
-            "total": float(chance.sum()) / came if came else float("nan"),
-            "rows": float(len(ordered)),
-        }
-
-
 class FirstOrder(Task):
     """The days until a lead's first order, as a survival curve."""
 
     name: ClassVar[str] = "first_order"
     title: ClassVar[str] = "First order of leads"
     needs_leads: ClassVar[bool] = True
-    metrics: ClassVar[Mapping[str, Metric]] = {
-        "auc": Metric(
-            title="AUC",
-            better="higher",
-            meaning="P(a lead who ordered within 30 days had a higher probability than one who "
-            "did not).",
-        ),
-        "brier": Metric(
-            title="Brier",
-            digits=4,
-            better="lower",
-            meaning="Mean squared distance of the probability of a first order within 30 days "
-            "from what happened.",
-        ),
-        "total": Metric(
-            title="forecast/came",
-            digits=2,
-            meaning="First orders that were forecast within 30 days, over those that came; 1 is "
-            "best.",
-        ),
-    }
+    metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     @override
     def lost(self, validation: Validation) -> str | None:
@@ -115,8 +65,8 @@ class FirstOrder(Task):
         fit = self._fitted(learning, columns, chosen, "validated")
         validation = Validation(chosen, fit)
         evaluations = self.evaluate(learning, validation, split, {MODEL: fit.head})
-        judged = cast("LeadEvaluation", evaluations[_AT_CUTOFF]).ordered
-        if not 0 < judged.sum() < len(judged):
+        judged = cast("LeadEvaluation | None", evaluations.get(_AT_CUTOFF))
+        if not judged or not 0 < judged.ordered.sum() < len(judged.ordered):
             return validation
         seed = learning.hyperparameters.seed
         comparisons = {each: compare([e], seed, REPLICATES) for each, e in evaluations.items()}
@@ -138,11 +88,18 @@ class FirstOrder(Task):
     def _fitted(
         self, learning: Learning, columns: LeadFeatures, chosen: Mapping[str, float], name: str
     ) -> Fit:
-        sample = _sample(_rows(learning, columns, learning.as_of))
+        rows = _rows(learning, columns, learning.as_of)
+        if not rows.ordered.any():
+            raise NothingToLearn(
+                f"no lead who was known on one of the {learning.hyperparameters.lead_cutoffs} days "
+                f"before {date_of(learning.as_of)} ordered until then: give leads and orders of a "
+                "longer period, or raise lead_cutoffs or lead_step_days"
+            )
+        sample = _sample(rows)
         request = _request(learning, sample, f"{self.name}, {name}")
         trainer = FirstOrderTrainer(learning.hyperparameters, columns.names)
         fitted = trainer.fit(replace(request, chosen=chosen))
-        return Fit(FirstOrderHead(fitted.model, columns), learning.outliers)
+        return Fit(FirstOrderHead(fitted.model, columns), no_outliers(learning.histories))
 
     @override
     def fit(self, learning: Learning, validation: Validation) -> Fit:
@@ -167,6 +124,8 @@ class FirstOrder(Task):
         columns = models[MODEL].columns
         first = first_orders(leads, split.whole)
         rows = rows_of(leads, first, columns, [split.cutoff], split.as_of)
+        if not len(rows):
+            return {}
         of_rows = leads.pick(rows.lead)
         answers = {
             name: head.probability(of_rows, rows.as_of, (horizon,))[0]
@@ -184,7 +143,7 @@ class FirstOrder(Task):
         answers[SHARE] = np.full(len(rows), share)
         ids = np.array(of_rows.lead_ids, np.str_)
         ordered = rows.ordered & (rows.wait <= horizon)
-        return {_AT_CUTOFF: LeadEvaluation(ids, answers, ordered)}
+        return {_AT_CUTOFF: LeadEvaluation(ids, answers, ordered, horizon)}
 
     @override
     def contents(
@@ -194,17 +153,8 @@ class FirstOrder(Task):
         evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
         forecast: TaskForecast | None,
     ) -> TaskContents:
-        judged = {
-            protocol: Judged(float("nan"), each.metrics, each.differences)
-            for protocol, each in comparisons.items()
-        }
-        return TaskContents(
-            self.title,
-            self.metrics,
-            judged,
-            use="Whom to write to first among those who have not ordered yet.",
-            limits={"attributes": "They have no date: what changes after it is read is not known."},
-        )
+        judged = cast("Sequence[LeadEvaluation]", evaluations.get(_AT_CUTOFF, []))
+        return contents(self.title, comparisons, judged)
 
     @override
     def findings(
@@ -214,7 +164,7 @@ class FirstOrder(Task):
         evaluations: Mapping[EvaluationProtocol, Sequence[Evaluation]],
         hyperparameters: Hyperparameters,
     ) -> Findings:
-        return Findings()
+        return Findings(verdict=verdict(comparisons[_AT_CUTOFF]))
 
 
 def _leads(learning: Learning) -> LeadTable:
