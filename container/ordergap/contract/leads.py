@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ordergap.contract.prediction import Count, CustomerId, Date, DaysAhead, Probability
+from ordergap.contract.versions import ModelVersion
 
 
 class LeadEvent(BaseModel):
@@ -48,7 +49,7 @@ class FirstOrderFields(BaseModel):
     )
 
 
-class LeadPrediction(FirstOrderFields):
+class LeadPrediction(FirstOrderFields, ModelVersion):
     """What is forecast of a lead: the other fields of a prediction are null."""
 
     customer_id: str

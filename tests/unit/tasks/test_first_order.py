@@ -175,6 +175,21 @@ def test_a_bad_lead_is_refused_and_the_others_are_answered(
     assert (first["customer_id"], third["customer_id"]) == ("L9", "c")
 
 
+def test_batch_transform_says_of_each_lead_why_it_is_not_answered(model: Forecaster) -> None:
+    manifest = model.manifest.model_copy(
+        update={"tasks": {"next_order": model.manifest.tasks["next_order"]}}
+    )
+    bundle = replace(model.bundle, manifest=manifest)
+    client = create_app(Forecaster(bundle), Settings(batch=True), lambda: LAST).test_client()
+    lines = "\n".join(map(json.dumps, [LEAD, {**LEAD, "customer_id": "L8"}]))
+    answer = client.post("/invocations", data=lines, content_type="application/jsonlines")
+    assert answer.status_code == 200
+    for name, text in zip(("L9", "L8"), answer.text.splitlines(), strict=True):
+        found = json.loads(text)
+        assert (found["customer_id"], found["order_count"]) == (name, None)
+        assert found["error"].startswith("the model does not answer leads: it was")
+
+
 def test_a_bad_customer_after_leads_is_named_by_its_place(client: Any) -> None:
     late = {**CUSTOMER, "orders": [{"date": "2030-01-01"}]}
     problem = client.post("/invocations", json=[LEAD, LEAD, late]).json["error"]

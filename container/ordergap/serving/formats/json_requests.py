@@ -120,15 +120,16 @@ def _orders(
         problems += error.problems
         as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
     parted = lead_requests.Parted.of(parsed)
+    tolerant = parted.placeholders(context)
     if parted.leads:
         leads, wrong = lead_requests.read(parsed, parted.leads, as_of, lines, context.manifest)
         left_out = lead_requests.placeholders(parsed, wrong)
-        if not context.placeholders:
+        if not tolerant:
             problems += [each for some in wrong.values() for each in some]
         parsed = [parsed[i] for i in parted.rest]
         lines = [lines[i] for i in parted.rest] if lines else None
     try:
-        if context.placeholders:
+        if tolerant:
             histories, days, placeholders = records.read_good(
                 parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
             )

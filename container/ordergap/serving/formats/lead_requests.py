@@ -21,6 +21,7 @@ from ordergap.leads.table import LeadTable
 from ordergap.models.lead_forecasts import FIRST_ORDER, no_leads
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, near, shorten
+from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.customers import NoCustomer, customer
 from ordergap.serving.formats.question import Leads, placeholder
 
@@ -52,6 +53,13 @@ class Parted:
         leads = [i for i, each in enumerate(records) if is_lead(each)]
         mine = {*leads}
         return cls([i for i in range(len(records)) if i not in mine], leads)
+
+    def placeholders(self, context: DecodeContext) -> bool:
+        """Whether a record that cannot be answered gets a placeholder.
+
+        In batch transform leads always do, so that no nightly run ends for want of a model of them.
+        """
+        return context.placeholders or bool(self.leads and context.settings.batch)
 
     def moved(self, problem: Problem) -> Problem:
         """A problem with a record of the rest, at its position in the request."""
