@@ -34,7 +34,7 @@ class LeadRecord(BaseModel):
     events: list[LeadEvent] = Field(default_factory=list)
     """In any sequence; none before `first_seen` or after `as_of`."""
     attributes: dict[str, float | str | None] = Field(default_factory=dict)
-    """Those that the model was trained with; what is left out is unknown."""
+    """What is left out is unknown; those that the model was not trained with are passed over."""
     as_of: Date | None = None
     """The day at whose end the forecast is made; that of the request where it is left out."""
 

@@ -22,6 +22,7 @@ from ordergap.settings import Settings
 from ordergap.tasks.base import Validation
 from ordergap.tasks.first_order import EVENTS, SHARE, FirstOrder
 
+from lambdas.store_predictions.items import prediction
 from local import leads as made_up
 
 WORDS: dict[str, Any] = {
@@ -137,6 +138,12 @@ def test_leads_and_customers_are_answered_in_their_sequence(client: Any) -> None
     assert [str(p) for p in rising] == cells[0][-7:-3]
 
 
+def test_attributes_that_the_model_does_not_know_are_passed_over(client: Any) -> None:
+    more = {**LEAD, "attributes": {"source": "friend", "shoe_size": 43}}
+    found, known = (client.post("/invocations", json=[each]).json for each in (more, LEAD))
+    assert found == known
+
+
 def test_a_lead_who_orders_is_handed_over(client: Any) -> None:
     record = {**LEAD, **CUSTOMER}
     both, alone = (client.post("/invocations", json=[each]).json for each in (record, CUSTOMER))
@@ -201,6 +208,8 @@ def test_leads_are_answered_in_json_lines_and_refused_in_csv(client: Any) -> Non
     (in_json,) = client.post("/invocations", json=[LEAD]).json["predictions"]
     lines = client.post("/invocations", data=json.dumps(LEAD), content_type="application/jsonlines")
     assert json.loads(lines.text) == in_json
+    stored = prediction(lines.data, LAST)  # as the table takes it
+    assert stored.model_dump(mode="json").items() <= in_json.items()
     rows = "lead_id,first_seen\nL9,2024-08-01\n"
     refused = client.post("/invocations", data=rows, content_type="text/csv")
     assert refused.status_code == 400
