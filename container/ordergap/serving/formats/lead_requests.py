@@ -136,9 +136,9 @@ def _problems(
     for name, value in record.attributes.items():
         field = f"attributes.{name}"
         if name not in known:
-            if hint := near(name, known):
+            if meant := near(name, known):
                 message = f"{label}: {field} is no attribute that the model was trained with"
-                yield Problem(message, i, field, hint)
+                yield Problem(message, i, field, meant)
         elif name in columns.numbers and isinstance(value, str):
             yield Problem(f"{label}: {field} = {shorten(value)}: expected a number", i, field)
 
