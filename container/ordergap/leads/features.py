@@ -19,6 +19,8 @@ from pydantic import JsonValue
 from ordergap.hashing import bucket_each
 from ordergap.leads.table import Days, LeadTable
 
+FEATURES = "lead_features"
+"""The parameter of a model in which its columns are."""
 WINDOWS = (7, 30, 90)
 BUCKETS = 32
 """Of campaigns, and of the values of a categorical attribute."""

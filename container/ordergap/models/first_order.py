@@ -15,14 +15,13 @@ from typing_extensions import override
 
 from ordergap.contract.manifest import TaskSection
 from ordergap.errors import AlgorithmError, ModelMismatch
-from ordergap.leads.features import LeadFeatures
+from ordergap.leads.features import FEATURES, LeadFeatures
 from ordergap.leads.table import Days, LeadTable
 from ordergap.models.base import Column, ForecastOptions, Head, Model, Snapshot, TaskForecast
 from ordergap.models.kinds import model_class
 from ordergap.models.lead_forecasts import LeadForecast
 
 _KIND = "hazard"
-_FEATURES = "lead_features"
 
 
 class Handed(TaskForecast):
@@ -52,7 +51,7 @@ class FirstOrderHead(Head):
     @property
     @override
     def parameters(self) -> dict[str, JsonValue]:
-        return {**self.model.parameters, _FEATURES: self.columns.content()}
+        return {**self.model.parameters, FEATURES: self.columns.content()}
 
     @override
     def forecast(
@@ -97,8 +96,8 @@ class FirstOrderHead(Head):
         if section.kind != _KIND:
             raise ModelMismatch(f"first orders are of no model of the kind {section.kind}")
         try:
-            columns = LeadFeatures.parse(section.parameters[_FEATURES])
-            parameters = {k: v for k, v in section.parameters.items() if k != _FEATURES}
+            columns = LeadFeatures.parse(section.parameters[FEATURES])
+            parameters = {k: v for k, v in section.parameters.items() if k != FEATURES}
             model = model_class(_KIND).load(files, columns.names, parameters)
         except KeyError as error:
             raise ModelMismatch(

@@ -16,7 +16,7 @@ from ordergap.contract.leads import LeadRecord
 from ordergap.contract.manifest import Manifest
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import date_of, day_of
-from ordergap.leads.features import LeadFeatures
+from ordergap.leads.features import FEATURES, LeadFeatures
 from ordergap.leads.table import LeadTable
 from ordergap.models.lead_forecasts import FIRST_ORDER, no_leads
 from ordergap.scoring.answer import Placeholder
@@ -24,8 +24,6 @@ from ordergap.scoring.problems import LIMIT, from_contract, near, shorten
 from ordergap.serving.formats.context import DecodeContext
 from ordergap.serving.formats.customers import NoCustomer, customer
 from ordergap.serving.formats.question import Leads, placeholder
-
-_FEATURES = "lead_features"
 
 
 def is_lead(record: Any) -> bool:
@@ -90,7 +88,7 @@ def read(
     problems: dict[int, list[Problem]] = {}
     good: list[tuple[LeadRecord, str]] = []
     section = manifest.tasks.get(FIRST_ORDER)
-    columns = LeadFeatures.parse(section.parameters[_FEATURES]) if section else LeadFeatures()
+    columns = LeadFeatures.parse(section.parameters[FEATURES]) if section else LeadFeatures()
     words = manifest.hyperparameters.columns.no_customer_words
     for i in positions:
         label = f"record {i}" if lines is None else f"line {lines[i]}"
