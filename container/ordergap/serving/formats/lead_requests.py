@@ -52,12 +52,12 @@ class Parted:
         mine = {*leads}
         return cls([i for i in range(len(records)) if i not in mine], leads)
 
-    def placeholders(self, context: DecodeContext) -> bool:
-        """Whether a record that cannot be answered gets a placeholder.
+    def tolerant(self, context: DecodeContext) -> DecodeContext:
+        """In batch transform a record that cannot be answered gets a placeholder.
 
-        In batch transform leads always do, so that no nightly run ends for want of a model of them.
+        So no nightly run ends for want of a model of leads.
         """
-        return context.placeholders or bool(self.leads and context.settings.batch)
+        return replace(context, placeholders=context.placeholders or context.settings.batch)
 
     def moved(self, problem: Problem) -> Problem:
         """A problem with a record of the rest, at its position in the request."""
