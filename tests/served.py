@@ -12,11 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -83,22 +84,27 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A server process and requests to it."""
+    """A server process and requests to it.
+
+    log  what it writes: a file, since a pipe that nobody reads is full one day and stops it
+    """
 
     process: subprocess.Popen[str]
     port: int
+    log: IO[str]
 
     @classmethod
     def start(cls, root: Path, opt_ml: Path, **environment: object) -> Server:
         """`serve`, on a free port and with two workers unless the environment says."""
         environ: dict[str, object] = {"SAGEMAKER_MODEL_SERVER_WORKERS": 2}
-        environ["ORDERGAP_LOG_LEVEL"] = "warning"  # nobody reads the pipe while the server runs
+        environ["ORDERGAP_LOG_LEVEL"] = "warning"
         environ |= {"SAGEMAKER_BIND_TO_PORT": free_port(), **environment}
+        log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `kill`
         process = subprocess.Popen(
             **command("serve", "--opt_ml", opt_ml, **environ),
-            cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=root, stdout=log, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        return cls(process, int(str(environ["SAGEMAKER_BIND_TO_PORT"])))
+        return cls(process, int(str(environ["SAGEMAKER_BIND_TO_PORT"])), log)
 
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
@@ -138,7 +144,8 @@ class Server:
                 if self.ask("GET", "/ping")[0] == 200:
                     return
             time.sleep(0.02)
-        pytest.fail(f"no green /ping: {self.process.communicate(timeout=5)}")
+        self.process.kill()
+        pytest.fail(f"no green /ping: {self.read_log()}")
 
     def ping(self) -> float:
         """Seconds of one green /ping."""
@@ -150,3 +157,14 @@ class Server:
         """The exit code after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
+
+    def read_log(self) -> str:
+        """All that the process wrote, once it has ended."""
+        self.process.wait(timeout=30)
+        self.log.seek(0)
+        return self.log.read()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()

@@ -45,8 +45,7 @@ def serve(root: Path) -> Iterator[Serve]:
 
     yield serve
     for server in started:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 @pytest.fixture(scope="module")

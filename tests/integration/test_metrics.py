@@ -42,8 +42,7 @@ def value(server: Server, name: str, **labels: str) -> float:
 def log_lines(server: Server) -> list[dict[str, Any]]:
     """The lines of the log after the first, once the server has ended."""
     server.process.send_signal(signal.SIGTERM)
-    log, _ = server.process.communicate(timeout=30)
-    first, *lines = map(json.loads, log.splitlines())
+    first, *lines = map(json.loads, server.read_log().splitlines())
     assert first["message"].startswith("serving model ")
     return lines
 
