@@ -1,6 +1,7 @@
 """The page's form asked about leads, in a browser."""
 
 from collections.abc import Callable
+from typing import Any
 
 import ordergap
 import pytest
@@ -29,13 +30,9 @@ def page(
     """That of a model of customers and leads, without a message on its console."""
     place = tmp_path_factory.mktemp("opt_ml")
     made_up.write(place, 800, seed=3)
-    settings: dict[str, Any] = {
-        "num_round": 5,
-        "value": "off",
-        "large_orders": "off",
-        "quiet": True,
-    }
-    model = ordergap.fit(place / "orders.csv", leads=place, amount_column="Amount", **settings)
+    settings: dict[str, Any] = {"num_round": 5, "value": "off", "large_orders": "off"}
+    orders = place / "orders.csv"
+    model = ordergap.fit(orders, leads=place, amount_column="Amount", quiet=True, **settings)
     model.save(place / "model")
     server = serve(place)
     server.wait_for_ping()
