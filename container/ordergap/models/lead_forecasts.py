@@ -67,11 +67,13 @@ def appended(
             for horizon, p in leads.probability.items()
         }
     }
-    whole: dict[str, Column] = {}
-    for field, values in columns.items():
-        if isinstance(values, Mapping):
-            whole[field] = {name: [*each, *nothing] for name, each in values.items()}
-        else:
-            whole[field] = [*values, *of_leads.get(field, nothing)]
+    whole = {name: _longer(each, of_leads.get(name, nothing)) for name, each in columns.items()}
     last = {name: whole.pop(name) for name in [*known, "model_version"]}
     return whole | answered | last
+
+
+def _longer(column: Column, more: Sequence[object]) -> Column:
+    """The column with `more` at its end; of an object, at the end of each of its names."""
+    if isinstance(column, Mapping):
+        return {name: _longer(each, more) for name, each in column.items()}
+    return [*column, *more]
