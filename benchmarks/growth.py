@@ -114,6 +114,19 @@ CASES: dict[str, Case] = {
         lambda n: f'{{"instances":[{_records(n)}],"horizons":[{_horizons(3650)}]}}',
         10_000,
     ),
+    "JSON: customers, their value in 365 days": (
+        JSON,
+        lambda n: f'{{"instances":[{_records(n)}],"value_horizons":[{_horizons(365)}]}}',
+        1_368,  # as many as max_probabilities allows
+    ),
+    "JSON: customers, their value at 4 horizons and 20 amounts": (
+        JSON,
+        lambda n: (
+            f'{{"instances":[{_records(n)}],"horizons":[7,90],"value_horizons":[7,30,60,90],'
+            f'"large_thresholds":[{_horizons(20)}]}}'
+        ),
+        20_000,  # as many as max_days_ahead allows
+    ),
     "JSON Lines: records": (LINES, lambda n: "\n".join(map(_record, range(n))), 40_000),
     "JSON Lines: lines that are not JSON": (LINES, lambda n: n * "x\n", 100_000),
     "JSON Lines: blank lines": (LINES, lambda n: _record(0) + n * "\n", 2_000_000),
@@ -176,7 +189,7 @@ def main() -> None:
     wanted = sys.argv[1:]
     bad = []
     with tempfile.TemporaryDirectory() as folder:
-        model = load(train(Path(folder)))
+        model = load(train(Path(folder), 900))  # too few to refuse a question for its quality
         app = create_app(model, Settings(), lambda: date_of(15_317))
         print(_ROW.format("", "KiB", "status", "answer KiB", "s", "power", "MiB", "times"))
         for name, (form, body_of, most) in CASES.items():

@@ -44,10 +44,10 @@ def write_orders(histories: Histories, path: Path) -> None:
         )
 
 
-def train(folder: Path) -> Path:
-    """A hazard model of `TREES` trees, trained by the command line on generated orders."""
+def train(folder: Path, orders_made: int = 20_000) -> Path:
+    """A hazard model of `TREES` trees, trained by the command line on so many generated orders."""
     orders, model = folder / "train.csv", folder / "model"
-    write_orders(made_up(20_000, seed=1), orders)
+    write_orders(made_up(orders_made, seed=1), orders)
     arguments = ["train", "--file_path", orders, "--model_dir", model, "--num_round", TREES]
     subprocess.run(
         [sys.executable, "-m", "ordergap", *map(str, arguments), "--early_stopping_rounds", "0"],

@@ -20,7 +20,7 @@ def main() -> int:
     """The exit status of the first stage that fails; 0 where none does."""
     for stage, tests in STAGES.items():
         print(f"{stage}: {' '.join(tests)}", flush=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
         done = subprocess.run([*command, *tests], check=False)
         if done.returncode:
             print(f"{stage} failed: what comes after it is not run", flush=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -52,22 +52,22 @@ class Bundle:
     heads: Mapping[str, Head]
     stale_after_days: int = STALE_AFTER_DAYS
 
+    @property
+    def options(self) -> ForecastOptions:
+        """What is asked where nothing else is: what the model was trained with, no value."""
+        own = self.manifest.hyperparameters
+        return ForecastOptions(own.horizons, own.interval_level, own.max_horizon_days)
+
     def forecast(
         self,
         histories: Histories,
         as_of: NDArray[np.int64] | int,
-        horizons: Sequence[int] | None = None,
-        interval_level: float | None = None,
-        explain: int = 0,
-        large_thresholds: Sequence[float] | None = (),
-        value_horizons: Sequence[int] = (),
+        options: ForecastOptions | None = None,
     ) -> Forecasts:
         """The forecasts of every customer of `histories`, as known at the end of `as_of`.
 
-        as_of  a day for all or one for each customer; every customer has an order, none after it
-        horizons, interval_level  in place of those the model was trained with
-        explain  how many reasons of a forecast are given, at most
-        large_thresholds, value_horizons  as in `ForecastOptions`
+        as_of    a day for all or one for each customer; every customer has an order, none after it
+        options  in place of the model's own
         """
         last = histories.last_row
         customers = Snapshot(
@@ -78,27 +78,16 @@ class Bundle:
             histories.revenue,
         )
         matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(
-            customers, matrix, horizons, interval_level, explain, large_thresholds, value_horizons
-        )
+        return self.forecast_features(customers, matrix, options)
 
     def forecast_features(
         self,
         customers: Snapshot,
         matrix: NDArray[np.float32],
-        horizons: Sequence[int] | None = None,
-        interval_level: float | None = None,
-        explain: int = 0,
-        large_thresholds: Sequence[float] | None = (),
-        value_horizons: Sequence[int] = (),
+        options: ForecastOptions | None = None,
     ) -> Forecasts:
         """As `forecast`, from the feature vectors (n, F) of each customer's last order."""
-        settings = self.manifest.hyperparameters
-        level = settings.interval_level if interval_level is None else interval_level
-        most = settings.max_horizon_days
-        options = ForecastOptions(
-            horizons or settings.horizons, level, most, explain, value_horizons, large_thresholds
-        )
+        options = options or self.options
         names = self.manifest.feature_names
         tasks: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():
@@ -186,12 +175,10 @@ class Bundle:
             }
             bundle = cls(manifest, heads)
             with np.errstate(all="ignore"):  # what is no number is refused below
-                answers = bundle.forecast(
-                    trial.customers(),
-                    trial.AS_OF,
-                    large_thresholds=None,
-                    value_horizons=trial.HORIZONS,
+                asked = replace(
+                    bundle.options, value_horizons=trial.HORIZONS, large_thresholds=None
                 )
+                answers = bundle.forecast(trial.customers(), trial.AS_OF, asked)
                 trial.check(answers)
         except ModelMismatch as error:
             raise ModelMismatch(f"the model in {directory}: {error}") from error

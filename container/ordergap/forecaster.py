@@ -20,6 +20,7 @@ from ordergap.files import replace, saving
 from ordergap.manifests import read_beside
 from ordergap.progress import progress
 from ordergap.scoring.options import given
+from ordergap.scoring.selection import Selection
 
 if TYPE_CHECKING:
     from ordergap.ingest import Orders
@@ -119,6 +120,8 @@ class Forecaster(Backtested):
         interval_level: float | None = None,
         explain: int = 0,
         *,
+        value_horizons: Iterable[int] | None = None,
+        large_thresholds: Iterable[float] | None = None,
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
@@ -128,19 +131,21 @@ class Forecaster(Backtested):
         """A frame with a row for each customer of `orders`, of the kind that came in.
 
         orders          as in `fit`; for a path the frame is polars'
-        as_of           the day at whose end the forecasts are made, such as "2011-12-09" or a date;
-                        later order lines are left out. None: the last day of `orders`
+        as_of           the day at whose end is forecast, such as "2011-12-09" or a date; later
+                        order lines are left out. None: the last day of `orders`
         horizons        days ahead from 1 to 3650, each of which gives a column such as
                         `buy_probability_30`. None: those of the fit
         interval_level  how often the next order should lie from `next_order_date_low` to
                         `next_order_date_high`, from 0.01 to 0.99. None: as in the fit
         status          only customers with one of these statuses, such as "due,overdue" or a list
         top             only so many customers, the first by rank
-        by              what ranks: "probability", of an order within the shortest horizon, or
-                        "amount", that times the usual amount. None: the probability where `top` is
-                        given; else customers stand in the sequence of their ids
-        explain         how many reasons of each forecast to give, at most, from 0 to 10: a column
+        by              what ranks: "probability", of an order within the shortest horizon;
+                        "amount", that times the usual one; "value", within the shortest of
+                        `value_horizons`. None: probability with `top`, else the sequence of ids
+        explain         how many reasons of each forecast to give, at most, to 10: a column
                         `reasons` of JSON, the strongest first. 0: no such column
+        value_horizons  days to 365 of `expected_value_30` etc. (): none. None: the model's, if any
+        large_thresholds  at most 20 amounts of `large_order_probability_500_30` etc.; likewise
         quiet           whether to show neither progress nor warnings
         columns         names of columns that are not those of the fit, such as
                         ``customer_column="Email"``; "" takes one of the fit's away
@@ -148,15 +153,13 @@ class Forecaster(Backtested):
         The columns are the fields of a prediction. Gaps are in days, probabilities from 0 to 1.
         Days and dates are null where the forecast lies beyond `max_horizon_days` after `as_of`.
         Raises DataError where `orders` cannot be read or have no order until `as_of`,
-        InvalidRequest for options that are not as above, or for `explain` of a model without trees,
-        and InvalidHyperparameters for `columns`.
+        InvalidRequest for other or unanswered options, and InvalidHyperparameters for `columns`.
         """
         from ordergap.frames import kind_of  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415
-        from ordergap.scoring.selection import Selection  # noqa: PLC0415
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
-        options = given(as_of, horizons, interval_level, explain)
+        options = given(as_of, horizons, interval_level, explain, value_horizons, large_thresholds)
         selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
             forecasts = files.predict(self.bundle, orders, options, columns, selection)
@@ -172,6 +175,8 @@ class Forecaster(Backtested):
         interval_level: float | None = None,
         explain: int = 0,
         *,
+        value_horizons: Iterable[int] | None = None,
+        large_thresholds: Iterable[float] | None = None,
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
@@ -184,13 +189,11 @@ class Forecaster(Backtested):
         output          ends in .csv, .jsonl or .parquet; a binary stream gets CSV
         guard_formulas  whether CSV has a ' before ids that spreadsheets run as formulas (=1+1)
 
-        Raises UserError for another ending and PlatformError where the disk does not take the file,
-        besides what `predict` raises.
+        Raises UserError for another ending, PlatformError where it cannot be written, and more.
         """
         from ordergap.scoring import files  # noqa: PLC0415
-        from ordergap.scoring.selection import Selection  # noqa: PLC0415
 
-        options = given(as_of, horizons, interval_level, explain)
+        options = given(as_of, horizons, interval_level, explain, value_horizons, large_thresholds)
         selection = Selection.parse(status, top, by)
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
@@ -201,12 +204,10 @@ class Forecaster(Backtested):
     def check(self, orders: Orders, **columns: Any) -> Check:
         """Whether orders are like those that the model learnt from, before they are forecast from.
 
-        orders   as in `fit`
-        columns  as in `predict`
-
-        `print` the result, or look at its `verdict`: "ok"; "warning", where shares of rejected
-        rows, mean amounts, customers or days differ much; or "refused", where `predict` would not
-        read them. Its `findings` say why. Raises InvalidHyperparameters for `columns`.
+        orders and columns are as in `predict`. `print` the result, or look at its `verdict`: "ok";
+        "warning", where shares of rejected rows, mean amounts, customers or days differ much; or
+        "refused", where `predict` would not read them. Its `findings` say why. Raises
+        InvalidHyperparameters for `columns`.
         """
         from ordergap import inspection  # noqa: PLC0415 - polars, which a server does without
         from ordergap.scoring import files  # noqa: PLC0415

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -62,6 +62,12 @@ def _object(value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from error
+
+
+def _limit(most: int, name: str, what: str) -> Any:
+    """A limit of a request."""
+    alias = f"ORDERGAP_MAX_{name}"
+    return Field(most, ge=1, alias=alias, description=f"{what}; more get 413")
 
 
 class Environment(BaseModel):
@@ -188,34 +194,31 @@ class Settings(ForecastSettings):
         alias="ORDERGAP_MAX_BODY_MB",
         description="largest request outside batch transform, in MiB; larger ones get 413",
     )
-    max_records: int = Field(
-        100_000,
-        ge=1,
-        alias="ORDERGAP_MAX_RECORDS",
-        description="customers in a request; more get 413",
-    )
-    max_orders: int = Field(
-        1_000_000,
-        ge=1,
-        alias="ORDERGAP_MAX_ORDERS",
-        description="orders, or order lines, in a request; more get 413",
-    )
-    max_probabilities: int = Field(
+    max_records: int = _limit(100_000, "RECORDS", "customers in a request")
+    max_orders: int = _limit(1_000_000, "ORDERS", "orders, or order lines, in a request")
+    max_probabilities: int = _limit(
         2_000_000,
-        ge=1,
-        alias="ORDERGAP_MAX_PROBABILITIES",
-        description="customers of a request times the horizons it names; more get 413",
+        "PROBABILITIES",
+        "customers of a request times the horizons it names, for the date, for each amount of a "
+        "large order, and four times for the value",
     )
-    max_explained: int = Field(
-        1000,
-        ge=1,
-        alias="ORDERGAP_MAX_EXPLAINED",
-        description="customers in a request that asks for reasons; more get 413",
+    max_days_ahead: int = _limit(
+        40_000_000,
+        "DAYS_AHEAD",
+        "customers of a request times the most days ahead, for the value and again for each amount "
+        "of a large order",
     )
+    max_explained: int = _limit(1000, "EXPLAINED", "customers in a request that asks for reasons")
     on_bad_record: Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)] = Field(
         "error",
         alias="ORDERGAP_ON_BAD_RECORD",
         description="error refuses the whole request; placeholder answers the other records",
+    )
+    value: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = Field(
+        "off",
+        alias="ORDERGAP_VALUE",
+        description="on answers a request that does not say so with value and large orders too, as "
+        "far as the model forecasts them",
     )
     default_content_type: MediaType = Field(
         "application/json",

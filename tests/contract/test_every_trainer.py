@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,12 @@ def test_gives_reasons_or_says_that_it_has_none(
     settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
 ) -> None:
     bundle, day = made(file, tmp_path, settings), int(whole.day.max())
+    asked = replace(bundle.options, explain=3)
     if settings["trainer"] in {"lstm", "naive"}:
         with pytest.raises(InvalidRequest, match="leave explain out, or train with"):
-            bundle.forecast(whole, day, explain=3)
+            bundle.forecast(whole, day, asked)
         return
-    records = bundle.forecast(whole, day, explain=3).records()
+    records = bundle.forecast(whole, day, asked).records()
     reasons = [record.pop("reasons") for record in records]
     assert all(isinstance(each, list) and 1 <= len(each) <= 3 for each in reasons)
     assert bundle.forecast(whole, day).records() == records

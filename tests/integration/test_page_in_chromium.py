@@ -135,9 +135,14 @@ def table_of(rows: list[list[Any]]) -> str:
 MANY = table_of(list(order_lines(60)))
 
 
-def forecasts(page: Page, lines: str, as_of: datetime.date = LAST_DAY) -> list[dict[str, Any]]:
+def forecasts(
+    page: Page, lines: str, as_of: datetime.date = LAST_DAY, **asked: str
+) -> list[dict[str, Any]]:
     """What the server answers to a program that sends the lines."""
-    headers = {"Content-Type": f"text/csv; as_of={as_of}", "Accept": "application/json"}
+    parameters = "".join(f'; {name}="{value}"' for name, value in asked.items())
+    headers = {
+        "Content-Type": f"text/csv; as_of={as_of}{parameters}", "Accept": "application/json",
+    }  # fmt: skip
     answer = page.request.post("/invocations", data=lines.encode(), headers=headers).json()
     predictions = answer["predictions"]
     assert isinstance(predictions, list)
@@ -154,9 +159,9 @@ def problems(page: Page) -> str:
     return page.locator("#problems").inner_text()
 
 
-def forecast(page: Page, record: dict[str, Any]) -> dict[str, Any]:
+def forecast(page: Page, record: dict[str, Any], **asked: Any) -> dict[str, Any]:
     """What the server answers to a program."""
-    request = {"instances": [record], "as_of": AS_OF}
+    request = {"instances": [record], "as_of": AS_OF, **asked}
     (prediction,) = page.request.post(
         "/invocations", data=request, headers={"Accept": "application/json"}
     ).json()["predictions"]
@@ -261,6 +266,69 @@ def test_the_page_says_what_the_server_answers(open_page: Open) -> None:
     assert announced.startswith(words)
     assert f"as likely before as after {long_date(expected['next_order_date'])}" in announced
     assert 1 < answer.locator("svg .order").count() <= len(ORDERS)  # as far back as is shown
+
+
+def test_a_file_is_ranked_by_the_value_that_is_expected(open_page: Open) -> None:
+    page = rank(open_page(), MANY)
+    answers = forecasts(page, MANY, value_horizons="7,30")
+    page.get_by_label("Ranked by").select_option("expected value")
+    for horizon in ("7", "30"):
+        page.get_by_label("Within", exact=True).select_option(f"{horizon} days")
+        values = {each["customer_id"]: each["expected_value"][horizon] for each in answers}
+        shown = [values[name] for name in names(page)]
+        assert shown == sorted(values.values(), reverse=True)[:25]
+    cells = page.locator("#list tbody tr").first.locator("td").all_inner_texts()
+    assert cells[3] == page.evaluate("money", shown[0])
+
+
+def test_value_and_large_orders_stand_beside_the_date(open_page: Open, bundle: Bundle) -> None:
+    page = answered(submit(open_page(), LINES))
+    own = [*bundle.manifest.hyperparameters.horizons]
+    expected = forecast(page, RECORD, value_horizons=own)
+    words = page.locator("#answer").inner_text()
+    shown = page.evaluate(
+        "amounts => amounts.map(money)", list(expected["expected_value"].values())
+    )
+    for days, value in zip(expected["expected_value"], shown, strict=True):
+        ends = page.evaluate(
+            "ends => ends.map(money)",
+            [expected[name][days] for name in ("value_low", "value_high")],
+        )
+        assert f"spends {value}\n80\u00a0%: {' to '.join(ends)}" in words
+    large = {"large_order_probability": {"1250.5": {"1": 0.251, "7": 0.5, "30": 0.999}}}
+    (row,) = page.evaluate("prediction => largeOrders(prediction, [1, 30, 400])", large)
+    assert row == [
+        "Order above 1,250.5", f"{percent(0.251)} within 1 day, {percent(0.999)} within 30 days"
+    ]  # fmt: skip
+    asked = json.loads(
+        re.findall(r"-d '(.*)'", page.locator("#answer pre").text_content() or "")[0]
+    )
+    assert asked["value_horizons"] == own
+
+
+WORTH = {"value_low": {"30": 0, "90": 0}, "expected_order_amount": 50.0, "interval_level": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"expected_value": {"30": 2.5, "90": 9.0}, "value_high": {"30": 2.5, "90": 60}},
+         "Most likely no order comes within 30 days: there"),
+        ({"expected_value": {"30": 0.0, "90": 0.0}, "value_high": {"30": 0.0, "90": 0.0}},
+         "Most likely no order comes within 30 days or 90 days: there"),
+        ({"expected_value": {"30": None}, "value_high": {"30": None},
+          "expected_order_amount": None}, "What the customer will spend is unknown"),
+        ({"expected_value": {"30": 9.0}, "value_high": {"30": 90.0}}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_an_interval_from_0_to_what_is_expected_is_said_to_be_one_of_silence(
+    open_page: Open, fields: dict[str, Any], words: str | None
+) -> None:
+    page = answered(open_page())
+    script = "prediction => worth(prediction).map(each => each.textContent).join(' ')"
+    said = page.evaluate(script, WORTH | fields)
+    assert words in said if words else said == ""
 
 
 STATUSES = {
@@ -501,7 +569,7 @@ def test_a_file_is_ranked_by_chance_or_by_chance_and_usual_amount(
     cells = page.locator("#list tbody tr").first.locator("td").all_inner_texts()
     (first,) = (each for each in answers if each["customer_id"] == names(page)[0])
     assert cells[1].strip() == percent(first["buy_probability"]["90"])
-    assert cells[3].lower() == first["status"]
+    assert cells[-1].lower() == first["status"]
     status = first["status"]
     page.get_by_label("Customers", exact=True).select_option(status)
     some = {each["customer_id"] for each in answers if each["status"] == status}

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -174,7 +175,8 @@ def test_a_request_may_ask_for_other_horizons_and_another_interval(
     bundle: Bundle, histories: Histories
 ) -> None:
     usual = next_order(bundle.forecast(histories, AS_OF))
-    asked = next_order(bundle.forecast(histories, AS_OF, horizons=[14], interval_level=0.4))
+    options = replace(bundle.options, horizons=[14], interval_level=0.4)
+    asked = next_order(bundle.forecast(histories, AS_OF, options))
     assert list(asked.probability) == [14]
     assert asked.interval_level == 0.4
     assert asked.high[1] - asked.low[1] < usual.high[1] - usual.low[1]

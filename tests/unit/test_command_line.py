@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ordergap
 import polars as pl
@@ -409,6 +410,79 @@ def test_predict_takes_the_options_of_the_file_and_of_the_forecasts(
     assert "status = 'soon': expected one or more of due" in capsys.readouterr().err
     assert main([*words, "--interval_level", "80"]) == 1
     assert "interval_level = '80'" in capsys.readouterr().err
+
+
+def test_due_by_value_lists_who_is_worth_most_in_the_shortest_horizon(
+    shop: Path, model: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["due", "--file_path", str(shop), "--model_dir", str(model), "--by", "value"]
+    assert main([*words, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    fitted = ordergap.load(model)
+    forecasts = fitted.predict(shop, by="value", quiet=True)
+    waiting = forecasts.filter(pl.col("status") != "lapsed")
+    assert [row["customer_id"] for row in rows] == waiting["customer_id"].to_list()
+    for name in ("expected_value_7", "value_high_7", "expected_orders_7", "buy_probability_7"):
+        assert [row[name] for row in rows] == waiting[name].to_list()
+    assert [row["next_order_date"] for row in rows] == [
+        None if day is None else str(day) for day in waiting["next_order_date"]
+    ]
+    values = [row["expected_value_7"] for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1]
+    more = ["--value_horizons", "45,20", "--top", "3"]
+    assert main([*words, *more, "--format", "csv", "--output", "worth.csv"]) == 0
+    top = list(csv.DictReader((elsewhere / "worth.csv").read_text().splitlines()))
+    some: dict[str, Any] = {"status": "due,overdue,new,active", "top": 3, "by": "value"}
+    asked = fitted.predict(shop, horizons=[20], value_horizons=[20], **some, quiet=True)
+    for name in ("customer_id", "expected_value_20", "buy_probability_20"):
+        assert [row[name] for row in top] == [str(each) for each in asked[name]]
+    assert list(top[0])[-1] == "expected_value_20"
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--by", "value", "--list", "win-back"], 2, "leave --list out"),
+        (["--value_horizons", "30"], 2, "go with --by value"),
+        (["--by", "value", "--value_horizons", "off"], 1, "by = 'value': no value is asked"),
+        (["--by", "value", "--value_horizons", "400"], 1, "less than or equal to 365"),
+        (["--by", "value", "--large_thresholds", "much"], 1, "large_thresholds[0] = 'much'"),
+        (
+            ["--by", "value", "--large_thresholds", "9"],
+            1,
+            "does not forecast large orders: its Brier",
+        ),
+    ],
+)
+def test_due_refuses_what_cannot_be_ranked(
+    more: list[str], code: int, words: str, shop: Path, model: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command = ["due", "--file_path", str(shop), "--model_dir", str(model), *more]
+    try:
+        ended = main(command)
+    except SystemExit as error:
+        ended = int(str(error.code))
+    assert ended == code
+    assert words in capsys.readouterr().err
+
+
+def test_predict_writes_value_unless_it_is_off(shop: Path, model: Path, elsewhere: Path) -> None:
+    words = ["predict", "--file_path", str(shop), "--model_dir", str(model)]
+
+    def columns(*more: str) -> list[str]:
+        assert main([*words, *more]) == 0
+        return (elsewhere / "predictions.csv").read_text().splitlines()[0].split(",")
+
+    assert {"expected_value_7", "value_low_90", "expected_order_amount"} < {*columns()}
+    asked = columns("--value_horizons", "9", "--horizons", "9")
+    assert [each for each in asked if each[-2:] == "_9"] == [
+        "buy_probability_9", "expected_orders_9", "expected_value_9", "value_low_9",
+        "value_high_9",
+    ]  # fmt: skip
+    plain = columns("--value-horizons", "off", "--large-thresholds", "off")
+    assert not [each for each in plain if "value" in each or "large" in each]
 
 
 @pytest.mark.parametrize("name", ["contact-first", "win-back"])

@@ -174,12 +174,17 @@ def rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def written(path: Path) -> list[dict[str, Any]]:
-    """The records of a file, with a column for each probability."""
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    for record in records:
-        chances = record.pop("buy_probability")
-        record |= {f"buy_probability_{days}": chance for days, chance in chances.items()}
-    return records
+    """The records of a file, with a column for each probability and value."""
+
+    def leaves(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {name: value}
+        parts = [leaves(f"{name}_{key}", each) for key, each in value.items()]
+        return {name: each for part in parts for name, each in part.items()}
+
+    lines = path.read_text().splitlines()
+    records = [[leaves(*field) for field in json.loads(line).items()] for line in lines]
+    return [{name: each for part in parts for name, each in part.items()} for parts in records]
 
 
 @pytest.mark.parametrize("kind", ["path", "pandas", "polars", "lazy", "pyarrow"])
@@ -203,6 +208,8 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
         "as_of": "2024-06-30",
         "horizons": [7],
         "interval_level": 0.5,
+        "value_horizons": [30],
+        "large_thresholds": [60.5],
         "quiet": True,
     }
     forecasts = model.predict(frame, **asked)
@@ -213,6 +220,9 @@ def test_the_columns_of_a_frame_have_their_types(model: Forecaster, frame: pd.Da
         "next_order_date": "datetime64[s]", "next_order_date_low": "datetime64[s]",
         "next_order_date_high": "datetime64[s]", "interval_level": "float64",
         "typical_gap_days": "Int64", "buy_probability_7": "float64", "status": TEXT,
+        "expected_orders_30": "float64", "expected_value_30": "float64", "value_low_30": "float64",
+        "value_high_30": "float64", "expected_order_amount": "float64",
+        "large_order_probability_60.5_7": "float64",
         "model_age_days": "Int64", "stale": "boolean", "model_version": TEXT,
     }  # fmt: skip
     table = model.predict(pa.Table.from_pandas(frame), **asked)
@@ -275,9 +285,48 @@ def test_horizons_in_every_form(
     horizons: Any, days: list[int], model: Forecaster, orders: Path
 ) -> None:
     names = model.predict(orders, horizons=horizons, quiet=True).columns
-    assert [each for each in names if "probability" in each] == [
+    assert [each for each in names if each.startswith("buy_probability")] == [
         f"buy_probability_{n}" for n in days
     ]
+
+
+def test_a_model_has_value_and_large_orders_unless_nobody_asks(
+    model: Forecaster, frame: pd.DataFrame
+) -> None:
+    usual = model.predict(frame, quiet=True)
+    large = [each for each in usual.columns if each.startswith("large_order_probability")]
+    assert len(large) == 8
+    assert (usual["expected_value_90"] >= usual["expected_value_7"]).all()
+    assert (usual["value_low_30"] <= usual["expected_value_30"]).all()
+    assert (usual["expected_value_30"].round(2) == usual["expected_value_30"]).all()
+    plain = model.predict(frame, value_horizons=(), large_thresholds=(), quiet=True)
+    pd.testing.assert_frame_equal(plain, usual[plain.columns])
+    assert len(usual.columns) == len(plain.columns) + 4 * 4 + 1 + 8
+    some = model.predict(
+        frame, value_horizons=np.array([30]), large_thresholds=(n for n in (60, 60.5)), quiet=True
+    )
+    assert some["expected_value_30"].tolist() == usual["expected_value_30"].tolist()
+    assert "large_order_probability_60.5_90" in some.columns
+
+
+def test_the_customers_worth_most_come_first(
+    model: Forecaster, folder: Path, orders: Path, tmp_path: Path
+) -> None:
+    top = model.predict(orders, by="value", top=5, value_horizons=[90, 30], quiet=True)
+    everybody = model.predict(orders, value_horizons=[30], quiet=True)
+    best = everybody.sort("expected_value_30", descending=True, maintain_order=True).head(5)
+    assert top["customer_id"].to_list() == best["customer_id"].to_list()
+    assert top["expected_value_30"].to_list() == best["expected_value_30"].to_list()
+    large = model.predict(orders, horizons=[30], large_thresholds=[60, 90], by="value", quiet=True)
+    words = ["--file_path", str(orders), "--model_dir", str(folder), "--by", "value"]
+    asked = ["--value_horizons", "30", "--large_thresholds", "90,60", "--format", "csv"]
+    assert main(["due", *words, *asked, "--output", str(tmp_path / "worth.csv")]) == 0
+    listed = pl.read_csv(tmp_path / "worth.csv").join(large, "customer_id", maintain_order="left")
+    for amount in (60, 90):
+        name = f"large_order_probability_{amount}_30"
+        assert listed[name].to_list() == listed[f"{name}_right"].to_list()
+    with pytest.raises(InvalidRequest, match="no value is asked"):
+        model.predict(orders, by="value", value_horizons=(), quiet=True)
 
 
 def test_reasons_are_asked_for_alike_everywhere(

@@ -29,6 +29,8 @@ def test_every_variable_that_describe_names_is_read() -> None:
         "ORDERGAP_MAX_ORDERS": "50000",
         "ORDERGAP_MAX_EXPLAINED": "500",
         "ORDERGAP_MAX_PROBABILITIES": "70000",
+        "ORDERGAP_MAX_DAYS_AHEAD": "80000",
+        "ORDERGAP_VALUE": "on",
         "ORDERGAP_ON_BAD_RECORD": "placeholder",
         "ORDERGAP_STALE_AFTER_DAYS": "400",
         "ORDERGAP_DEFAULT_CONTENT_TYPE": "text/csv",

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def test_a_time_grid_that_is_not_the_models_is_refused_or_forecasts(
 
 
 def forecast_of_all(bundle: Bundle) -> None:
-    for record in bundle.forecast(trial.customers(), trial.AS_OF, horizons=[1, 3650]).records():
+    options = replace(bundle.options, horizons=[1, 3650])
+    for record in bundle.forecast(trial.customers(), trial.AS_OF, options).records():
         chances = record["buy_probability"]
         assert isinstance(chances, dict)
         assert all(0 <= chance <= 1 for chance in chances.values())

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ordergap.cli import options
 from ordergap.contract.prediction import DUE_WITHIN, LAPSED_WITHIN, Status
 from ordergap.files import replace, saving
+
+if TYPE_CHECKING:
+    from ordergap.artifacts import Bundle
+    from ordergap.models.forecasts import Forecasts
+    from ordergap.scoring.lists import Row
 
 log = logging.getLogger("ordergap")
 CONTACT_FIRST, WIN_BACK = "contact-first", "win-back"
@@ -21,8 +27,9 @@ def run(words: Sequence[str]) -> None:
     """Whom to contact first, or whom to win back, of a file of transactions."""
     parser = options.parser(
         "due",
-        "Whom to contact first (due, by expected amount), or whom to win back (overdue customers "
-        "with\ntwo orders or more, by yearly revenue at risk), of a file of transactions.",
+        "Whom to contact first (due, by expected amount; with --by value who has not lapsed, by "
+        "expected\nvalue), or whom to win back (overdue customers with two orders or more, by "
+        "yearly revenue at\nrisk), of a file of transactions.",
         "where the model is",
         "--file_path PATH [options]",
     )
@@ -35,6 +42,15 @@ def run(words: Sequence[str]) -> None:
         help=f"which list (default {CONTACT_FIRST})",
     )
     parser.add_argument(
+        "--by",
+        choices=("amount", "value"),
+        default="amount",
+        help="what ranks contact-first: the probability of an order within 7 days times the usual "
+        "amount, of who is due, or the value expected within the shortest of value_horizons, of "
+        "who has not lapsed (default amount)",
+    )
+    options.add_questions(parser, large="none")
+    parser.add_argument(
         "--top", type=options.positive, default=100, metavar="N", help="rows (default 100)"
     )
     parser.add_argument(
@@ -46,21 +62,13 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, help="file to write (default: stdout)")
     options.add_columns(parser)
     parsed = parser.parse_args(words)
+    if parsed.by == "value" and parsed.list == WIN_BACK:
+        parser.error("--by value ranks who has not lapsed: leave --list out")
+    if parsed.by != "value" and (parsed.value_horizons or parsed.large_thresholds):
+        parser.error("--value_horizons and --large_thresholds go with --by value")
     options.use_all_processors()
-    from ordergap.scoring import files, lists  # noqa: PLC0415 - numeric, so after the threads
-    from ordergap.scoring.options import Options  # noqa: PLC0415
-    from ordergap.scoring.selection import Selection  # noqa: PLC0415
-
-    wins = parsed.list == WIN_BACK
-    asked = Options.parse({"as_of": parsed.as_of, "horizons": [DUE_WITHIN, LAPSED_WITHIN]})
-    some = Selection(frozenset({Status.OVERDUE if wins else Status.DUE}))
     with options.rows_on_stdout():
-        bundle = options.load_model(parsed).bundle
-        forecasts = files.predict(bundle, parsed.file_path, asked, options.columns(parsed), some)
-        every = lists.win_back(forecasts) if wins else lists.contact_first(forecasts)
-        rows = every[: parsed.top]
-        log.info("%s of %s customers on the list", f"{len(rows):,}", f"{len(every):,}")
-        names = lists.WIN_BACK_COLUMNS if wins else lists.contact_columns()
+        names, rows = _ranked(options.load_model(parsed).bundle, parsed)
         text = _text(parsed.format, names, rows)
         if parsed.output is None:
             sys.stdout.write(text)
@@ -68,6 +76,43 @@ def run(words: Sequence[str]) -> None:
             with saving("the list cannot be written to", parsed.output):
                 parsed.output.parent.mkdir(parents=True, exist_ok=True)
                 replace(parsed.output, text.encode())
+
+
+def _ranked(bundle: Bundle, parsed: argparse.Namespace) -> tuple[Sequence[str], list[Row]]:
+    """The columns and the rows of the list."""
+    from ordergap.scoring import files, lists  # noqa: PLC0415 - numeric, so after the threads
+    from ordergap.scoring.options import Options  # noqa: PLC0415
+    from ordergap.scoring.selection import Selection  # noqa: PLC0415
+
+    def forecasts(asked: Mapping[str, object], *selection: Any) -> Forecasts:
+        some = Selection(*selection)
+        request = Options.parse({"as_of": parsed.as_of, **asked})
+        return files.predict(bundle, parsed.file_path, request, options.columns(parsed), some)
+
+    if parsed.by == "value":
+        said = options.questions(parsed)
+        days = Options.parse(said).decided(bundle.manifest, value=True).value_horizons or ()
+        asked: dict[str, object] = {
+            "horizons": days[:1] or None,
+            "value_horizons": days[:1],
+            "large_thresholds": said["large_thresholds"] or [],
+        }
+        waiting = frozenset({*Status} - {Status.LAPSED})
+        worth = forecasts(asked, waiting, parsed.top, "value")
+        names, every = lists.worth_columns(worth), lists.worth_most(worth)
+        log.info("%s customers on the list", f"{len(every):,}")
+        return names, every
+    wins = parsed.list == WIN_BACK
+    asked = {
+        "horizons": [DUE_WITHIN, LAPSED_WITHIN],
+        "value_horizons": [],
+        "large_thresholds": [],
+    }
+    some = forecasts(asked, frozenset({Status.OVERDUE if wins else Status.DUE}))
+    every = lists.win_back(some) if wins else lists.contact_first(some)
+    rows = every[: parsed.top]
+    log.info("%s of %s customers on the list", f"{len(rows):,}", f"{len(every):,}")
+    return lists.WIN_BACK_COLUMNS if wins else lists.contact_columns(), rows
 
 
 def _text(form: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

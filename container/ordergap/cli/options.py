@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ordergap.contract.hyperparameters import NAMES
+from ordergap.contract.hyperparameters import NAMES, READING
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import date_from
@@ -79,14 +79,14 @@ def add_columns(
 ) -> None:
     """The options of reading the transactions, and what holds where one is left out."""
     group = made.add_argument_group(f"how the file is read (default: {default})")
-    for name, field in Columns.model_fields.items():
-        text = f"{field.description}".replace("%", "%%")
+    for name in READING:
+        text = f"{Columns.model_fields[name].description}".replace("%", "%%")
         group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
 
 
 def columns(parsed: argparse.Namespace) -> dict[str, str]:
     """Those of the options of `add_columns` that were given."""
-    return {name: value for name, value in vars(parsed).items() if name in Columns.model_fields}
+    return {name: value for name, value in vars(parsed).items() if name in READING}
 
 
 def add_hyperparameters(made: argparse.ArgumentParser) -> None:
@@ -144,6 +144,30 @@ def positive(text: str) -> int:
 def several(text: str) -> list[str]:
     """Words with commas between them."""
     return [word.strip() for word in text.split(",")]
+
+
+def add_questions(made: argparse.ArgumentParser, large: str = "the model's") -> None:
+    """The options of value and large orders; `large`: which amounts are large by default."""
+    made.add_argument(
+        "--value_horizons",
+        metavar="DAYS,DAYS",
+        help="days ahead, up to 365, for which orders and value are expected; off: none (default: "
+        "the model's)",
+    )
+    made.add_argument(
+        "--large_thresholds",
+        metavar="AMOUNT,AMOUNT",
+        help="amounts above which an order is large, whose probability is given; off: none "
+        f"(default: {large})",
+    )
+
+
+def questions(parsed: argparse.Namespace) -> dict[str, list[str] | None]:
+    """The options of `add_questions`; None where one was not given."""
+    from ordergap.scoring.options import words  # noqa: PLC0415 - numeric, so after the threads
+
+    texts = {name: vars(parsed)[name] for name in ("value_horizons", "large_thresholds")}
+    return {name: None if text is None else words(text) for name, text in texts.items()}
 
 
 def date(text: str) -> datetime.date:

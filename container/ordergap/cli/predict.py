@@ -10,7 +10,9 @@ from pathlib import Path
 from ordergap.cli import options
 
 STDOUT = Path("-")
-_OF_CUSTOMERS = ("interval_level", "status", "top", "by", "explain")
+_OF_CUSTOMERS = (
+    "interval_level", "status", "top", "by", "explain", "value_horizons", "large_thresholds",
+)  # fmt: skip
 
 
 def run(words: Sequence[str]) -> None:
@@ -53,9 +55,10 @@ def run(words: Sequence[str]) -> None:
     )
     parser.add_argument(
         "--by",
-        choices=("probability", "amount"),
-        help="rank by the probability of an order within the shortest horizon, or by that times "
-        "the usual amount (default: probability with --top; else in the sequence of ids)",
+        choices=("probability", "amount", "value"),
+        help="rank by the probability of an order within the shortest horizon, by that times the "
+        "usual amount, or by the value expected within the shortest of value_horizons (default: "
+        "probability with --top; else in the sequence of ids)",
     )
     parser.add_argument(
         "--explain",
@@ -71,6 +74,7 @@ def run(words: Sequence[str]) -> None:
         help="whether ids in CSV that a spreadsheet would run as formulas, such as =1+1, get a "
         "quotation mark (') in front (default on)",
     )
+    options.add_questions(parser)
     options.add_columns(parser)
     parsed = parser.parse_args(words)
     if not (parsed.file_path or parsed.leads_path):
@@ -90,6 +94,7 @@ def run(words: Sequence[str]) -> None:
         "by": parsed.by,
         "explain": parsed.explain,
         "guard_formulas": parsed.guard_formulas == "on",
+        **options.questions(parsed),
         **options.columns(parsed),
     }
     if parsed.output != STDOUT:

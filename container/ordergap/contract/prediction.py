@@ -90,7 +90,8 @@ Date = Annotated[
 ]
 Number = Annotated[float | None, BeforeValidator(_number)]
 Horizon = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)]
-Threshold = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), BeforeValidator(_number)]
+ValueHorizon = Annotated[int, Field(ge=1, le=365), BeforeValidator(_number)]
+Threshold = Annotated[float, Field(ge=1e-4, le=1e12, allow_inf_nan=False), BeforeValidator(_number)]
 Explain = Annotated[int, Field(ge=0, le=10), BeforeValidator(_how_many)]
 IntervalLevel = Annotated[float, Field(ge=0.01, le=0.99)]
 Count = Annotated[int, Field(gt=-(10**15), lt=10**15)]
@@ -111,6 +112,10 @@ class Order(BaseModel):
     """Pieces bought; left out where unknown."""
     lines: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Order lines; left out where unknown."""
+    values: dict[str, list[str | None]] = {}
+    """Name of each of the model's `hashed_columns` -> the text of each order line, or null."""
+    buckets: dict[str, list[Annotated[int, Field(strict=True)]]] = {}
+    """Or, under a key such as `StockCode:32`, each line's bucket of so many: docs/hashing.md."""
 
 
 class ScoringRecord(BaseModel):
@@ -141,6 +146,11 @@ class ScoringRequest(BaseModel):
     """How often the interval should hold; as in training where it is left out."""
     explain: Explain | None = None
     """How many reasons of each forecast are given, at most; none where it is left out."""
+    value_horizons: list[ValueHorizon] | None = None
+    """Days ahead for which orders and value are expected. Empty: none. Left out: none, or the
+    model's own where the server has `ORDERGAP_VALUE` = on."""
+    large_thresholds: list[Threshold] | None = Field(None, max_length=20)
+    """Amounts above which an order is large, whose probability is given; else as the former."""
 
 
 DUE_WITHIN, DUE_TIMES = 7, 2
@@ -260,10 +270,7 @@ Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 
 
 class ValueFields(BaseModel):
-    """What the customer will spend; only where `value_horizons` asks for it.
-
-    Amounts are null where an amount so far is unknown.
-    """
+    """What the customer will spend; only where `value_horizons` asks for it."""
 
     expected_orders: dict[DaysAhead, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
@@ -272,7 +279,7 @@ class ValueFields(BaseModel):
     expected_value: dict[DaysAhead, Money] = Field(
         default_factory=dict,
         description="Days ahead -> the sum of their amounts that is expected, in the data's "
-        "currency.",
+        "currency; null, as all amounts, where one so far is unknown.",
     )
     value_low: dict[DaysAhead, Money] = Field(
         default_factory=dict, description="Days ahead -> where its interval begins."

@@ -30,7 +30,7 @@ from ordergap.histories import Histories, date_of
 from ordergap.models.forecasts import Forecasts
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
-from ordergap.scoring.options import Options
+from ordergap.scoring.options import Options, refusal
 from ordergap.scoring.selection import EVERYBODY, Selection
 from ordergap.scoring.tables import to_frame
 
@@ -62,9 +62,10 @@ def predict(
     columns    name of an option, such as "customer_column" -> value in place of the model's
     selection  which of them; one that is ranked or of some statuses is forecast twice
 
-    They are as of the last day of `orders` where `options` name none. Raises DataError where there
-    is no order until then, InvalidHyperparameters for wrong `columns`, and InvalidRequest for a
-    selection by amount where amounts are unknown.
+    They are as of the last day of `orders` where `options` name none, and have the value and large
+    orders where the model answers them and `options` do not say otherwise. Raises DataError where
+    there is no order until then, InvalidHyperparameters for wrong `columns`, and InvalidRequest for
+    what the model does not answer and for a selection by amount where amounts are unknown.
     """
     histories, options = _read(bundle, orders, options, columns or {})
     return _forecast(bundle, _selected(bundle, histories, options, selection), options)
@@ -93,8 +94,9 @@ def _read(
     """The histories to forecast from, and the options with the day as of which.
 
     That is the last one where `options` name none. Raises DataError where there is no order until
-    then.
+    then, and InvalidRequest for what the model does not answer.
     """
+    options = options.decided(bundle.manifest, value=True)
     until = None if options.as_of is None else date_of(options.as_of)
     try:
         known = conventions_of(bundle, columns)
@@ -126,9 +128,7 @@ def _read(
 
 def _forecast(bundle: Bundle, histories: Histories, options: Options) -> Forecasts:
     assert options.as_of is not None  # noqa: S101 - `_read` has set it
-    return bundle.forecast(
-        histories, options.as_of, options.horizons, options.interval_level, options.explain or 0
-    )
+    return bundle.forecast(histories, options.as_of, options.of_model(bundle.manifest))
 
 
 def _batches(bundle: Bundle, histories: Histories, options: Options) -> Iterator[Forecasts]:
@@ -147,7 +147,9 @@ def _selected(
     if selection.by == "amount" and np.isnan(histories.revenue).all():
         message = "by = 'amount': the amounts of these orders are unknown"
         raise InvalidRequest([Problem(message, field="by", hint="rank by probability")])
-    plain = replace(options, explain=None)  # reasons cost far more than forecasts
+    if selection.by == "value" and "value" not in bundle.manifest.tasks:
+        raise InvalidRequest([refusal("value_horizons", "by", bundle.manifest)])
+    plain = selection.needed(options)  # reasons cost far more than forecasts
     scores = [selection.score(each) for each in _batches(bundle, histories, plain)]
     return histories.pick(selection.chosen(np.concatenate(scores)))
 

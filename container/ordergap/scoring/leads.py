@@ -72,7 +72,7 @@ class LeadForecaster:
         from ordergap.scoring.tables import to_frame  # noqa: PLC0415
 
         with progress(quiet=quiet):
-            options = given(as_of, horizons, None, 0)
+            options = given(as_of, horizons, None, None, None, None)
             forecasts = _forecast(self.bundle, leads, orders, options, columns)
             if output is not None:
                 place = Path(output) if isinstance(output, str | os.PathLike) else output
@@ -114,5 +114,5 @@ def _forecast(
         log.info("left out %s leads who have ordered: they are customers", f"{ordered.sum():,}")
     leads = found.table.pick(np.flatnonzero(~ordered))
     days = np.full(len(leads), found.as_of)
-    nobody = bundle.forecast(NOBODY, found.as_of, options.horizons)
+    nobody = bundle.forecast(NOBODY, found.as_of, options.of_model(bundle.manifest))
     return replace(nobody, leads=bundle.forecast_leads(leads, days, options.horizons))

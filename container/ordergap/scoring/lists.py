@@ -1,4 +1,4 @@
-"""The two lists that a shop works through: whom to contact first, and whom to win back.
+"""The lists that a shop works through: whom to contact first, who is worth most, whom to win back.
 
 The same rows stand on the report, in its downloads and in what the command line writes. See
 docs/decisions/report.md#revenue-at-risk-takes-the-models-typical-gap.
@@ -21,10 +21,11 @@ from ordergap.contract.prediction import (
 )
 from ordergap.errors import UserError
 from ordergap.histories import iso_dates
-from ordergap.models.forecasts import Forecasts, amounts_or_null
+from ordergap.models.forecasts import Forecasts, amounts_or_null, flat
 from ordergap.models.next_order import NextOrderForecast, days_or_null
 from ordergap.scoring.cells import inert
 
+_DATES = ("next_order_date", "next_order_date_low", "next_order_date_high")
 _KNOWN = ("customer_id", "last_order_date", "days_since_last_order", "order_count")
 Row = dict[str, Any]
 """Field -> JSON-ready value; fields as in a prediction, and what the list is ranked by."""
@@ -77,6 +78,31 @@ def win_back(forecasts: Forecasts) -> list[Row]:
             row["usual_amount"], row["typical_gap_days"]
         )
     return _ranked(rows, WIN_BACK_COLUMNS, f"buy_probability_{LAPSED_WITHIN}")
+
+
+def worth_columns(forecasts: Forecasts) -> tuple[str, ...]:
+    """The fields of a row of `worth_most`, in sequence."""
+    columns = cast("Mapping[str, Any]", forecasts.columns)
+    days = min(columns["expected_value"], key=int)
+    large = flat("large_order_probability", columns.get("large_order_probability", {}))
+    value = ("expected_orders", "value_low", "value_high", "expected_value")
+    probabilities = (f"buy_probability_{days}", *large)
+    return (*_KNOWN, *_DATES, *probabilities, *(f"{name}_{days}" for name in value))
+
+
+def worth_most(forecasts: Forecasts) -> list[Row]:
+    """The customers with their dates, the largest expected value first.
+
+    The value is that of the shortest of its horizons; null where an amount is unknown, and then
+    ranked below the others, by the probability of an order within as many days, which must be
+    among the horizons.
+    """
+    names = worth_columns(forecasts)
+    parts = [flat(field, column) for field, column in forecasts.columns.items()]
+    every = {name: values for part in parts for name, values in part.items()}
+    columns = {name: every[name] for name in names}
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return _ranked(rows, names, names[len(_KNOWN) + len(_DATES)])
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:

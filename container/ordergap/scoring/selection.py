@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ordergap.contract.prediction import Status
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.models.forecasts import Forecasts
+from ordergap.scoring.options import Options
 
-By = Literal["probability", "amount"]
+By = Literal["probability", "amount", "value"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Selection:
     statuses  only customers with one of them; empty: all
     top       only so many, the first by rank; None: all
     by        what ranks: the probability of an order within the shortest horizon, or that times the
-              usual amount, where that is known, and below them the others by probability; None:
-              nothing, and customers stand in the sequence of their ids
+              usual amount, or the value expected within the shortest of value_horizons; where an
+              amount is unknown, below the others, by probability. None: nothing, and customers
+              stand in the sequence of their ids
     """
 
     statuses: frozenset[str] = frozenset()
@@ -50,12 +52,21 @@ class Selection:
                 Problem(f"top = {top!r}: expected a whole number, at least 1", field="top")
             )
         if by is not None and by not in get_args(By):
-            expected = " or ".join(get_args(By))
+            expected = "one of " + ", ".join(get_args(By))
             problems.append(Problem(f"by = {by!r}: expected {expected}", field="by"))
         if problems:
             raise InvalidRequest(problems)
         ranked = by or ("probability" if top is not None else None)
         return cls(frozenset(words), cast("int | None", top), cast("By | None", ranked))
+
+    def needed(self, options: Options) -> Options:
+        """As much of the options as `score` needs. Raises InvalidRequest where value is off."""
+        days = options.value_horizons or ()
+        if self.by == "value" and not days:
+            hint = "name value_horizons, or rank by amount"
+            raise InvalidRequest([Problem("by = 'value': no value is asked", None, "by", hint)])
+        some = days[:1] if self.by == "value" else ()
+        return replace(options, explain=None, value_horizons=some, large_thresholds=())
 
     def score(self, forecasts: Forecasts) -> NDArray[np.float64]:
         """(n,) the larger, the earlier in the sequence; NaN: left out."""
@@ -64,9 +75,13 @@ class Selection:
         if self.by:
             probability = columns["buy_probability"]
             score += probability[min(probability, key=int)]
-        if self.by == "amount":
-            usual = np.array(columns["usual_amount"], float)
-            score = np.where(np.isnan(usual), score - 2, score * usual)  # unknown: below 0
+        if self.by in {"amount", "value"}:
+            if self.by == "amount":
+                worth = score * np.array(columns["usual_amount"], float)
+            else:
+                value = columns["expected_value"]
+                worth = np.array(value[min(value, key=int)], float)
+            score = np.where(np.isnan(worth), score - 2, worth)  # unknown: below 0
         if self.statuses:
             score[[status not in self.statuses for status in columns["status"]]] = np.nan
         return score

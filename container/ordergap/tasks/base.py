@@ -131,16 +131,22 @@ class Findings:
 class Task(ABC):
     """One question about a customer.
 
-    name     as in `contract.tasks.TASKS`
-    title    for people
-    metrics  those that are shown, compared and gated by
+    name         as in `contract.tasks.TASKS`
+    title        for people
+    metrics      those that are shown, compared and gated by
+    rival        the baseline whose differences are in metrics.json; None: the first
     needs_leads  whether it is asked of leads, so that there must be some
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
+    rival: ClassVar[str | None] = None
     needs_leads: ClassVar[bool] = False
+
+    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
+        """Whether it is to be answered where the data allow it."""
+        return True
 
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
         """Why this question is not asked of such orders, in a sentence; None where it is."""
@@ -221,12 +227,14 @@ class Task(ABC):
         """What goes into metrics.json."""
         protocols = {}
         for protocol, comparison in validation.comparisons.items():
-            baselines = [*comparison.differences.values()]
+            baselines = [*comparison.differences]
+            rival = self.rival if self.rival in baselines else next(iter(baselines), None)
             protocols[protocol] = ProtocolMetrics.model_validate({
                 "cap": as_json(validation.evaluations[protocol].cap),
                 "scores": as_json(comparison.metrics),
                 "intervals": as_json(comparison.intervals),
-                "differences": as_json(baselines[0]) if baselines else {},
+                **({"baseline": rival, "differences": as_json(comparison.differences[rival])}
+                   if rival else {}),
             })  # fmt: skip
         return TaskMetrics(
             chosen=dict(validation.chosen), definitions=dict(self.metrics), protocols=protocols

@@ -150,6 +150,9 @@ def fit(
         validated_after=date_of(split.cutoff),
         stopped_early=stopped_early,
         tasks={name: task.training_metrics(validations[name]) for name, task in questions.items()},
+        unanswered={
+            name: why for name, why in unanswered.items() if tasks()[name].asked(hyperparameters)
+        },
     )
     bundle = seal(
         {name: fit.head for name, fit in fits.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ordergap.artifacts import Bundle
 from ordergap.contract.prediction import LAPSED_WITHIN
@@ -27,7 +28,9 @@ def contents(
 ) -> Contents:
     """Everything on the report of a training job."""
     manifest = bundle.manifest
-    ahead = bundle.forecast(orders, int(orders.day.max()), HORIZONS)
+    ahead = bundle.forecast(
+        orders, int(orders.day.max()), replace(bundle.options, horizons=HORIZONS)
+    )
     learnt_until = str(manifest.as_of)
     if manifest.metrics["stopped_early"]:
         learnt_until = f"{date_of(split.cutoff)}; stopped early: it has not learnt from the rest"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hashing_line import STAGES
+from tests.hashing_line import STAGES, main
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = "container/ordergap/hashing.py"
@@ -70,7 +70,17 @@ def test_a_planted_bug_stops_the_line(copy: Path, bug: str) -> None:
     assert "smoke:" not in done.stdout
 
 
-def test_without_a_bug_every_stage_is_run() -> None:
-    done = run_line(ROOT)
-    assert done.returncode == 0, done.stdout
-    assert [f"{stage}:" in done.stdout for stage in STAGES] == [True, True, True]
+@pytest.mark.parametrize("failing", [*STAGES, None])
+def test_stages_are_run_in_their_sequence_up_to_the_first_that_fails(
+    failing: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[list[str]] = []
+
+    def pretend(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        run.append(command[-len(STAGES["unit"]) :])
+        return subprocess.CompletedProcess(command, int(run[-1] == STAGES.get(failing or "")))
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    assert main() == (failing is not None)
+    last = [*STAGES, None].index(failing) + 1
+    assert run == [*STAGES.values()][:last]

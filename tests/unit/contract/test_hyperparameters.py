@@ -26,7 +26,7 @@ OTHER: dict[str, object] = {
     "preset": "shopify", "status_column": "Zustand", "excluded_statuses": ["storniert"],
     "time_zone": "Europe/Berlin", "decimal": "comma", "encoding": "cp1250", "header_line": 4,
     "no_customer_words": ["Bar"], "duplicates": "keep", "free_orders": "on", "max_unreadable": 0.5,
-    "amounts": "unknown",
+    "amounts": "unknown", "hashed_columns": ["Artikel", "1E5"], "hash_buckets": 64,
     "trainer": "random-forest", "objective": "aft", "seed": 7, "device": "cpu", "horizons": [7, 14],
     "interval_level": 0.9, "max_horizon_days": 200, "outlier_contamination": 0, "calendar": "on",
     "sequence_length": 5, "validation_fraction": 0.5, "time_bins": 9, "num_round": 50,

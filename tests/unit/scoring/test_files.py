@@ -277,7 +277,7 @@ def test_a_stream_gets_csv(bundle: Bundle, source: Path, tmp_path: Path) -> None
         ({"status": 3}, "status = 3"),
         ({"top": 0}, "top = 0: expected a whole number, at least 1"),
         ({"top": "3"}, "top = '3'"),
-        ({"by": "revenue"}, "by = 'revenue': expected probability or amount"),
+        ({"by": "revenue"}, "by = 'revenue': expected one of probability, amount, value"),
     ],
 )
 def test_a_wrong_selection_is_refused(wrong: dict[str, Any], words: str) -> None:

@@ -32,7 +32,8 @@ def forecasts(bundle: Bundle) -> Forecasts:
     head = NextOrderHead(own.model, own.interval_levels, Population({7: 0.2, 90: 0.3}))
     histories = shop(400)
     as_of = int(histories.day.max()) + 20
-    return replace(bundle, heads={"next_order": head}).forecast(histories, as_of, [7, 30, 90])
+    options = replace(bundle.options, horizons=[7, 30, 90])
+    return replace(bundle, heads={"next_order": head}).forecast(histories, as_of, options)
 
 
 def with_unknown_amounts(forecasts: Forecasts) -> Forecasts:
@@ -110,7 +111,8 @@ def test_who_has_no_known_amount_is_kept_below_the_others(
 
 def test_a_window_that_was_not_forecast_is_refused_with_the_option(bundle: Bundle) -> None:
     histories = shop(20)
-    forecasts = bundle.forecast(histories, int(histories.day.max()), [30])
+    options = replace(bundle.options, horizons=[30])
+    forecasts = bundle.forecast(histories, int(histories.day.max()), options)
     for ranked, days in ((contact_first, 7), (win_back, 90)):
         with pytest.raises(UserError, match=f"name {days} among the horizons"):
             ranked(forecasts)

@@ -67,7 +67,7 @@ def test_what_is_no_date_is_refused_with_the_same_hint_everywhere(
     assert hint in hint_of(ask([record | {"as_of": value}]), "as_of")
     assert hint in hint_of(ask({"instances": [record], "as_of": value}), "as_of")
     with pytest.raises(InvalidRequest) as refused:
-        python_options(value, None, None, None)
+        python_options(value, None, None, None, None, None)
     assert hint in str(refused.value)
     with pytest.raises(BadEvent) as bad:
         parse(Request, {"run_id": "night", "as_of": value})

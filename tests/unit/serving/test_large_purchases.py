@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_it_answers_what_the_library_does(served: FlaskClient, model: Forecaster
     histories, as_of = records.read(
         [{"customer_id": "7", "orders": plain, "as_of": "2024-12-30"}], 20_000
     )
-    forecasts = model.bundle.forecast(histories, as_of, [30], large_thresholds=[60])
+    asked = replace(model.bundle.options, horizons=[30], large_thresholds=[60])
+    forecasts = model.bundle.forecast(histories, as_of, asked)
     (record,) = forecasts.records()
     assert answer["large_purchase_probability"] == record["large_order_probability"]["60"]["30"]  # type: ignore[index]
     assert answer["large_purchase_probability"] <= next_order(forecasts).probability[30].round(6)

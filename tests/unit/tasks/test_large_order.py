@@ -50,9 +50,8 @@ def model(orders: Path) -> Forecaster:
 
 def test_it_knows_who_orders_for_much(model: Forecaster) -> None:
     histories = two_kinds()
-    forecasts = model.bundle.forecast(
-        histories, int(histories.day.max()), [30], large_thresholds=[60.0]
-    )
+    asked = replace(model.bundle.options, horizons=[30], large_thresholds=[60.0])
+    forecasts = model.bundle.forecast(histories, int(histories.day.max()), asked)
     p, buys = (
         np.array(values)
         for values in (
@@ -138,10 +137,10 @@ def test_a_model_without_it_still_forecasts_dates(orders: Path) -> None:
     off = Forecaster.fit(parse(QUICK | {"large_orders": "off"}), orders)
     assert "large_order" not in off.manifest.tasks
     assert off.manifest.unanswered["large_order"] == "large_orders is off"
+    assert "large_order" not in str(off.manifest.metrics["unanswered"])  # it was not asked
     histories = two_kinds()
-    (forecast, *_) = off.bundle.forecast(
-        histories, int(histories.day.max()), large_thresholds=None
-    ).records()
+    asked = replace(off.bundle.options, large_thresholds=None)
+    (forecast, *_) = off.bundle.forecast(histories, int(histories.day.max()), asked).records()
     assert "large_order_probability" not in forecast
 
 

@@ -28,7 +28,9 @@ def forecast(bundle: Bundle, histories: Histories, week: float = 0.2) -> Forecas
     own = cast("NextOrderHead", bundle.heads["next_order"])
     head = NextOrderHead(own.model, own.interval_levels, Population({7: week, 90: 0.3}))
     as_of = int(histories.day.max()) + 20
-    return replace(bundle, heads={"next_order": head}).forecast(histories, as_of, HORIZONS)
+    return replace(bundle, heads={"next_order": head}).forecast(
+        histories, as_of, replace(bundle.options, horizons=HORIZONS)
+    )
 
 
 def ahead(forecasts: Forecasts) -> Outlook:

@@ -60,7 +60,8 @@ def model(orders: Path) -> Forecaster:
 
 def forecasts(model: Forecaster, histories: Histories, horizons: list[int]) -> Mapping[str, Any]:
     as_of = int(histories.day.max())
-    return model.bundle.forecast(histories, as_of, value_horizons=horizons).columns
+    asked = replace(model.bundle.options, value_horizons=horizons)
+    return model.bundle.forecast(histories, as_of, asked).columns
 
 
 def test_it_knows_who_spends_much(model: Forecaster) -> None:
@@ -254,7 +255,14 @@ def test_what_lost_is_in_the_metrics_and_not_in_the_model(
     trained = fit(parse(QUICK), str(orders))
     assert trained.bundle.manifest.unanswered == {"value": "it is worse"}
     assert "value" not in trained.bundle.heads
-    assert trained.metrics.tasks["value"].protocols
+    judged = trained.metrics.tasks["value"].protocols[AT_CUTOFF]
+    assert judged.baseline == MEAN_RATE
+    less: Any = judged.differences["gini"][0]
+    ours, theirs = (judged.scores[name]["gini"] for name in (MODEL, MEAN_RATE))
+    assert less == pytest.approx((ours or 0) - (theirs or 0))
+    assert judged.cap == min(90, (trained.split.as_of - trained.split.cutoff))
+    assert trained.metrics.unanswered == {"value": "it is worse"}
+    assert trained.metrics.answered == ["next_order", "large_order"]
     assert b"What customers spend" in trained.report()
 
 

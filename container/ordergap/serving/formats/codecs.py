@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from werkzeug.datastructures import MIMEAccept
@@ -23,13 +24,15 @@ from ordergap.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from ordergap.models.base import ForecastOptions
 from ordergap.scoring.encoders import CSV, CSV_WITH_HEADER, ENCODERS, JSON, JSON_LINES
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import shorten
 from ordergap.serving.formats import csv_requests, json_requests, large_purchases, looks
 from ordergap.serving.formats.context import DecodeContext
-from ordergap.serving.formats.question import Orders, Vectors
+from ordergap.serving.formats.question import LargePurchases, Orders, Vectors
 from ordergap.settings import Settings
+from ordergap.survival.renewal import MOST_DAYS
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 _CHARSETS = (*_UTF8, "iso-8859-1", "latin-1", "iso-8859-15", "windows-1252", "utf-16")
@@ -66,22 +69,40 @@ def decode(
 
     Raises UnsupportedMediaType, TooLarge, or InvalidRequest with all problems, up to `LIMIT`.
     """
+    settings = settings or Settings()
     name, parameters = _media_type(content_type), _parameters(content_type)
     if name == large_purchases.FORM:
-        context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
-        return large_purchases.read(body, parameters.get("boundary", ""), context)
+        context = DecodeContext.parse(parameters, manifest, today, settings)
+        boundary = parameters.get("boundary", "")
+        question: Orders | Vectors = large_purchases.read(body, boundary, context)
+    else:
+        question = _decoded(body, name, parameters, manifest, today, settings)
+    said = question.options
+    if not isinstance(question, LargePurchases):
+        decided = said.decided(manifest, value=settings.value == "on")
+        question = replace(question, options=decided)
+    _check_answer(len(question), said, question.options.of_model(manifest), settings)
+    return question
+
+
+def _decoded(
+    body: bytes,
+    name: str,
+    parameters: Mapping[str, str],
+    manifest: Manifest,
+    today: int,
+    settings: Settings,
+) -> Orders | Vectors:
     decoder = DECODERS.get(name)
     if decoder is None:
         hint = "send CSV or JSON Lines; the command `predict` reads Parquet files too"
         message = f"Content-Type {shorten(name)} is not one of {', '.join(DECODERS)}"
         raise UnsupportedMediaType([Problem(message, hint=hint)])
-    context = DecodeContext.parse(parameters, manifest, today, settings or Settings())
+    context = DecodeContext.parse(parameters, manifest, today, settings)
     body = _as_utf8(body, parameters.get("charset"))
     if not body.strip():
         raise InvalidRequest([Problem("the body is empty: send at least one customer")])
-    question = decoder(body, context)
-    _check_answer(len(question), question.options, context.settings)
-    return question
+    return decoder(body, context)
 
 
 def _media_type(content_type: str) -> str:
@@ -109,29 +130,32 @@ def _parameters(content_type: str) -> dict[str, str]:
     }
 
 
-def _check_answer(records: int, options: Options, settings: Settings) -> None:
-    """Raise TooLarge where the answer would take much more time or memory than the request."""
-    if options.explain and records > settings.max_explained:
-        raise TooLarge([
-            Problem(
-                f"the request asks for the reasons of {records} records, the limit is "
-                f"{settings.max_explained}",
-                field="explain",
-                hint="send fewer per request, leave explain out, or raise ORDERGAP_MAX_EXPLAINED "
-                "of the server",
-            )
-        ])  # fmt: skip
-    horizons = len(options.horizons or ())
-    if records * horizons > settings.max_probabilities:
-        raise TooLarge([
-            Problem(
-                f"the request asks for {records} records at {horizons} horizons, the limit is "
-                f"{settings.max_probabilities} probabilities",
-                field="horizons",
-                hint="send fewer records, name fewer horizons, or raise "
-                "ORDERGAP_MAX_PROBABILITIES of the server",
-            )
-        ])  # fmt: skip
+def _check_answer(records: int, said: Options, asked: ForecastOptions, settings: Settings) -> None:
+    """Raise TooLarge where the answer would take much more time or memory than the request.
+
+    said   by the request; what it leaves out is counted in days ahead alone
+    asked  of the model
+    """
+    amounts = len(asked.large_thresholds or ())
+    large = [days for days in asked.horizons if days <= MOST_DAYS] if amounts else []
+    horizons = len(said.horizons or ()) + len(said.large_thresholds or ()) * len(large)
+    horizons += 4 * len(said.value_horizons or ())  # orders, value, and its two ends
+    ahead = max(asked.value_horizons, default=0) + amounts * max(large, default=0)
+    for field, setting, count, what, unit, remedy in (
+        ("explain", "max_explained", records if asked.explain else 0,
+         f"the reasons of {records} records", "", "leave explain out"),
+        ("horizons", "max_probabilities", records * horizons,
+         f"{records} records at {horizons} horizons", " probabilities", "name fewer horizons"),
+        ("value_horizons", "max_days_ahead", records * ahead,
+         f"value and large orders of {records} records over {ahead} days", " days",
+         "name shorter horizons or fewer amounts"),
+    ):  # fmt: skip
+        limit = getattr(settings, setting)
+        if count > limit:
+            message = f"the request asks for {what}, the limit is {limit}{unit}"
+            option = Settings.model_fields[setting].alias
+            hint = f"send fewer records per request, {remedy}, or raise {option} of the server"
+            raise TooLarge([Problem(message, field=field, hint=hint)])
 
 
 def check(settings: Settings) -> None:

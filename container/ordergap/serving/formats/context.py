@@ -10,7 +10,7 @@ from typing import Self, get_args
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import InvalidRequest, Problem, TooLarge
-from ordergap.scoring.options import OPTION_NAMES, Options
+from ordergap.scoring.options import LISTS, OPTION_NAMES, Options, words
 from ordergap.scoring.problems import shorten
 from ordergap.settings import Settings
 
@@ -30,8 +30,12 @@ _SPELLINGS = {
     "horizon": "horizons",
     "horizons": "horizons",
     "intervallevel": "interval_level",
+    "largethreshold": "large_thresholds",
+    "largethresholds": "large_thresholds",
     "onbadrecord": ON_BAD_RECORD,
     "onbadrecords": ON_BAD_RECORD,
+    "valuehorizon": "value_horizons",
+    "valuehorizons": "value_horizons",
 }
 
 
@@ -68,8 +72,7 @@ class DecodeContext:
             message = f"{ON_BAD_RECORD} = {shorten(choice)}: expected {expected}"
             raise InvalidRequest([Problem(message, field=ON_BAD_RECORD)])
         fields: dict[str, object] = dict(parameters)
-        if "horizons" in parameters:
-            fields["horizons"] = [word.strip() for word in parameters["horizons"].split(",")]
+        fields |= {name: words(parameters[name]) for name in LISTS if name in parameters}
         return cls(manifest, today, settings, Options.parse(fields), choice == "placeholder")
 
     @property

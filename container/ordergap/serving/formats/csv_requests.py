@@ -135,6 +135,7 @@ def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
         histories.amount,
         histories.items,
         histories.lines,
+        buckets=histories.buckets,
     )
 
 

@@ -155,20 +155,20 @@ def _customers(
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, _day(fields, context)
     columns = context.manifest.hyperparameters.columns
-    free_orders, words = columns.free_orders == "on", columns.no_customer_words
+    reading: dict[str, Any] = {
+        "free_orders": columns.free_orders == "on",
+        "no_customer_words": columns.no_customer_words,
+        "hashed": columns,
+    }
     try:
         options = options.merged(Options.parse(fields))
     except InvalidRequest as error:
         problems += error.problems
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days, placeholders = records.read_good(parsed, as_of, lines, **reading)
         else:
-            histories, days = records.read(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days = records.read(parsed, as_of, lines, **reading)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -64,6 +65,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         context.today if options.as_of is None else options.as_of,
         free_orders=columns.free_orders == "on",
         no_customer_words=columns.no_customer_words,
+        hashed=columns,
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {
@@ -72,6 +74,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         if customer not in orders
     }
     placeholders |= {at[i]: placeholder for i, placeholder in bad.items()}
+    options = replace(options, horizons=(days,), large_thresholds=(amount,))
     return LargePurchases(histories, as_of, options, placeholders, amount=amount, days=days)
 
 

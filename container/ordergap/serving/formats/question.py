@@ -74,37 +74,18 @@ class LargePurchases(Orders):
 
 def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     """The forecasts, one for each customer asked about, in the order of the request."""
-    options = question.options
+    options = question.options.of_model(model.manifest)
+    if isinstance(question, Vectors):
+        forecasts = model.bundle.forecast_features(question.customers, question.features, options)
+    else:
+        forecasts = model.bundle.forecast(question.histories, question.as_of, options)
     if isinstance(question, LargePurchases):
-        forecasts = model.bundle.forecast(
-            question.histories,
-            question.as_of,
-            [question.days],
-            large_thresholds=[question.amount],
-        )
         return LargePurchaseAnswer(
             forecasts, question.placeholders, amount=question.amount, days=question.days
         )
-    if isinstance(question, Orders):
-        forecasts = model.bundle.forecast(
-            question.histories,
-            question.as_of,
-            options.horizons,
-            options.interval_level,
-            options.explain or 0,
-        )
-        if leads := question.leads:
-            answers = model.bundle.forecast_leads(leads.table, leads.as_of, options.horizons)
-            forecasts = replace(forecasts, leads=answers)
-            return Answer(forecasts, question.placeholders, leads.sequence)
-    else:
-        forecasts = model.bundle.forecast_features(
-            question.customers,
-            question.features,
-            options.horizons,
-            options.interval_level,
-            options.explain or 0,
-        )
+    if isinstance(question, Orders) and (leads := question.leads):
+        answers = model.bundle.forecast_leads(leads.table, leads.as_of, options.horizons)
+        return Answer(replace(forecasts, leads=answers), question.placeholders, leads.sequence)
     return Answer(forecasts, question.placeholders)
 
 

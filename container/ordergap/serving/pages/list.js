@@ -116,9 +116,9 @@ const csvCell = value => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const csvOf = predictions => {
-  const flat = predictions.map(({ error, ...fields }) => Object.entries(fields).flatMap(([name, value]) =>
-    value && typeof value === "object"
-      ? Object.entries(value).map(([key, each]) => [`${name}_${key}`, each]) : [[name, value]]));
+  const leaves = ([name, value]) => value && typeof value === "object"
+    ? Object.entries(value).flatMap(([key, each]) => leaves([`${name}_${key}`, each])) : [[name, value]];
+  const flat = predictions.map(({ error, ...fields }) => Object.entries(fields).flatMap(leaves));
   return [flat[0].map(([name]) => name), ...flat.map(row => row.map(([, value]) => value))]
     .map(row => row.map(csvCell).join(",")).join("\r\n") + "\r\n";
 };
@@ -134,16 +134,16 @@ const select = (id, words, options) => {
   return [element("div", {}, element("label", { for: id }, words), choice), choice];
 };
 
-const money = amount => amount === null ? "\u2013" : amount.toLocaleString("en-GB", amount < 100
-  ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 });
-
 const showList = (predictions, horizons, asOf, notes) => {
   const amounts = predictions.some(each => each.usual_amount !== null);
+  const valueOf = each => each.expected_value?.[horizon.value] ?? null;
+  const valued = amounts && predictions.some(each => each.expected_value);
   const week = expectedWeek(predictions), statuses = {};
   for (const { status } of predictions) statuses[status] = (statuses[status] ?? 0) + 1;
   const [within, horizon] = select("list-horizon", "Within", horizons.map(day => [day, count(day, "day")]));
   const [ranked, order] = select("list-order", "Ranked by",
-    [["chance", "chance"], ...(amounts ? [["amount", "chance × usual amount"]] : [])]);
+    [["chance", "chance"], ...(amounts ? [["amount", "chance × usual amount"]] : []),
+      ...(valued ? [["value", "expected value"]] : [])]);
   const [who, status] = select("list-status", "Customers", [["", `all (${number(predictions.length)})`],
     ...Object.keys(model.statuses).filter(each => statuses[each])
       .map(each => [each, `${each} (${number(statuses[each])})`])]);
@@ -152,8 +152,11 @@ const showList = (predictions, horizons, asOf, notes) => {
   let rows, shown;
   const refill = () => {
     const chance = each => each.buy_probability[horizon.value];
-    const key = order.value === "chance" ? chance
-      : each => each.usual_amount === null ? chance(each) - 2 : chance(each) * each.usual_amount;
+    const key = {
+      chance,
+      amount: each => each.usual_amount === null ? chance(each) - 2 : chance(each) * each.usual_amount,
+      value: each => valueOf(each) ?? chance(each) - 2,
+    }[order.value];
     rows = predictions.filter(each => !status.value || each.status === status.value)
       .map(each => [key(each), each]).sort(([a], [b]) => b - a).map(([, each]) => each);
     const column = (words, kind) => element("th", { scope: "col", ...(kind && { class: kind }) }, words);
@@ -165,6 +168,7 @@ const showList = (predictions, horizons, asOf, notes) => {
           { day: "numeric", month: "short", year: "numeric" })),
         element("td", { class: "n" }, percent(chance(each)), bar),
         ...(amounts ? [element("td", { class: "n" }, money(each.usual_amount))] : []),
+        ...(valued ? [element("td", { class: "n" }, money(valueOf(each)))] : []),
         element("td", {}, element("span", { class: `status ${each.status}` }, capital(each.status))));
     });
     const words = `${rows.length > shown ? `The first ${shown} of ` : ""}${number(rows.length)} customers by ` +
@@ -173,7 +177,8 @@ const showList = (predictions, horizons, asOf, notes) => {
     box.replaceChildren(element("table", { class: "ranked" },
       element("caption", {}, `${words} The download has them all, as CSV.`),
       element("thead", {}, element("tr", {}, column("Customer"), column("Last order"), column("Chance", "n"),
-        ...(amounts ? [column("Usual amount", "n")] : []), column("Status"))),
+        ...(amounts ? [column("Usual amount", "n")] : []), ...(valued ? [column("Expected value", "n")] : []),
+        column("Status"))),
       element("tbody", {}, ...body)));
     more.hidden = shown >= rows.length;
     if (more.hidden && document.activeElement === more) save.focus();
@@ -220,8 +225,9 @@ linesForm.addEventListener("submit", async event => {
     const body = new Blob([[header, ...kept.map(row => row.text)].join("\n")]);
     refuseLarger("The lines to be sent have", body.size);
     const horizons = [...new Set([WEEK, ...model.horizons])].sort((a, b) => a - b);
-    const answers = await send(body,
-      `text/csv; as_of=${asOf}; horizons="${horizons}"; on_bad_record=placeholder`);
+    const value = horizons.filter(day => model.valueHorizons.length && day <= MOST_DAYS);
+    const answers = await send(body, `text/csv; as_of=${asOf}; horizons="${horizons}"; on_bad_record=placeholder; ` +
+      `value_horizons="${value.length ? value : "off"}"; large_thresholds=off`);
     const predictions = answers.filter(each => each.error === null);
     if (!predictions.length) refuse("No customer has an order: all lines are cancelled, free or not products");
     const leftOut = (n, what, why) => n

@@ -61,6 +61,10 @@ _RECORD: Json = {
     "customer_id": "17850",
     "orders": [{"date": "2011-09-20", "amount": 96.5}, {"date": "2011-11-03", "amount": 60}],
 }
+_BY_DEFAULT = {
+    "off": "without them neither is answered",
+    "on": "without them both are, at the model's own days and amounts",
+}
 _MEANINGS = {
     400: "The request cannot be read or answered: every problem with its record and field.",
     406: "The Accept header matches none of the forms of an answer.",
@@ -156,7 +160,9 @@ def _invocations(manifest: Manifest, settings: Settings) -> Json:
             f"At most {settings.max_body >> 20} MiB. Without a Content-Type the request is read as "
             f"{settings.default_content_type}. {', '.join(OPTION_NAMES)} may be parameters of the "
             f'Content-Type in any form, as in `text/csv; as_of={_AS_OF}; horizons="30,60"`. By '
-            "default as_of is today in UTC; no order may be later. There too, "
+            "default as_of is today in UTC; no order may be later. value_horizons and "
+            "large_thresholds, which may be `off` there, ask what a customer will spend and "
+            f"whether an order will be above an amount; {_BY_DEFAULT[settings.value]}. There too, "
             f"{ON_BAD_RECORD}=placeholder answers a record that cannot be forecast with a "
             "placeholder, and =error refuses the whole request; the default is "
             f"{settings.on_bad_record}. The answer has one row per customer, in the order of the "
@@ -204,6 +210,7 @@ def _request_forms(manifest: Manifest) -> Json:
             ref("Question"),
             {
                 "request": {"instances": [_RECORD], "as_of": str(_AS_OF), "horizons": [30, 60]},
+                **_value_example(manifest),
                 "records": [_RECORD],
                 "record": {**_RECORD, "as_of": str(_AS_OF)},
             },
@@ -228,6 +235,14 @@ def _request_forms(manifest: Manifest) -> Json:
         for form in {**codecs.DECODERS, **forms}
         for description, schema, examples in [forms.get(form, record_lines)]
     }
+
+
+def _value_example(manifest: Manifest) -> Json:
+    """A request for value and large orders, of a model that forecasts both."""
+    if not {"value", "large_order"} <= manifest.tasks.keys():
+        return {}
+    asked = {"value_horizons": [30, 90], "large_thresholds": [500]}
+    return {"value": {"instances": [_RECORD], "as_of": str(_AS_OF), **asked}}
 
 
 def _get(name: str, summary: str, content: Json, also: dict[int, str] | None = None) -> Json:

@@ -2,6 +2,7 @@
 const byId = id => document.getElementById(id);
 const form = byId("form"), model = JSON.parse(form.dataset.model);
 lastDay = Math.max(lastDay, model.maxHorizon);
+const MOST_DAYS = 365;  // for which value and large orders are forecast
 const curveDays = [];
 for (let day = 1; day <= lastDay; day += day < 60 ? 1 : 5) curveDays.push(day);
 
@@ -48,8 +49,8 @@ const parse = text => {
     parsed = { customer_id: "customer", orders: parsed };
   if (Array.isArray(parsed)) return { request: { instances: parsed } };
   if (!("orders" in parsed || "customer_id" in parsed)) return { request: parsed };
-  const { horizons, interval_level, ...record } = parsed;
-  return { request: { instances: [record], horizons, interval_level } };
+  const { horizons, interval_level, explain, value_horizons, large_thresholds, ...record } = parsed;
+  return { request: { instances: [record], horizons, interval_level, explain, value_horizons, large_thresholds } };
 };
 
 const send = async (body, contentType) => {
@@ -184,13 +185,42 @@ const chances = (prediction, horizons) => element("dl", { class: "chances" }, ..
   return element("div", {}, element("dt", {}, `Within ${count(day, "day")}`),
     element("dd", {}, percent(share)),
     element("dd", { class: "hint" }, bar, `by ${shortDate(dayNumber(prediction.as_of) + day)}`),
-    ...(average === undefined ? [] : [element("dd", { class: "hint" }, `shop's average ${percent(average)}`)]));
+    ...(average === undefined ? [] : [element("dd", { class: "hint" }, `shop's average ${percent(average)}`)]),
+    ...spending(prediction, day));
 }));
+
+const money = amount => amount === null ? "\u2013" : amount.toLocaleString("en-GB", amount < 100
+  ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 });
+
+// What the customer is expected to spend within so many days, with its interval.
+const spending = ({ expected_value: value, value_low: low, value_high: high, interval_level: level }, day) =>
+  value?.[day] == null ? [] : [
+    element("dd", { class: "hint" }, `spends ${money(value[day])}`),
+    element("dd", { class: "hint" }, `${percent(level)}: ${money(low[day])} to ${money(high[day])}`),
+  ];
+// What is to be said of it: why it is unknown, or why an interval begins at 0 and ends so soon.
+const worth = ({ expected_value: value, value_low: low, value_high: high }) => {
+  const days = Object.keys(value ?? {}), note = words => [element("p", { class: "hint" }, words)];
+  if (days.some(day => value[day] === null))
+    return note("What the customer will spend is unknown: an amount so far is.");
+  const silent = days.filter(day => low[day] === 0 && high[day] <= value[day]);
+  return silent.length ? note("Most likely no order comes within " +
+    `${silent.map(day => count(Number(day), "day")).join(" or ")}: there the interval of what is spent begins at 0 ` +
+    "and ends at what is expected, which may be 0 too.") : [];
+};
+// How likely an order above each amount is, at the horizons of the request.
+const largeOrders = (prediction, horizons) =>
+  Object.entries(prediction.large_order_probability ?? {}).map(([amount, chance]) => [
+    `Order above ${Number(amount).toLocaleString("en-GB")}`,
+    horizons.filter(day => day in chance)
+      .map(day => `${percent(chance[day])} within ${count(day, "day")}`).join(", "),
+  ]);
 
 // Fields that the page has elsewhere; every other one is listed, whatever it means.
 const ELSEWHERE = new Set(["customer_id", "as_of", "days_since_last_order", "next_order_date",
   "next_order_date_low", "next_order_date_high", "interval_level", "order_gap_days", "typical_gap_days",
-  "buy_probability", "first_order_probability", "status", "stale", "error"]);
+  "buy_probability", "first_order_probability", "status", "stale", "error", "expected_orders", "expected_value", "value_low", "value_high",
+  "expected_order_amount", "large_order_probability"]);
 const readable = value => {
   if (value === null) return "\u2013";
   if (typeof value === "number") return value.toLocaleString("en-GB", { maximumFractionDigits: 3 });
@@ -269,6 +299,9 @@ const customerParts = (prediction, request, given) => {
   const fields = [
     ["Last order", waited ? `${count(waited, "day")} ago` : "that day"],
     ["Usual gap", typical === null ? `over ${model.maxHorizon} days` : count(typical, "day")],
+    ...(prediction.expected_order_amount == null ? []
+      : [["Expected amount of an order", money(prediction.expected_order_amount)]]),
+    ...largeOrders(prediction, request.horizons),
     ...otherFields(prediction),
   ];
   const words = summary(prediction, request.horizons), figure = element("figure", {});
@@ -280,7 +313,7 @@ const customerParts = (prediction, request, given) => {
     words,
     element("p", { class: "span" },
       element("span", { class: `status ${status}` }, capital(status)), `: ${statusWords(prediction)}`),
-    chances(prediction, request.horizons),
+    chances(prediction, request.horizons), ...worth(prediction),
     element("p", { class: "span" }, ...(next
       ? ["As likely before as after ", element("b", { class: "date" }, longDate(dayNumber(next)))]
       : [`An order within ${model.maxHorizon} days is less likely than not`]), `. ${interval(prediction)}.`),
@@ -303,6 +336,9 @@ form.addEventListener("submit", async event => {
     const request = { interval_level: Number(byId("level").value), ...fields };
     if (byId("as-of").value) request.as_of ??= byId("as-of").value;
     request.horizons ??= model.horizons;
+    const ahead = [].concat(request.horizons).filter(day => day <= MOST_DAYS);
+    if (model.valueHorizons.length && ahead.length) request.value_horizons ??= ahead;
+    if (model.largeThresholds.length) request.large_thresholds ??= model.largeThresholds;
     // The curve is the probability at many more horizons.
     const horizons = Array.isArray(request.horizons)
       ? [...new Set([...curveDays, ...request.horizons])] : request.horizons;

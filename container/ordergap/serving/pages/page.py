@@ -26,6 +26,7 @@ from ordergap.models.population import Population
 from ordergap.report.environment import environment
 from ordergap.report.numbers import described, upper
 from ordergap.scoring.cells import FORMULA
+from ordergap.scoring.options import Options
 from ordergap.settings import Settings
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -80,6 +81,7 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
     asked, data = manifest.hyperparameters, manifest.data
     days = (manifest.as_of - manifest.first_day).days + 1
     gap = days * data.customers / data.orders if data.orders else 30
+    own = Options().decided(manifest, value=True)
     population = Population.parse(manifest.tasks["next_order"].parameters["population"])
     return {
         "firstDay": str(manifest.first_day),
@@ -87,6 +89,8 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "warnAfter": LAPSED_WITHIN,
         "staleAfter": settings.stale_after_days,
         "horizons": asked.horizons,
+        "valueHorizons": own.value_horizons,
+        "largeThresholds": own.large_thresholds,
         "maxHorizon": asked.max_horizon_days,
         "average": population.average,
         "weeklyError": population.weekly_error,
