@@ -62,6 +62,12 @@ def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
     made.add_argument("--file_path", type=Path, required=required, help=what)
 
 
+def add_leads_path(made: argparse.ArgumentParser) -> None:
+    """The option that names people without an order."""
+    what = "people without an order: a folder with files leads... and events..."
+    made.add_argument("--leads_path", type=Path, metavar="DIR", help=what)
+
+
 def add_as_of(made: argparse.ArgumentParser) -> None:
     """The option that names the day as of which is forecast."""
     what = "last day to know of, as 2011-12-09 (default: the file's last)"

@@ -145,7 +145,10 @@ READING = tuple(name for name in Columns.model_fields if name not in HashedColum
 """Those that say how a file is read: they may be others for another file."""
 
 # A column's name and a product's code are text even where they look like a number.
-_LISTS = ("excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes")
+_LISTS = (
+    "excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes",
+    "lead_numeric_attributes", "lead_category_attributes", "lead_leaks_allowed",
+)  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",
