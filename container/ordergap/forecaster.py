@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ordergap.artifacts import Bundle
+from ordergap.backtesting import Backtested
 from ordergap.contract.hyperparameters import Hyperparameters, parse
-from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound
 from ordergap.files import replace, saving
@@ -23,10 +23,10 @@ from ordergap.scoring.options import given
 from ordergap.scoring.selection import Selection
 
 if TYPE_CHECKING:
-    from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
     from ordergap.ingest.attribute_rows import Customers
     from ordergap.inspection import Check
+    from ordergap.leads.reading import LeadSource
     from ordergap.report.document import Report
     from ordergap.training.job import Job
 
@@ -38,6 +38,7 @@ def fit(
     orders: Orders,
     *,
     validation: Orders | None = None,
+    leads: LeadSource | None = None,
     customers: Customers | None = None,
     quiet: bool = False,
     **hyperparameters: Any,
@@ -49,6 +50,7 @@ def fit(
                      a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
+    leads            people without an order, and their events: see `Forecaster.predict_leads`
     customers        a file, a folder or a frame with the columns that numeric_attributes and
                      category_attributes name: a row a customer, or one for each day `valid_from`
     quiet            whether to show neither progress nor warnings
@@ -63,7 +65,8 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation, customers=customers)
+        parsed = parse(hyperparameters)
+        return Forecaster.fit(parsed, orders, validation, leads=leads, customers=customers)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -75,7 +78,7 @@ def load(directory: Path | str) -> Forecaster:
     return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
 
 
-class Forecaster:
+class Forecaster(Backtested):
     """A fitted model that forecasts when each customer will order next.
 
     bundle  what is fitted, and its manifest; it forecasts from histories or feature vectors
@@ -91,6 +94,7 @@ class Forecaster:
         orders: Orders,
         validation: Orders | None = None,
         job: Job | None = None,
+        leads: LeadSource | None = None,
         customers: Customers | None = None,
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
@@ -100,14 +104,9 @@ class Forecaster:
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
-        trained = train(hyperparameters, orders, validation, job, customers)
-        leads = job is None or job.hosts.leads  # the other hosts save nothing
-        return cls(trained.bundle, trained.report() if leads else None)
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the model is, what it was made from and what it expects."""
-        return self.bundle.manifest
+        trained = train(hyperparameters, orders, validation, job, leads, customers)
+        first = job is None or job.hosts.leads  # the other hosts save nothing
+        return cls(trained.bundle, trained.report() if first else None)
 
     @property
     def metrics(self) -> TrainingMetrics:
@@ -225,33 +224,6 @@ class Forecaster:
         known = files.conventions_of(self.bundle, columns)
         read_with = files.columns_of(self.bundle, columns)
         return inspection.check(self.manifest, orders, read_with, known)
-
-    def backtest(
-        self,
-        orders: Orders,
-        cutoffs: int = 4,
-        *,
-        jobs: int = 1,
-        customers: Customers | None = None,
-        quiet: bool = False,
-    ) -> Backtest:
-        """Learn anew at several past days, and judge by what came after, beside baselines.
-
-        The models have the hyperparameters of this one; `print` the result for tables and, at the
-        end, a verdict of five lines.
-
-        orders, customers, quiet  as in `fit`
-        cutoffs  how many past days, spread over the third quarter of the time span
-        jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
-                 call must stand under ``if __name__ == "__main__":``
-
-        Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
-        can be judged, and UserError for numbers below 1.
-        """
-        from ordergap.backtest.run import backtest  # noqa: PLC0415 - only learning needs it
-
-        with progress(quiet=quiet):
-            return backtest(self.manifest.hyperparameters, orders, cutoffs, jobs, customers)
 
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.

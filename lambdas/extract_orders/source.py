@@ -31,7 +31,7 @@ _DATES = {
     "mysql": {7, 10, 12},  # timestamp, date, datetime
     "mariadb": {7, 10, 12},
 }
-_NUMBERS = {
+NUMBERS = {
     "postgresql": {20, 21, 23, 700, 701, 1700},  # integers, real, double precision, numeric
     "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
     "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
@@ -123,7 +123,7 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
     numbers = frozenset(
         in_training[role]
         for role in ("quantity", "price")
-        if types.get(in_source[role]) in _NUMBERS.get(kind, ())
+        if types.get(in_source[role]) in NUMBERS.get(kind, ())
     )
     date: sql.ColumnElement[Any] = sql.column(in_source["date"])
     source = Source(

@@ -18,10 +18,11 @@ def run(words: Sequence[str]) -> None:
         "backtest",
         "Learn anew at several past days, judge by what came after, beside baselines.",
         None,
-        "--file_path PATH [--cutoffs N] [options]",
+        "--file_path PATH [--leads_path DIR] [--cutoffs N] [options]",
     )
     options.add_file_path(parser, required=True)
     options.add_customers_path(parser)
+    options.add_leads_path(parser)
     parser.add_argument("--cutoffs", type=options.positive, default=4, help="past days (default 4)")
     parser.add_argument(
         "--jobs", type=options.positive, default=1, help="cutoffs at once (default 1)"
@@ -35,7 +36,12 @@ def run(words: Sequence[str]) -> None:
     from ordergap.backtest.run import backtest  # noqa: PLC0415 - numeric, so after the threads
 
     result = backtest(
-        parse(values), parsed.file_path, parsed.cutoffs, parsed.jobs, parsed.customers_path
+        parse(values),
+        parsed.file_path,
+        parsed.cutoffs,
+        parsed.jobs,
+        parsed.leads_path,
+        parsed.customers_path,
     )
     log.info("%s", result)
     if parsed.output:

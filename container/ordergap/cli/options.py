@@ -62,6 +62,12 @@ def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
     made.add_argument("--file_path", type=Path, required=required, help=what)
 
 
+def add_leads_path(made: argparse.ArgumentParser) -> None:
+    """The option that names people without an order."""
+    what = "people without an order: a folder with files leads... and events..."
+    made.add_argument("--leads_path", type=Path, metavar="DIR", help=what)
+
+
 def add_customers_path(made: argparse.ArgumentParser) -> None:
     """The option that names the customers' attributes."""
     what = "attributes of customers: a file or a folder of files (default: none)"

@@ -147,8 +147,9 @@ READING = tuple(name for name in Columns.model_fields if name not in HashedColum
 
 # A column's name and a product's code are text even where they look like a number.
 _LISTS = (
-    "category_attributes", "excluded_statuses", "hashed_columns", "no_customer_words",
-    "non_product_codes", "numeric_attributes",
+    "excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes",
+    "lead_numeric_attributes", "lead_category_attributes", "lead_leaks_allowed",
+    "category_attributes", "numeric_attributes",
 )  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {

@@ -13,6 +13,7 @@ from ordergap.hosts import Hosts
 from ordergap.hosts.cluster import connected
 from ordergap.sagemaker.opt_ml import (
     CUSTOMERS_CHANNEL,
+    LEADS_CHANNEL,
     TRAINING_CHANNELS,
     VALIDATION_CHANNEL,
     Channel,
@@ -33,13 +34,14 @@ def train(
     model_dir: Path,
     checkpoint_dir: Path | None,
     stopping: Stopping,
+    leads_path: Path | None = None,
     customers_path: Path | None = None,
 ) -> None:
     """Train with the hyperparameters `options`, which go before those of the platform.
 
-    Learns from `file_path` and `customers_path`, else from the platform's channels. Everything that
-    can be refused without reading data is refused first. Being stopped is no failure, with a model
-    or without.
+    Learns from `file_path`, leads from `leads_path` and attributes from `customers_path`, else from
+    the platform's channels. Everything that can be refused without reading data is refused first.
+    Being stopped is no failure, with a model or without.
     """
     hyperparameters = parse({
         **environment.hyperparameters, **opt_ml.hyperparameters(), **options
@@ -70,8 +72,10 @@ def train(
                 metric_lines=True,
             )
             validation = later.path if later else None
+            channel = None if leads_path else opt_ml.channel(LEADS_CHANNEL)
+            leads = channel.path if channel else leads_path
             facts = customers.path if customers else None
-            model = Forecaster.fit(hyperparameters, source.path, validation, job, facts)
+            model = Forecaster.fit(hyperparameters, source.path, validation, job, leads, facts)
             _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)

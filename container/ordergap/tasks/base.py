@@ -18,6 +18,7 @@ from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
 from ordergap.features import attribute_names
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.forecasts import Forecasts
 from ordergap.outliers import OutlierStudy
@@ -71,6 +72,7 @@ class Learning:
     histories  the orders until `as_of`
     outliers   which customers are not learnt from
     heads      of the tasks before this one, learnt from the same orders
+    leads      all that are known, whose events after `as_of` are not to be looked at; None: none
     """
 
     hyperparameters: Hyperparameters
@@ -79,6 +81,7 @@ class Learning:
     outliers: OutlierStudy
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
+    leads: LeadTable | None = None
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
@@ -134,24 +137,26 @@ class Findings:
 class Task(ABC):
     """One question about a customer.
 
-    name     as in `contract.tasks.TASKS`
-    title    for people
-    metrics  those that are shown, compared and gated by
-    rival    the baseline whose differences are in metrics.json; None: the first
+    name         as in `contract.tasks.TASKS`
+    title        for people
+    rival        the baseline whose differences are in metrics.json; None: the first
+    needs_leads  whether it is asked of leads, so that there must be some
+    metrics      those that are shown, compared and gated by
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    metrics: ClassVar[Mapping[str, Metric]]
     rival: ClassVar[str | None] = None
-
-    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
-        """Whether it is to be answered where the data allow it."""
-        return True
+    needs_leads: ClassVar[bool] = False
+    metrics: ClassVar[Mapping[str, Metric]]
 
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
         """Why this question is not asked of such orders, in a sentence; None where it is."""
         return None
+
+    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
+        """Whether it is to be answered where the data allow it."""
+        return True
 
     def lost(self, validation: Validation) -> str | None:  # noqa: ARG002
         """Why its answers are not good enough to be given, in a sentence; None where they are."""

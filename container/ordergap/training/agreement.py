@@ -12,15 +12,18 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.errors import UserError
 from ordergap.histories import Histories
 from ordergap.hosts import Hosts
+from ordergap.leads.table import LeadTable
 from ordergap.tasks.base import Split
 
 
 def identity(
-    hyperparameters: Hyperparameters, split: Split, orders: Histories
+    hyperparameters: Hyperparameters, split: Split, orders: Histories, leads: LeadTable | None
 ) -> dict[str, JsonValue]:
     """What a checkpoint must be of; with a larger budget of steps the job resumes from it."""
     settings = hyperparameters.flat()
     settings.pop(hyperparameters.trainer.budget, None)
+    if leads is not None:
+        settings["leads"] = leads.digest()[:16]
     return settings | {
         "data": orders.digest()[:16],
         "validation data": split.whole.digest()[:16],

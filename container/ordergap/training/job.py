@@ -21,6 +21,8 @@ from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
 from ordergap.ingest.attribute_rows import Customers
+from ordergap.leads.reading import LeadSource
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head
 from ordergap.outliers import keep_mask
 from ordergap.report.page import render
@@ -32,6 +34,7 @@ from ordergap.trainers.factory import make_trainer
 from ordergap.training import agreement, sharing
 from ordergap.training import customers as attributes
 from ordergap.training.console import metric_lines, scores_table
+from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
 from ordergap.training.split import later_split, temporal_split
 
@@ -89,12 +92,14 @@ def fit(
     source: ingest.Orders,
     validation: ingest.Orders | None = None,
     job: Job | None = None,
+    leads: LeadSource | None = None,
     customers: Customers | None = None,
 ) -> Trained:
     """Learn from the transactions in `source`.
 
     validation  later transactions, which are validated on and never learnt from; without them the
                 last part of the time span validates, and then the model learns from it too
+    leads       people without an order, and their events: see `leads.reading`
     customers   attributes, of which the hyperparameters name those that are learnt from
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
@@ -114,17 +119,19 @@ def fit(
         report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
         cleaned = replace(cleaned, histories=orders, report=report)
         as_of = last_day(orders)
+        table, more = read_leads(hosts, leads, hyperparameters, orders, as_of)
+        report = report.model_copy(update={"notes": report.notes + more})
     with step("Splitting in time"):
         execution.raise_if_stopped()
         split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
         checkpoints = None
         if job.checkpoints and hosts.leads:
-            identity = agreement.identity(hyperparameters, split, orders)
+            identity = agreement.identity(hyperparameters, split, orders, table)
             checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
         execution = replace(execution, checkpoints=agreement.of_all(hosts, checkpoints))
-    questions, unanswered = answerable(hyperparameters, split.past)
+    questions, unanswered = answerable(hyperparameters, split.past, table)
     with step("Learning from the past, validating on what came after"):
-        past = learning(hyperparameters, split.past, split.cutoff, execution)
+        past = learning(hyperparameters, split.past, split.cutoff, execution, table)
         validations: dict[str, Validation] = {}
         for name, task in questions.items():
             earlier = {each: f.head for each, v in validations.items() if (f := v.fit)}
@@ -134,7 +141,7 @@ def fit(
                 for line in (scores_table(task, validations[name]), *lines):
                     log.info(line)
     with step(f"Learning from everything until {date_of(as_of)}"):
-        everything = learning(hyperparameters, orders, as_of, execution)
+        everything = learning(hyperparameters, orders, as_of, execution, table)
         fits: dict[str, Fit] = {}
         for name, task in questions.items():
             if reason := task.lost(validations[name]):
@@ -164,7 +171,7 @@ def fit(
         first_day=date_of(int(orders.day.min())),
         as_of=date_of(as_of),
         data_digest=orders.digest(),
-        data=cleaned.report,
+        data=report,
         attribute_conventions=known.conventions if known else None,
         metrics=metrics.model_dump(mode="json"),
     )
@@ -175,12 +182,14 @@ def fit(
 
 
 def answerable(
-    hyperparameters: Hyperparameters, histories: Histories
+    hyperparameters: Hyperparameters, histories: Histories, leads: LeadTable | None = None
 ) -> tuple[dict[str, Task], dict[str, str]]:
-    """The tasks that are asked of such orders, and why each of the others is not."""
+    """The tasks that are asked of such orders, and why others are not; of leads if there are."""
     asked, unanswered = tasks(), {}
     for name, task in tasks().items():
-        if reason := task.unanswerable(hyperparameters, histories):
+        if task.needs_leads and leads is None:
+            del asked[name]
+        elif reason := task.unanswerable(hyperparameters, histories):
             unanswered[name] = _said(task, reason)
             del asked[name]
     return asked, unanswered
@@ -213,10 +222,13 @@ def learning(
     histories: Histories,
     as_of: int,
     execution: Execution | None = None,
+    leads: LeadTable | None = None,
 ) -> Learning:
     """What tasks learn from: the orders until `as_of`, and whom the outlier filter keeps."""
     outliers = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)
-    return Learning(hyperparameters, histories, as_of, outliers, execution or Execution())
+    return Learning(
+        hyperparameters, histories, as_of, outliers, execution or Execution(), leads=leads
+    )
 
 
 def last_day(orders: Histories) -> int:

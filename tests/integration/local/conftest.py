@@ -199,7 +199,7 @@ class Pipeline:
             time.sleep(0.05)
 
     def jobs(self, shop: Shop) -> list[Any]:
-        """The training jobs of a market in a run."""
+        """The training jobs of a market."""
         sagemaker = self.aws.sagemaker
         names = [
             each["TrainingJobName"]

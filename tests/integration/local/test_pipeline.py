@@ -6,15 +6,20 @@ import datetime
 import json
 import threading
 import uuid
+from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import polars as pl
 import pytest
 from moto.events.models import events_backends
+from ordergap import ingest
+from ordergap.contract.orders import Columns
 
+from local import leads as made_up
 from local.aws import ACCOUNT, REGION
 from local.lambda_runtime import Function, Result
-from local.lists import BY_PROBABILITY, BY_RISK, Forecasts, week_of
+from local.lists import BY_PROBABILITY, BY_RISK, BY_VALUE, Forecasts, week_of
 from tests.integration.local.conftest import AS_OF, SECONDS, Pipeline
 from tests.shop import refill_shop, shop
 
@@ -40,7 +45,7 @@ def test_two_markets_are_stored_with_the_forecasts_of_predict(pipeline: Pipeline
 
 
 def test_the_indexes_hold_the_lists_that_follow_from_the_forecasts(pipeline: Pipeline):
-    market = pipeline.open_shop(shop(120, seed=3))
+    market = pipeline.open_shop(shop(95, seed=3))  # value is answered whatever it lost to
     ended = pipeline.run(market)
     assert ended.status == "SUCCEEDED", ended.causes
     predicted = market.predicted(ended)
@@ -68,6 +73,15 @@ def test_the_indexes_hold_the_lists_that_follow_from_the_forecasts(pipeline: Pip
     assert rows == risk
     assert [*rows.values()] == sorted(risk.values(), reverse=True)
     assert len(rows) > 1
+    value = {
+        customer: record["expected_value"]["7"]
+        for customer, record in predicted.items()
+        if record["status"] != "lapsed" and record["expected_value"]["7"]
+    }
+    worth = {row["customer_id"]: row["soon_value"] for row in forecasts.ranked(BY_VALUE)}
+    assert worth == value
+    assert [*worth.values()] == sorted(value.values(), reverse=True)
+    assert len(worth) > 50
 
 
 def test_attributes_of_customers_reach_the_training_job_and_the_records(pipeline: Pipeline):
@@ -86,6 +100,35 @@ def test_attributes_of_customers_reach_the_training_job_and_the_records(pipeline
     part = pipeline.read(ended, market.name, "score/part-00000.jsonl").splitlines()
     regions = {each["customer_id"]: each["attributes"]["region"] for each in map(json.loads, part)}
     assert regions == dict(facts.rows())
+
+
+def test_leads_are_trained_on_scored_and_stored_until_they_order(
+    pipeline: Pipeline, tmp_path: Path
+):
+    truth = made_up.write(tmp_path, 800, seed=3)
+    orders = ingest.read(tmp_path / "orders.csv", Columns(amount_column="Amount")).histories
+    market = pipeline.open_shop(orders)
+    for name in ("leads", "events"):
+        rows = pl.read_csv(tmp_path / f"{name}.csv", infer_schema=False)
+        pipeline.database.load(f"{name}_{market.name}", rows)
+    market.settings |= {
+        "leads_query": f'SELECT lead_id, first_seen, source FROM "leads_{market.name}"',  # noqa: S608
+        "lead_events_query": f'SELECT * FROM "events_{market.name}"',  # noqa: S608
+    }
+    last = made_up.FIRST_DAY + datetime.timedelta(made_up.DAYS - 1)
+    ended = pipeline.run(market, as_of=str(last))
+    assert ended.status == "SUCCEEDED", ended.causes
+    [job] = pipeline.jobs(market)
+    assert [each["ChannelName"] for each in job["InputDataConfig"]] == ["training", "leads"]
+    waiting = {f"L{i}".lower() for i in np.flatnonzero(truth.order >= made_up.DAYS)}
+    stored = market.stored()
+    leads = {who: item for who, item in stored.items() if "first_order_probability" in item}
+    assert {who.lower() for who in leads} == waiting
+    assert stored.keys() - leads.keys() == {*orders.customer_ids}
+    assert {item["order_count"]["N"] for item in leads.values()} == {"0"}
+    counts = ended.markets[market.name]["counts"]
+    assert (counts["leads"], counts["rejected"]) == (len(leads), 0)
+    assert counts["extracted"] == counts["written"] == len(stored)
 
 
 def executions(pipeline: Pipeline) -> list[str]:

@@ -36,6 +36,8 @@ OTHER: dict[str, object] = {
     "likelihood": "weibull",
     "value": "off", "value_horizon": 60, "value_cutoffs": 3, "value_step_days": 30,
     "tweedie_power": 1.2, "large_orders": "off", "large_thresholds": [50.0, 100.0],
+    "lead_numeric_attributes": ["age", "1E5"], "lead_category_attributes": ["source"],
+    "lead_leaks_allowed": ["orders"], "lead_cutoffs": 5, "lead_step_days": 7,
     "numeric_attributes": ["Age", "1E5"], "category_attributes": ["Region", "7"],
 }  # fmt: skip
 

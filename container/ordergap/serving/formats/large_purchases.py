@@ -80,7 +80,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
     }
     placeholders |= {at[i]: placeholder for i, placeholder in bad.items()}
     options = replace(options, horizons=(days,), large_thresholds=(amount,))
-    return LargePurchases(histories, as_of, options, placeholders, amount, days)
+    return LargePurchases(histories, as_of, options, placeholders, amount=amount, days=days)
 
 
 def _all_good(*args: Any, **options: Any) -> Any:
