@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ordergap.contract.dates import date_from
 from ordergap.contract.hyperparameters import NAMES, READING
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
-from ordergap.contract.prediction import date_from
 from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, ForecastSettings, available_cpus, limit_threads
