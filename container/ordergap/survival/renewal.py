@@ -30,7 +30,8 @@ def expected_orders(survival: Survival, elapsed: Float, horizons: Sequence[int])
     They rise with the horizon and are never below the probability of an order. Raises ValueError
     for a horizon that is not from 1 to MOST_DAYS.
     """
-    return _renewed(survival, elapsed, horizons, np.ones((1, len(survival))))[0]
+    (orders,) = _renewed(survival, elapsed, horizons, np.ones((1, len(survival))))
+    return orders
 
 
 def kind_probability(
