@@ -30,8 +30,7 @@ def expected_orders(survival: Survival, elapsed: Float, horizons: Sequence[int])
     They rise with the horizon and are never below the probability of an order. Raises ValueError
     for a horizon that is not from 1 to MOST_DAYS.
     """
-    (orders,) = _renewed(survival, elapsed, horizons, np.ones((1, len(survival))))
-    return orders
+    return np.asarray(_renewed(survival, elapsed, horizons, np.ones((1, len(survival))))[0])
 
 
 def kind_probability(
