@@ -37,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy teardown contract fuzz soak kills secrets
+.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy teardown contract fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ run: setup ## run the AWS pipeline on this machine, on CDNOW or on your file: ma
 
 test: setup ## run every test that this machine can run; ARGS=--cov prints what share of the code they run
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+hashing: setup ## test the buckets: the function, then the languages, then the product; stops at what fails first
+	$(BIN)/python -m tests.hashing_line
 
 check: setup asl ## lint, format, types (for macOS and Windows too), import contracts and the state machine
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """`make bench`: a table of every figure and its baseline, both measured in one run.
 
-Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio).
+Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
+another table: how good value and large orders are (python -m benchmarks targets --help).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ MODULES = ("ingest", "features", "training", "value", "predict", "serving", "ext
 
 def main(names: list[str]) -> None:
     """Run the named benchmarks, or all, and print a Markdown table."""
+    if names[:1] == ["targets"]:
+        importlib.import_module("benchmarks.targets").main(names[1:])
+        return
     if unknown := set(names) - set(MODULES):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(MODULES)}")
     print("| measurement | result | baseline | ratio |\n| --- | --- | --- | --- |", flush=True)

@@ -1,4 +1,4 @@
-"""The pipeline on this machine: python -m local run | due | tour | cdnow."""
+"""The pipeline on this machine: python -m local run | due | tour | cdnow | leads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-USAGE = """usage: python -m local {run,due,tour,cdnow} [options]; COMMAND --help lists its options
+USAGE = """usage: python -m local COMMAND [options]; COMMAND --help lists its options
   run    the whole AWS pipeline, in an emulated AWS on this machine
   due    lists of customers from the indexes of a table
   tour   train, predict and serve, without AWS
-  cdnow  write cdnow.csv, 70,000 real orders to try things on"""
+  cdnow  write cdnow.csv, 70,000 real orders to try things on
+  leads  write made-up leads, their events and orders, whose probabilities are known"""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -56,11 +57,29 @@ def cdnow(arguments: Sequence[str]) -> int:
     return 0
 
 
+def leads(arguments: Sequence[str]) -> int:
+    """Write made-up leads."""
+    from local.leads import write  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="python -m local leads",
+        description="Write leads.csv, events.csv and orders.csv, whose probabilities are known.",
+    )
+    parser.add_argument("folder", type=Path, help="where they go")
+    parser.add_argument("--leads", type=int, default=5000, metavar="N", help="(default 5000)")
+    parser.add_argument("--seed", type=int, default=42, metavar="N", help="(default 42)")
+    parsed = parser.parse_args(arguments)
+    write(parsed.folder, parsed.leads, parsed.seed)
+    print(parsed.folder)
+    return 0
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "due": due,
     "tour": tour,
     "cdnow": cdnow,
+    "leads": leads,
 }
 
 

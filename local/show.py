@@ -93,17 +93,18 @@ class Progress:
 
 
 def metrics(metrics: TrainingMetrics) -> Iterable[Table]:
-    """A table for each task and protocol: the model's metrics, naive's beside them."""
-    for task in metrics.tasks.values():
+    """A table for each task and protocol: the model's metrics, baselines' beside them."""
+    for name, task in metrics.tasks.items():
         for protocol, judged in task.protocols.items():
-            table = Table(title=protocol, title_justify="left", box=None, padding=(0, 2))
+            title = f"{name.replace('_', ' ')}, {protocol}"
+            table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
             table.add_column("")
             for metric in task.definitions.values():
                 table.add_column(metric.title, justify="right")
-            for name, scores in judged.scores.items():
+            for model, scores in judged.scores.items():
                 values = [(scores.get(key), each.digits) for key, each in task.definitions.items()]
                 cells = ("–" if v is None else f"{v:.{digits}f}" for v, digits in values)
-                table.add_row(name, *cells, style="bold" if name == MODEL else "")
+                table.add_row(model, *cells, style="bold" if model == MODEL else "")
             yield table
 
 

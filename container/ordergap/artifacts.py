@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,13 +16,23 @@ from numpy.typing import NDArray
 from ordergap import features, files
 from ordergap.contract.manifest import MANIFEST, Manifest, TaskSection
 from ordergap.contract.prediction import STALE_AFTER_DAYS
-from ordergap.errors import AlgorithmError, ModelMismatch, ModelNotFound, PlatformError
+from ordergap.errors import (
+    AlgorithmError,
+    InvalidRequest,
+    ModelMismatch,
+    ModelNotFound,
+    PlatformError,
+    Problem,
+)
 from ordergap.histories import Histories, day_of
+from ordergap.leads.table import LeadTable
 from ordergap.manifests import ModelFiles, digest, listed, read, read_manifest
 from ordergap.models import trial
 from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
+from ordergap.models.first_order import FirstOrderHead
 from ordergap.models.forecasts import Forecasts
 from ordergap.models.kinds import head_class
+from ordergap.models.lead_forecasts import FIRST_ORDER, LeadForecast, no_leads
 
 _STAGING = ".saving-"
 _FAILURE = "the model cannot be saved in"
@@ -88,6 +98,23 @@ class Bundle:
         known_until = day_of(self.manifest.as_of)
         version = self.manifest.model_version
         return Forecasts(customers, tasks, version, known_until, self.stale_after_days)
+
+    def forecast_leads(
+        self, leads: LeadTable, as_of: NDArray[np.int64], horizons: Sequence[int] | None = None
+    ) -> LeadForecast:
+        """The forecasts of leads without an order, as known at the end of each one's `as_of`.
+
+        Raises InvalidRequest where this model does not answer leads.
+        """
+        ahead = horizons or self.manifest.hyperparameters.horizons
+        return self.lead_head().forecast_leads(leads, as_of, ahead)
+
+    def lead_head(self) -> FirstOrderHead:
+        """What forecasts leads; InvalidRequest where this model does not."""
+        head = self.heads.get(FIRST_ORDER)
+        if not isinstance(head, FirstOrderHead):
+            raise InvalidRequest([Problem(no_leads(self.manifest), hint="train with leads")])
+        return head
 
     def save(self, directory: Path, side_files: Mapping[str, bytes] | None = None) -> None:
         """Write everything beside `directory`, read it back, then move it in: the manifest last.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ordergap.artifacts import Bundle
+from ordergap.backtesting import Backtested
 from ordergap.contract.hyperparameters import Hyperparameters, parse
-from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.errors import ModelNotFound
 from ordergap.files import replace, saving
@@ -23,9 +23,9 @@ from ordergap.scoring.options import given
 from ordergap.scoring.selection import Selection
 
 if TYPE_CHECKING:
-    from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
     from ordergap.inspection import Check
+    from ordergap.leads.reading import LeadSource
     from ordergap.report.document import Report
     from ordergap.training.job import Job
 
@@ -37,6 +37,7 @@ def fit(
     orders: Orders,
     *,
     validation: Orders | None = None,
+    leads: LeadSource | None = None,
     quiet: bool = False,
     **hyperparameters: Any,
 ) -> Forecaster:
@@ -47,6 +48,7 @@ def fit(
                      a quantity and a price, or an amount
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
+    leads            people without an order, and their events: see `Forecaster.predict_leads`
     quiet            whether to show neither progress nor warnings
     hyperparameters  by the names that ``ordergap train --help`` lists, columns among them:
                      ``customer_column="Email"``, ``trainer="lstm"``, ``horizons=[7, 30]``
@@ -59,7 +61,7 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation)
+        return Forecaster.fit(parse(hyperparameters), orders, validation, leads=leads)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -71,22 +73,7 @@ def load(directory: Path | str) -> Forecaster:
     return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
 
 
-def backtest(
-    hyperparameters: Hyperparameters,
-    orders: Orders,
-    cutoffs: int = 4,
-    *,
-    jobs: int = 1,
-    quiet: bool = False,
-) -> Backtest:
-    """As `Forecaster.backtest`, without a model."""
-    from ordergap.backtest.run import backtest as run  # noqa: PLC0415 - only learning needs it
-
-    with progress(quiet=quiet):
-        return run(hyperparameters, orders, cutoffs, jobs)
-
-
-class Forecaster:
+class Forecaster(Backtested):
     """A fitted model that forecasts when each customer will order next.
 
     bundle  what is fitted, and its manifest; it forecasts from histories or feature vectors
@@ -102,6 +89,7 @@ class Forecaster:
         orders: Orders,
         validation: Orders | None = None,
         job: Job | None = None,
+        leads: LeadSource | None = None,
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
 
@@ -110,14 +98,9 @@ class Forecaster:
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
-        trained = train(hyperparameters, orders, validation, job)
-        leads = job is None or job.hosts.leads  # the other hosts save nothing
-        return cls(trained.bundle, trained.report() if leads else None)
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the model is, what it was made from and what it expects."""
-        return self.bundle.manifest
+        trained = train(hyperparameters, orders, validation, job, leads)
+        first = job is None or job.hosts.leads  # the other hosts save nothing
+        return cls(trained.bundle, trained.report() if first else None)
 
     @property
     def metrics(self) -> TrainingMetrics:
@@ -232,25 +215,6 @@ class Forecaster:
         known = files.conventions_of(self.bundle, columns)
         read_with = files.columns_of(self.bundle, columns)
         return inspection.check(self.manifest, orders, read_with, known)
-
-    def backtest(
-        self, orders: Orders, cutoffs: int = 4, *, jobs: int = 1, quiet: bool = False
-    ) -> Backtest:
-        """Learn anew at several past days, and judge by what came after, beside baselines.
-
-        The models have the hyperparameters of this one; `print` the result for tables and, at the
-        end, a verdict of five lines.
-
-        orders   as in `fit`
-        cutoffs  how many past days, spread over the third quarter of the time span
-        jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
-                 call must stand under ``if __name__ == "__main__":``
-        quiet    whether to show neither progress nor warnings
-
-        Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
-        can be judged, and UserError for numbers below 1.
-        """
-        return backtest(self.manifest.hyperparameters, orders, cutoffs, jobs=jobs, quiet=quiet)
 
     def report(self, path: Path | str | None = None) -> Report:
         """The report of the training as a page of HTML, written to `path` where one is given.

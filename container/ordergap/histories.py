@@ -50,6 +50,18 @@ def iso_dates(days: NDArray[np.integer]) -> list[str]:
     return texts
 
 
+def counts_by_bucket(
+    order: NDArray[np.integer], bucket: NDArray[np.integer], orders: int, buckets: int
+) -> NDArray[np.uint32]:
+    """The lines of each order in each bucket and, last, without a value: (orders, buckets + 1).
+
+    `order` and `bucket` have one number for each line.
+    """
+    place = order.astype(np.int64) * (buckets + 1) + bucket
+    counts = np.bincount(place, minlength=orders * (buckets + 1)).astype(np.uint32)
+    return counts.reshape(orders, buckets + 1)
+
+
 def _order_column(dtype: DTypeLike) -> Mapping[str, DTypeLike]:
     """The mark of a column that has one value for each order."""
     return {"dtype": dtype}
@@ -66,6 +78,7 @@ class Histories:
                   unknown
     items         (n,) net pieces bought; NaN where unknown
     lines         (n,) order lines; NaN where unknown
+    buckets       hashed column -> (n, B + 1) order lines in each bucket, the last for no value
     attributes    name -> (c,) what is known of a customer besides orders, such as a region
     """
 
@@ -76,6 +89,7 @@ class Histories:
     items: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     lines: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     attributes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    buckets: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
 
     @classmethod
     def from_orders(
@@ -87,15 +101,17 @@ class Histories:
         items: NDArray[np.float64] | None = None,
         lines: NDArray[np.float64] | None = None,
         attributes: Mapping[str, NDArray[np.generic]] | None = None,
+        buckets: Mapping[str, NDArray[np.uint32]] | None = None,
     ) -> Histories:
         """Sort orders given in any sequence; those of one customer on one day become one.
 
         `customer` (n,) is each order's position in `customers`; the customers' sequence is kept,
-        and one without orders keeps an empty segment. Amounts, items and lines of one day add up;
-        a sum with an unknown part is unknown.
+        and one without orders keeps an empty segment. Amounts, items, lines and buckets of one day
+        add up; a sum with an unknown part is unknown.
         """
         unknown = np.full(len(day), np.nan)
         columns = [amount, unknown if items is None else items, unknown if lines is None else lines]
+        buckets = buckets or {}
         key = customer.astype(np.int64) * 2**32 + (
             day.astype(np.int64) + 2**31
         )  # days may be negative
@@ -107,6 +123,10 @@ class Histories:
             key = key[order]
             first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             columns = [np.add.reduceat(column[order], first) for column in columns]
+            buckets = {
+                name: np.add.reduceat(counts[order], first, dtype=np.uint32)
+                for name, counts in buckets.items()
+            }
             key = key[first]
         owner = key >> 32
         amount, items, lines = (column.astype(np.float64) for column in columns)
@@ -118,13 +138,15 @@ class Histories:
             items,
             lines,
             attributes or {},
+            buckets,
         )
 
     @classmethod
     def concat(cls, parts: Sequence[Histories]) -> Histories:
         """The orders of all parts, customers sorted by id; those of one customer are joined.
 
-        Attributes are those that every part has; of a customer in several parts the last counts.
+        All have the same hashed columns. Attributes are those that every part has; of a customer in
+        several parts the last counts.
         """
         customers = sorted({customer for each in parts for customer in each.customer_ids})
         position = {customer: i for i, customer in enumerate(customers)}
@@ -144,6 +166,10 @@ class Histories:
             customers,
             np.concatenate([np.repeat(owner, each.order_count) for owner, each in orders]),
             **columns,
+            buckets={
+                name: np.concatenate([each.buckets[name] for each in parts])
+                for name in parts[0].buckets
+            },
             attributes={
                 name: np.concatenate([each.attributes[name] for each in parts])[rows]
                 for name in parts[0].attributes
@@ -194,11 +220,10 @@ class Histories:
         """The orders marked true, `rows` being (n,), of the customers who have any."""
         counts = np.bincount(self.customer[rows], minlength=len(self.customer_ids))
         kept = np.flatnonzero(counts)
-        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
         return Histories(
             [self.customer_ids[i] for i in kept],
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
-            **columns,
+            **self._order_columns(rows),
             attributes={name: values[kept] for name, values in self.attributes.items()},
         )
 
@@ -207,13 +232,17 @@ class Histories:
         counts = self.order_count[customers]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[customers] - offsets[:-1], counts)
-        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
         return Histories(
             [self.customer_ids[i] for i in customers],
             offsets,
-            **columns,
+            **self._order_columns(rows),
             attributes={name: values[customers] for name, values in self.attributes.items()},
         )
+
+    def _order_columns(self, rows: slice | NDArray[np.generic]) -> dict[str, Any]:
+        """What there is of some orders."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
+        return {**columns, "buckets": {name: each[rows] for name, each in self.buckets.items()}}
 
     def batches(self, size: int) -> Iterator[Histories]:
         """The same customers, at most `size` at a time, without a copy of their orders."""
@@ -221,19 +250,21 @@ class Histories:
             customers = slice(start, start + size)
             offsets = self.offsets[start : start + size + 1]
             rows = slice(int(offsets[0]), int(offsets[-1]))
-            columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in ORDER_COLUMNS}
             yield Histories(
                 self.customer_ids[customers],
                 offsets - offsets[0],
-                **columns,
+                **self._order_columns(rows),
                 attributes={name: values[customers] for name, values in self.attributes.items()},
             )
 
     def digest(self) -> str:
-        """SHA-256 over all orders and attributes, hexadecimal: equal data, equal digest."""
+        """SHA-256 over all of this, hexadecimal: equal data, equal digest."""
         digest = hashlib.sha256(json.dumps(self.customer_ids).encode())
         for column in (self.offsets, *(getattr(self, name) for name in ORDER_COLUMNS)):
             digest.update(np.ascontiguousarray(column).tobytes())
+        for name, counts in sorted(self.buckets.items()):
+            digest.update(json.dumps([name, counts.shape]).encode())
+            digest.update(np.ascontiguousarray(counts).tobytes())
         for name, values in sorted(self.attributes.items()):
             digest.update(json.dumps([name, values.tolist()]).encode())
         return digest.hexdigest()

@@ -28,7 +28,9 @@ def _described(public: Any) -> str:
     name = public.__name__
     methods = [
         _entry(f"{name}.{method}", member, 4)
-        for method, member in (vars(public).items() if inspect.isclass(public) else ())
+        for each in (inspect.getmro(public) if inspect.isclass(public) else ())
+        if each.__module__.startswith("ordergap")
+        for method, member in vars(each).items()
         if not method.startswith("_") and inspect.getdoc(member)
     ]
     path = f"ordergap.{name}" if name in ordergap.__all__ else name

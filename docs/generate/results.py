@@ -1,9 +1,14 @@
-"""The tables of results, from docs/data/results.json."""
+"""The tables of results, from docs/data/results.json and docs/data/targets.json."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from ordergap.contract.metrics import Metric
+from ordergap.evaluation.large import METRICS as LARGE_METRICS
+from ordergap.evaluation.value import METRICS as VALUE_METRICS
+from ordergap.report.numbers import fixed
 
 from docs.generate import ROOT, table
 
@@ -17,6 +22,10 @@ _COLUMNS = {
 }
 """Metric -> its title, the most decimals to show, and which value is the best."""
 
+_VALUE = ("d2", "gini", "top_decile", "decile_error", "rmse", "total", "coverage", "pinball",
+          "brier_none")  # fmt: skip
+_LARGE = ("auc", "brier", "ece")
+_OPENING = {">= ": "≥ ", "<= ": "≤ "}
 _STRONGEST = "BG/NBD"
 """The baseline that a summary is given beside."""
 
@@ -53,6 +62,74 @@ def summary() -> str:
 - Brier score of the probability within 30 days is {beside("brier_30")};
 - 80 % intervals hold for {beside("coverage")}, with a width of {beside("width", " days")}.
 """
+
+
+def value() -> str:
+    """What customers spend, at the cutoffs that have goals."""
+    return _targets("value", {key: VALUE_METRICS[key] for key in _VALUE})
+
+
+def large() -> str:
+    """Orders above the model's largest amount, at the cutoffs that have goals."""
+    return _targets("large_order", {key: LARGE_METRICS[key] for key in _LARGE})
+
+
+def gains() -> str:
+    """The model less each baseline, at every cutoff that was judged."""
+    text = ""
+    for key in ("d2", "gini"):
+        rows = []
+        for case in _cases():
+            cells = (_difference(*each[key]) for each in case["differences"].values())
+            rows.append((f"{case['data']} {case['cutoff']}", *cells))
+        head = ("", *_cases()[0]["differences"])
+        text += f"**{VALUE_METRICS[key].title}**\n\n{table(head, rows)}\n"
+    return text
+
+
+def _cases() -> list[dict[str, Any]]:
+    """Those of 90 days, the earlier cutoff of a data set first."""
+    file = ROOT / "docs/data/targets.json"
+    cases = [case for case in json.loads(file.read_text("utf-8")) if case["horizon"] == 90]
+    return sorted(cases, key=lambda case: (case["data"] == "CDNOW", case["cutoff"]))
+
+
+def _targets(question: str, metrics: dict[str, Metric]) -> str:
+    """A table for each cutoff with goals: the model, its goals and the baselines."""
+    text = ""
+    for case in _cases():
+        if not case["goals"]:
+            continue
+        judged = case["scores"][question]
+        best = {
+            key: (min if metric.better == "lower" else max)(
+                each[key] for each in judged.values() if key in each
+            )
+            for key, metric in metrics.items()
+            if metric.better
+        }
+        rows = [
+            (
+                name,
+                *(
+                    f"**{text}**" if key in scores and scores[key] == best.get(key) else text
+                    for key, metric in metrics.items()
+                    for text in [fixed(scores.get(key), metric.digits)]
+                ),
+            )
+            for name, scores in judged.items()
+        ]
+        goals = [case["goals"].get(key, "") for key in metrics]
+        for ours, theirs in _OPENING.items():
+            goals = [goal.replace(ours, theirs) for goal in goals]
+        rows.insert(1, ("goal", *goals))
+        head = ("", *(metric.title for metric in metrics.values()))
+        text += f"**{case['data']} {case['cutoff']}**\n\n{table(head, rows)}\n"
+    return text
+
+
+def _difference(less: float, low: float, high: float) -> str:
+    return "{} ({} to {})".format(*(fixed(each, 3, sign=True) for each in (less, low, high)))
 
 
 def _tables(section: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 
-from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.hashed import HashedColumns
+from ordergap.contract.hyperparameters import READING, Hyperparameters
 from ordergap.contract.orders import Columns
 from ordergap.contract.trainers import TRAINERS
 from ordergap.settings import Environment, JobSettings, Settings
@@ -17,6 +18,7 @@ def hyperparameters() -> str:
     """Those that are not names of columns: of every trainer, then of each."""
     nested = {"columns", "trainer"}
     general = [each for each in described(Hyperparameters) if each.name not in nested]
+    general += described(HashedColumns)
     names = ", ".join(f"`{name}`" for name in TRAINERS)
     trainer = Described("trainer", names, "`xgboost`", "what fits the model")
     text = f"### Every trainer\n\n{_rows([trainer, *general])}\n"
@@ -28,7 +30,7 @@ def hyperparameters() -> str:
 
 def columns() -> str:
     """Those that say how to read a file."""
-    return _rows(list(described(Columns)))
+    return _rows([each for each in described(Columns) if each.name in READING])
 
 
 def training_environment() -> str:

@@ -70,7 +70,7 @@ class Verdict(BaseModel):
 
 
 class Counts(BaseModel):
-    """The numbers of customers."""
+    """The numbers of customers, and of the leads among them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,6 +80,7 @@ class Counts(BaseModel):
     superseded: int
     rejected: int
     stale: int
+    leads: int = 0
 
 
 class Announce(Event):
@@ -122,6 +123,7 @@ def sentence(outcome: Announce) -> str:
         model = f"Model {verdict.model_version} was promoted"
         if not verdict.promoted:
             model = f"The champion, model {verdict.model_version}, was kept"
+        leads = f", {counts.leads:,} leads among them," if counts.leads else ""
         stale = ""
         if counts.stale:
             stale = (
@@ -129,7 +131,8 @@ def sentence(outcome: Announce) -> str:
                 "long before; approve one that is trained on newer orders."
             )
         return (
-            f"{outcome.market}: {counts.scored:,} customers have a forecast as of {outcome.as_of} "
+            f"{outcome.market}: {counts.scored:,} customers{leads} have a forecast as of "
+            f"{outcome.as_of} "
             f"({counts.written:,} written, {counts.superseded:,} superseded, {counts.rejected:,} "
             f"rejected). {model}. {verdict.reason}{stale}"
         )

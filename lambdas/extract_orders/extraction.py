@@ -20,9 +20,9 @@ from lambdas.extract_orders.customers import Attributes, attributes
 from lambdas.extract_orders.database import connect
 from lambdas.extract_orders.earlier import find, keys
 from lambdas.extract_orders.finishing import finish, settled
+from lambdas.extract_orders.leads import Leads, leads
 from lambdas.extract_orders.reading import Take
 from lambdas.extract_orders.request import Market, Request, Success
-from lambdas.extract_orders.scoring import files
 from lambdas.extract_orders.shards import Shards
 from lambdas.extract_orders.source import Source, canonical, open_source
 from lambdas.shared import objects
@@ -85,6 +85,7 @@ def extract(
         source.read(earlier.since if earlier else None, until, _with_progress(rows))
         words = tuple(columns.no_customer_words)
         facts = attributes(connection, market.customers_query, request.as_of, words)
+        people = leads(connection, market, request.as_of, words)
     decided = rows.decide(earlier.conventions if earlier else None)
     columns = settled(columns, decided)
     rows.settle(columns, request.as_of)
@@ -103,13 +104,13 @@ def extract(
     )  # fmt: skip
     digests: dict[str, str] = {}
     attributed = 0
-    for part, file in enumerate(files(records)):
+    for part, file in enumerate(people.scored(records)):
         attributed += file.attributed
         s3.put_object(Bucket=bucket, Key=run.score_part(part), Body=file.body)
         digests[run.score_part(part)] = file.customers
     figures = account.figures("the query" if market.query else identity["rows"], columns)
     said = facts.notes(account.customers, attributed)
-    _write(s3, run, facts, said)
+    _write(s3, run, facts, said, people)
     manifest = Success.model_validate(
         {
             "bucket": bucket,
@@ -117,15 +118,16 @@ def extract(
             "run_id": run.run_id,
             "as_of": request.as_of,
             "prefix": run.prefix,
-            "channels": _channels(run, attributes=len(facts.rows) > 0),
+            "channels": _channels(run, attributes=len(facts.rows) > 0, leads=bool(people.rows)),
             "scoring_uri": run.uri(run.score),
             "model_uri": run.uri(run.model),
             "predictions_prefix": run.predictions,
             "predictions_uri": run.uri(run.predictions.rstrip("/")),
-            "hyperparameters": _hyperparameters(columns),
+            "hyperparameters": {**_hyperparameters(columns), **people.hyperparameters},
             "scoring_files": len(digests),
             **figures,
-            "notes": (note, *source.notes, *decided.notes, *said),
+            "leads": len(people.records),
+            "notes": (note, *source.notes, *decided.notes, *said, *people.notes),
             "request": request,
             "source": identity,
             "digests": digests,
@@ -135,10 +137,14 @@ def extract(
     return manifest
 
 
-def _write(s3: S3Client, run: Run, facts: Attributes, said: list[str]) -> None:
-    """Upload the attributes, and log what is said of them; nothing where none are asked."""
+def _write(s3: S3Client, run: Run, facts: Attributes, said: list[str], people: Leads) -> None:
+    """Upload attributes and leads, and log what is said of them; nothing where none are asked."""
     for body, sentence in zip(facts.files(), said, strict=True):
         s3.put_object(Bucket=run.bucket, Key=run.attributes, Body=body)
+        logger().info(sentence)
+    for name, body in people.files():
+        s3.put_object(Bucket=run.bucket, Key=f"{run.leads}{name}", Body=body)
+    for sentence in people.notes:
         logger().info(sentence)
 
 
@@ -179,9 +185,11 @@ def _identity(
     }
 
 
-def _channels(run: Run, *, attributes: bool) -> list[dict[str, object]]:
+def _channels(run: Run, *, attributes: bool, leads: bool = False) -> list[dict[str, object]]:
     """The training job's InputDataConfig."""
-    prefixes = {"training": run.train} | ({"customers": run.customers} if attributes else {})
+    prefixes = {"training": run.train}
+    prefixes |= {"customers": run.customers} if attributes else {}
+    prefixes |= {"leads": run.leads} if leads else {}
     return [
         {
             "ChannelName": name,

@@ -65,6 +65,18 @@ def types_of(connection: sql.Connection, rows: sql.FromClause | sql.TextClause) 
     return types
 
 
+def everything(
+    connection: sql.Connection, query: str, name: str, setting: str
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """All rows of a query as text, and what `types_of` says of its columns. Raises BadEvent."""
+    source = subquery(query, name)
+    frames: list[pl.DataFrame] = []
+    with refused(connection, setting):
+        types = types_of(connection, source)
+        read(connection, sql.select(*map(sql.column, types)).select_from(source), frames.append)
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(types, pl.String)), *frames]), types
+
+
 def render(statement: Rows | sql.Select[Any], connection: sql.Connection) -> str:
     """The statement without parameters: with parameters, drivers would interpret each %."""
     return str(statement.compile(connection, compile_kwargs={"literal_binds": True}))

@@ -27,6 +27,10 @@ class Market(Event):
     """A SELECT to read instead of a table."""
     customers_query: str | None = Field(None, min_length=1)
     """A SELECT of the customers' attributes: `customer_id`, and `valid_from` where they change."""
+    leads_query: str | None = Field(None, min_length=1)
+    """A SELECT of people who may not have ordered: `lead_id`, `first_seen` and attributes."""
+    lead_events_query: str | None = Field(None, min_length=1)
+    """A SELECT of what they did: `lead_id`, `date`, `kind` and, if there, `campaign`."""
     columns: Columns = Field(default_factory=Columns)
     """The names of the columns in the database, and how their cells are read."""
     incremental: bool = False
@@ -36,6 +40,8 @@ class Market(Event):
     def _one_source(self) -> Self:
         if self.table and self.query:
             raise ValueError("give a table or a query, not both")
+        if bool(self.leads_query) != bool(self.lead_events_query):
+            raise ValueError("give both leads_query and lead_events_query, or neither")
         return self
 
 
@@ -62,7 +68,7 @@ class Extraction(BaseModel):
     as_of: datetime.date
     prefix: str
     channels: list[dict[str, object]]
-    """The input of the training job: `training`, and `customers` where there are attributes."""
+    """The input of the training job: `training`, and `customers` and `leads` where there are."""
     scoring_uri: str
     model_uri: str
     predictions_prefix: str
@@ -70,7 +76,9 @@ class Extraction(BaseModel):
     hyperparameters: dict[str, str]
     """Those that the training job needs to read the training files, where not the defaults."""
     customers: int
-    """Records in the scoring files."""
+    """Records in the scoring files, besides those of leads."""
+    leads: int
+    """Records in the scoring files of people who have not ordered."""
     scoring_files: int
     rows_read: int
     rows_used: int

@@ -51,8 +51,10 @@ def records(histories: Histories, as_of: datetime.date, known: pl.DataFrame) -> 
             "lines": histories.lines,
         }
     ).with_columns(pl.col("amount", "items", "lines").fill_nan(None))
+    if histories.buckets:
+        orders = orders.with_columns(_buckets(histories).alias("buckets"))
     by_customer = orders.group_by("customer", maintain_order=True).agg(
-        orders=pl.struct("date", "amount", "items", "lines")
+        orders=pl.struct(pl.exclude("customer"))
     )
     frame = by_customer.select(
         customer_id=pl.lit(customers).gather(pl.col("customer")),
@@ -67,6 +69,19 @@ def records(histories: Histories, as_of: datetime.date, known: pl.DataFrame) -> 
             for text, known in zip(texts, join["attributes"], strict=True)
         ]
     return [Record(*each) for each in zip(frame["customer_id"], texts, strict=True)]
+
+
+def _buckets(histories: Histories) -> pl.Series:
+    """Of each order, column and number of buckets -> the bucket of each line, as `Order` has it."""
+    lists = {}
+    for name, counts in histories.buckets.items():
+        order, bucket = counts.nonzero()
+        lines = pl.DataFrame({"order": order, "bucket": bucket}).select(
+            pl.all().repeat_by(pl.Series(counts[order, bucket])).explode()
+        )
+        by_order = lines.group_by("order", maintain_order=True).agg("bucket")
+        lists[f"{name}:{counts.shape[1] - 1}"] = by_order["bucket"]
+    return pl.DataFrame(lists).to_struct()
 
 
 def files(records: Iterable[Record], limit: int = FILE_BYTES) -> Iterator[File]:

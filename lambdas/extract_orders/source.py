@@ -19,7 +19,7 @@ from ordergap.ingest.table import Tabulator
 
 from lambdas.extract_orders.reading import Rows, Take, read, refused, render, subquery, types_of
 from lambdas.extract_orders.request import Market
-from lambdas.shared.errors import SourceColumnMissing
+from lambdas.shared.errors import BadEvent, SourceColumnMissing
 
 AMOUNT = "Amount"
 STATUS = "Status"
@@ -31,15 +31,18 @@ _DATES = {
     "mysql": {7, 10, 12},  # timestamp, date, datetime
     "mariadb": {7, 10, 12},
 }
-_NUMBERS = {
+NUMBERS = {
     "postgresql": {20, 21, 23, 700, 701, 1700},  # integers, real, double precision, numeric
     "mysql": {0, 1, 2, 3, 4, 5, 8, 9, 246},  # decimal, integers, float, double, decimal
     "mariadb": {0, 1, 2, 3, 4, 5, 8, 9, 246},
 }
+_FLOATS = {"postgresql": {700, 701}, "mysql": {4, 5}, "mariadb": {4, 5}}
 
 
 def canonical(columns: Columns) -> Columns:
     """How training files are read: like the market's rows, under the names of Online Retail.
+
+    Hashed columns keep their own names, which are hashed with their values.
 
     What is of text files, their encoding and the line of their header, has no meaning here.
     """
@@ -112,10 +115,15 @@ def open_source(connection: sql.Connection, market: Market) -> Source:
     in_source, in_training = names(columns), names(canonical(columns))
     selected = {in_training[role]: name for role, name in in_source.items() if name in types}
     kind = connection.dialect.name
+    for label, name in zip(market.columns.hashed_columns, columns.hashed_columns, strict=True):
+        if types[name] in _FLOATS.get(kind, ()) or selected.setdefault(label, name) != name:
+            reason = f"{label} is a float, or called as another column of training files is"
+            remedy = "give it as text and by another name in market.query"
+            raise BadEvent([f"market.columns.hashed_columns: {reason}: {remedy}"])
     numbers = frozenset(
         in_training[role]
         for role in ("quantity", "price")
-        if types.get(in_source[role]) in _NUMBERS.get(kind, ())
+        if types.get(in_source[role]) in NUMBERS.get(kind, ())
     )
     date: sql.ColumnElement[Any] = sql.column(in_source["date"])
     source = Source(
@@ -160,7 +168,11 @@ def _with_actual_case(columns: Columns, actual: list[str]) -> Columns:
         settings(columns)[role]: name if name in actual else by_lower.get(name.lower(), name)
         for role, name in names(columns).items()
     }
-    return columns.model_copy(update=spelling)
+    hashed = tuple(
+        name if name in actual else by_lower.get(name.lower(), name)
+        for name in columns.hashed_columns
+    )
+    return columns.model_copy(update={**spelling, "hashed_columns": hashed})
 
 
 def _named(columns: Columns) -> set[str]:
@@ -189,6 +201,7 @@ def _check(columns: Columns, actual: list[str], rows_name: str, named: set[str])
         f'"{name}" is not read: if it tells lines or currencies that should not be added up, leave '
         "the others out by a query, or name it with status_column"
         for name in actual
-        if name not in names(columns).values() and (is_of_kinds(name) or is_of_currencies(name))
+        if name not in {*names(columns).values(), *columns.hashed_columns}
+        and (is_of_kinds(name) or is_of_currencies(name))
     )
     return tabulator.table().notes

@@ -19,40 +19,42 @@ The naive model gains nothing over itself, whatever the cap. It is promoted wher
 champion, and where the champion is not surely better than naive; a champion of which nothing is
 known stays.
 
-See docs/decisions/lambdas.md#a-model-must-beat-naive.
+A model answers several questions and is promoted or not as a whole. Questions beside the next order
+need not beat naive: training leaves out a question that loses to its baselines. They are held
+against the champion, by the gains over a baseline of their own: a model that is behind it in one is
+not promoted. Nor is one that was asked a question and does not answer it where the champion does;
+one that was not asked gives the question up, which is said.
+
+See docs/decisions/lambdas.md#a-model-must-beat-naive and
+docs/decisions/lambdas.md#no-question-is-lost-in-silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import hypot, isfinite
-from statistics import NormalDist
+from math import hypot
 from typing import NamedTuple
 
-from ordergap.contract.metrics import (
-    MODEL,
-    NAIVE,
-    EvaluationProtocol,
-    Metric,
-    ProtocolMetrics,
-    TrainingMetrics,
-)
+from ordergap.contract.metrics import NAIVE, TrainingMetrics
 
-CAPS_ALIKE = 1.25
+from lambdas.judge_model.gains import Question, questions, task_title, z
+
 NOISE_LEVEL = 0.9
 _LONGEST = 1024
-_LEVELS = (0.5, 0.999)  # what is further out tells nothing of a standard error
 
 
 class Decision(NamedTuple):
     """Whether the new model takes the champion's place, and why, in a sentence with numbers.
+
+    questions  task -> what was found of it, in a sentence with numbers
 
     The registry keeps the reason as the model's description, which has at most 1,024 characters.
     """
 
     promoted: bool
     reason: str
+    questions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,11 @@ class Champion:
     metrics: TrainingMetrics | None
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """What a model gains over naive, positive when better, with its interval and its noise."""
-
-    value: float
-    low: float
-    high: float
-    error: float
-
-
 def decide(new: TrainingMetrics, champion: Champion | None) -> Decision:
     """Whether `new` is promoted, by the rule of this module."""
     promoted, reason = _decide(new, champion)
-    return Decision(promoted, reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…")
+    short = reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
+    return Decision(promoted, short, _by_question(new, champion))
 
 
 def _decide(new: TrainingMetrics, champion: Champion | None) -> tuple[bool, str]:
@@ -95,18 +88,18 @@ def _decide(new: TrainingMetrics, champion: Champion | None) -> tuple[bool, str]
 
 
 def _against_naive(new: TrainingMetrics) -> tuple[bool, str]:
-    questions = list(_questions(new))
-    if not any(_judged(new, question) for question in questions):
+    asked = [question for question in questions(new) if question.must_beat]
+    if not any(question.judged(new) for question in asked):
         return False, (
             "The model cannot be judged: its data was too short to validate on. Give a longer "
             "history, or train with trainer=naive."
         )
-    gains = {question: _gain(new, question) for question in questions}
+    gains = {question: question.gain(new) for question in asked}
     unjudged = [f"{q.metric.title} {q.protocol}" for q, gain in gains.items() if gain is None]
     if unjudged:
         return False, f"The model cannot be judged beside naive: no {', no '.join(unjudged)}."
     judged_gains = {question: gain for question, gain in gains.items() if gain is not None}
-    sentences = {q: _sentence(new, q, gain) for q, gain in judged_gains.items()}
+    sentences = {q: q.sentence(new, gain) for q, gain in judged_gains.items()}
     worse = [sentences[question] for question, gain in judged_gains.items() if gain.high < 0]
     if worse:
         return False, f"The model is worse than naive: {'; '.join(worse)}."
@@ -118,94 +111,84 @@ def _against_naive(new: TrainingMetrics) -> tuple[bool, str]:
 def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
     name, old = f"the champion {champion.model_version}", champion.metrics
     unknown = "cannot be read" if old is None else "were taken under other protocols or caps"
-    worse, compared = [], []
-    for question in _questions(old if old and new.trainer == NAIVE else new):
-        if old is None or not _comparable(new, old, question):
-            continue
-        new_gain, old_gain = _gain(new, question), _gain(old, question)
-        if new_gain is None or old_gain is None:
-            continue
-        unit, digits = _unit(question.metric), question.metric.digits
-        noise = _z(NOISE_LEVEL) * hypot(new_gain.error, old_gain.error)
-        compared.append(
-            f"{question}: gains {new_gain.value:.{digits}f}{unit} over naive, the "
-            f"champion {old_gain.value:.{digits}f} (noise {noise:.{digits}f})"
-        )
-        if old_gain.value - new_gain.value > noise:
-            worse.append(compared[-1])
-    if not compared:
+    compared = [*_comparisons(new, old)] if old else []
+    worse = [each.text for each in compared if each.is_worse]
+    lost, given_up = _not_answered(new, old)
+    if worse or lost:
+        behind = [f"It is worse than {name}: {'; '.join(worse)}."] if worse else []
+        behind += [
+            f"It does not answer {task_title(task)}, and {name} does: {why}. Switch the question "
+            "off in the hyperparameters to give it up."
+            for task, why in lost.items()
+        ]
+        return False, " ".join(behind)
+    also = "".join(f" It gives up {task_title(task)}: it was not asked for." for task in given_up)
+    first = [each.text for each in compared if each.question.must_beat]
+    if not first:
         stays = new.trainer == NAIVE
         ending = "it stays, since it may be better" if stays else "having beaten naive decides"
-        return not stays, f"The metrics of {name} {unknown}: {ending}."
-    if worse:
-        return False, f"It is worse than {name}: {'; '.join(worse)}."
-    return True, f"It is not worse than {name}: {'; '.join(compared)}."
-
-
-class _Question(NamedTuple):
-    """One figure that decides."""
-
-    task: str
-    protocol: EvaluationProtocol
-    key: str
-    metric: Metric
-
-    def __str__(self) -> str:
-        return f"{self.protocol}, {self.metric.title}"
-
-
-def _questions(metrics: TrainingMetrics) -> Iterator[_Question]:
-    """Every metric that decides, under every protocol that it decides under."""
-    for task, judged in metrics.tasks.items():
-        for protocol in EvaluationProtocol:
-            for key, metric in judged.definitions.items():
-                if protocol in metric.decides:
-                    yield _Question(task, protocol, key, metric)
-
-
-def _judged(metrics: TrainingMetrics, question: _Question) -> ProtocolMetrics | None:
-    task = metrics.tasks.get(question.task)
-    return task.protocols.get(question.protocol) if task else None
-
-
-def _comparable(new: TrainingMetrics, old: TrainingMetrics, question: _Question) -> bool:
-    if NAIVE in {new.trainer, old.trainer}:
-        return True
-    both = _judged(new, question), _judged(old, question)
-    caps = [(judged.cap or 0.0) if judged else 0.0 for judged in both]
-    return 0 < max(caps) <= CAPS_ALIKE * min(caps)
-
-
-def _gain(metrics: TrainingMetrics, question: _Question) -> _Gain | None:
-    """None where it could not be judged."""
-    if metrics.trainer == NAIVE:
-        return _Gain(0.0, 0.0, 0.0, 0.0)
-    judged = _judged(metrics, question)
-    difference = judged.differences.get(question.key, ()) if judged else ()
-    numbers = [value for value in difference if value is not None and isfinite(value)]
-    if len(numbers) < 3 or not _LEVELS[0] <= metrics.interval_level <= _LEVELS[1]:
-        return None
-    sign = -1 if question.metric.better == "lower" else 1
-    value, *ends = (sign * number for number in numbers)
-    low, high = sorted(ends)
-    return _Gain(value, low, high, (high - low) / 2 / _z(metrics.interval_level))
-
-
-def _z(level: float) -> float:
-    return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _unit(metric: Metric) -> str:
-    return " days" if metric.unit == "days" else ""
-
-
-def _sentence(metrics: TrainingMetrics, question: _Question, gain: _Gain) -> str:
-    """``at order, capped error: 11.98 days, naive 12.97 (gain 0.99, 0.80 to 1.18)``."""
-    judged, digits = _judged(metrics, question), question.metric.digits
-    scores = judged.scores if judged else {}
-    values = [scores.get(name, {}).get(question.key) for name in (MODEL, NAIVE)]
-    score, naive = ("?" if v is None else f"{v:.{digits}f}" for v in values)
-    return (
-        f"{question}: {score}{_unit(question.metric)}, naive {naive} "
-        f"(gain {gain.value:.{digits}f}, {gain.low:.{digits}f} to {gain.high:.{digits}f})"
+        return not stays, f"The metrics of {name} {unknown}: {ending}.{also}"
+    others = dict.fromkeys(
+        task_title(each.question.task) for each in compared if not each.question.must_beat
     )
+    if others:
+        also = f" Nor in {' and '.join(others)}.{also}"
+    return True, f"It is not worse than {name}: {'; '.join(first)}.{also}"
+
+
+def _by_question(new: TrainingMetrics, champion: Champion | None) -> dict[str, str]:
+    """Task -> a sentence: beside its baseline, beside the champion, and what is not answered."""
+    old = champion.metrics if champion else None
+    lost, given_up = _not_answered(new, old)
+    found: dict[str, list[str]] = {task: [] for task in [*new.answered, *new.unanswered, *given_up]}
+    for question in questions(new):
+        if gain := question.gain(new):
+            found[question.task].append(question.sentence(new, gain))
+    for each in _comparisons(new, old) if old else ():
+        found[each.question.task].append(f"{'WORSE: ' * each.is_worse}{each.text}")
+    for task, why in new.unanswered.items():
+        also = ", and the champion answers it" if task in lost else ""
+        found[task].append(f"not answered: {why}{also}")
+    for task in given_up:
+        found[task].append("not asked for; the champion answers it")
+    return {task: f"{'; '.join(parts) or 'not judged'}." for task, parts in found.items()}
+
+
+def _not_answered(
+    new: TrainingMetrics, old: TrainingMetrics | None
+) -> tuple[dict[str, str], list[str]]:
+    """The questions that the champion answers and the new model does not.
+
+    Task -> why, of those that it was asked; and those that it was not asked.
+    """
+    missing = [task for task in old.answered if task not in new.answered] if old else []
+    lost = {task: new.unanswered[task] for task in missing if task in new.unanswered}
+    return lost, [task for task in missing if task not in lost]
+
+
+class _Compared(NamedTuple):
+    """One figure beside the champion's."""
+
+    question: Question
+    is_worse: bool
+    text: str
+
+
+def _comparisons(new: TrainingMetrics, old: TrainingMetrics) -> Iterator[_Compared]:
+    """The gains of both, where both are known and comparable, of what both answer."""
+    for question in questions(old if new.trainer == NAIVE else new):
+        if question.task not in new.answered or question.task not in old.answered:
+            continue
+        if not question.comparable(new, old):
+            continue
+        new_gain, old_gain = question.gain(new), question.gain(old)
+        if new_gain is None or old_gain is None:
+            continue
+        noise = z(NOISE_LEVEL) * hypot(new_gain.error, old_gain.error)
+        ours, theirs, within = map(question.written, (new_gain.value, old_gain.value, noise))
+        yield _Compared(
+            question,
+            old_gain.value - new_gain.value > noise,
+            f"{question}: gains {ours}{question.unit} over {question.baseline(new)}, the champion "
+            f"{theirs} (noise {within})",
+        )

@@ -61,6 +61,8 @@ class Verdict(BaseModel):
 
     promoted: bool
     reason: str
+    questions: dict[str, str] = Field(default_factory=dict)
+    """Task -> what was found of it, in a sentence."""
     group: str
     artifact: str
     model_version: str
@@ -113,7 +115,7 @@ def judge(
     registry.ensure_group(sagemaker, group)
     package = registry.champion(sagemaker, group)
     champion = Champion(package.model_version, registry.metrics(s3, package)) if package else None
-    promoted, reason = decide(trained.metrics, champion)
+    promoted, reason, questions = decide(trained.metrics, champion)
     chosen = package
     if promoted:
         chosen = Package(trained.model_version, request.artifact, run.uri(run.metrics))
@@ -125,6 +127,7 @@ def judge(
     verdict = Verdict(
         promoted=promoted,
         reason=reason,
+        questions=dict(questions),
         group=group,
         artifact=chosen.artifact,
         model_version=chosen.model_version,

@@ -26,6 +26,7 @@ class Extraction(BaseModel):
     """The fields of _SUCCESS that are compared."""
 
     customers: int
+    leads: int
     scoring_files: int
     rows_read: int
     rows_used: int
@@ -36,6 +37,7 @@ class Extraction(BaseModel):
 class Counts(BaseModel):
     """The output: extracted = scored = written + superseded + rejected.
 
+    leads  how many of the extracted are no customers yet
     stale  how many of the written and superseded forecasts are of a model that is too old for them
     """
 
@@ -45,13 +47,15 @@ class Counts(BaseModel):
     superseded: int
     rejected: int
     stale: int
+    leads: int = 0
 
     @computed_field
     def sentence(self) -> str:
         """The counts in words."""
         stale = f" {self.stale:,} forecasts are stale." if self.stale else ""
+        leads = f", {self.leads:,} leads among them," if self.leads else ""
         return (
-            f"{self.extracted:,} customers extracted = {self.scored:,} scored = "
+            f"{self.extracted:,} customers{leads} extracted = {self.scored:,} scored = "
             f"{self.written:,} written + {self.superseded:,} superseded + "
             f"{self.rejected:,} rejected.{stale}"
         )
@@ -74,7 +78,8 @@ def reconciled(s3: S3Client, run: Run) -> Counts:
     ledgers = {key: objects.read(s3, run.bucket, run.stored_part(key), Ledger) for key in outputs}
     present = [ledger for ledger in ledgers.values() if ledger]
     counts = Counts(
-        extracted=extraction.customers,
+        extracted=extraction.customers + extraction.leads,
+        leads=extraction.leads,
         scored=sum(ledger.lines for ledger in present),
         written=sum(ledger.written for ledger in present),
         superseded=sum(ledger.superseded for ledger in present),
@@ -149,7 +154,7 @@ def _customer_problems(
         if part not in parts or not ledger or not ledger.finished or ledger.etag != outputs[output]:
             continue  # which is a problem already
         same = ledger.customers == digest
-        if not same or ledger.rejected or lines != extraction.customers:
+        if not same or ledger.rejected or lines != extraction.customers + extraction.leads:
             found = [*differences(s3, run.bucket, part, output, digest, ledger.lines)]
             yield from found
             if not (same or ledger.rejected or found):

@@ -43,6 +43,11 @@ class Run:
         return f"{self.prefix}/customers/"
 
     @property
+    def leads(self) -> str:
+        """Leads and their events, for the training job."""
+        return f"{self.prefix}/leads/"
+
+    @property
     def score(self) -> str:
         """Scoring records, for the transform job."""
         return f"{self.prefix}/score/"

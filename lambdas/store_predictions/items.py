@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ordergap.contract.leads import LeadPrediction
 from ordergap.contract.prediction import CustomerFields, Status, yearly_revenue_at_risk
 from ordergap.contract.tasks import TASKS, WEEK_FIELD, prediction_model
 from pydantic import ValidationError
@@ -45,8 +46,8 @@ class Stamp:
     week_buckets: int
 
 
-def prediction(text: bytes, as_of: datetime.date) -> CustomerFields:
-    """The prediction on a line, of the tasks whose fields it has.
+def prediction(text: bytes, as_of: datetime.date) -> CustomerFields | LeadPrediction:
+    """The prediction on a line, of the tasks whose fields it has; that of a lead has no order.
 
     Raises Unstorable where it is none, or of another day.
     """
@@ -56,13 +57,10 @@ def prediction(text: bytes, as_of: datetime.date) -> CustomerFields:
         fields = from_json(text)
     except ValueError as error:
         raise Unstorable(f"line: it is not JSON: {error}") from error
-    tasks = [
-        name
-        for name, entry in TASKS.items()
-        if isinstance(fields, dict) and entry.names & fields.keys()
-    ]
+    if isinstance(fields, dict) and fields.get("error"):
+        raise Unstorable(f"it was not answered: {fields['error']}")
     try:
-        found = prediction_model(tasks or [*TASKS][:1], everything=True).model_validate(fields)
+        found = _model(fields).model_validate(fields)
     except ValidationError as error:
         raise Unstorable(
             "; ".join(
@@ -77,7 +75,16 @@ def prediction(text: bytes, as_of: datetime.date) -> CustomerFields:
     return found
 
 
-def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
+def _model(fields: Any) -> type[CustomerFields | LeadPrediction]:
+    """What is to be in a line with such fields."""
+    names = fields.keys() if isinstance(fields, dict) else ()
+    if names and fields.get("order_count") == 0:
+        return LeadPrediction
+    tasks = [name for name, entry in TASKS.items() if entry.names.intersection(names)]
+    return prediction_model(tasks or [*TASKS][:1], everything=True)
+
+
+def item(prediction: CustomerFields | LeadPrediction, stamp: Stamp, scored_line: str) -> Item:
     """The prediction as the table holds it: every field by its own name; null ones are left out.
 
     next_order_week, such as 2011-W50, and week_bucket are the keys of the index `by_week`. A week's
@@ -113,7 +120,7 @@ def item(prediction: CustomerFields, stamp: Stamp, scored_line: str) -> Item:
         values["soon_value"] = value[min(value, key=int)] or None
     if values.get("status") == Status.OVERDUE and prediction.order_count >= _REGULAR:
         values["yearly_revenue_at_risk"] = yearly_revenue_at_risk(
-            prediction.usual_amount, values.get("typical_gap_days")
+            values.get("usual_amount"), values.get("typical_gap_days")
         )
     return {name: _attribute(value) for name, value in values.items() if value is not None}
 

@@ -15,6 +15,7 @@ from lambdas.shared.runs import Run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from ordergap.contract.leads import LeadPrediction
     from ordergap.contract.prediction import CustomerFields
 
     from lambdas.store_predictions.lines import Line
@@ -54,7 +55,9 @@ class Progress:
                 self._rejects.write(chunk)
         self._uploaded = -1 if saved and saved.etag != new.etag else self.ledger.rejects_bytes
 
-    def count(self, line: Line, forecast: CustomerFields | None, outcome: bool | str) -> None:
+    def count(
+        self, line: Line, forecast: CustomerFields | LeadPrediction | None, outcome: bool | str
+    ) -> None:
         """Count the next line: whether it was written, or the reason why it was rejected.
 
         forecast  of the line; None where it is rejected

@@ -17,6 +17,7 @@ from lambdas.store_predictions.writing import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from ordergap.contract.leads import LeadPrediction
     from ordergap.contract.prediction import CustomerFields
 
 SAVE_EVERY = 5000  # lines
@@ -68,7 +69,7 @@ def _remaining_lines(s3: S3Client, bucket: str, progress: Progress) -> Iterator[
 
 class _Entry(NamedTuple):
     line: Line
-    forecast: CustomerFields | None
+    forecast: CustomerFields | LeadPrediction | None
     """None where the line is rejected."""
     outcome: Future[bool] | bool | str
     """A pending write, whether it was written, or the reason why it was rejected."""

@@ -42,9 +42,12 @@ KINDS: dict[str, dict[str, object]] = {
     "hazard": {},
     "aft": {"objective": "aft"},
     "squared-error": {"objective": "squared-error"},
-    "forest": {"trainer": "random-forest", "num_round": 5},
+    "forest": {
+        "trainer": "random-forest", "num_round": 5,
+        "hashed_columns": "StockCode", "hash_buckets": 4,
+    },
     "lstm": {"trainer": "lstm"},
-}
+}  # fmt: skip
 ENDLESS: dict[str, object] = {"num_round": 5000, "early_stopping_rounds": 0, "epochs": 5000}
 
 

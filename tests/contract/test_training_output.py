@@ -53,7 +53,7 @@ def raising(error: BaseException) -> Callable[..., None]:
 def test_a_model_in_its_folder_side_outputs_in_theirs_and_exit_code_0(job: Platform) -> None:
     assert job.train() == 0
     assert set(job.files()) == {
-        "manifest.json", "metrics.json", "next_order/model.json", "report.html"
+        "manifest.json", "metrics.json", "next_order/model.json", "value/factor.ubj", "report.html"
     }  # fmt: skip
     assert set(job.files("output")) == {"data/metrics.json", "data/report.html"}
     assert job.files()["metrics.json"] == job.files("output")["data/metrics.json"]
@@ -142,7 +142,7 @@ def test_a_job_killed_while_saving_leaves_nothing_that_a_later_one_keeps(
     assert any(name.startswith(".saving-") for name in job.files())
     assert job.train() == 0
     assert set(job.files()) == {
-        "manifest.json", "metrics.json", "next_order/model.json", "report.html"
+        "manifest.json", "metrics.json", "next_order/model.json", "value/factor.ubj", "report.html"
     }  # fmt: skip
 
 

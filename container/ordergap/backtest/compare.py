@@ -115,6 +115,5 @@ def _table(title: str, comparison: Comparison, shown: Mapping[str, Metric]) -> l
             for metric, (mean, low, high) in differences.items()
             if metric in shown and shown[metric].better and not math.isnan(mean)
         ]
-    lines.append("by segment")
-    segments = comparison.segments.items()
-    return lines + [row(segment, models[MODEL]) for segment, models in segments]
+    segments = [row(name, models[MODEL]) for name, models in comparison.segments.items()]
+    return lines + (["by segment", *segments] if segments else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,16 @@ from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.errors import AlgorithmError, NothingToLearn
 from ordergap.evaluation.compare import Evaluation
 from ordergap.histories import Histories, date_of
+from ordergap.hosts import ALONE
+from ordergap.leads.reading import LeadSource
 from ordergap.models.base import Head
 from ordergap.outliers import no_outliers
 from ordergap.tasks.base import Split, Validation
 from ordergap.training.job import answerable, learning, refuse_nothing_to_learn
+from ordergap.training.leads import read_leads
 from ordergap.training.split import later_split, temporal_split
+
+log = logging.getLogger("ordergap")
 
 UNFILTERED = "model, no outlier filter"
 
@@ -42,9 +48,15 @@ class Fold:
 
 
 def run_fold(
-    hyperparameters: Hyperparameters, source: ingest.Orders, cutoff: int, until: int
+    hyperparameters: Hyperparameters,
+    source: ingest.Orders,
+    cutoff: int,
+    until: int,
+    leads: LeadSource | None = None,
 ) -> Fold:
     """Learn from the rows of `source` until day `cutoff`, forecast, and follow up until `until`.
+
+    leads  people without an order, and their events, of which those until `cutoff` are learnt from
 
     The file is read as it stood at the cutoff: later cancellations of its orders are not known.
     Raises AlgorithmError where a forecast knows what it cannot know honestly, and DataError where
@@ -60,33 +72,41 @@ def run_fold(
         raise NothingToLearn(f"no order came in the {until - cutoff} days after it")
     # The window is the same at every cutoff, whether its first and last day have orders or not.
     split = replace(later_split(past, known), cutoff=cutoff, as_of=until)
+    table, _ = read_leads(ALONE, leads, hyperparameters, known, until)
     inner = temporal_split(past, hyperparameters.validation_fraction)
-    before = learning(hyperparameters, inner.past, inner.cutoff)
-    whole = learning(hyperparameters, past, cutoff)
-    questions, _ = answerable(hyperparameters, past)
+    before = learning(hyperparameters, inner.past, inner.cutoff, leads=table)
+    whole = learning(hyperparameters, past, cutoff, leads=table)
+    questions, _ = answerable(hyperparameters, past, table)
     validations: dict[str, Validation] = {}
     heads: dict[str, dict[str, Head]] = {MODEL: {}, UNFILTERED: {}}
     set_aside: float | None = 0.0
     for name, task in questions.items():
         earlier = {each: fit.head for each, v in validations.items() if (fit := v.fit)}
-        validation = validations[name] = task.search(replace(before, heads=earlier), inner)
-        fit = task.fit(replace(whole, heads=heads[MODEL]), validation)
-        heads[MODEL][name] = fit.head
+        try:
+            validation = task.search(replace(before, heads=earlier), inner)
+            fit = task.fit(replace(whole, heads=heads[MODEL]), validation)
+        except NothingToLearn as error:
+            if not task.needs_leads:
+                raise
+            log.warning("cutoff %s without %s: %s", date_of(cutoff), task.title.lower(), error)
+            continue
+        validations[name], heads[MODEL][name] = validation, fit.head
         if fit.outliers.set_aside:
             set_aside = fit.outliers.revenue_share
             unfiltered = replace(whole, outliers=no_outliers(past), heads=heads[UNFILTERED])
             heads[UNFILTERED][name] = task.fit(unfiltered, validation).head
     names = dict.fromkeys(name for head in heads[MODEL].values() for name in head.feature_names)
     _refuse_leaks(split, past, [*names])
-    evaluations = {
-        name: task.evaluate(
+    judged = {
+        name: questions[name].evaluate(
             replace(whole, heads=heads[MODEL]),
-            validations[name],
+            validation,
             split,
             {variant: each[name] for variant, each in heads.items() if name in each},
         )
-        for name, task in questions.items()
+        for name, validation in validations.items()
     }
+    evaluations = {name: each for name, each in judged.items() if each}  # nobody to be judged: none
     return Fold(date_of(cutoff), date_of(split.as_of), len(past), set_aside, evaluations)
 
 

@@ -29,6 +29,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
 from ordergap.errors import DataError, NothingToLearn, PlatformError, UserError
 from ordergap.histories import Histories, date_of
+from ordergap.leads.reading import LeadSource
 from ordergap.report.page import render
 from ordergap.settings import available_cpus, limit_threads
 from ordergap.tasks.base import Findings
@@ -40,6 +41,7 @@ log = logging.getLogger("ordergap")
 FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is the follow-up
 LEAST_DAYS = 60
 REPLICATES = 100  # that the intervals are of
+_Call = tuple[Hyperparameters, ingest.Orders, int, int, LeadSource | None]
 
 
 def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
@@ -123,11 +125,16 @@ class Backtest:
 
 
 def backtest(
-    hyperparameters: Hyperparameters, source: ingest.Orders, count: int = 4, jobs: int = 1
+    hyperparameters: Hyperparameters,
+    source: ingest.Orders,
+    count: int = 4,
+    jobs: int = 1,
+    leads: LeadSource | None = None,
 ) -> Backtest:
     """Learn anew at `count` past days, judge by what came after.
 
-    jobs  cutoffs worked on at once
+    jobs   cutoffs worked on at once
+    leads  people without an order, and their events; None: their first order is not judged
 
     A cutoff with nothing to learn from before it, or no order after it, is left out with a warning.
     Raises UserError for numbers below 1, and NothingToLearn where `fit` does, where the time span
@@ -150,7 +157,8 @@ def backtest(
     folds: list[Fold] = []
     left_out: dict[datetime.date, str] = {}
     begun = perf_counter()
-    for done, fold in enumerate(_folds(hyperparameters, source, days, window, jobs), 1):
+    calls = [(hyperparameters, source, day, day + window, leads) for day in days]
+    for done, fold in enumerate(_folds(calls, jobs), 1):
         left = (perf_counter() - begun) / done * (count - done)
         if isinstance(fold, LeftOut):
             left_out[fold.cutoff] = fold.reason
@@ -178,33 +186,24 @@ class LeftOut(NamedTuple):
     reason: str
 
 
-def _fold(
-    hyperparameters: Hyperparameters, source: ingest.Orders, cutoff: int, until: int
-) -> Fold | LeftOut:
+def _fold(call: _Call) -> Fold | LeftOut:
     """As `run_fold`; the reason where the data before or after the cutoff do not do."""
     try:
-        return run_fold(hyperparameters, source, cutoff, until)
+        return run_fold(*call)
     except DataError as error:
-        return LeftOut(date_of(cutoff), str(error))
+        return LeftOut(date_of(call[2]), str(error))
 
 
-def _folds(
-    hyperparameters: Hyperparameters,
-    source: ingest.Orders,
-    days: Sequence[int],
-    window: int,
-    jobs: int,
-) -> Iterator[Fold | LeftOut]:
-    calls = [(hyperparameters, source, day, day + window) for day in days]
+def _folds(calls: Sequence[_Call], jobs: int) -> Iterator[Fold | LeftOut]:
     if jobs == 1:
-        yield from (_fold(*call) for call in calls)
+        yield from map(_fold, calls)
         return
-    processes = min(jobs, len(days))
+    processes = min(jobs, len(calls))
     threads = max(1, available_cpus() // processes)
     # A forked child would inherit threads that no longer run.
     with ProcessPoolExecutor(processes, get_context("spawn"), limit_threads, (threads,)) as pool:
         try:
-            for future in as_completed([pool.submit(_fold, *call) for call in calls]):
+            for future in as_completed([pool.submit(_fold, call) for call in calls]):
                 yield future.result()
         except BrokenProcessPool as error:
             raise PlatformError(

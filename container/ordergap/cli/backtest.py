@@ -18,9 +18,10 @@ def run(words: Sequence[str]) -> None:
         "backtest",
         "Learn anew at several past days, judge by what came after, beside baselines.",
         None,
-        "--file_path PATH [--cutoffs N] [options]",
+        "--file_path PATH [--leads_path DIR] [--cutoffs N] [options]",
     )
     options.add_file_path(parser, required=True)
+    options.add_leads_path(parser)
     parser.add_argument("--cutoffs", type=options.positive, default=4, help="past days (default 4)")
     parser.add_argument(
         "--jobs", type=options.positive, default=1, help="cutoffs at once (default 1)"
@@ -31,9 +32,11 @@ def run(words: Sequence[str]) -> None:
     options.add_hyperparameters(parser)
     parsed, values = options.hyperparameters(parser, words)
     options.use_all_processors(parsed.jobs)
-    from ordergap import forecaster  # noqa: PLC0415 - numeric, so after the threads
+    from ordergap.backtest.run import backtest  # noqa: PLC0415 - numeric, so after the threads
 
-    result = forecaster.backtest(parse(values), parsed.file_path, parsed.cutoffs, jobs=parsed.jobs)
+    result = backtest(
+        parse(values), parsed.file_path, parsed.cutoffs, parsed.jobs, parsed.leads_path
+    )
     log.info("%s", result)
     if parsed.output:
         result.save(parsed.output)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ordergap.contract.hyperparameters import NAMES
+from ordergap.contract.hyperparameters import NAMES, READING
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.contract.prediction import date_from
@@ -62,6 +62,12 @@ def add_file_path(made: argparse.ArgumentParser, *, required: bool) -> None:
     made.add_argument("--file_path", type=Path, required=required, help=what)
 
 
+def add_leads_path(made: argparse.ArgumentParser) -> None:
+    """The option that names people without an order."""
+    what = "people without an order: a folder with files leads... and events..."
+    made.add_argument("--leads_path", type=Path, metavar="DIR", help=what)
+
+
 def add_as_of(made: argparse.ArgumentParser) -> None:
     """The option that names the day as of which is forecast."""
     what = "last day to know of, as 2011-12-09 (default: the file's last)"
@@ -73,14 +79,14 @@ def add_columns(
 ) -> None:
     """The options of reading the transactions, and what holds where one is left out."""
     group = made.add_argument_group(f"how the file is read (default: {default})")
-    for name, field in Columns.model_fields.items():
-        text = f"{field.description}".replace("%", "%%")
+    for name in READING:
+        text = f"{Columns.model_fields[name].description}".replace("%", "%%")
         group.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
 
 
 def columns(parsed: argparse.Namespace) -> dict[str, str]:
     """Those of the options of `add_columns` that were given."""
-    return {name: value for name, value in vars(parsed).items() if name in Columns.model_fields}
+    return {name: value for name, value in vars(parsed).items() if name in READING}
 
 
 def add_hyperparameters(made: argparse.ArgumentParser) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from ordergap.cli import options
 
 STDOUT = Path("-")
+_OF_CUSTOMERS = (
+    "interval_level", "status", "top", "by", "explain", "value_horizons", "large_thresholds",
+)  # fmt: skip
 
 
 def run(words: Sequence[str]) -> None:
@@ -16,9 +21,10 @@ def run(words: Sequence[str]) -> None:
         "predict",
         "Forecast every customer of a file of transactions.",
         "where the model is",
-        "--file_path PATH [options]",
+        "[--file_path PATH] [--leads_path DIR] [options]",
     )
-    options.add_file_path(parser, required=True)
+    options.add_file_path(parser, required=False)
+    options.add_leads_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--output",
@@ -71,6 +77,11 @@ def run(words: Sequence[str]) -> None:
     options.add_questions(parser)
     options.add_columns(parser)
     parsed = parser.parse_args(words)
+    if not (parsed.file_path or parsed.leads_path):
+        parser.error("the following arguments are required: --file_path, or --leads_path")
+    unused = [f"--{name}" for name in _OF_CUSTOMERS if getattr(parsed, name)]
+    if parsed.leads_path and unused:
+        parser.error(f"leads are forecast without {', '.join(unused)}: leave this out")
     options.use_all_processors()
     from ordergap.scoring.files import form_of  # noqa: PLC0415 - numeric, so after the threads
 
@@ -86,11 +97,23 @@ def run(words: Sequence[str]) -> None:
         **options.questions(parsed),
         **options.columns(parsed),
     }
-    if parsed.output == STDOUT:
+    if parsed.output != STDOUT:
+        form_of(parsed.output)  # which refuses, before a model is looked for
+    if parsed.leads_path:
+        _leads(parsed)
+    elif parsed.output == STDOUT:
         with options.rows_on_stdout() as stdout:
             model = options.load_model(parsed)
             model.predict_file(parsed.file_path, stdout, **asked)
-        return
-    form_of(parsed.output)  # which refuses, before a model is looked for
-    model = options.load_model(parsed)
-    model.predict_file(parsed.file_path, parsed.output, **asked)
+    else:
+        model = options.load_model(parsed)
+        model.predict_file(parsed.file_path, parsed.output, **asked)
+
+
+def _leads(parsed: argparse.Namespace) -> None:
+    """Forecast the leads instead, without those that have orders in the file of transactions."""
+    asked = {"as_of": parsed.as_of, "horizons": parsed.horizons, **options.columns(parsed)}
+    on_stdout = parsed.output == STDOUT
+    with options.rows_on_stdout() if on_stdout else nullcontext(parsed.output) as output:
+        model = options.load_model(parsed)
+        model.predict_leads(parsed.leads_path, parsed.file_path, output=output, **asked)

@@ -23,6 +23,7 @@ def run(words: Sequence[str]) -> None:
         )
         parser.epilog = f"environment:\n{JobSettings.describe()}"
         options.add_file_path(parser, required=False)
+        options.add_leads_path(parser)
         parser.add_argument(
             "--checkpoint_dir",
             type=Path,
@@ -44,6 +45,7 @@ def run(words: Sequence[str]) -> None:
                 options.model_places(parsed, platform=opt_ml.config.is_dir())[0],
                 parsed.checkpoint_dir,
                 stopping,
+                parsed.leads_path,
             )
 
 

@@ -26,11 +26,12 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
 from ordergap.contract.presets import PRESETS
 from ordergap.contract.questions import QuestionParameters, rising, words
-from ordergap.contract.trainers import TRAINERS, TrainerField, XGBoostParameters
+from ordergap.contract.trainers import TRAINERS, TrainerField, TreeParameters, XGBoostParameters
 from ordergap.errors import InvalidHyperparameters
 
 log = logging.getLogger("ordergap")
@@ -140,8 +141,14 @@ def _names() -> dict[str, Option]:
 NAMES: dict[str, Option] = _names()
 """Every hyperparameter by the name it is given by."""
 
+READING = tuple(name for name in Columns.model_fields if name not in HashedColumns.model_fields)
+"""Those that say how a file is read: they may be others for another file."""
+
 # A column's name and a product's code are text even where they look like a number.
-_LISTS = ("excluded_statuses", "no_customer_words", "non_product_codes")
+_LISTS = (
+    "excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes",
+    "lead_numeric_attributes", "lead_category_attributes", "lead_leaks_allowed",
+)  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "above",
@@ -192,6 +199,9 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         ]
     if problems:
         raise InvalidHyperparameters(problems)
+    if parsed.columns.hashed_columns and not isinstance(parsed.trainer, TreeParameters):
+        name = parsed.trainer.name
+        log.warning("hashed_columns has no effect: only trees read them, not trainer %s.", name)
     return parsed
 
 
@@ -200,9 +210,9 @@ def column_options(given: Mapping[str, object]) -> dict[str, Any]:
 
     Raises InvalidHyperparameters for names that are none of reading options, and for wrong values.
     """
-    unknown = [name for name in given if name not in Columns.model_fields]
+    unknown = [name for name in given if name not in READING]
     if unknown:
-        allowed = ", ".join(Columns.model_fields)
+        allowed = ", ".join(READING)
         raise InvalidHyperparameters(
             [f"{name} is not a column option: give one of {allowed}" for name in unknown]
         )

@@ -46,7 +46,8 @@ class Metric(BaseModel):
 
     digits    after the decimal point; those of a share before it is written in percent
     better    None: best near a nominal value, as coverage is
-    decides   the protocols under which promotion looks at it
+    decides   the protocols under which a model must beat naive by it to be promoted
+    compared  those under which it must besides not be behind the champion; so do those above
     sentence  says a value, which takes the place of {value}; empty: the title does
     naive     what the naive baseline is, in that sentence's words; empty: "naive"
     """
@@ -58,6 +59,7 @@ class Metric(BaseModel):
     digits: int = 3
     better: Literal["lower", "higher"] | None = None
     decides: tuple[EvaluationProtocol, ...] = ()
+    compared: tuple[EvaluationProtocol, ...] = ()
     meaning: str
     sentence: str = ""
     naive: str = ""
@@ -73,13 +75,15 @@ class ProtocolMetrics(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cap: Value = None
-    """Days at which errors are capped."""
+    """Days at which errors are capped, or that were judged."""
     scores: dict[str, dict[str, Value]]
     """The model, and baselines beside it -> metric -> value."""
     intervals: dict[str, tuple[Value, Value]] = Field(default_factory=dict)
     """Metric -> (low, high) of the model."""
+    baseline: str = NAIVE
+    """The baseline that `differences` are from."""
     differences: dict[str, tuple[Value, Value, Value]] = Field(default_factory=dict)
-    """Metric -> (model less naive, low, high), both on the same draws of customers."""
+    """Metric -> (model less baseline, low, high), both on the same draws of customers."""
 
 
 class TaskMetrics(BaseModel):
@@ -116,3 +120,10 @@ class TrainingMetrics(BaseModel):
     """How often the intervals of scores hold; they come from drawing customers again."""
     tasks: dict[str, TaskMetrics] = Field(default_factory=dict)
     """Name of a task -> its validation."""
+    unanswered: dict[str, str] = Field(default_factory=dict)
+    """Name of a task that was asked for, and that this model does not answer -> why."""
+
+    @property
+    def answered(self) -> list[str]:
+        """The tasks that this model answers."""
+        return [task for task in self.tasks if task not in self.unanswered]

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from ordergap.contract.column_names import column_name
+from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.presets import EXCLUDED_STATUSES, PRESETS, Preset
 
 # Codes of the UCI Online Retail file that stand for postage, fees and corrections, not products.
@@ -53,7 +54,7 @@ def on_off(value: object) -> object:
     return {"true": "on", "false": "off"}.get(value, value) if isinstance(value, str) else value
 
 
-class Columns(BaseModel):
+class Columns(HashedColumns):
     """How transactions are read: which column means what, and how its cells are written.
 
     The defaults are those of UCI Online Retail. Needed are customer and date. `amount_column` takes
@@ -242,9 +243,8 @@ class Concerned(BaseModel):
 
     def __add__(self, other: Concerned) -> Concerned:
         known = [each.revenue for each in (self, other) if each.revenue is not None]
-        return Concerned(
-            customers=self.customers + other.customers, revenue=sum(known) if known else None
-        )
+        customers = self.customers + other.customers
+        return Concerned(customers=customers, revenue=sum(known) if known else None)
 
 
 class DataReport(BaseModel):

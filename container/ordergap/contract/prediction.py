@@ -112,6 +112,10 @@ class Order(BaseModel):
     """Pieces bought; left out where unknown."""
     lines: Number = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     """Order lines; left out where unknown."""
+    values: dict[str, list[str | None]] = {}
+    """Name of each of the model's `hashed_columns` -> the text of each order line, or null."""
+    buckets: dict[str, list[Annotated[int, Field(strict=True)]]] = {}
+    """Or, under a key such as `StockCode:32`, each line's bucket of so many: docs/hashing.md."""
 
 
 class ScoringRecord(BaseModel):

@@ -24,7 +24,7 @@ def rising(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class QuestionParameters(BaseModel):
-    """Value and large orders: whether they are forecast, and how they are learnt."""
+    """Value, large orders and leads: whether they are forecast, and how they are learnt."""
 
     value: Annotated[Literal["on", "off"], BeforeValidator(on_off)] = Field(
         "on", description="whether the value of the days ahead is forecast"
@@ -45,3 +45,18 @@ class QuestionParameters(BaseModel):
     large_thresholds: Annotated[
         tuple[Threshold, ...], BeforeValidator(words), AfterValidator(rising)
     ] = Field((), description="amounts above which an order is large; none: the .8 and .9 quantile")
+    lead_numeric_attributes: Annotated[tuple[str, ...], BeforeValidator(words)] = Field(
+        (), description="columns of the leads with numbers that do not change over time"
+    )
+    lead_category_attributes: Annotated[tuple[str, ...], BeforeValidator(words)] = Field(
+        (), description="columns of the leads with texts that do not change over time"
+    )
+    lead_leaks_allowed: Annotated[tuple[str, ...], BeforeValidator(words)] = Field(
+        (),
+        description="attributes and kinds of events of leads that are used though they seem to "
+        "know of the order",
+    )
+    lead_cutoffs: int = Field(
+        11, ge=1, le=100, description="most earlier days as of which leads are learnt from"
+    )
+    lead_step_days: int = Field(10, ge=1, le=365, description="days between these")

@@ -12,16 +12,17 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, create_model
 
+from ordergap.contract.leads import FirstOrderFields
 from ordergap.contract.prediction import (
-    Count,
     CustomerFields,
     LargeOrderFields,
     NextOrderExplanation,
     NextOrderFields,
     ValueFields,
 )
+from ordergap.contract.versions import ModelVersion
 
 WEEK_FIELD = "next_order_date"
 """The date by whose week the table of predictions is indexed."""
@@ -68,23 +69,14 @@ TASKS: dict[str, TaskEntry] = {
         "ordergap.tasks.large_order:LargeOrder",
         LargeOrderFields,
     ),
+    "first_order": TaskEntry(
+        None,
+        "ordergap.models.first_order:FirstOrderHead",
+        "ordergap.tasks.first_order:FirstOrder",
+        FirstOrderFields,
+    ),
 }
 """Name -> entry, in the sequence in which tasks are fitted and their fields are written."""
-
-
-class ModelVersion(BaseModel):
-    """What ends a prediction: which model it is by, and how old that is."""
-
-    model_age_days: Count = Field(
-        title="Days after the model's data",
-        description="Days from the last day of the data that the model learnt from to `as_of`; "
-        "below 0 where `as_of` is earlier.",
-    )
-    stale: bool = Field(
-        title="Model too old",
-        description="Whether these are more than `ORDERGAP_STALE_AFTER_DAYS`: train a new model.",
-    )
-    model_version: str
 
 
 def prediction_model(tasks: Iterable[str], *, everything: bool = False) -> type[CustomerFields]:

@@ -21,7 +21,7 @@ class Evaluation(ABC):
     """One protocol's forecasts at one cutoff, of the model and of baselines, and what came.
 
     customer  (n,) id of each row's customer
-    cap       days at which errors are capped; NaN where nothing is
+    cap       days at which errors are capped, or that are judged; NaN: there are none
     segments  name -> (n,) whether a row belongs to it
     """
 

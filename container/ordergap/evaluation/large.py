@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ordergap.contract.metrics import Metric
+from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Evaluation, Metrics
 from ordergap.evaluation.metrics import Rows
 
 Float = NDArray[np.float64]
+_COMPARED = (EvaluationProtocol.AT_CUTOFF,)
 METRICS: dict[str, Metric] = {
     "auc": Metric(
-        title="AUC", better="higher",
+        title="AUC", better="higher", compared=_COMPARED,
         meaning="How often a customer with a large order had a higher probability than one "
         "without. 0.5 is a coin's. Of the model's largest amount and the longest horizon judged.",
     ),
     "brier": Metric(
-        title="Brier", digits=4, better="lower",
+        title="Brier", digits=4, better="lower", compared=_COMPARED,
         meaning="Mean squared distance of that probability from 0 or 1, what came.",
     ),
     "ece": Metric(

@@ -15,20 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ordergap.contract.metrics import Metric
+from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Evaluation, Metrics
 from ordergap.evaluation.metrics import Rows
 from ordergap.histories import Histories
 
 Float = NDArray[np.float64]
+_COMPARED = (EvaluationProtocol.AT_CUTOFF,)
 METRICS: dict[str, Metric] = {
     "d2": Metric(
-        title="D²", better="higher",
+        title="D²", better="higher", compared=_COMPARED,
         meaning="Share of the Tweedie deviance that the forecast explains, against the mean of all "
         "that came: 1 is perfect, 0 knows nobody from another, below 0 is worse.",
     ),
     "gini": Metric(
-        title="Gini", better="higher",
+        title="Gini", better="higher", compared=_COMPARED,
         meaning="How well the forecast ranks customers by what they spent: 1 as their own order "
         "would, 0 as chance.",
     ),

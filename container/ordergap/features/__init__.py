@@ -22,13 +22,13 @@ from ordergap.histories import Histories
 BLOCK = 16_384  # orders whose columns fit in a processor's cache together
 
 
-def names(calendar: bool) -> tuple[str, ...]:
-    """The features of a tabular model, with those of the calendar or without.
+def names(calendar: bool, hashed: Sequence[str] = ()) -> tuple[str, ...]:
+    """The features of a tabular model, with those of the calendar or without, and the `hashed`.
 
     >>> names(calendar=False)[:3]
     ('order_count', 'tenure', 'gap_last')
     """
-    return (*TABULAR, *CALENDAR) if calendar else tuple(TABULAR)
+    return (*TABULAR, *(CALENDAR if calendar else ()), *hashed)
 
 
 def sequence_names(length: int) -> tuple[str, ...]:

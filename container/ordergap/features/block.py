@@ -36,6 +36,7 @@ class Block:
         self._attributes = {
             name: values[first:last] for name, values in histories.attributes.items()
         }
+        self._lines_in = {name: counts[rows] for name, counts in histories.buckets.items()}
         self.day = histories.day[rows]
         self.amount = histories.amount[rows]
         self.items = histories.items[rows]
@@ -49,6 +50,12 @@ class Block:
     def attribute(self, name: str) -> NDArray[np.generic]:
         """The attribute of each order's customer; KeyError where the histories have none such."""
         return self._attributes[name].repeat(self.counts)
+
+    def lines_so_far(self, column: str, bucket: int) -> Floats | Ints:
+        """Order lines so far in a bucket of a hashed column; NaN where the column is unknown."""
+        if column not in self._lines_in:
+            return np.full(len(self.day), np.nan)
+        return self.running_sum(self._lines_in[column][:, bucket].astype(np.int64))
 
     @cached_property
     def gap(self) -> Ints:

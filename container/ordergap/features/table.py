@@ -129,6 +129,9 @@ def computation(name: str) -> Compute:
     for table in (TABULAR, CALENDAR):
         if name in table:
             return table[name][1]
+    if part := re.fullmatch(r"hashed:(.+):(0|[1-9][0-9]{0,2})", name):
+        column, bucket = part[1], int(part[2])
+        return lambda block: block.lines_so_far(column, bucket)
     step = re.fullmatch(r"(gap|amount)_([1-9][0-9]{0,5})", name)
     if step is None:
         raise ValueError(

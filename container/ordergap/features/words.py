@@ -113,11 +113,20 @@ WORDS: dict[str, Words] = {
 """Feature, or the days waited -> how to speak of it, for every feature that trees read."""
 
 
+def words_of(feature: str) -> Words:
+    """How to speak of a feature; a bucket of a hashed column has no entry of its own."""
+    if feature.startswith("hashed:"):
+        column, bucket = feature.removeprefix("hashed:").rsplit(":", 1)
+        of = f" so far in bucket {bucket} of {column}"
+        return Words(column, _with("", "order line", of), f"{column} not known")
+    return WORDS[feature]
+
+
 def said(feature: str, value: float) -> str:
     """What the value says of the customer.
 
     >>> said("orders_90d", 4.0), said("gap_last", float("nan"))
     ('4 orders in the 90 days up to the last order', 'only one order so far, so no gap yet')
     """
-    words = WORDS[feature]
+    words = words_of(feature)
     return words.unknown if math.isnan(value) else words.said(value)

@@ -24,7 +24,7 @@ from ordergap.contract.orders import (
 )
 from ordergap.errors import AlgorithmError, DataError, InvalidRequest
 from ordergap.histories import Histories, date_of
-from ordergap.ingest import cells, doubts, numerals, overlaps, plausibility
+from ordergap.ingest import buckets, cells, doubts, numerals, overlaps, plausibility
 from ordergap.ingest.date_parts import DAY
 from ordergap.ingest.duplicates import is_repeated
 from ordergap.ingest.filling import fill
@@ -125,7 +125,7 @@ def clean(
     lines = rejections.drop(lines)
 
     known = "price" in table.present
-    histories = _add_up(ids, lines, known=known)
+    histories = buckets.counted(_add_up(ids, lines, known=known), lines, table, columns)
     report = DataReport(
         rows_read=len(rows),
         rows_used=len(lines),

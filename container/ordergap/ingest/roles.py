@@ -38,6 +38,11 @@ def names(columns: Columns) -> dict[str, str]:
     return {role: getattr(columns, setting) for role, setting in settings(columns).items()}
 
 
+def hashed(columns: Columns) -> dict[str, str]:
+    """Role -> the name of its column in the file, of those that are hashed."""
+    return {f"hashed {i}": name for i, name in enumerate(columns.hashed_columns)}
+
+
 def said(present: Sequence[str], used: Mapping[str, str], columns: Columns) -> Iterator[str]:
     """Sentences on columns that may be meant."""
     for role, name in used.items():

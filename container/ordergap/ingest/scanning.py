@@ -19,7 +19,7 @@ from ordergap.ingest import delimited, documents, encodings, listings, nested, p
 from ordergap.ingest.archives import DAMAGED, GZIP, content
 from ordergap.ingest.header import Header, Wanted, find_header
 from ordergap.ingest.plain_csv import UNREADABLE
-from ordergap.ingest.roles import names
+from ordergap.ingest.roles import hashed, names
 from ordergap.ingest.sources import HEAD, Source
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def versions(
 
 
 def _wanted(source: Source, columns: Columns) -> Wanted:
-    used = {*names(columns).values()}
+    used = {*names(columns).values(), *hashed(columns).values()}
     needed = {columns.customer_column, columns.date_column} - source.columns.keys()
     numbers = (columns.quantity_column, columns.price_column, columns.amount_column or "")
     values = {columns.date_column, *numbers}
@@ -151,6 +151,7 @@ def _json(
 ) -> Iterator[Version]:
     """One object a line by polars; else, or where these lack what is needed, by Python."""
     ids = {columns.customer_column, columns.order_column, columns.product_column}
+    ids |= {*columns.hashed_columns}
     if not columns.encoding:
         try:
             frame, said = _json_lines(source, ids, wanted, columns)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from ordergap.contract.orders import Columns
-from ordergap.errors import DataError
+from ordergap.errors import DataError, MissingColumn
 from ordergap.ingest.cells import plain
-from ordergap.ingest.roles import CONSEQUENCES, absent_roles, names, said, settings
+from ordergap.ingest.roles import CONSEQUENCES, absent_roles, hashed, names, said, settings
 
 _NUMBERS = ("quantity", "price")
 # Pushing a filter on all columns into the scan takes time that is quadratic in their number.
@@ -80,7 +80,9 @@ class Tabulator:
         self._common = common
         self._amounts = amounts
         # Frames share their distinct texts, which are freed with the last of the frames.
-        self._texts = {role: pl.Categories.random() for role in names(columns)}
+        self._hashed = hashed(columns)
+        roles = (*names(columns), *self._hashed)
+        self._texts = {role: pl.Categories.random() for role in roles}
         self._numbers = {role: pl.Categories.random() for role in _NUMBERS}
         self._frames: list[pl.DataFrame] = []
         self._files: Counter[str] = Counter()  # a frame comes in several blocks
@@ -97,7 +99,8 @@ class Tabulator:
         absent = absent_roles(schema.names(), self._columns, where, amounts=self._amounts)
         _raise_for_inexact(frame, schema, self._columns.customer_column, where)
         used = {role: name for role, name in names(self._columns).items() if role not in absent}
-        _raise_for_nested(schema, used.values(), where)
+        _raise_for_unhashable(schema, self._hashed.values(), where)
+        _raise_for_nested(schema, [*used.values(), *self._hashed.values()], where)
         rows = frame.select(
             *self._cells(absent, schema), others=self._hash(schema, used.values())
         ).collect(engine="streaming", optimizations=OPTIMIZATIONS)
@@ -130,6 +133,9 @@ class Tabulator:
             kind = pl.Categorical((self._numbers if numbers else self._texts)[role])
             text = pl.lit("") if role in absent else _as_text(name, schema[name])
             cells.append(text.cast(kind).alias(role))
+        for role, name in self._hashed.items():
+            kind = pl.Categorical(self._texts[role])
+            cells.append(_as_text(name, schema[name]).cast(kind).alias(role))
         return cells
 
     def _join(self, role: str, of_frames: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
@@ -214,6 +220,21 @@ def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, wh
             f'last digits are lost: read the column as text, in pandas with dtype={{"{customer}": '
             "str}"
         )
+
+
+def _raise_for_unhashable(schema: pl.Schema, columns: Iterable[str], where: str) -> None:
+    """MissingColumn for a hashed column that is not there, DataError for one of floats."""
+    for name in columns:
+        if name not in schema:
+            listed = ", ".join(schema.names()[:20])
+            raise MissingColumn(
+                f'{where} has no column "{name}" (hashed_columns). Columns seen: {listed}'
+            )
+        if schema[name].is_float():
+            raise DataError(
+                f'{where} has floats in "{name}" (hashed_columns), whose text is not that of the '
+                f'source: read the column as text, in pandas with dtype={{"{name}": str}}'
+            )
 
 
 def _raise_for_nested(schema: pl.Schema, used: Iterable[str], where: str) -> None:

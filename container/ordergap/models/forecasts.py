@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ordergap.histories import iso_dates
 from ordergap.models.base import Column, Snapshot, TaskForecast
+from ordergap.models.lead_forecasts import LeadForecast, appended
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,7 @@ class Forecasts:
 
     known_until       the last day of the data that the model learnt from, in days since 1970-01-01
     stale_after_days  a forecast as of a day that is further after it is stale
+    leads             who has not ordered, after the customers; None: nobody was asked about
     """
 
     customers: Snapshot
@@ -26,10 +28,17 @@ class Forecasts:
     model_version: str
     known_until: int
     stale_after_days: int
+    leads: LeadForecast | None = None
 
     def __len__(self) -> int:
-        """The number of customers, n."""
-        return len(self.customers.customer_ids)
+        """The number of customers, n, and of leads."""
+        return len(self.as_of)
+
+    @property
+    def as_of(self) -> NDArray[np.int64]:
+        """The day of each forecast, in days since 1970-01-01."""
+        of_leads = [] if self.leads is None else [self.leads.as_of]
+        return np.concatenate([self.customers.as_of, *of_leads])
 
     @property
     def model_age_days(self) -> NDArray[np.int64]:
@@ -37,7 +46,7 @@ class Forecasts:
 
         See docs/decisions/serving.md#every-forecast-says-how-old-its-model-is.
         """
-        return self.customers.as_of - self.known_until
+        return self.as_of - self.known_until
 
     @property
     def stale(self) -> NDArray[np.bool_]:
@@ -48,6 +57,7 @@ class Forecasts:
     def columns(self) -> Mapping[str, Column]:
         """Field of the prediction -> its n values, in the sequence of the contract's model."""
         customers = self.customers
+        n = len(customers.customer_ids)
         columns: dict[str, Column] = {
             "customer_id": customers.customer_ids,
             "as_of": iso_dates(customers.as_of),
@@ -59,11 +69,13 @@ class Forecasts:
         }
         for task in self.tasks.values():
             columns |= task.columns()
-        return columns | {
-            "model_age_days": self.model_age_days.tolist(),
-            "stale": self.stale.tolist(),
-            "model_version": [self.model_version] * len(self),
-        }
+        age = {"model_age_days": self.model_age_days.tolist(), "stale": self.stale.tolist()}
+        columns |= {name: each[:n] for name, each in age.items()}
+        columns["model_version"] = [self.model_version] * n
+        if self.leads is None:
+            return columns
+        of_leads = {name: each[n:] for name, each in age.items()}
+        return appended(columns, self.leads, of_leads, self.constants())
 
     def constants(self) -> dict[str, object]:
         """Those fields that are alike for all customers, whether there is a forecast or not."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.features.words import DAYS_WAITED, WORDS, said
+from ordergap.features.words import DAYS_WAITED, said, words_of
 
 _MEAN_GAP = "RollingAvgGap"
 _DIGITS = 4  # of a weight
@@ -35,7 +35,7 @@ def reasons(
     """
     names = (*names, DAYS_WAITED)
     values = np.column_stack([features, elapsed]).astype(float)
-    groups = [WORDS[name].group for name in names]
+    groups = [words_of(name).group for name in names]
     members = [np.array([g == group for g in groups]) for group in dict.fromkeys(groups)]
     weights = np.stack([contributions[:, some].sum(axis=1) for some in members], axis=1)
     weights = weights.round(_DIGITS)

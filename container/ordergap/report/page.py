@@ -108,6 +108,8 @@ def _in_words(feature: str) -> tuple[str, str]:
         return upper(entry[0]), feature
     if entry := CALENDAR.get(feature):
         return f"{upper(feature.replace('_', ' '))}, {entry[0]}", feature
+    if bucket := re.fullmatch(r"hashed:(.+):(\d+)", feature):
+        return f"Order lines so far in bucket {bucket[2]} of {bucket[1]}", feature
     step = re.fullmatch(r"(gap|amount)_(\d+)", feature)
     if step is None:
         return upper(feature), ""

@@ -11,7 +11,13 @@ from ordergap.files import try_writing
 from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
 from ordergap.hosts.cluster import connected
-from ordergap.sagemaker.opt_ml import TRAINING_CHANNELS, VALIDATION_CHANNEL, Channel, OptMl
+from ordergap.sagemaker.opt_ml import (
+    LEADS_CHANNEL,
+    TRAINING_CHANNELS,
+    VALIDATION_CHANNEL,
+    Channel,
+    OptMl,
+)
 from ordergap.settings import JobSettings
 from ordergap.stopping import Stopped, Stopping
 from ordergap.training.job import Job, step
@@ -27,11 +33,13 @@ def train(
     model_dir: Path,
     checkpoint_dir: Path | None,
     stopping: Stopping,
+    leads_path: Path | None = None,
 ) -> None:
     """Train with the hyperparameters `options`, which go before those of the platform.
 
-    Learns from `file_path`, else from the platform's channels. Everything that can be refused
-    without reading data is refused first. Being stopped is no failure, with a model or without.
+    Learns from `file_path`, and leads from `leads_path`, else from the platform's channels.
+    Everything that can be refused without reading data is refused first. Being stopped is no
+    failure, with a model or without.
     """
     hyperparameters = parse({
         **environment.hyperparameters, **opt_ml.hyperparameters(), **options
@@ -60,7 +68,9 @@ def train(
                 metric_lines=True,
             )
             validation = later.path if later else None
-            model = Forecaster.fit(hyperparameters, source.path, validation, job)
+            channel = None if leads_path else opt_ml.channel(LEADS_CHANNEL)
+            leads = channel.path if channel else leads_path
+            model = Forecaster.fit(hyperparameters, source.path, validation, job, leads)
             _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)

@@ -13,6 +13,7 @@ log = logging.getLogger("ordergap")
 
 TRAINING_CHANNELS = ("training", "train")
 VALIDATION_CHANNEL = "validation"
+LEADS_CHANNEL = "leads"
 FAILURE_LIMIT = 1024
 
 
@@ -101,10 +102,9 @@ class OptMl:
                 f"no training data: expected a channel named {' or '.join(TRAINING_CHANNELS)} "
                 f"under {self.data}, or --file_path"
             )
+        known = (channel.path.name, VALIDATION_CHANNEL, LEADS_CHANNEL)
         others = sorted(
-            path.name
-            for path in self.data.iterdir()
-            if path.is_dir() and path.name not in (channel.path.name, VALIDATION_CHANNEL)
+            path.name for path in self.data.iterdir() if path.is_dir() and path.name not in known
         )
         if others:
             log.warning("Input channels of other names are ignored: %s", ", ".join(others))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from ordergap.models.base import Column
@@ -27,10 +29,14 @@ Placeholders = dict[int, Placeholder] | None
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Forecasts with placeholders between them, in the order of the request."""
+    """Forecasts with placeholders between them, in the order of the request.
+
+    sequence  where each record that is answered stands in the forecasts; None: in their order
+    """
 
     forecasts: Forecasts
     placeholders: Placeholders = None
+    sequence: NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -45,6 +51,8 @@ class Answer:
         orders is null.
         """
         records = self.forecasts.records()
+        if self.sequence is not None:
+            records = [records[i] for i in self.sequence.tolist()]
         if self.placeholders is None:
             return records
         blank, answers = self._blank(), iter(records)

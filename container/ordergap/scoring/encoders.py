@@ -65,9 +65,9 @@ def as_text(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def csv_with_header(answer: Answer) -> bytes:
+def csv_with_header(answer: Answer, *, guarded: bool = False) -> bytes:
     """As `csv`, below the names of the columns."""
-    return (",".join(answer.columns) + "\n").encode() + csv(answer)
+    return (",".join(answer.columns) + "\n").encode() + csv(answer, guarded=guarded)
 
 
 ENCODERS: dict[str, Encoder] = {

@@ -198,6 +198,19 @@ def predict_file(
     return counts
 
 
+def write(forecasts: Forecasts, output: Path | BinaryIO) -> None:
+    """Forecasts that are there, into a file as `predict_file` has it."""
+    form = form_of(output) if isinstance(output, Path) else encoders.CSV
+    with _appearing(output) if isinstance(output, Path) else nullcontext(output) as file:
+        if form == PARQUET:
+            write_parquet([to_frame(forecasts, "polars")], file)
+        elif form == encoders.CSV:
+            file.write(encoders.csv_with_header(Answer(forecasts), guarded=True))
+        else:
+            file.write(encoders.encode(Answer(forecasts), form))
+    log.info("wrote %s forecasts to %s", f"{len(forecasts):,}", output)
+
+
 def _write(
     file: BinaryIO, form: str, nobody: Forecasts, batches: Iterator[Forecasts], *, guarded: bool
 ) -> None:

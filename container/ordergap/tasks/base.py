@@ -17,6 +17,7 @@ from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetric
 from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head, TaskForecast
 from ordergap.models.forecasts import Forecasts
 from ordergap.outliers import OutlierStudy
@@ -70,6 +71,7 @@ class Learning:
     histories  the orders until `as_of`
     outliers   which customers are not learnt from
     heads      of the tasks before this one, learnt from the same orders
+    leads      all that are known, whose events after `as_of` are not to be looked at; None: none
     """
 
     hyperparameters: Hyperparameters
@@ -78,6 +80,7 @@ class Learning:
     outliers: OutlierStudy
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
+    leads: LeadTable | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,18 +131,26 @@ class Findings:
 class Task(ABC):
     """One question about a customer.
 
-    name     as in `contract.tasks.TASKS`
-    title    for people
-    metrics  those that are shown, compared and gated by
+    name         as in `contract.tasks.TASKS`
+    title        for people
+    rival        the baseline whose differences are in metrics.json; None: the first
+    needs_leads  whether it is asked of leads, so that there must be some
+    metrics      those that are shown, compared and gated by
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    rival: ClassVar[str | None] = None
+    needs_leads: ClassVar[bool] = False
     metrics: ClassVar[Mapping[str, Metric]]
 
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
         """Why this question is not asked of such orders, in a sentence; None where it is."""
         return None
+
+    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
+        """Whether it is to be answered where the data allow it."""
+        return True
 
     def lost(self, validation: Validation) -> str | None:  # noqa: ARG002
         """Why its answers are not good enough to be given, in a sentence; None where they are."""
@@ -216,12 +227,14 @@ class Task(ABC):
         """What goes into metrics.json."""
         protocols = {}
         for protocol, comparison in validation.comparisons.items():
-            baselines = [*comparison.differences.values()]
+            baselines = [*comparison.differences]
+            rival = self.rival if self.rival in baselines else next(iter(baselines), None)
             protocols[protocol] = ProtocolMetrics.model_validate({
                 "cap": as_json(validation.evaluations[protocol].cap),
                 "scores": as_json(comparison.metrics),
                 "intervals": as_json(comparison.intervals),
-                "differences": as_json(baselines[0]) if baselines else {},
+                **({"baseline": rival, "differences": as_json(comparison.differences[rival])}
+                   if rival else {}),
             })  # fmt: skip
         return TaskMetrics(
             chosen=dict(validation.chosen), definitions=dict(self.metrics), protocols=protocols

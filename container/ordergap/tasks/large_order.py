@@ -61,8 +61,12 @@ class LargeOrder(Task):
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     @override
+    def asked(self, hyperparameters: Hyperparameters) -> bool:
+        return hyperparameters.large_orders == "on"
+
+    @override
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:
-        if hyperparameters.large_orders == "off":
+        if not self.asked(hyperparameters):
             return "large_orders is off"
         if not len(positive_amounts(histories)):
             return "no order has an amount above 0: name the column with amount_column"
@@ -188,6 +192,7 @@ class LargeOrder(Task):
                 questions,
                 {each: large_orders(whole, each, split.cutoff)[known] for each in asked},
                 forecasts,
+                cap=float(questions[""].days),
             )
         }
 

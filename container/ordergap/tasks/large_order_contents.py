@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from ordergap.evaluation.metrics import calibration
 from ordergap.models.text import amount_text
 from ordergap.report.contents import Diagonal, Judged, Section, Table, TaskContents
 from ordergap.report.numbers import fixed, percent, plain
+from ordergap.tasks.verdicts import beside
 
 USE = "reserving stock, credit or a visit for those who are likely to order for a large amount"
 LIMITS = {
@@ -111,18 +111,6 @@ def verdict(comparison: Comparison, evaluations: Sequence[LargeEvaluation]) -> l
     ]
 
 
-def _beside(comparison: Comparison, metric: str, digits: int) -> str:
-    """The model's figure beside the baselines', and whether it is surely ahead or behind."""
-    if math.isnan(comparison.metrics[MODEL][metric]):
-        return "not judged: nobody, or everybody, made a large order"
-    better = 1 if METRICS[metric].better == "higher" else -1
-    parts = [f"{METRICS[metric].title} {plain(comparison.metrics[MODEL][metric], digits)}"]
-    for baseline, differences in comparison.differences.items():
-        if math.isnan(differences[metric][0]):
-            continue
-        gain, low, high = (better * each for each in differences[metric])
-        low, high = min(low, high), max(low, high)
-        sure = "ahead" if low > 0 else "behind" if high < 0 else "level within chance"
-        value = plain(comparison.metrics[baseline][metric], digits)
-        parts.append(f"{baseline} {value}, by {plain(gain, digits, sign=True)} {sure}")
-    return "; ".join(parts)
+def _beside(comparison: Comparison, key: str, digits: int) -> str:
+    nobody = "nobody, or everybody, made a large order"
+    return beside(comparison, key, METRICS[key], digits, nobody)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar, cast
 
@@ -38,6 +39,7 @@ from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopped
 from ordergap.survival.targets import Targets, order_gaps
+from ordergap.tasks import next_order_hashed as hashed
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_candidates import Candidate, evaluation, horizons
@@ -84,6 +86,7 @@ class NextOrder(Task):
             best = candidates.pop(NAIVE)
         else:
             best = self._best(learning, split, kept, outliers, calendars)
+        candidates |= self._without_hashed(learning, split, kept, outliers, best)
         evaluations = {
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
@@ -114,6 +117,28 @@ class NextOrder(Task):
                     raise
         return min(candidates, key=Candidate.brier) if len(candidates) > 1 else candidates[0]
 
+    def _without_hashed(
+        self,
+        learning: Learning,
+        split: Split,
+        train: Targets,
+        outliers: OutlierStudy,
+        best: Candidate,
+    ) -> dict[str, Candidate]:
+        """The variant without hashed columns; none where there are none, or a job is to stop."""
+        plain = hashed.without(learning.hyperparameters)
+        if plain is None:
+            return {}
+        calendar = bool(best.chosen["calendar"])
+        variant = replace(learning, hyperparameters=plain)
+        with suppress(Stopped):
+            made = self._validated(
+                variant, split, train, outliers, calendar=calendar, of=hashed.WITHOUT
+            )
+            if not learning.execution.stopping():
+                return {hashed.WITHOUT: made}
+        return {}
+
     def _validated(
         self,
         learning: Learning,
@@ -122,13 +147,14 @@ class NextOrder(Task):
         outliers: OutlierStudy,
         *,
         calendar: bool,
+        of: str = "",
     ) -> Candidate:
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
         trainer = make_trainer(h, calendar=calendar)
         matrix = features.compute(split.whole, trainer.feature_names)
         samples = [rows.sample(matrix, targets) for targets in protocols.values()]
-        name = f"{self.name}, validated with calendar" if calendar else f"{self.name}, validated"
+        name = f"{self.name}, validated{' with calendar' * calendar}{of and f', {of}'}"
         request = self._request(learning, rows.sample(matrix, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)

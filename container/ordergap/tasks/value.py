@@ -20,7 +20,13 @@ from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Comparison, Evaluation, compare
 from ordergap.evaluation.segments import LEAST_CUSTOMERS, segments
 from ordergap.evaluation.value import METRICS, Guess, ValueEvaluation, deviance, spent
-from ordergap.evaluation.value_baselines import BG_NBD_GG, LAST_DAYS, TEXTBOOK, baselines
+from ordergap.evaluation.value_baselines import (
+    BG_NBD_GG,
+    LAST_DAYS,
+    MEAN_RATE,
+    TEXTBOOK,
+    baselines,
+)
 from ordergap.histories import Histories, date_of
 from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.next_order import NextOrderHead
@@ -60,10 +66,15 @@ class Value(Task):
     name: ClassVar[str] = "value"
     title: ClassVar[str] = "Value"
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
+    rival: ClassVar[str | None] = MEAN_RATE
+
+    @override
+    def asked(self, hyperparameters: Hyperparameters) -> bool:
+        return hyperparameters.value == "on"
 
     @override
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:
-        if hyperparameters.value == "off":
+        if not self.asked(hyperparameters):
             return "value is off"
         known = with_amounts(histories)
         if not len(known):
@@ -194,6 +205,7 @@ class Value(Task):
                 h.interval_level,
                 window,
                 float(earlier.sum()),
+                cap=float(window),
             )
         }
 

@@ -71,7 +71,8 @@ class Boosting(Trainer):
     """What the objectives share: the trees' parameters, early stopping and progress."""
 
     def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
-        super().__init__(hyperparameters, features.names(calendar=calendar))
+        hashed = hyperparameters.columns.hashed_features
+        super().__init__(hyperparameters, features.names(calendar, hashed))
         parameters = hyperparameters.trainer
         assert isinstance(parameters, TreeParameters)  # noqa: S101 - the factory sees to it
         self._parameters = parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -11,18 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from pydantic import JsonValue
-
 from ordergap import ingest
-from ordergap.artifacts import Bundle, libraries, seal
-from ordergap.checkpoints import EVERY, Checkpoints, RemoteCheckpoints
+from ordergap.artifacts import Bundle, seal
+from ordergap.checkpoints import EVERY, Checkpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import FEW_CUSTOMERS, FEW_DAYS
-from ordergap.errors import NothingToLearn, UserError
+from ordergap.errors import NothingToLearn
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
+from ordergap.leads.reading import LeadSource
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head
 from ordergap.outliers import keep_mask
 from ordergap.report.page import render
@@ -31,8 +30,9 @@ from ordergap.survival.targets import order_gaps
 from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
-from ordergap.training import sharing
+from ordergap.training import agreement, sharing
 from ordergap.training.console import metric_lines, scores_table
+from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
 from ordergap.training.split import later_split, temporal_split
 
@@ -88,11 +88,13 @@ def fit(
     source: ingest.Orders,
     validation: ingest.Orders | None = None,
     job: Job | None = None,
+    leads: LeadSource | None = None,
 ) -> Trained:
     """Learn from the transactions in `source`.
 
     validation  later transactions, which are validated on and never learnt from; without them the
                 last part of the time span validates, and then the model learns from it too
+    leads       people without an order, and their events: see `leads.reading`
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when the job was to stop.
@@ -102,22 +104,24 @@ def fit(
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     execution = Execution(hosts, lambda: hosts.any(job.stopping()))
     with step(f"Reading {name_of(source)}"):
-        _refuse_different_jobs(hosts, hyperparameters)
+        agreement.refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
         orders = cleaned.histories
         as_of = last_day(orders)
+        table, notes = read_leads(hosts, leads, hyperparameters, orders, as_of)
+        report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
     with step("Splitting in time"):
         execution.raise_if_stopped()
         split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
         checkpoints = None
         if job.checkpoints and hosts.leads:
-            identity = _identity(hyperparameters, split, orders)
+            identity = agreement.identity(hyperparameters, split, orders, table)
             checkpoints = Checkpoints(job.checkpoints, identity, job.checkpoint_seconds)
-        execution = replace(execution, checkpoints=_of_all(hosts, checkpoints))
-    questions, unanswered = answerable(hyperparameters, split.past)
+        execution = replace(execution, checkpoints=agreement.of_all(hosts, checkpoints))
+    questions, unanswered = answerable(hyperparameters, split.past, table)
     with step("Learning from the past, validating on what came after"):
-        past = learning(hyperparameters, split.past, split.cutoff, execution)
+        past = learning(hyperparameters, split.past, split.cutoff, execution, table)
         validations: dict[str, Validation] = {}
         for name, task in questions.items():
             earlier = {each: f.head for each, v in validations.items() if (f := v.fit)}
@@ -127,7 +131,7 @@ def fit(
                 for line in (scores_table(task, validations[name]), *lines):
                     log.info(line)
     with step(f"Learning from everything until {date_of(as_of)}"):
-        everything = learning(hyperparameters, orders, as_of, execution)
+        everything = learning(hyperparameters, orders, as_of, execution, table)
         fits: dict[str, Fit] = {}
         for name, task in questions.items():
             if reason := task.lost(validations[name]):
@@ -146,6 +150,9 @@ def fit(
         validated_after=date_of(split.cutoff),
         stopped_early=stopped_early,
         tasks={name: task.training_metrics(validations[name]) for name, task in questions.items()},
+        unanswered={
+            name: why for name, why in unanswered.items() if tasks()[name].asked(hyperparameters)
+        },
     )
     bundle = seal(
         {name: fit.head for name, fit in fits.items()},
@@ -154,7 +161,7 @@ def fit(
         first_day=date_of(int(orders.day.min())),
         as_of=date_of(as_of),
         data_digest=orders.digest(),
-        data=cleaned.report,
+        data=report,
         metrics=metrics.model_dump(mode="json"),
     )
     version = bundle.manifest.model_version.encode()
@@ -164,12 +171,14 @@ def fit(
 
 
 def answerable(
-    hyperparameters: Hyperparameters, histories: Histories
+    hyperparameters: Hyperparameters, histories: Histories, leads: LeadTable | None = None
 ) -> tuple[dict[str, Task], dict[str, str]]:
-    """The tasks that are asked of such orders, and why each of the others is not."""
+    """The tasks that are asked of such orders, and why others are not; of leads if there are."""
     asked, unanswered = tasks(), {}
     for name, task in tasks().items():
-        if reason := task.unanswerable(hyperparameters, histories):
+        if task.needs_leads and leads is None:
+            del asked[name]
+        elif reason := task.unanswerable(hyperparameters, histories):
             unanswered[name] = _said(task, reason)
             del asked[name]
     return asked, unanswered
@@ -202,10 +211,13 @@ def learning(
     histories: Histories,
     as_of: int,
     execution: Execution | None = None,
+    leads: LeadTable | None = None,
 ) -> Learning:
     """What tasks learn from: the orders until `as_of`, and whom the outlier filter keeps."""
     outliers = keep_mask(histories, hyperparameters.outlier_contamination, hyperparameters.seed)
-    return Learning(hyperparameters, histories, as_of, outliers, execution or Execution())
+    return Learning(
+        hyperparameters, histories, as_of, outliers, execution or Execution(), leads=leads
+    )
 
 
 def last_day(orders: Histories) -> int:
@@ -236,35 +248,6 @@ def refuse_nothing_to_learn(orders: Histories) -> None:
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
         )
-
-
-def _identity(
-    hyperparameters: Hyperparameters, split: Split, orders: Histories
-) -> dict[str, JsonValue]:
-    """What a checkpoint must be of; with a larger budget of steps the job resumes from it."""
-    settings = hyperparameters.flat()
-    settings.pop(hyperparameters.trainer.budget, None)
-    return settings | {
-        "data": orders.digest()[:16],
-        "validation data": split.whole.digest()[:16],
-        "libraries": libraries(),
-    }
-
-
-def _refuse_different_jobs(hosts: Hosts, hyperparameters: Hyperparameters) -> None:
-    jobs = hosts.gather(json.dumps([hyperparameters.model_dump_json(), libraries()]).encode())
-    for name, other in zip(hosts.names, jobs, strict=True):
-        if other != jobs[0]:
-            raise UserError(
-                f"hosts {hosts.names[0]} and {name} were given different hyperparameters or have "
-                "different libraries: run the same image with the same hyperparameters on all"
-            )
-
-
-def _of_all(hosts: Hosts, checkpoints: Checkpoints | None) -> Checkpoints | None:
-    """The checkpoints that the first host keeps, from which all hosts resume."""
-    content = hosts.gather(checkpoints.written() if checkpoints else b"")[0]
-    return checkpoints or (RemoteCheckpoints(content) if content else None)
 
 
 def _split(

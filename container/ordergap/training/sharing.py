@@ -1,8 +1,8 @@
 """Orders of several hosts: each reads its files, then every host receives the orders of all.
 
 Orders are small beside what a fit makes of them, so every host splits, filters, forecasts and
-evaluates by itself, and only fits are distributed. An order takes 36 bytes, and its customer some
-more; while they are exchanged a host holds them three times.
+evaluates by itself, and only fits are distributed. An order takes 36 bytes, 4 more for each bucket
+of a hashed column, and its customer some; while they are exchanged a host holds them three times.
 
 See docs/decisions/training.md#several-hosts-share-orders-and-divide-fits.
 """
@@ -58,7 +58,10 @@ def read(
     days: Counter[int] = Counter()
     for each in hosts.gather(json.dumps([*own_days.items()]).encode()):
         days.update(dict(json.loads(each)))
-    cleaned = rows.clean(columns, decided, part=True, whole=days) if rows else _nothing(decided)
+    if rows:
+        cleaned = rows.clean(columns, decided, part=True, whole=days)
+    else:
+        cleaned = _nothing(decided, columns)
     parts = dict(zip(hosts.names, map(_unpack, hosts.gather(_pack(cleaned))), strict=True))
     _check_disjoint({name: histories for name, (histories, _) in parts.items()})
     whole = Histories.concat([histories for histories, _ in parts.values()])
@@ -78,10 +81,12 @@ def read(
     return replace(cleaned, histories=whole, report=report, seen=whole.customer_ids)
 
 
-def _nothing(decided: ingest.Decided) -> Cleaned:
+def _nothing(decided: ingest.Decided, columns: Columns) -> Cleaned:
     """What a host without files has."""
     empty, none = np.empty(0), np.empty(0, np.int64)
-    histories = Histories.from_orders([], none, none.astype(np.int32), empty)
+    no_lines = np.empty((0, columns.hash_buckets + 1), np.uint32)
+    buckets = dict.fromkeys(columns.hashed_columns, no_lines)
+    histories = Histories.from_orders([], none, none.astype(np.int32), empty, buckets=buckets)
     rejected: dict[Rejection, int] = dict.fromkeys(Rejection, 0)
     return Cleaned(
         histories,
@@ -104,10 +109,12 @@ def _pack(cleaned: Cleaned) -> bytes:
             name: (values.dtype.str, values.tolist())
             for name, values in histories.attributes.items()
         },
+        "buckets": {name: counts.shape[1] for name, counts in histories.buckets.items()},
         "report": cleaned.report.model_dump(mode="json"),
     }
     arrays = (getattr(histories, name).astype(kind).tobytes() for name, kind in _ARRAYS.items())
-    return b"".join([json.dumps(header).encode(), b"\n", *arrays])
+    counts = (each.tobytes() for each in histories.buckets.values())
+    return b"".join([json.dumps(header).encode(), b"\n", *arrays, *counts])
 
 
 def _unpack(content: bytes) -> tuple[Histories, DataReport]:
@@ -118,8 +125,13 @@ def _unpack(content: bytes) -> tuple[Histories, DataReport]:
         count = len(header["ids"]) + 1 if name == "offsets" else header["orders"]
         arrays[name] = np.frombuffer(content, kind, count, end)
         end += arrays[name].nbytes
+    buckets: dict[str, Any] = {}
+    for name, width in header["buckets"].items():
+        counts = np.frombuffer(content, np.uint32, header["orders"] * width, end)
+        buckets[name] = counts.reshape(-1, width)
+        end += counts.nbytes
     attributes = {name: np.array(v, kind) for name, (kind, v) in header["attributes"].items()}
-    histories = Histories(header["ids"], **arrays, attributes=attributes)
+    histories = Histories(header["ids"], **arrays, attributes=attributes, buckets=buckets)
     return histories, DataReport.model_validate(header["report"])
 
 

@@ -198,8 +198,8 @@ class Pipeline:
             assert time.monotonic() < end, f"{state} was not reached: {self.states(arn)}"
             time.sleep(0.05)
 
-    def jobs(self, ended: Ended, shop: Shop) -> list[Any]:
-        """The training jobs of a market in a run."""
+    def jobs(self, shop: Shop) -> list[Any]:
+        """The training jobs of a market."""
         sagemaker = self.aws.sagemaker
         names = [
             each["TrainingJobName"]

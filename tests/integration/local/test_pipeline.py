@@ -6,12 +6,17 @@ import datetime
 import json
 import threading
 import uuid
+from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import polars as pl
 import pytest
 from moto.events.models import events_backends
+from ordergap import ingest
+from ordergap.contract.orders import Columns
 
+from local import leads as made_up
 from local.aws import ACCOUNT, REGION
 from local.lambda_runtime import Function, Result
 from local.lists import BY_PROBABILITY, BY_RISK, BY_VALUE, Forecasts, week_of
@@ -89,12 +94,41 @@ def test_attributes_of_customers_reach_the_training_job_and_the_records(pipeline
     )
     ended = pipeline.run(market)
     assert ended.status == "SUCCEEDED", ended.causes
-    [job] = pipeline.jobs(ended, market)
+    [job] = pipeline.jobs(market)
     assert [each["ChannelName"] for each in job["InputDataConfig"]] == ["training", "customers"]
     market.assert_stored_as_predicted(ended)
     part = pipeline.read(ended, market.name, "score/part-00000.jsonl").splitlines()
     regions = {each["customer_id"]: each["attributes"]["region"] for each in map(json.loads, part)}
     assert regions == dict(facts.rows())
+
+
+def test_leads_are_trained_on_scored_and_stored_until_they_order(
+    pipeline: Pipeline, tmp_path: Path
+):
+    truth = made_up.write(tmp_path, 800, seed=3)
+    orders = ingest.read(tmp_path / "orders.csv", Columns(amount_column="Amount")).histories
+    market = pipeline.open_shop(orders)
+    for name in ("leads", "events"):
+        rows = pl.read_csv(tmp_path / f"{name}.csv", infer_schema=False)
+        pipeline.database.load(f"{name}_{market.name}", rows)
+    market.settings |= {
+        "leads_query": f'SELECT lead_id, first_seen, source FROM "leads_{market.name}"',  # noqa: S608
+        "lead_events_query": f'SELECT * FROM "events_{market.name}"',  # noqa: S608
+    }
+    last = made_up.FIRST_DAY + datetime.timedelta(made_up.DAYS - 1)
+    ended = pipeline.run(market, as_of=str(last))
+    assert ended.status == "SUCCEEDED", ended.causes
+    [job] = pipeline.jobs(market)
+    assert [each["ChannelName"] for each in job["InputDataConfig"]] == ["training", "leads"]
+    waiting = {f"L{i}".lower() for i in np.flatnonzero(truth.order >= made_up.DAYS)}
+    stored = market.stored()
+    leads = {who: item for who, item in stored.items() if "first_order_probability" in item}
+    assert {who.lower() for who in leads} == waiting
+    assert stored.keys() - leads.keys() == {*orders.customer_ids}
+    assert {item["order_count"]["N"] for item in leads.values()} == {"0"}
+    counts = ended.markets[market.name]["counts"]
+    assert (counts["leads"], counts["rejected"]) == (len(leads), 0)
+    assert counts["extracted"] == counts["written"] == len(stored)
 
 
 def executions(pipeline: Pipeline) -> list[str]:

@@ -26,7 +26,7 @@ OTHER: dict[str, object] = {
     "preset": "shopify", "status_column": "Zustand", "excluded_statuses": ["storniert"],
     "time_zone": "Europe/Berlin", "decimal": "comma", "encoding": "cp1250", "header_line": 4,
     "no_customer_words": ["Bar"], "duplicates": "keep", "free_orders": "on", "max_unreadable": 0.5,
-    "amounts": "unknown",
+    "amounts": "unknown", "hashed_columns": ["Artikel", "1E5"], "hash_buckets": 64,
     "trainer": "random-forest", "objective": "aft", "seed": 7, "device": "cpu", "horizons": [7, 14],
     "interval_level": 0.9, "max_horizon_days": 200, "outlier_contamination": 0, "calendar": "on",
     "sequence_length": 5, "validation_fraction": 0.5, "time_bins": 9, "num_round": 50,
@@ -34,6 +34,10 @@ OTHER: dict[str, object] = {
     "subsample": 1, "colsample_bytree": 0.3, "lambda": 2, "alpha": 0.25, "epochs": 3,
     "batch_size": 64, "learning_rate": 0.01, "hidden_size": 8, "layers": 2, "dropout": 0,
     "likelihood": "weibull",
+    "value": "off", "value_horizon": 60, "value_cutoffs": 3, "value_step_days": 30,
+    "tweedie_power": 1.2, "large_orders": "off", "large_thresholds": [50.0, 100.0],
+    "lead_numeric_attributes": ["age", "1E5"], "lead_category_attributes": ["source"],
+    "lead_leaks_allowed": ["orders"], "lead_cutoffs": 5, "lead_step_days": 7,
 }  # fmt: skip
 
 

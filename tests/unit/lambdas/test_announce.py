@@ -205,6 +205,9 @@ def test_the_outputs_of_the_other_functions_can_be_announced(event):
     answers = {"verdict": verdict.model_dump(), "counts": counts.model_dump()}
     outcome = parse(Announce, event("announce") | answers)
     assert "(1 written, 1 superseded, 1 rejected). The champion, model v," in sentence(outcome)
+    answers["counts"]["leads"] = 2
+    said = sentence(parse(Announce, event("announce") | answers))
+    assert "3 customers, 2 leads among them, have a forecast as of" in said
     assert event("announce")["verdict"].keys() == answers["verdict"].keys()
     assert event("announce")["counts"].keys() == answers["counts"].keys()
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sql
@@ -20,7 +21,9 @@ from ordergap.contract.hyperparameters import parse
 from ordergap.contract.orders import Columns, Rejection
 from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import DataError
-from ordergap.histories import Histories, date_of
+from ordergap.hashing import bucket
+from ordergap.histories import Histories, date_of, day_of
+from ordergap.serving.formats.records import read as read_records
 
 from lambdas.extract_orders import extraction, reading
 from lambdas.extract_orders.request import Request, Success
@@ -661,3 +664,49 @@ def test_a_market_that_fails_leaves_no_manifest(laptop: Shop) -> None:
     with pytest.raises(SourceEmpty):
         laptop.extract(run_id="night", as_of=moment(9).date())
     assert not keys("runs/night/default/_SUCCESS")
+
+
+def test_hashed_columns_are_extracted_as_training_and_a_model_read_them(
+    shop: Shop, tmp_path: Path
+) -> None:
+    kinds = CANONICAL | {"sku": sql.String, "size": sql.String}
+    values = [(None, "S"), ("7", "XL"), ("7", " S")]  # of sku and size
+    rows = [
+        (*line(customer, day + i, price=2.5 + i), *pair)
+        for customer in ("ana", "ben")
+        for day in (0, 31)
+        for i, pair in enumerate(values)
+    ]
+    load(shop.url, rows, columns=kinds)
+    options = {"product_column": "sku", "hashed_columns": ["SIZE", "sku"], "hash_buckets": 8}
+    manifest = shop.extract(columns=options)
+    read = parse(manifest.hyperparameters).columns
+    assert (read.hashed_columns, read.hash_buckets) == (("SIZE", "sku"), 8)
+    trained = ingest.read(training(manifest, tmp_path / "train"), read).histories
+    for file in keys(f"{manifest.prefix}/score/"):
+        for text in body(file).splitlines():
+            asked, _ = read_records([json.loads(text)], day_of(AS_OF), hashed=read)
+            (place,) = (trained.customer_ids.index(name) for name in asked.customer_ids)
+            known = trained.pick(np.array([place]))
+            for name in read.hashed_columns:
+                assert asked.buckets[name].tolist() == known.buckets[name].tolist()
+                assert asked.buckets[name].sum(axis=1).tolist() == known.lines.tolist()
+    sizes = {bucket("SIZE", value, 8) for value in ("S", "XL")}
+    assert set(np.flatnonzero(trained.buckets["SIZE"].sum(axis=0))) == sizes
+    plain = shop.extract(columns={"product_column": "sku"})
+    assert all(b"buckets" not in body(file) for file in keys(f"{plain.prefix}/score/"))
+
+
+def test_a_hashed_column_of_floats_or_of_another_meaning_is_refused(
+    postgres_url: str, tmp_path: Path, aws: None
+) -> None:
+    shop = Shop(postgres_url, tmp_path)
+    do(
+        postgres_url,
+        """CREATE VIEW odd AS SELECT 'ana' AS "CustomerID", date '2024-01-01' AS "InvoiceDate",
+            '1' AS "InvoiceNo", 'A1' AS sku, 'B2' AS "StockCode", 1 AS "Quantity",
+            2 AS "UnitPrice", 1104905::float8 AS postcode""",
+    )
+    for name in ("postcode", "StockCode"):
+        with pytest.raises(BadEvent, match=rf"hashed_columns: {name} is a float, or called as"):
+            shop.extract(table="odd", columns={"product_column": "sku", "hashed_columns": [name]})

@@ -35,6 +35,8 @@ def url(tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     days = [datetime.datetime.fromisoformat(f"2011-12-0{n}") for n in range(1, 9)]
     load(url, [(f"c{n % 3}", day, "1", "A1", 1, 2.0) for n, day in enumerate(days)],
          "order_lines", KINDS)  # fmt: skip
+    facts = {"client": sql.String, "region": sql.String, "birth_year": sql.Integer}
+    load(url, [("c1", "north", 1980)], "clients", facts)
     return url
 
 

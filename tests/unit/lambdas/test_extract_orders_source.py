@@ -379,6 +379,7 @@ def test_a_function_that_writes_is_refused_wherever_it_is_called(
 
 def test_the_documented_user_reads_and_cannot_write(postgres: str, root: Path) -> None:
     load(postgres, [LINE])
+    do(postgres, "DROP TABLE IF EXISTS customers", "CREATE TABLE customers (customer_id text)")
     document = (root / "infra/README.md").read_text(encoding="utf-8")
     (statements,) = re.findall(r"```sql\n-- PostgreSQL\n(.*?)\n\n", document, re.DOTALL)
     do(postgres, *statements.split(";\n"))

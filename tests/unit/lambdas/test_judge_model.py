@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
+from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
 from lambdas.judge_model import artifact, registry
@@ -125,7 +126,7 @@ def approve(found, version="cccccccccccc", status="Approved", **properties):
 
 
 def test_a_model_surely_better_than_naive_is_promoted_and_the_reason_has_the_numbers():
-    promoted, reason = decide(metrics(mae=-0.99, concordance=0.03), None)
+    promoted, reason, _ = decide(metrics(mae=-0.99, concordance=0.03), None)
     assert promoted
     assert "at order, capped error: 12.00 days, naive 12.00 (gain 0.99, 0.79 to 1.19)" in (reason)
     assert "at cutoff, concordance: 0.700, naive 0.700 (gain 0.030, 0.020 to 0.040)" in reason
@@ -137,7 +138,7 @@ def test_one_sure_gain_is_enough_where_nothing_is_surely_lost():
 
 
 def test_gains_within_noise_do_not_promote():
-    promoted, reason = decide(metrics(mae=-0.1, concordance=0.005, noise=0.2), None)
+    promoted, reason, _ = decide(metrics(mae=-0.1, concordance=0.005, noise=0.2), None)
     assert not promoted
     assert "not surely better than naive" in reason
 
@@ -147,7 +148,7 @@ def test_gains_within_noise_do_not_promote():
     ("metric", "loss"), [("capped_mae", (0.5, 0.1, 0.9)), ("concordance", (-0.03, -0.04, -0.02))]
 )
 def test_one_sure_loss_outweighs_every_gain(protocol, metric, loss):
-    promoted, reason = decide(with_difference(protocol, metric, loss), None)
+    promoted, reason, _ = decide(with_difference(protocol, metric, loss), None)
     assert not promoted
     assert "worse than naive" in reason
     assert protocol in reason
@@ -160,7 +161,7 @@ def test_a_loss_within_noise_does_not_outweigh_a_sure_gain():
 
 @pytest.mark.parametrize("value", [(None, None, None), (-1.0, None, 0.1), (-1, math.nan, 0.1)])
 def test_a_metric_that_could_not_be_judged_is_no_evidence(value):
-    promoted, reason = decide(with_difference(AT_ORDER, "capped_mae", value), None)
+    promoted, reason, _ = decide(with_difference(AT_ORDER, "capped_mae", value), None)
     assert not promoted
     assert "no capped error at order" in reason
 
@@ -168,14 +169,14 @@ def test_a_metric_that_could_not_be_judged_is_no_evidence(value):
 def test_an_absent_protocol_is_named():
     found = metrics()
     del found.tasks[TASK].protocols[AT_CUTOFF]
-    promoted, reason = decide(found, None)
+    promoted, reason, _ = decide(found, None)
     assert not promoted
     assert AT_CUTOFF in reason
     assert AT_ORDER not in reason
 
 
 def test_a_model_without_validation_is_not_promoted():
-    promoted, reason = decide(metrics(scores={}), None)
+    promoted, reason, _ = decide(metrics(scores={}), None)
     assert not promoted
     assert "too short to validate" in reason
 
@@ -186,7 +187,7 @@ def test_intervals_of_no_level_are_no_evidence(level):
 
 
 def test_a_champion_within_noise_is_replaced():
-    promoted, reason = decide(metrics(mae=-0.95), Champion("c0ffee", metrics(mae=-1.0)))
+    promoted, reason, _ = decide(metrics(mae=-0.95), Champion("c0ffee", metrics(mae=-1.0)))
     assert promoted
     assert "not worse than the champion c0ffee" in reason
     assert "gains 0.95 days over naive, the champion 1.00 (noise" in reason
@@ -201,7 +202,7 @@ def test_the_longest_usual_reason_is_said_to_its_end():
 
 
 def test_a_champion_that_gains_more_beyond_noise_stays():
-    promoted, reason = decide(metrics(mae=-0.5), Champion("c0ffee", metrics(mae=-1.0)))
+    promoted, reason, _ = decide(metrics(mae=-0.5), Champion("c0ffee", metrics(mae=-1.0)))
     assert not promoted
     assert "worse than the champion c0ffee: at cutoff, capped error: gains 0.50" in reason
 
@@ -221,7 +222,7 @@ def test_a_better_season_does_not_help_the_newer_model():
 
 def test_other_caps_cannot_be_compared_and_the_newer_model_counts():
     caps = {AT_CUTOFF: 300, AT_ORDER: 200}
-    promoted, reason = decide(metrics(mae=-0.5), Champion("c", metrics(mae=-1.0, caps=caps)))
+    promoted, reason, _ = decide(metrics(mae=-0.5), Champion("c", metrics(mae=-1.0, caps=caps)))
     assert promoted
     assert "were taken under other protocols or caps: having beaten naive decides" in reason
 
@@ -229,7 +230,7 @@ def test_other_caps_cannot_be_compared_and_the_newer_model_counts():
 def test_only_protocols_that_both_were_judged_by_are_compared():
     old = metrics(mae=-1.0)
     del old.tasks[TASK].protocols[AT_CUTOFF]
-    promoted, reason = decide(metrics(mae=-0.95), Champion("c", old))
+    promoted, reason, _ = decide(metrics(mae=-0.95), Champion("c", old))
     assert promoted
     compared = reason.partition("champion c:")[2]
     assert AT_ORDER in compared
@@ -237,7 +238,7 @@ def test_only_protocols_that_both_were_judged_by_are_compared():
 
 
 def test_a_champion_without_metrics_is_replaced_by_what_beats_naive():
-    promoted, reason = decide(metrics(), Champion("c", None))
+    promoted, reason, _ = decide(metrics(), Champion("c", None))
     assert promoted
     assert "cannot be read" in reason
 
@@ -260,8 +261,125 @@ def test_naive_is_promoted_unless_the_champion_may_be_better(champion, promoted)
     assert "The naive model was asked for" in verdict.reason
 
 
+# Questions beside the next order.
+
+VALUE, LARGE = "value", "large_order"
+OTHER_GAINS = {
+    VALUE: {"d2": (0.04, 0.02, 0.06), "gini": (0.02, 0.01, 0.03)},
+    LARGE: {"auc": (0.05, 0.04, 0.06), "brier": (-0.006, -0.008, -0.004)},
+}
+DEFINITIONS = {VALUE: value.METRICS, LARGE: large.METRICS}
+
+
+def answering(*tasks, found=None, unanswered=None, cap=90.0, baseline="a rule", **differences):
+    """A validation that has these questions too; `differences` are of value's metrics."""
+    plain = (found or metrics()).model_dump(mode="json")
+    for task in tasks:
+        gains = OTHER_GAINS[task] | (differences if task == VALUE else {})
+        scores = {who: dict.fromkeys(gains, 0.5) for who in ("model", baseline)}
+        protocol = {"cap": cap, "scores": scores, "baseline": baseline, "differences": gains}
+        judged = {AT_CUTOFF: protocol}
+        plain["tasks"][task] = {"definitions": DEFINITIONS[task], "protocols": judged}
+    return TrainingMetrics.model_validate(plain | {"unanswered": unanswered or {}})
+
+
+ALL = answering(VALUE, LARGE)
+
+
+def test_every_question_that_both_answer_is_compared():
+    promoted, reason, questions = decide(ALL, Champion("c0ffee", ALL))
+    assert promoted
+    assert reason.endswith("Nor in value and large order.")
+    assert [*questions] == [TASK, VALUE, LARGE]
+    assert (
+        "value at cutoff, D²: 0.500, a rule 0.500 (gain 0.040, 0.020 to 0.060)" in questions[VALUE]
+    )
+    assert "D²: gains 0.040 over a rule, the champion 0.040 (noise 0.028)" in questions[VALUE]
+    assert "Brier: gains 0.0060 over a rule" in questions[LARGE]
+    assert "naive" not in questions[VALUE] + questions[LARGE]
+
+
+@pytest.mark.parametrize(
+    "worse", [{"d2": (-0.01, -0.02, 0.0)}, {"gini": (-0.05, -0.06, -0.04)}], ids=["d2", "gini"]
+)
+def test_a_sure_loss_to_the_champion_in_any_question_is_a_refusal(worse):
+    new = answering(VALUE, LARGE, **worse, found=metrics(mae=-5.0))
+    promoted, reason, questions = decide(new, Champion("c0ffee", ALL))
+    assert not promoted
+    title = value.METRICS[next(iter(worse))].title
+    assert f"worse than the champion c0ffee: value at cutoff, {title}: gains" in reason
+    assert "large order" not in reason
+    assert questions[VALUE].count("WORSE") == 1
+    assert "WORSE" not in questions[TASK] + questions[LARGE]
+
+
+def test_a_loss_within_noise_in_a_question_is_none():
+    new = answering(VALUE, LARGE, d2=(0.02, 0.0, 0.04))
+    assert decide(new, Champion("c", ALL)).promoted
+
+
+def test_a_question_need_not_beat_its_baseline():
+    new = answering(VALUE, LARGE, d2=(-0.04, -0.06, -0.02))
+    assert decide(new, None).promoted
+    assert decide(new, Champion("c", metrics())).promoted
+
+
+@pytest.mark.parametrize(
+    ("other", "text"), [({"cap": 30.0}, "30 days"), ({"baseline": "another"}, "another baseline")]
+)
+def test_gains_over_something_else_are_not_compared(other, text):
+    champion = Champion("c", answering(VALUE, d2=(9.0, 8.9, 9.1), **other))
+    promoted, reason, questions = decide(ALL, champion)
+    assert promoted, text
+    assert "Nor in" not in reason
+    assert "the champion" not in questions[VALUE]
+
+
+def test_a_question_that_the_model_was_asked_and_lost_keeps_the_champion():
+    why = "its Gini on later days is below that of a rule"
+    new = answering(VALUE, LARGE, unanswered={VALUE: why})
+    promoted, reason, questions = decide(new, Champion("c0ffee", ALL))
+    assert not promoted
+    assert f"does not answer value, and the champion c0ffee does: {why}. Switch" in reason
+    assert f"not answered: {why}, and the champion answers it" in questions[VALUE]
+    # Where the champion does not answer it either, nothing is lost.
+    for champion in (None, Champion("c", metrics()), Champion("c", None), Champion("c", new)):
+        promoted, _, questions = decide(new, champion)
+        assert promoted
+        assert questions[VALUE].endswith(f"not answered: {why}.")
+
+
+def test_a_question_that_the_model_was_not_asked_is_given_up_and_said():
+    promoted, reason, questions = decide(answering(LARGE), Champion("c", ALL))
+    assert promoted
+    assert reason.endswith("Nor in large order. It gives up value: it was not asked for.")
+    assert questions[VALUE] == "not asked for; the champion answers it."
+
+
+def test_a_naive_model_is_held_against_the_champions_other_questions():
+    naive = answering(VALUE, found=metrics("naive"))
+    champion = Champion("c", answering(VALUE, found=metrics("naive")))
+    assert decide(naive, champion).promoted
+    better = Champion("c", answering(VALUE, d2=(0.4, 0.38, 0.42), found=metrics("naive")))
+    promoted, reason, _ = decide(naive, better)
+    assert not promoted
+    assert "value at cutoff, D²" in reason
+
+
+def test_an_earlier_champion_of_the_next_order_alone_is_compared_by_that():
+    old = metrics().model_dump(mode="json", exclude={"unanswered"})
+    for task in old["tasks"].values():
+        for each in task["definitions"].values():
+            del each["compared"]
+        for each in task["protocols"].values():
+            del each["baseline"]
+    champion = Champion("c", TrainingMetrics.model_validate(old))
+    assert decide(ALL, champion).promoted
+    assert "over naive, the champion 1.00" in decide(ALL, champion).reason
+
+
 numbers = st.none() | st.floats()
-anything = st.builds(
+one_task = st.builds(
     metrics,
     trainer=st.sampled_from(["xgboost", "naive", "lstm"]),
     caps=st.dictionaries(st.sampled_from(PROTOCOLS), st.floats()),
@@ -278,19 +396,28 @@ anything = st.builds(
         ),
     ),
 )
+anything = one_task | st.builds(
+    answering,
+    st.sampled_from([VALUE, LARGE]),
+    found=one_task,
+    unanswered=st.dictionaries(st.sampled_from([VALUE, LARGE]), st.text(max_size=2000)),
+    cap=numbers,
+    d2=st.tuples(numbers, numbers, numbers),
+)
 
 
 @settings(max_examples=60)
 @given(anything, st.none() | st.builds(Champion, st.just("c"), st.none() | anything))
 def test_every_validation_leads_to_a_stated_decision(new, champion):
-    promoted, reason = decide(new, champion)
+    promoted, reason, questions = decide(new, champion)
     assert promoted in {True, False}
+    assert {*new.tasks, *new.unanswered} <= questions.keys()
     assert reason.endswith((".", "…"))
     assert len(reason) <= 1024
 
 
 def test_a_model_that_was_stopped_early_says_so():
-    promoted, reason = decide(metrics(stopped_early=True), None)
+    promoted, reason, _ = decide(metrics(stopped_early=True), None)
     assert promoted
     assert "knows the days until 2011-09-06 only" in reason
 
@@ -400,6 +527,7 @@ def test_a_better_champion_stays_in_use(aws, event, context):
     put(request["artifact"], model(metrics(mae=-1.0)))
     answer = handle(request, context)
     assert answer["promoted"] is False
+    assert "WORSE" in json.loads(text(f"{request['prefix']}/verdict.json"))["questions"][TASK]
     assert (answer["artifact"], answer["model_version"]) == (champion, "newer0000000")
     assert str(answer["metrics_uri"]).endswith("/newer0000000/metrics.json")
 

@@ -36,7 +36,7 @@ class Bucket:
         self.page = page
         self.body_reads = 0
         self.success: Any = {
-            "customers": sum(sizes), "scoring_files": len(sizes),
+            "customers": sum(sizes), "leads": 0, "scoring_files": len(sizes),
             "rows_read": 100, "rows_used": 90, "rejected": {"no_customer_id": 7, "duplicate": 3},
             "watermark": "2011-12-09", "digests": {},
         }  # fmt: skip
@@ -119,7 +119,7 @@ def test_counts_that_agree_make_a_sentence():
     counts = reconciled(bucket, RUN)
     assert counts.model_dump() == {
         "extracted": 1234, "scored": 1234, "written": 1232, "superseded": 2, "rejected": 0,
-        "stale": 0,
+        "stale": 0, "leads": 0,
         "sentence": "1,234 customers extracted = 1,234 scored = 1,232 written + 2 superseded + "
         "0 rejected.",
     }  # fmt: skip
@@ -134,6 +134,15 @@ def test_stale_forecasts_are_counted_and_said():
     counts = reconciled(bucket, RUN)
     assert counts.model_dump()["stale"] == 6
     assert counts.model_dump()["sentence"].endswith("0 rejected. 6 forecasts are stale.")
+
+
+def test_leads_are_extracted_and_scored_beside_the_customers():
+    bucket = Bucket((1200, 34))
+    bucket.success |= {"customers": 1200, "leads": 34}
+    said = reconciled(bucket, RUN).model_dump()["sentence"]
+    assert said.startswith("1,234 customers, 34 leads among them, extracted = 1,234 scored")
+    bucket.success["leads"] = 33
+    assert "1,233 customers were extracted, 1,234 were scored" in refused(bucket)
 
 
 def test_a_listing_of_many_pages_is_read_to_its_end():

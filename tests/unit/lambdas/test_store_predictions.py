@@ -336,6 +336,46 @@ def test_a_value_that_is_none_is_rejected_with_its_field(dynamodb, questions, wr
     assert "expected_value" in json.loads(s3.objects[REJECTS])["reason"]
 
 
+def lead(**fields):
+    """An answer about a lead: what depends on orders is null."""
+    blank = dict.fromkeys(prediction()) | {"buy_probability": {"30": None}, "interval_level": 0.8}
+    return blank | {
+        "customer_id": "lea", "as_of": "2011-12-09", "order_count": 0,
+        "first_order_probability": {"7": 0.011, "30": 0.046},
+        "model_age_days": 0, "stale": False, "model_version": "f8219c88b603",
+    } | fields  # fmt: skip
+
+
+def test_a_lead_is_an_item_until_the_first_order_makes_it_a_customers(dynamodb):
+    clients.s3().put_object(Bucket=BUCKET, Key=KEY, Body=jsonl(lead()))
+    assert counts(run(clients.s3(), dynamodb)) == (1, 1, 0, 0)
+    item = items()["lea"]
+    assert item["first_order_probability"] == {"7": Decimal("0.011"), "30": Decimal("0.046")}
+    assert item["order_count"] == 0
+    assert item.keys() == {
+        "customer_id", "as_of", "order_count", "first_order_probability", "model_age_days",
+        "stale", "model_version", "market", "run_id", "run_started_at", "scored_line",
+        "expires_at",
+    }  # fmt: skip
+    assert ranking(dynamodb, "by_probability") == []
+    later = run_of("night-8", "2011-12-11T02:00:00Z") | {"as_of": "2011-12-10"}
+    after = prediction("lea", as_of="2011-12-10")
+    clients.s3().put_object(Bucket=BUCKET, Key=later["key"], Body=jsonl(after))
+    run(clients.s3(), dynamodb, **later)
+    assert items()["lea"]["order_count"] == 17
+    assert "first_order_probability" not in items()["lea"]
+
+
+def test_a_lead_that_was_not_answered_is_rejected_with_the_reason():
+    why = "the model does not answer leads: it was trained without any"
+    content = jsonl(lead(order_count=None, first_order_probability=None, error=why), lead())
+    ledger, s3, table = stored(content)
+    assert counts(ledger) == (2, 1, 0, 1)
+    (reject,) = map(json.loads, s3.objects[REJECTS].splitlines())
+    assert reject["reason"] == f"it was not answered: {why}"
+    assert [*table.items] == [("lea", "uk")]
+
+
 def test_a_newer_forecast_moves_a_customer_in_the_rankings_and_out_of_them(dynamodb):
     s3 = clients.s3()
     before = [prediction(c, status="overdue", buy_probability={"7": 0.5}) for c in ("a", "b")]

@@ -187,6 +187,8 @@ def test_it_agrees_with_lifetimes() -> None:
     fitter.params_ = vars(PUBLISHED)
     expected = fitter.conditional_probability_alive(*known)
     assert alive(PUBLISHED, known) == pytest.approx(expected, abs=1e-9)
+    orders = fitter.conditional_expected_number_of_purchases_up_to_time(13.0, *known)
+    assert PUBLISHED.expected_orders(*known, 13.0) == pytest.approx(orders, rel=1e-9)
     log_parameters = np.log(list(vars(PUBLISHED).values()))
     mean = -fitter._negative_log_likelihood(log_parameters, *known, np.ones(len(known[0])), 0)
     assert PUBLISHED.log_likelihood(*known).mean() == pytest.approx(mean, abs=1e-9)

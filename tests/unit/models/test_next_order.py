@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from ordergap.contract.prediction import CustomerFields, NextOrderFields, Status
-from ordergap.contract.tasks import ModelVersion, prediction_model
+from ordergap.contract.tasks import prediction_model
+from ordergap.contract.versions import ModelVersion
 from ordergap.histories import date_of, day_of
 from ordergap.models.base import ForecastOptions, Snapshot
 from ordergap.models.forecasts import Forecasts

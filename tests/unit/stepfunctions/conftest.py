@@ -164,7 +164,8 @@ def _model(parameters: Json) -> Json:
 
 
 def _counts(_: Json) -> Json:
-    counts = {"extracted": 7, "scored": 7, "written": 7, "superseded": 0, "rejected": 0, "stale": 0}
+    counts = {"extracted": 7, "scored": 7, "written": 7, "superseded": 0, "rejected": 0}
+    counts |= {"stale": 0, "leads": 0}
     return {"Payload": counts | {"sentence": "7 customers extracted = 7 scored = 7 written."}}
 
 

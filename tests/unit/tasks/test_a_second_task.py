@@ -21,7 +21,8 @@ from ordergap.cli.main import main
 from ordergap.contract.manifest import TaskSection
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
 from ordergap.contract.prediction import CustomerFields, NextOrderFields
-from ordergap.contract.tasks import TASKS, ModelVersion, TaskEntry, prediction_model
+from ordergap.contract.tasks import TASKS, TaskEntry, prediction_model
+from ordergap.contract.versions import ModelVersion
 from ordergap.errors import ModelMismatch
 from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, compare
 from ordergap.evaluation.metrics import Rows

@@ -137,6 +137,7 @@ def test_a_model_without_it_still_forecasts_dates(orders: Path) -> None:
     off = Forecaster.fit(parse(QUICK | {"large_orders": "off"}), orders)
     assert "large_order" not in off.manifest.tasks
     assert off.manifest.unanswered["large_order"] == "large_orders is off"
+    assert "large_order" not in str(off.manifest.metrics["unanswered"])  # it was not asked
     histories = two_kinds()
     asked = replace(off.bundle.options, large_thresholds=None)
     (forecast, *_) = off.bundle.forecast(histories, int(histories.day.max()), asked).records()

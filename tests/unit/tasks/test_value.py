@@ -255,7 +255,15 @@ def test_what_lost_is_in_the_metrics_and_not_in_the_model(
     trained = fit(parse(QUICK), str(orders))
     assert trained.bundle.manifest.unanswered == {"value": "it is worse"}
     assert "value" not in trained.bundle.heads
-    assert trained.metrics.tasks["value"].protocols
+    judged = trained.metrics.tasks["value"].protocols[AT_CUTOFF]
+    assert judged.baseline == MEAN_RATE
+    less: Any = judged.differences["gini"][0]
+    ours, theirs = (judged.scores[name]["gini"] for name in (MODEL, MEAN_RATE))
+    assert less == pytest.approx((ours or 0) - (theirs or 0))
+    assert judged.cap == min(90, (trained.split.as_of - trained.split.cutoff))
+    assert trained.metrics.unanswered["value"] == "it is worse"
+    assert trained.metrics.answered[0] == "next_order"
+    assert "value" not in trained.metrics.answered
     assert b"What customers spend" in trained.report()
 
 

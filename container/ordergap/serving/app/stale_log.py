@@ -28,7 +28,7 @@ class StaleLog:
             "the model is stale: forecasts are asked for as of %s, %s days after the last day of "
             "its data, %s, and the limit is %s; train it again on newer orders, or raise "
             "ORDERGAP_STALE_AFTER_DAYS",
-            date_of(int(forecasts.customers.as_of.max())),
+            date_of(int(forecasts.as_of.max())),
             f"{int(forecasts.model_age_days.max()):,}",
             date_of(forecasts.known_until),
             f"{forecasts.stale_after_days:,}",

@@ -37,6 +37,9 @@ def csv(body: bytes, context: DecodeContext) -> Orders | Vectors:
     header = _find_header(body, {columns.customer_column, columns.date_column})
     if header:
         return _order_lines(body, context, header)
+    if _find_header(body, {"first_seen"}):
+        message = "CSV has no place for the events of leads"
+        raise InvalidRequest([Problem(message, hint="send JSON, or JSON Lines with a lead a line")])
     if not context.placeholders and (hint := looks.hint(body, CSV)):
         raise InvalidRequest([Problem("the body is not CSV", hint=hint)])
     return _vectors(body, context)
@@ -132,6 +135,7 @@ def _in_sequence(histories: Histories, customers: list[str]) -> Histories:
         histories.amount,
         histories.items,
         histories.lines,
+        buckets=histories.buckets,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,8 +21,9 @@ from ordergap.errors import InvalidRequest, Problem
 from ordergap.scoring.encoders import JSON, JSON_LINES
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import LIMIT, near, shorten
-from ordergap.serving.formats import looks, records
+from ordergap.serving.formats import lead_requests, looks, records
 from ordergap.serving.formats.context import REQUEST_OPTIONS, DecodeContext
+from ordergap.serving.formats.lead_requests import Parted
 from ordergap.serving.formats.question import Orders
 
 _FIELDS = tuple(ScoringRequest.model_fields)
@@ -108,25 +110,65 @@ def _orders(
     Raises InvalidRequest with the problems of all of these.
     """
     context.check_size(records=len(parsed), orders=sum(map(_order_count, parsed)))
+    parted = Parted.of(parsed)
+    if not parted.leads:
+        return _customers(parsed, fields, context, problems, lines)
+    context = parted.tolerant(context)
+    leads, wrong = lead_requests.read(
+        parsed, parted.leads, _day(fields, context), lines, context.manifest
+    )
+    own = [] if context.placeholders else [each for some in wrong.values() for each in some]
+    rest = [parsed[i] for i in parted.rest]
+    rest_lines = [lines[i] for i in parted.rest] if lines else None
+    try:
+        customers = _customers(rest, fields, context, problems, rest_lines)
+    except InvalidRequest as error:
+        moved = map(parted.moved, error.problems)
+        raise type(error)((*own, *moved)[:LIMIT]) from error
+    if own:
+        raise InvalidRequest(own[:LIMIT])
+    placeholders = customers.placeholders
+    if placeholders is not None:
+        placeholders = {parted.rest[i]: each for i, each in placeholders.items()}
+        placeholders |= lead_requests.placeholders(parsed, wrong)
+    leads = replace(leads, sequence=parted.sequence(placeholders or {}))
+    return replace(customers, placeholders=placeholders, leads=leads)
+
+
+def _day(fields: dict[str, object], context: DecodeContext) -> int:
+    """The as_of of a record that has none."""
+    try:
+        options = context.options.merged(Options.parse(fields))
+    except InvalidRequest:
+        return records.LAST_DAY  # as_of is unknown, so no order may be called late
+    return context.today if options.as_of is None else options.as_of
+
+
+def _customers(
+    parsed: Sequence[Any],
+    fields: dict[str, object],
+    context: DecodeContext,
+    problems: Iterable[Problem],
+    lines: Sequence[int] | None,
+) -> Orders:
+    """As `_orders`, of records without a lead among them."""
     problems = list(islice(problems, LIMIT))
-    options, as_of = context.options, context.as_of
+    options, as_of = context.options, _day(fields, context)
     columns = context.manifest.hyperparameters.columns
-    free_orders, words = columns.free_orders == "on", columns.no_customer_words
+    reading: dict[str, Any] = {
+        "free_orders": columns.free_orders == "on",
+        "no_customer_words": columns.no_customer_words,
+        "hashed": columns,
+    }
     try:
         options = options.merged(Options.parse(fields))
-        as_of = context.today if options.as_of is None else options.as_of
     except InvalidRequest as error:
         problems += error.problems
-        as_of = records.LAST_DAY  # as_of is unknown, so no order may be called late
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days, placeholders = records.read_good(parsed, as_of, lines, **reading)
         else:
-            histories, days = records.read(
-                parsed, as_of, lines, free_orders=free_orders, no_customer_words=words
-            )
+            histories, days = records.read(parsed, as_of, lines, **reading)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error
@@ -137,4 +179,6 @@ def _orders(
 
 def _order_count(record: Any) -> int:
     orders = record.get("orders") if isinstance(record, dict) else None
+    if not orders and isinstance(record, dict):
+        orders = record.get("events")  # of a lead
     return len(orders) if isinstance(orders, list) else 0

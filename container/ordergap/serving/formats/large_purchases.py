@@ -65,6 +65,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         context.today if options.as_of is None else options.as_of,
         free_orders=columns.free_orders == "on",
         no_customer_words=columns.no_customer_words,
+        hashed=columns,
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {
@@ -74,7 +75,7 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
     }
     placeholders |= {at[i]: placeholder for i, placeholder in bad.items()}
     options = replace(options, horizons=(days,), large_thresholds=(amount,))
-    return LargePurchases(histories, as_of, options, placeholders, amount, days)
+    return LargePurchases(histories, as_of, options, placeholders, amount=amount, days=days)
 
 
 def _all_good(asked: Sequence[Any], *args: Any, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,23 @@ from numpy.typing import NDArray
 from ordergap.errors import Problem
 from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories
+from ordergap.leads.table import LeadTable
 from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, LargePurchaseAnswer, Placeholder, Placeholders
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import summary
+
+
+@dataclass(frozen=True, eq=False)
+class Leads:
+    """Leads to be forecast, each as of its own day (k,).
+
+    sequence  where each record that is answered stands among the customers, and then the leads
+    """
+
+    table: LeadTable
+    as_of: NDArray[np.int64]
+    sequence: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +42,12 @@ class Orders:
     as_of: NDArray[np.int64]
     options: Options
     placeholders: Placeholders = None
+    leads: Leads | None = None
 
     def __len__(self) -> int:
-        """The number of customers."""
-        return len(self.as_of) + len(self.placeholders or ())
+        """The number of customers and leads."""
+        leads = len(self.leads.as_of) if self.leads else 0
+        return len(self.as_of) + leads + len(self.placeholders or ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +80,12 @@ def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
     else:
         forecasts = model.bundle.forecast(question.histories, question.as_of, options)
     if isinstance(question, LargePurchases):
-        return LargePurchaseAnswer(forecasts, question.placeholders, question.amount, question.days)
+        return LargePurchaseAnswer(
+            forecasts, question.placeholders, amount=question.amount, days=question.days
+        )
+    if isinstance(question, Orders) and (leads := question.leads):
+        answers = model.bundle.forecast_leads(leads.table, leads.as_of, options.horizons)
+        return Answer(replace(forecasts, leads=answers), question.placeholders, leads.sequence)
     return Answer(forecasts, question.placeholders)
 
 

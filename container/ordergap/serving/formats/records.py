@@ -19,19 +19,28 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
-from ordergap.histories import Histories, date_of, day_of
+from ordergap.histories import Histories, day_of
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
 from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.customers import NoCustomer, customer, resolved
+from ordergap.serving.formats.order_checks import (
+    buckets_of,
+    free_orders_of,
+    late_orders,
+    unhashed_orders,
+    without_lines,
+)
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
 Names = Callable[[], dict[str, str]]
+_UNHASHED = HashedColumns()
 _BLOCK = 1000  # orders of a record that are validated at once
 
 
@@ -60,6 +69,7 @@ def read(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
+    hashed: HashedColumns = _UNHASHED,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
@@ -68,17 +78,18 @@ def read(
     lines              the number of each record's line, where the request has lines
     free_orders        whether an amount may be 0
     no_customer_words  customers that stand for nobody, besides NA, guest and the like
+    hashed             columns whose values each order has
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     names = _names_of(records, no_customer_words)
     try:
-        return _read_columns(records, today, names, free_orders=free_orders)
+        return _read_columns(records, today, names, hashed, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
         for valid, wrong in _validated(
-            records, today, lines, names, free_orders=free_orders, words=no_customer_words
+            records, today, lines, names, hashed, free_orders=free_orders, words=no_customer_words
         ):
             problems += wrong
             if valid is not None:
@@ -87,7 +98,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, names, free_orders=free_orders)
+        return _read_columns(accepted, today, names, hashed, free_orders=free_orders)
 
 
 def read_good(
@@ -97,22 +108,23 @@ def read_good(
     *,
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
+    hashed: HashedColumns = _UNHASHED,
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     names = _names_of(records, no_customer_words)
     try:
-        return *_read_columns(records, today, names, free_orders=free_orders), {}
+        return *_read_columns(records, today, names, hashed, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
         validated = _validated(
-            records, today, lines, names, free_orders=free_orders, words=no_customer_words
+            records, today, lines, names, hashed, free_orders=free_orders, words=no_customer_words
         )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today, names, free_orders=free_orders), placeholders
+        return *_read_columns(accepted, today, names, hashed, free_orders=free_orders), placeholders
 
 
 def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
@@ -130,7 +142,7 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any], today: int, names: Names, *, free_orders: bool
+    records: Sequence[Any], today: int, names: Names, hashed: HashedColumns, *, free_orders: bool
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -161,7 +173,9 @@ def _read_columns(
     ids = [_id(record["customer_id"]) for record in records]
     customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    return Histories.from_orders(customers, position, day, amount, items, lines), as_of
+    buckets = buckets_of(orders, hashed)
+    numbers = amount, items, lines
+    return Histories.from_orders(customers, position, day, *numbers, buckets=buckets), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -184,6 +198,7 @@ def _validated(
     today: int,
     lines: Sequence[int] | None,
     names: Names,
+    hashed: HashedColumns,
     *,
     free_orders: bool,
     words: Sequence[str],
@@ -195,13 +210,14 @@ def _validated(
             yield None, [record]
             continue
         problems = list(islice(_misspelled_options(record, i, label), LIMIT))
-        valid, violations = _validate(record)
+        valid, violations = _validate(record if hashed.hashed_columns else without_lines(record))
         problems += (from_contract(each, i, label) for each in violations)
         if valid:
-            problems += islice(_late_orders(valid, today, i, label), LIMIT)
+            problems += islice(late_orders(valid, today, i, label), LIMIT)
             problems += islice(_misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(unhashed_orders(valid, hashed, i, label), LIMIT)
             if not free_orders:
-                problems += islice(_free_orders(valid, i, label), LIMIT)
+                problems += islice(free_orders_of(valid, i, label), LIMIT)
             if valid.customer_id not in names():
                 problems += _add_name(names(), valid, words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
@@ -270,27 +286,3 @@ def _add_name(
     except NoCustomer as error:
         message = f"{label}: customer_id = {shorten(record.customer_id)}: {error.reason}"
         yield Problem(message, i, "customer_id", error.hint)
-
-
-def _free_orders(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:
-    """Orders of the amount 0, which in a file would be rejected."""
-    hint = "leave free orders out, or train with free_orders = on"
-    for k, order in enumerate(record.orders):
-        if order.amount == 0:
-            field = f"orders[{k}].amount"
-            yield Problem(f"{label}: {field} = 0: the model counts no free orders", i, field, hint)
-
-
-def _late_orders(record: ScoringRecord, today: int, i: int, label: str) -> Iterator[Problem]:
-    """Orders after as_of."""
-    as_of = date_of(today) if record.as_of is None else record.as_of
-    hint = "leave out later orders, or set as_of, which by default is today in UTC"
-    first = min(order.date for order in record.orders)
-    if first > as_of:
-        message = f"{label}: as_of {as_of} is before the customer's first order on {first}"
-        yield Problem(message, i, "as_of", hint)
-        return
-    for k, order in enumerate(record.orders):
-        if order.date > as_of:
-            message = f"{label}: orders[{k}].date {order.date} is after as_of {as_of}"
-            yield Problem(message, i, f"orders[{k}].date", hint)

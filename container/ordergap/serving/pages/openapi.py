@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from pydantic.json_schema import models_json_schema
 
+from ordergap.contract.leads import LeadPrediction, LeadRecord
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.prediction import ScoringRequest
 from ordergap.contract.tasks import prediction_model
@@ -28,7 +29,7 @@ from ordergap.serving.formats.headers import (
     REQUEST_ID,
 )
 from ordergap.serving.formats.statuses import STATUSES
-from ordergap.serving.pages.schemas import SCHEMAS, STRING, Json, ref
+from ordergap.serving.pages.schemas import RECORD, SCHEMAS, STRING, Json, ref
 from ordergap.settings import Settings
 from ordergap.survival.renewal import MOST_DAYS
 
@@ -78,9 +79,15 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
     """The document for the model and the settings of this server."""
     prediction = prediction_model(manifest.tasks, everything=True)
     _, schemas = models_json_schema(
-        [(ScoringRequest, "validation"), (prediction, "serialization")],
+        [
+            (ScoringRequest, "validation"),
+            (LeadRecord, "validation"),
+            (prediction, "serialization"),
+            (LeadPrediction, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
+    schemas["$defs"]["ScoringRequest"]["properties"]["instances"]["items"] = RECORD
     document = {
         "openapi": "3.1.0",
         "info": {

@@ -129,10 +129,16 @@ const dayWarning = date => {
 const warnings = date => [dayWarning(date)].filter(Boolean)
   .map(words => element("p", { class: "warning" }, words));
 
+// A lead has not ordered yet: only when the first order comes is forecast.
+const isLead = prediction => prediction.order_count === 0;
+const probabilities = prediction =>
+  isLead(prediction) ? prediction.first_order_probability : prediction.buy_probability;
+
 // The shortest horizon within which an order is more likely than not, else the longest.
 const headline = (prediction, horizons) => {
-  const horizon = horizons.find(day => prediction.buy_probability[day] >= 0.5) ?? horizons.at(-1);
-  return `${percent(prediction.buy_probability[horizon])} likely to order within ${count(horizon, "day")}`;
+  const shares = probabilities(prediction), order = isLead(prediction) ? "order for the first time" : "order";
+  const horizon = horizons.find(day => shares[day] >= 0.5) ?? horizons.at(-1);
+  return `${percent(shares[horizon])} likely to ${order} within ${count(horizon, "day")}`;
 };
 
 const capital = word => word[0].toUpperCase() + word.slice(1);
@@ -172,7 +178,8 @@ const interval = prediction => {
 
 // The chance of an order at each horizon: a figure, a bar, and the average customer's where known.
 const chances = (prediction, horizons) => element("dl", { class: "chances" }, ...horizons.map(day => {
-  const share = prediction.buy_probability[day], average = model.average[day];
+  const share = probabilities(prediction)[day];
+  const average = isLead(prediction) ? undefined : model.average[day];
   const bar = element("span", { class: "chance" });
   bar.style.setProperty("--share", share);
   return element("div", {}, element("dt", {}, `Within ${count(day, "day")}`),
@@ -212,7 +219,7 @@ const largeOrders = (prediction, horizons) =>
 // Fields that the page has elsewhere; every other one is listed, whatever it means.
 const ELSEWHERE = new Set(["customer_id", "as_of", "days_since_last_order", "next_order_date",
   "next_order_date_low", "next_order_date_high", "interval_level", "order_gap_days", "typical_gap_days",
-  "buy_probability", "status", "stale", "error", "expected_orders", "expected_value", "value_low", "value_high",
+  "buy_probability", "first_order_probability", "status", "stale", "error", "expected_orders", "expected_value", "value_low", "value_high",
   "expected_order_amount", "large_order_probability"]);
 const readable = value => {
   if (value === null) return "\u2013";
@@ -223,7 +230,7 @@ const readable = value => {
   return Object.entries(value).map(([key, each]) => `${key}: ${readable(each)}`).join(", ");
 };
 const otherFields = prediction => Object.entries(prediction)
-  .filter(([name]) => !ELSEWHERE.has(name))
+  .filter(([name, value]) => !ELSEWHERE.has(name) && !(isLead(prediction) && value === null))
   .map(([name, value]) => [model.titles[name] ?? name, readable(value)]);
 
 const table = prediction => {
@@ -251,9 +258,42 @@ const command = request => {
     element("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, words));
 };
 
-const showCustomer = (predictions, request, at, isExample) => {
-  const prediction = predictions[at], { status, next_order_date: next } = prediction;
-  const orders = request.instances[at].orders.map(order =>
+// Below the choice among several, what is forecast of one of them.
+const show = (predictions, request, at, isExample) => {
+  const prediction = predictions[at];
+  const choice = element("select", { id: "customer" },
+    ...predictions.map((each, k) => element("option", { value: k }, each.customer_id)));
+  choice.value = String(at);
+  choice.addEventListener("change", () => {
+    show(predictions, request, Number(choice.value), isExample);
+    byId("customer").focus();
+  });
+  const label = element("label", { for: "customer" }, `Customer, of ${predictions.length}`);
+  const [words, ...parts] = isLead(prediction)
+    ? leadParts(prediction, request) : customerParts(prediction, request, request.instances[at].orders);
+  byId("answer").replaceChildren(
+    ...(isExample ? [element("p", { class: "example" }, "An example, made up: six orders, about " +
+      `${count(model.gap, "day")} apart. Enter those of a customer of yours.`)] : []),
+    ...warnings(prediction.as_of),
+    ...(predictions.length > 1 ? [element("div", { class: "customer" }, label, choice)] : []),
+    element("p", { class: "headline" }, headline(prediction, request.horizons)), ...parts,
+  );
+  redraw();
+  byId("announcement").textContent = words;
+};
+
+const leadParts = (prediction, request) => {
+  redraw = () => {};
+  return [
+    `${headline(prediction, request.horizons)}.`,
+    element("p", { class: "span" }, "A lead: there is no order yet."),
+    chances(prediction, request.horizons), definitions("card", otherFields(prediction)), command(request),
+  ];
+};
+
+const customerParts = (prediction, request, given) => {
+  const { status, next_order_date: next } = prediction;
+  const orders = given.map(order =>
     ({ ...order, amount: order.amount == null ? null : Number(order.amount) }));
   const waited = prediction.days_since_last_order, typical = prediction.typical_gap_days;
   const fields = [
@@ -269,20 +309,8 @@ const showCustomer = (predictions, request, at, isExample) => {
     const width = Math.max(280, Math.floor(figure.clientWidth));
     figure.replaceChildren(chart(prediction, orders, width, words));
   };
-  const choice = element("select", { id: "customer" },
-    ...predictions.map((each, k) => element("option", { value: k }, each.customer_id)));
-  choice.value = String(at);
-  choice.addEventListener("change", () => {
-    showCustomer(predictions, request, Number(choice.value), isExample);
-    byId("customer").focus();
-  });
-  const label = element("label", { for: "customer" }, `Customer, of ${predictions.length}`);
-  byId("answer").replaceChildren(
-    ...(isExample ? [element("p", { class: "example" }, "An example, made up: six orders, about " +
-      `${count(model.gap, "day")} apart. Enter those of a customer of yours.`)] : []),
-    ...warnings(prediction.as_of),
-    ...(predictions.length > 1 ? [element("div", { class: "customer" }, label, choice)] : []),
-    element("p", { class: "headline" }, headline(prediction, request.horizons)),
+  return [
+    words,
     element("p", { class: "span" },
       element("span", { class: `status ${status}` }, capital(status)), `: ${statusWords(prediction)}`),
     chances(prediction, request.horizons), ...worth(prediction),
@@ -290,9 +318,7 @@ const showCustomer = (predictions, request, at, isExample) => {
       ? ["As likely before as after ", element("b", { class: "date" }, longDate(dayNumber(next)))]
       : [`An order within ${model.maxHorizon} days is less likely than not`]), `. ${interval(prediction)}.`),
     figure, definitions("card", fields), table(prediction), command(request),
-  );
-  redraw();
-  byId("announcement").textContent = words;
+  ];
 };
 
 let asked = 0;  // only the answer to the latest question is shown
@@ -319,7 +345,7 @@ form.addEventListener("submit", async event => {
     const predictions =
       await send(JSON.stringify({ ...request, horizons }), "application/json; on_bad_record=error");
     if (question !== asked) return;
-    if (predictions.length) showCustomer(predictions, request, 0, isExample);
+    if (predictions.length) show(predictions, request, 0, isExample);
     else showNothing("The request has no customers.");
   } catch (error) {
     if (question === asked) showError(error, lines);
@@ -347,6 +373,12 @@ const showExample = () => {
   form.requestSubmit();
 };
 byId("example").addEventListener("click", showExample);
+byId("lead-example")?.addEventListener("click", () => {
+  const events = model.leadKinds.map((kind, k) => ({ date: isoDate(firstAsked - 20 + 2 * k), kind }));
+  const record = { customer_id: "lead", first_seen: isoDate(firstAsked - 20), events };
+  byId("orders").value = JSON.stringify(record, null, 1);
+  form.requestSubmit();
+});
 showExample();
 
 let answerWidth = 0;

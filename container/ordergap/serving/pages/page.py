@@ -20,6 +20,8 @@ from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import BLANK, NOBODY, DataReport
 from ordergap.contract.prediction import LAPSED_WITHIN, Status
 from ordergap.contract.tasks import prediction_model
+from ordergap.leads.features import FEATURES, LeadFeatures
+from ordergap.models.lead_forecasts import FIRST_ORDER
 from ordergap.models.population import Population
 from ordergap.report.environment import environment
 from ordergap.report.numbers import described, upper
@@ -101,9 +103,16 @@ def _script_data(manifest: Manifest, settings: Settings) -> dict[str, object]:
         "dateColumn": asked.columns.date_column,
         "dateOrder": data.conventions.date_order or asked.columns.date_format,
         "nobody": [*BLANK, *NOBODY, *(word.lower() for word in asked.columns.no_customer_words)],
+        "leadKinds": _lead_kinds(manifest),
         "formula": FORMULA,
         "maxBody": settings.max_body,
     }
+
+
+def _lead_kinds(manifest: Manifest) -> list[str]:
+    """Kinds of events that leads were learnt from, at most ten; none without leads."""
+    section = manifest.tasks.get(FIRST_ORDER)
+    return [*LeadFeatures.parse(section.parameters[FEATURES]).kinds[:10]] if section else []
 
 
 def _mean_amount(data: DataReport) -> int | None:

@@ -26,13 +26,14 @@ PROBLEM: Json = {
         "hint": WORD_OR_NULL,
     },
 }
+RECORD: Json = {"anyOf": [ref("ScoringRecord"), ref("LeadRecord")]}
 SCHEMAS: Json = {
     "Question": {
         "anyOf": [
             ref("ScoringRequest"),
-            {"type": "array", "items": ref("ScoringRecord")},
+            {"type": "array", "items": RECORD},
             {
-                "allOf": [ref("ScoringRecord")],
+                "allOf": [RECORD],
                 "properties": {
                     name: {"$ref": f"#/components/schemas/ScoringRequest/properties/{name}"}
                     for name in REQUEST_OPTIONS
@@ -46,7 +47,7 @@ SCHEMAS: Json = {
         "properties": {
             "predictions": {
                 "type": "array",
-                "items": {"anyOf": [ref("Prediction"), ref("Placeholder")]},
+                "items": {"anyOf": [ref("Prediction"), ref("LeadPrediction"), ref("Placeholder")]},
             },
             "model_version": STRING,
         },

@@ -1,0 +1,62 @@
+"""Whether counts of hashed columns help: the model beside the same one without them.
+
+See docs/decisions/features.md#counts-of-buckets-are-off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ordergap.contract.hyperparameters import Hyperparameters
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.contract.trainers import TreeParameters
+from ordergap.evaluation.compare import Comparison
+from ordergap.evaluation.gaps import METRICS
+from ordergap.report.contents import Section, Table
+from ordergap.report.numbers import upper, written
+from ordergap.report.tables import heading
+
+WITHOUT = f"{MODEL}, without hashed columns"
+"""What the variant is called among scores."""
+
+HELPED = "The counts helped: keep hashed_columns."
+HARMED = "The counts did harm: leave hashed_columns out."
+CHANCE = "No difference is beyond chance: leave hashed_columns out."
+MIXED = "The counts helped by one figure and did harm by another: leave hashed_columns out."
+
+
+def without(hyperparameters: Hyperparameters) -> Hyperparameters | None:
+    """The hyperparameters of the variant; None where no column is hashed or no tree reads them."""
+    columns = hyperparameters.columns
+    if not (columns.hashed_columns and isinstance(hyperparameters.trainer, TreeParameters)):
+        return None
+    plain = columns.model_copy(update={"hashed_columns": ()})
+    return hyperparameters.model_copy(update={"columns": plain})
+
+
+def sections(comparisons: Mapping[EvaluationProtocol, Comparison]) -> Iterator[Section]:
+    """Concordance and Brier score with and without, where the variant was validated."""
+    rows, helped, harmed = [], False, False
+    for protocol, each in comparisons.items():
+        for key in ("concordance", "brier_30") if WITHOUT in each.metrics else ():
+            metric = METRICS[key].model_copy(update={"digits": 4})
+            more, low, high = each.differences[WITHOUT][key]
+            sign = 1 if metric.better == "higher" else -1
+            helped |= min(sign * low, sign * high) > 0
+            harmed |= max(sign * low, sign * high) < 0
+            change, *ends = (written(metric, value, sign=True) for value in (more, low, high))
+            rows.append([
+                f"{upper(protocol)}: {heading(metric)}",
+                written(metric, each.metrics[MODEL][key]),
+                written(metric, each.metrics[WITHOUT][key]),
+                f"{change} ({ends[0]}\u00a0to\u00a0{ends[1]})",
+            ])  # fmt: skip
+    if rows:
+        outcomes = {(True, False): HELPED, (False, True): HARMED, (False, False): CHANCE}
+        head = ["", "With the counts", "Without", "With less without, with intervals"]
+        yield Section(
+            "hashed",
+            "Hashed columns",
+            [Table("The same model with the counts of buckets and without", head, rows)],
+            outcomes.get((helped, harmed), MIXED),
+        )

@@ -1,0 +1,72 @@
+"""What the report concludes of counts of hashed columns."""
+
+import pytest
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.evaluation.compare import Comparison
+from ordergap.report.contents import Table
+from ordergap.tasks.next_order_hashed import (
+    CHANCE,
+    HARMED,
+    HELPED,
+    MIXED,
+    WITHOUT,
+    sections,
+    without,
+)
+
+NAN = float("nan")
+Span = tuple[float, float, float]
+
+
+def compared(concordance: Span, brier: Span) -> dict[EvaluationProtocol, Comparison]:
+    metrics = {"concordance": 0.7, "brier_30": 0.2}
+    differences = {WITHOUT: {"concordance": concordance, "brier_30": brier}}
+    both = {MODEL: metrics, WITHOUT: metrics}
+    return {EvaluationProtocol.AT_CUTOFF: Comparison(both, {}, differences, {})}
+
+
+@pytest.mark.parametrize(
+    ("concordance", "brier", "conclusion"),
+    [
+        ((0.02, 0.01, 0.03), (0.0, -0.01, 0.01), HELPED),
+        ((0.0, -0.01, 0.01), (-0.02, -0.03, -0.01), HELPED),
+        ((-0.02, -0.03, -0.01), (0.0, -0.01, 0.01), HARMED),
+        ((0.0, -0.01, 0.01), (0.02, 0.01, 0.03), HARMED),
+        ((0.0, -0.01, 0.01), (0.0, -0.01, 0.01), CHANCE),
+        ((NAN, NAN, NAN), (NAN, NAN, NAN), CHANCE),
+        ((0.02, 0.01, 0.03), (0.02, 0.01, 0.03), MIXED),
+    ],
+)
+def test_the_conclusion_is_what_the_intervals_say(
+    concordance: Span, brier: Span, conclusion: str
+) -> None:
+    (section,) = sections(compared(concordance, brier))
+    assert section.introduction == conclusion
+
+
+def test_differences_are_shown_to_four_digits() -> None:
+    (section,) = sections(compared((0.0012, 0.0004, 0.002), (0.0, -0.001, 0.001)))
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    shown = [text.replace("\u00a0", " ") for text in table.rows[0]]
+    assert shown[1:] == ["0.7000", "0.7000", "+0.0012 (+0.0004 to +0.0020)"]
+
+
+def test_nothing_is_said_where_nothing_was_compared() -> None:
+    plain = Comparison({MODEL: {"concordance": 0.7}}, {}, {}, {})
+    assert [*sections({EvaluationProtocol.AT_CUTOFF: plain})] == []
+
+
+def test_the_variant_differs_in_nothing_else() -> None:
+    plain = without(parse({"hashed_columns": "StockCode", "eta": 0.3}))
+    assert plain == parse({"eta": 0.3})
+    assert without(parse({})) is None
+
+
+@pytest.mark.parametrize("trainer", ["naive", "lstm"])
+def test_who_reads_no_counts_says_so(trainer: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert without(parse({"hashed_columns": "StockCode", "trainer": trainer})) is None
+    assert f"hashed_columns has no effect: only trees read them, not trainer {trainer}" in (
+        caplog.text
+    )
