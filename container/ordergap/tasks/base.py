@@ -133,24 +133,24 @@ class Task(ABC):
 
     name         as in `contract.tasks.TASKS`
     title        for people
-    metrics      those that are shown, compared and gated by
     rival        the baseline whose differences are in metrics.json; None: the first
     needs_leads  whether it is asked of leads, so that there must be some
+    metrics      those that are shown, compared and gated by
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    metrics: ClassVar[Mapping[str, Metric]]
     rival: ClassVar[str | None] = None
     needs_leads: ClassVar[bool] = False
-
-    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
-        """Whether it is to be answered where the data allow it."""
-        return True
+    metrics: ClassVar[Mapping[str, Metric]]
 
     def unanswerable(self, hyperparameters: Hyperparameters, histories: Histories) -> str | None:  # noqa: ARG002
         """Why this question is not asked of such orders, in a sentence; None where it is."""
         return None
+
+    def asked(self, hyperparameters: Hyperparameters) -> bool:  # noqa: ARG002
+        """Whether it is to be answered where the data allow it."""
+        return True
 
     def lost(self, validation: Validation) -> str | None:  # noqa: ARG002
         """Why its answers are not good enough to be given, in a sentence; None where they are."""

@@ -61,7 +61,7 @@ def model(lines: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Fore
 @pytest.fixture(scope="module")
 def client(model: Forecaster, lines: pl.DataFrame) -> FlaskClient:
     last = date_of(ingest.read(lines, model.manifest.hyperparameters.columns).histories.day.max())
-    return create_app(model, Settings(), lambda: last).test_client()
+    return create_app(model, Settings(value="on"), lambda: last).test_client()
 
 
 def answers(client: FlaskClient, body: str, kind: str) -> list[dict[str, Any]]:
