@@ -162,10 +162,7 @@ class Status(StrEnum):
 def yearly_revenue_at_risk(
     usual_amount: float | None, typical_gap_days: float | None
 ) -> float | None:
-    """What a year of orders adds up to, at the usual amount and the model's typical gap.
-
-    Of who is overdue and has ordered twice or more. None where either is unknown.
-    """
+    """A year's orders at the usual amount and the typical gap; None where either is unknown."""
     if usual_amount is None or not typical_gap_days:
         return None
     return round(usual_amount * 365 / typical_gap_days, 2)

@@ -128,16 +128,17 @@ class LargeOrderHead(Head):
         next_order = cast("NextOrderForecast", earlier["next_order"])
         buys = {days: next_order.probability[days] for days in horizons}
         elapsed = customers.elapsed.astype(float)
-        answer: dict[float, dict[int, Float]] = {}
-        for threshold in thresholds:
-            share = self.share(features, threshold)
-            if not np.all((share >= 0) & (share <= 1)):
-                raise AlgorithmError("the model gives a share of large orders that is not 0 to 1")
-            p = kind_probability(next_order.survival, elapsed, horizons, share)
-            # Where every order is large both are the same but for rounding.
-            answer[threshold] = {
-                days: np.minimum(each, buys[days]) for days, each in zip(horizons, p, strict=True)
+        share = np.array([self.share(features, threshold) for threshold in thresholds])
+        if not np.all((share >= 0) & (share <= 1)):
+            raise AlgorithmError("the model gives a share of large orders that is not 0 to 1")
+        p = kind_probability(next_order.survival, elapsed, horizons, share)
+        # Where every order is large both are the same but for rounding.
+        answer = {
+            threshold: {
+                days: np.minimum(each, buys[days]) for days, each in zip(horizons, own, strict=True)
             }
+            for threshold, own in zip(thresholds, p, strict=True)
+        }
         return LargeOrderForecast(answer, buys)
 
     def share(self, features: NDArray[np.float32], threshold: float) -> Float:

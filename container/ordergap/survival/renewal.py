@@ -30,8 +30,7 @@ def expected_orders(survival: Survival, elapsed: Float, horizons: Sequence[int])
     They rise with the horizon and are never below the probability of an order. Raises ValueError
     for a horizon that is not from 1 to MOST_DAYS.
     """
-    one = np.ones(len(survival))
-    return _renewed(survival, elapsed, horizons, one)
+    return np.asarray(_renewed(survival, elapsed, horizons, np.ones((1, len(survival))))[0])
 
 
 def kind_probability(
@@ -39,33 +38,39 @@ def kind_probability(
 ) -> Float:
     """(k, n) probability that an order of a kind comes within each of k horizons.
 
-    share  (n,) probability that one order is of that kind
+    share  (n,) probability that one order is of that kind; (t, n) of t kinds: then (t, k, n)
 
     It rises with the horizon and with the share, and is never above the probability of an order.
     Raises ValueError as `expected_orders`.
     """
-    return share * _renewed(survival, elapsed, horizons, 1 - share)
+    several = np.atleast_2d(share)
+    p = several[:, None] * _renewed(survival, elapsed, horizons, 1 - several)
+    return p if share.ndim > 1 else p[0]
 
 
 def _renewed(survival: Survival, elapsed: Float, horizons: Sequence[int], keep: Float) -> Float:
-    """(k, n) sums until each horizon of f0 * (1 + keep f + (keep f)^2 + ...)."""
+    """(t, k, n) sums until each horizon of f0 * (1 + keep f + (keep f)^2 + ...); keep: (t, n)."""
     if not horizons or min(horizons) < 1 or max(horizons) > MOST_DAYS:
         raise ValueError(f"horizons must be 1 to {MOST_DAYS} days")
     days = np.arange(max(horizons) + 1.0)[:, None]
     ends = np.asarray(horizons) - 1
-    sums = np.empty((len(horizons), len(survival)))
+    sums = np.empty((len(keep), len(horizons), len(survival)))
     for start in range(0, len(survival), _BATCH):
         some = slice(start, start + _BATCH)
         curves = Survival(survival.days, survival.log_s[some])
-        first = _by_day(curves, days + elapsed[some])
-        later = _by_day(curves, days) * keep[some]
-        for day in range(1, len(first)):
-            first[day] += np.einsum("jn,jn->n", later[:day], first[day - 1 :: -1])
-        sums[:, some] = np.cumsum(first, axis=0)[ends]
+        once, again = _by_day(curves, days + elapsed[some]), _by_day(curves, days)
+        for kind, kept in enumerate(keep):
+            first, later = once.copy(), again * kept[some]
+            for day in range(1, len(first)):
+                first[day] += np.einsum("jn,jn->n", later[:day], first[day - 1 :: -1])
+            sums[kind, :, some] = np.cumsum(first, axis=0)[ends]
     return sums
 
 
 def _by_day(curves: Survival, days: Float) -> Float:
-    """Probability that the gap ends on each day after the first of `days`, given it is longer."""
-    log_s = curves.log_at(np.broadcast_to(days, (len(days), len(curves))))
+    """Probability that the gap ends on each day after the first of `days`, given it is longer.
+
+    days  (k, n), or (k, 1) where they are everybody's
+    """
+    log_s = curves.log_at(days)
     return np.asarray(-np.diff(np.exp(log_s - log_s[0]), axis=0))
