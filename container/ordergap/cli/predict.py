@@ -12,6 +12,7 @@ from ordergap.cli import options
 STDOUT = Path("-")
 _OF_CUSTOMERS = (
     "interval_level", "status", "top", "by", "explain", "value_horizons", "large_thresholds",
+    "customers_path",
 )  # fmt: skip
 
 
