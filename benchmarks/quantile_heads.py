@@ -31,10 +31,9 @@ def beside_quantile_heads(value: ValueEvaluation, made: Cutoff) -> ValueEvaluati
     if not len(days):
         return None
     curves = cast("NextOrderHead", made.heads["next_order"]).model
-    amounts = cast("ValueHead", made.heads["value"]).amounts
-    learnt, now = (
-        value_rows(past, each, value.horizon, curves, amounts, h.seed) for each in (days, [cutoff])
-    )
+    head = cast("ValueHead", made.heads["value"])
+    known = value.horizon, curves, head.amounts, head.feature_names, h.seed
+    learnt, now = (value_rows(past, each, *known) for each in (days, [cutoff]))
     tail = (1 - h.interval_level) / 2
     parameters = {
         "objective": "reg:quantileerror", "quantile_alpha": [tail, 1 - tail], "eta": 0.05,

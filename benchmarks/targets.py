@@ -164,7 +164,7 @@ def _differences(found: Judgement, compared: Comparison) -> None:
         line = f"    {baseline:26}"
         own = found.differences[baseline] = {}
         for key in ("d2", "gini"):
-            own[key] = [round(each, 3) for each in of[key]]
+            own[key] = [round(each, 4) for each in of[key]]
             figures = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*of[key])
             what = f"{VALUE_METRICS[key].title} {figures}"
             met = of[key][1] > 0 if baseline in BEATEN else of[key][2] >= 0

@@ -69,7 +69,7 @@ class Bundle:
         as_of    a day for all or one for each customer; every customer has an order, none after it
         options  in place of the model's own
         """
-        last = histories.last_row
+        histories, last = histories.as_known(as_of), histories.last_row
         customers = Snapshot(
             histories.customer_ids,
             np.broadcast_to(np.asarray(as_of, np.int64), last.shape),

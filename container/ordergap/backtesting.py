@@ -10,6 +10,7 @@ from ordergap.scoring.leads import LeadForecaster
 if TYPE_CHECKING:
     from ordergap.backtest.run import Backtest
     from ordergap.ingest import Orders
+    from ordergap.ingest.attribute_rows import Customers
     from ordergap.leads.reading import LeadSource
 
 
@@ -22,6 +23,7 @@ class Backtested(LeadForecaster):
         cutoffs: int = 4,
         *,
         leads: LeadSource | None = None,
+        customers: Customers | None = None,
         jobs: int = 1,
         quiet: bool = False,
     ) -> Backtest:
@@ -33,6 +35,7 @@ class Backtested(LeadForecaster):
         orders   as in `fit`
         cutoffs  how many past days, spread over the third quarter of the time span
         leads    as in `fit`; None: the first order of leads is not judged
+        customers  as in `fit`
         jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
                  call must stand under ``if __name__ == "__main__":``
         quiet    whether to show neither progress nor warnings
@@ -43,4 +46,4 @@ class Backtested(LeadForecaster):
         from ordergap.backtest.run import backtest  # noqa: PLC0415 - only learning needs it
 
         with progress(quiet=quiet):
-            return backtest(self.manifest.hyperparameters, orders, cutoffs, jobs, leads)
+            return backtest(self.manifest.hyperparameters, orders, cutoffs, jobs, leads, customers)

@@ -24,6 +24,7 @@ from ordergap.scoring.selection import Selection
 
 if TYPE_CHECKING:
     from ordergap.ingest import Orders
+    from ordergap.ingest.attribute_rows import Customers
     from ordergap.inspection import Check
     from ordergap.leads.reading import LeadSource
     from ordergap.report.document import Report
@@ -38,6 +39,7 @@ def fit(
     *,
     validation: Orders | None = None,
     leads: LeadSource | None = None,
+    customers: Customers | None = None,
     quiet: bool = False,
     **hyperparameters: Any,
 ) -> Forecaster:
@@ -49,6 +51,8 @@ def fit(
     validation       later order lines, which are validated on and never learnt from; without them
                      the last part of the time span validates, and then the model learns from it too
     leads            people without an order, and their events: see `Forecaster.predict_leads`
+    customers        a file, a folder or a frame with the columns that numeric_attributes and
+                     category_attributes name: a row a customer, or one for each day `valid_from`
     quiet            whether to show neither progress nor warnings
     hyperparameters  by the names that ``ordergap train --help`` lists, columns among them:
                      ``customer_column="Email"``, ``trainer="lstm"``, ``horizons=[7, 30]``
@@ -61,7 +65,8 @@ def fit(
     Source: Singer & Willett 1993, "It's about time", for the default model.
     """
     with progress(quiet=quiet):
-        return Forecaster.fit(parse(hyperparameters), orders, validation, leads=leads)
+        parsed = parse(hyperparameters)
+        return Forecaster.fit(parsed, orders, validation, leads=leads, customers=customers)
 
 
 def load(directory: Path | str) -> Forecaster:
@@ -90,6 +95,7 @@ class Forecaster(Backtested):
         validation: Orders | None = None,
         job: Job | None = None,
         leads: LeadSource | None = None,
+        customers: Customers | None = None,
     ) -> Forecaster:
         """As `ordergap.fit`, from parsed hyperparameters and as part of a training job.
 
@@ -98,7 +104,7 @@ class Forecaster(Backtested):
         """
         from ordergap.training.job import fit as train  # noqa: PLC0415 - only learning needs it
 
-        trained = train(hyperparameters, orders, validation, job, leads)
+        trained = train(hyperparameters, orders, validation, job, leads, customers)
         first = job is None or job.hosts.leads  # the other hosts save nothing
         return cls(trained.bundle, trained.report() if first else None)
 
@@ -125,6 +131,7 @@ class Forecaster(Backtested):
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
+        customers: Customers | None = None,
         quiet: bool = False,
         **columns: Any,
     ) -> Any:
@@ -144,6 +151,7 @@ class Forecaster(Backtested):
                         `value_horizons`. None: probability with `top`, else the sequence of ids
         explain         how many reasons of each forecast to give, at most, to 10: a column
                         `reasons` of JSON, the strongest first. 0: no such column
+        customers       their attributes, as in `fit`, known at the end of `as_of`; None: missing
         value_horizons  days to 365 of `expected_value_30` etc. (): none. None: the model's, if any
         large_thresholds  at most 20 amounts of `large_order_probability_500_30` etc.; likewise
         quiet           whether to show neither progress nor warnings
@@ -162,7 +170,7 @@ class Forecaster(Backtested):
         options = given(as_of, horizons, interval_level, explain, value_horizons, large_thresholds)
         selection = Selection.parse(status, top, by)
         with progress(quiet=quiet):
-            forecasts = files.predict(self.bundle, orders, options, columns, selection)
+            forecasts = files.predict(self.bundle, orders, options, columns, selection, customers)
         kind = "polars" if isinstance(orders, str | os.PathLike) else kind_of(orders)
         return to_frame(forecasts, kind)
 
@@ -180,6 +188,7 @@ class Forecaster(Backtested):
         status: str | Iterable[str] | None = None,
         top: int | None = None,
         by: str | None = None,
+        customers: Customers | None = None,
         guard_formulas: bool = True,
         quiet: bool = False,
         **columns: Any,
@@ -198,8 +207,8 @@ class Forecaster(Backtested):
         place = Path(output) if isinstance(output, str | os.PathLike) else output
         with progress(quiet=quiet):
             files.predict_file(
-                self.bundle, orders, place, options, columns, selection, guarded=guard_formulas
-            )
+                self.bundle, orders, place, options, columns, selection, customers=customers,
+                guarded=guard_formulas)  # fmt: skip
 
     def check(self, orders: Orders, **columns: Any) -> Check:
         """Whether orders are like those that the model learnt from, before they are forecast from.
@@ -252,8 +261,7 @@ class Forecaster(Backtested):
     def _side_files(self) -> dict[str, bytes]:
         """metrics.json, and report.html where there is one."""
         metrics = json.dumps(self.manifest.metrics, indent=2) + "\n"
-        report = {} if self._report is None else {REPORT: self._report}
-        return {METRICS: metrics.encode(), **report}
+        return {METRICS: metrics.encode()} | ({REPORT: self._report} if self._report else {})
 
     def __repr__(self) -> str:
         m = self.manifest

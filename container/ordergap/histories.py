@@ -13,11 +13,13 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from ordergap.attributes import Attributes, AttributeTable
 
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 
@@ -79,7 +81,7 @@ class Histories:
     items         (n,) net pieces bought; NaN where unknown
     lines         (n,) order lines; NaN where unknown
     buckets       hashed column -> (n, B + 1) order lines in each bucket, the last for no value
-    attributes    name -> (c,) what is known of a customer besides orders, such as a region
+    attributes    what is known of the customers besides orders; None: nothing
     """
 
     customer_ids: list[str]
@@ -88,7 +90,7 @@ class Histories:
     amount: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     items: NDArray[np.float64] = field(metadata=_order_column(np.float64))
     lines: NDArray[np.float64] = field(metadata=_order_column(np.float64))
-    attributes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    attributes: Attributes | None = None
     buckets: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
 
     @classmethod
@@ -100,7 +102,7 @@ class Histories:
         amount: NDArray[np.float64],
         items: NDArray[np.float64] | None = None,
         lines: NDArray[np.float64] | None = None,
-        attributes: Mapping[str, NDArray[np.generic]] | None = None,
+        attributes: Attributes | None = None,
         buckets: Mapping[str, NDArray[np.uint32]] | None = None,
     ) -> Histories:
         """Sort orders given in any sequence; those of one customer on one day become one.
@@ -137,7 +139,7 @@ class Histories:
             amount,
             items,
             lines,
-            attributes or {},
+            attributes,
             buckets,
         )
 
@@ -145,8 +147,8 @@ class Histories:
     def concat(cls, parts: Sequence[Histories]) -> Histories:
         """The orders of all parts, customers sorted by id; those of one customer are joined.
 
-        All have the same hashed columns. Attributes are those that every part has; of a customer in
-        several parts the last counts.
+        All have the same hashed columns. The attributes are those of the table that the first part
+        with any has.
         """
         customers = sorted({customer for each in parts for customer in each.customer_ids})
         position = {customer: i for i, customer in enumerate(customers)}
@@ -158,11 +160,7 @@ class Histories:
             name: np.concatenate([getattr(each, name) for each in parts]) for name in ORDER_COLUMNS
         }
         orders = zip(owners, parts, strict=True)
-        every_owner = np.concatenate(owners)
-        last = dict(zip(every_owner.tolist(), range(len(every_owner)), strict=True))
-        rows = np.array([last[i] for i in range(len(customers))], np.int64)
-        shared = set.intersection(*(set(each.attributes) for each in parts))
-        return cls.from_orders(
+        whole = cls.from_orders(
             customers,
             np.concatenate([np.repeat(owner, each.order_count) for owner, each in orders]),
             **columns,
@@ -170,12 +168,20 @@ class Histories:
                 name: np.concatenate([each.buckets[name] for each in parts])
                 for name in parts[0].buckets
             },
-            attributes={
-                name: np.concatenate([each.attributes[name] for each in parts])[rows]
-                for name in parts[0].attributes
-                if name in shared
-            },
         )
+        known = [each.attributes for each in parts if each.attributes]
+        return whole.with_attributes(known[0].table) if known else whole
+
+    def with_attributes(self, table: AttributeTable) -> Histories:
+        """The same orders, and what the table knows of their customers, as of each order."""
+        return replace(self, attributes=Attributes(table, table.places(self.customer_ids)))
+
+    def as_known(self, as_of: NDArray[np.int64] | int) -> Histories:
+        """The same, with the attributes of every order as of a day: one for all, or (c,)."""
+        if self.attributes is None:
+            return self
+        days = np.broadcast_to(np.asarray(as_of, np.int64), (len(self.customer_ids),))
+        return replace(self, attributes=replace(self.attributes, as_of=days))
 
     @property
     def customer(self) -> NDArray[np.int64]:
@@ -224,7 +230,7 @@ class Histories:
             [self.customer_ids[i] for i in kept],
             np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
             **self._order_columns(rows),
-            attributes={name: values[kept] for name, values in self.attributes.items()},
+            attributes=self.attributes and self.attributes[kept],
         )
 
     def pick(self, customers: NDArray[np.int64]) -> Histories:
@@ -236,7 +242,7 @@ class Histories:
             [self.customer_ids[i] for i in customers],
             offsets,
             **self._order_columns(rows),
-            attributes={name: values[customers] for name, values in self.attributes.items()},
+            attributes=self.attributes and self.attributes[customers],
         )
 
     def _order_columns(self, rows: slice | NDArray[np.generic]) -> dict[str, Any]:
@@ -254,7 +260,7 @@ class Histories:
                 self.customer_ids[customers],
                 offsets - offsets[0],
                 **self._order_columns(rows),
-                attributes={name: values[customers] for name, values in self.attributes.items()},
+                attributes=self.attributes and self.attributes[customers],
             )
 
     def digest(self) -> str:
@@ -265,8 +271,8 @@ class Histories:
         for name, counts in sorted(self.buckets.items()):
             digest.update(json.dumps([name, counts.shape]).encode())
             digest.update(np.ascontiguousarray(counts).tobytes())
-        for name, values in sorted(self.attributes.items()):
-            digest.update(json.dumps([name, values.tolist()]).encode())
+        if self.attributes:
+            digest.update(self.attributes.content())
         return digest.hexdigest()
 
     def __len__(self) -> int:

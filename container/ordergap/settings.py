@@ -123,6 +123,9 @@ class JobSettings(Environment):
     validation: Path | None = Field(
         None, alias="SM_CHANNEL_VALIDATION", description="where later transactions are"
     )
+    customers: Path | None = Field(
+        None, alias="SM_CHANNEL_CUSTOMERS", description="where the customers' attributes are"
+    )
     output_data: Path | None = Field(
         None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report are also written"
     )
@@ -174,11 +177,7 @@ class Settings(ForecastSettings):
         description="processes that answer; default: the processors of the container",
     )
     threads: int = Field(
-        4,
-        ge=1,
-        le=512,
-        alias="ORDERGAP_THREADS",
-        description="requests a process works on at once",
+        4, ge=1, le=512, alias="ORDERGAP_THREADS", description="requests a process works on at once"
     )
     queue: int = Field(
         64,

@@ -129,7 +129,7 @@ def _targets(question: str, metrics: dict[str, Metric]) -> str:
 
 
 def _difference(less: float, low: float, high: float) -> str:
-    return "{} ({} to {})".format(*(fixed(each, 3, sign=True) for each in (less, low, high)))
+    return "{} ({} to {})".format(*(fixed(each, 4, sign=True) for each in (less, low, high)))
 
 
 def _tables(section: str) -> str:

@@ -30,9 +30,8 @@ def page(
     """That of a model of customers and leads, without a message on its console."""
     place = tmp_path_factory.mktemp("opt_ml")
     made_up.write(place, 800, seed=3)
-    settings: dict[str, Any] = {"num_round": 5, "value": "off", "large_orders": "off"}
-    orders = place / "orders.csv"
-    model = ordergap.fit(orders, leads=place, amount_column="Amount", quiet=True, **settings)
+    settings: dict[str, Any] = {"num_round": 5, "amount_column": "Amount", "quiet": True}
+    model = ordergap.fit(place / "orders.csv", leads=place, **settings)
     model.save(place / "model")
     server = serve(place)
     server.wait_for_ping()

@@ -165,6 +165,27 @@ def test_a_job_under_the_platform_uses_its_folders_and_the_command_line_wins(
     assert not (platform / "output/failure").exists()
 
 
+def test_the_channel_customers_has_attributes_which_predict_is_given_as_a_file(
+    platform: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"numeric_attributes": "age", "num_round": "5", "value": "off", "large_orders": "off"}
+    (platform / "input/config/hyperparameters.json").write_text(json.dumps(told))
+    channel = platform / "input/data/customers"
+    channel.mkdir()
+    rows = "".join(f"{customer},{20 + customer}\n" for customer in range(2, 61))
+    (channel / "customers.csv").write_text(f"customer_id,age\n{rows}")
+    assert main(["train", "--opt_ml", str(platform)]) == 0
+    said = capsys.readouterr().out
+    assert "59 of 60 with orders have attributes, 1 have none, such as 1" in said
+    assert "Input channels of other names" not in said
+    assert "attribute:age" in Bundle.load(platform / "model").manifest.feature_names
+    words = ["--model_dir", str(platform / "model"), "--customers_path", str(channel)]
+    orders = str(platform / "input/data/training")
+    assert main(["predict", "--file_path", orders, *words]) == 0
+    assert "59 of 60 with orders have attributes" in capsys.readouterr().out
+    assert (elsewhere / "predictions.csv").is_file()
+
+
 def test_without_the_platform_the_model_goes_beside_the_work(
     shop: Path, elsewhere: Path, tmp_path: Path
 ) -> None:

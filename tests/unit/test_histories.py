@@ -1,11 +1,13 @@
 import datetime
 from collections import defaultdict
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.attributes import ALWAYS, AttributeTable
 from ordergap.features.block import Block
 from ordergap.histories import Histories, date_of, day_of
 
@@ -152,29 +154,34 @@ def with_regions(days: list[list[int]], regions: list[int]) -> Histories:
     owner = np.repeat(np.arange(len(days)), [len(each) for each in days])
     day = np.concatenate([np.array(each) for each in days]).astype(np.int32)
     names = [f"c{i}" for i in range(len(days))]
-    attributes = {"region": np.array(regions)}
-    return Histories.from_orders(names, owner, day, np.ones(len(day)), attributes=attributes)
+    table = AttributeTable.from_rows(
+        names, np.full(len(names), ALWAYS), {"region": np.array(regions, float)}, {}
+    )
+    return Histories.from_orders(names, owner, day, np.ones(len(day))).with_attributes(table)
+
+
+def regions(histories: Histories) -> list[float]:
+    found: list[float] = Block(histories, 0, len(histories.customer_ids)).number("region").tolist()
+    return found
 
 
 def test_an_attribute_stays_with_its_customer() -> None:
     histories = with_regions([[1, 5], [2], [3, 4, 9]], [7, 8, 9])
-    assert histories.until(2).attributes["region"].tolist() == [7, 8]
-    assert [b.attributes["region"].tolist() for b in histories.batches(2)] == [[7, 8], [9]]
-    block = Block(histories, 1, 3)
-    assert block.attribute("region").tolist() == [8, 9, 9, 9]
-    with pytest.raises(KeyError):
-        block.attribute("age")
+    assert regions(histories.until(2)) == [7, 8]
+    assert [regions(b) for b in histories.batches(2)] == [[7, 7, 8], [9, 9, 9]]
+    assert regions(histories.pick(np.array([2, 0]))) == [9, 9, 9, 7, 7]
+    assert Block(histories, 1, 3).number("region").tolist() == [8, 9, 9, 9]
+    assert np.isnan(Block(histories, 1, 3).number("age")).all()
 
 
-def test_histories_are_joined_with_their_attributes_and_the_last_value_holds() -> None:
+def test_histories_are_joined_with_the_table_of_the_first_that_has_one() -> None:
     past, later = with_regions([[1], [2]], [7, 8]), with_regions([[5], [6], [7]], [7, 80, 9])
-    whole = Histories.concat([past, later])
+    plain = replace(later, attributes=None)
+    whole = Histories.concat([plain, past])
     assert whole.customer_ids == ["c0", "c1", "c2"]
     assert whole.day.tolist() == [1, 5, 2, 6, 7]
-    assert whole.attributes["region"].tolist() == [7, 80, 9]
-    without = Histories(later.customer_ids, later.offsets, later.day, later.amount, later.items,
-                        later.lines)  # fmt: skip
-    assert Histories.concat([past, without]).attributes == {}
+    assert str(regions(whole)) == "[7.0, 7.0, 8.0, 8.0, nan]"
+    assert Histories.concat([plain, plain]).attributes is None
 
 
 def test_an_attribute_is_part_of_the_digest_and_none_is_what_it_was() -> None:

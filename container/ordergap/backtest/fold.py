@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ordergap import features, ingest
+from ordergap.attributes import AttributeTable
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.contract.orders import Columns
 from ordergap.errors import AlgorithmError, NothingToLearn
 from ordergap.evaluation.compare import Evaluation
 from ordergap.histories import Histories, date_of
@@ -53,21 +55,24 @@ def run_fold(
     cutoff: int,
     until: int,
     leads: LeadSource | None = None,
+    attributes: AttributeTable | None = None,
 ) -> Fold:
     """Learn from the rows of `source` until day `cutoff`, forecast, and follow up until `until`.
 
-    leads  people without an order, and their events, of which those until `cutoff` are learnt from
+    leads       people without an order, and their events, of which those until `cutoff` are learnt
+                from
+    attributes  of the customers
 
     The file is read as it stood at the cutoff: later cancellations of its orders are not known.
     Raises AlgorithmError where a forecast knows what it cannot know honestly, and DataError where
     there is nothing to learn from before the cutoff, or no order after it.
     """
     columns = hyperparameters.columns
-    past = ingest.read(source, columns, as_of=date_of(cutoff)).histories
+    past = _read(source, columns, cutoff, attributes)
     if past.day.max() > cutoff:
         raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
     refuse_nothing_to_learn(past)
-    known = ingest.read(source, columns, as_of=date_of(until)).histories
+    known = _read(source, columns, until, attributes)
     if known.day.max() <= past.day.max():
         raise NothingToLearn(f"no order came in the {until - cutoff} days after it")
     # The window is the same at every cutoff, whether its first and last day have orders or not.
@@ -108,6 +113,13 @@ def run_fold(
     }
     evaluations = {name: each for name, each in judged.items() if each}  # nobody to be judged: none
     return Fold(date_of(cutoff), date_of(split.as_of), len(past), set_aside, evaluations)
+
+
+def _read(
+    source: ingest.Orders, columns: Columns, as_of: int, table: AttributeTable | None
+) -> Histories:
+    histories = ingest.read(source, columns, as_of=date_of(as_of)).histories
+    return histories.with_attributes(table) if table else histories
 
 
 def _refuse_leaks(split: Split, past: Histories, names: Sequence[str]) -> None:

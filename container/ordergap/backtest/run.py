@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from ordergap import files, ingest
+from ordergap.attributes import AttributeTable
 from ordergap.backtest.compare import Comparisons, compare_folds, find, reasons, text
 from ordergap.backtest.fold import Fold, run_fold
 from ordergap.backtest.report_data import contents
@@ -29,11 +30,13 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.orders import DataReport
 from ordergap.errors import DataError, NothingToLearn, PlatformError, UserError
 from ordergap.histories import Histories, date_of
+from ordergap.ingest.attribute_rows import Customers
 from ordergap.leads.reading import LeadSource
 from ordergap.report.page import render
 from ordergap.settings import available_cpus, limit_threads
 from ordergap.tasks.base import Findings
 from ordergap.trainers.factory import make_trainer
+from ordergap.training import customers as attributes
 from ordergap.training.job import last_day
 
 log = logging.getLogger("ordergap")
@@ -41,7 +44,7 @@ log = logging.getLogger("ordergap")
 FIRST, LAST = 0.5, 0.75  # of the time span: where cutoffs lie; what is left is the follow-up
 LEAST_DAYS = 60
 REPLICATES = 100  # that the intervals are of
-_Call = tuple[Hyperparameters, ingest.Orders, int, int, LeadSource | None]
+_Call = tuple[Hyperparameters, ingest.Orders, int, int, LeadSource | None, AttributeTable | None]
 
 
 def cutoffs(first: int, last: int, count: int) -> tuple[list[int], int]:
@@ -130,11 +133,13 @@ def backtest(
     count: int = 4,
     jobs: int = 1,
     leads: LeadSource | None = None,
+    customers: Customers | None = None,
 ) -> Backtest:
     """Learn anew at `count` past days, judge by what came after.
 
-    jobs   cutoffs worked on at once
-    leads  people without an order, and their events; None: their first order is not judged
+    jobs       cutoffs worked on at once
+    leads      people without an order, and their events; None: their first order is not judged
+    customers  attributes, where the hyperparameters name some
 
     A cutoff with nothing to learn from before it, or no order after it, is left out with a warning.
     Raises UserError for numbers below 1, and NothingToLearn where `fit` does, where the time span
@@ -147,7 +152,9 @@ def backtest(
     make_trainer(hyperparameters, calendar=False)  # which refuses what this machine can not do
     cleaned = ingest.read(source, hyperparameters.columns)
     log.info(ingest.describe(cleaned.report))
-    orders = cleaned.histories
+    known = attributes.read(customers, hyperparameters, cleaned.report.conventions)
+    orders, notes = attributes.joined(cleaned.histories, known)
+    report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
     first, last = int(orders.day.min()), last_day(orders)
     if last - first + 1 < LEAST_DAYS:
         raise NothingToLearn(
@@ -157,7 +164,8 @@ def backtest(
     folds: list[Fold] = []
     left_out: dict[datetime.date, str] = {}
     begun = perf_counter()
-    calls = [(hyperparameters, source, day, day + window, leads) for day in days]
+    table = known.table if known else None
+    calls = [(hyperparameters, source, day, day + window, leads, table) for day in days]
     for done, fold in enumerate(_folds(calls, jobs), 1):
         left = (perf_counter() - begun) / done * (count - done)
         if isinstance(fold, LeftOut):
@@ -175,7 +183,7 @@ def backtest(
     log.info("drawing customers again for the intervals ...")
     comparisons = compare_folds(folds, hyperparameters.seed, REPLICATES)
     return Backtest(
-        hyperparameters, cleaned.report, orders, folds, comparisons, dict(sorted(left_out.items()))
+        hyperparameters, report, orders, folds, comparisons, dict(sorted(left_out.items()))
     )
 
 

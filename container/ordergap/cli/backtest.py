@@ -21,6 +21,7 @@ def run(words: Sequence[str]) -> None:
         "--file_path PATH [--leads_path DIR] [--cutoffs N] [options]",
     )
     options.add_file_path(parser, required=True)
+    options.add_customers_path(parser)
     options.add_leads_path(parser)
     parser.add_argument("--cutoffs", type=options.positive, default=4, help="past days (default 4)")
     parser.add_argument(
@@ -35,7 +36,12 @@ def run(words: Sequence[str]) -> None:
     from ordergap.backtest.run import backtest  # noqa: PLC0415 - numeric, so after the threads
 
     result = backtest(
-        parse(values), parsed.file_path, parsed.cutoffs, parsed.jobs, parsed.leads_path
+        parse(values),
+        parsed.file_path,
+        parsed.cutoffs,
+        parsed.jobs,
+        parsed.leads_path,
+        parsed.customers_path,
     )
     log.info("%s", result)
     if parsed.output:

@@ -34,6 +34,7 @@ def run(words: Sequence[str]) -> None:
         "--file_path PATH [options]",
     )
     options.add_file_path(parser, required=True)
+    options.add_customers_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--list",
@@ -87,7 +88,8 @@ def _ranked(bundle: Bundle, parsed: argparse.Namespace) -> tuple[Sequence[str], 
     def forecasts(asked: Mapping[str, object], *selection: Any) -> Forecasts:
         some = Selection(*selection)
         request = Options.parse({"as_of": parsed.as_of, **asked})
-        return files.predict(bundle, parsed.file_path, request, options.columns(parsed), some)
+        columns, customers = options.columns(parsed), parsed.customers_path
+        return files.predict(bundle, parsed.file_path, request, columns, some, customers)
 
     if parsed.by == "value":
         said = options.questions(parsed)

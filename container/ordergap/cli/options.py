@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ordergap.contract.dates import date_from
 from ordergap.contract.hyperparameters import NAMES, READING
 from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
-from ordergap.contract.prediction import date_from
 from ordergap.errors import ModelNotFound, PlatformError
 from ordergap.sagemaker.opt_ml import OptMl
 from ordergap.settings import Environment, ForecastSettings, available_cpus, limit_threads
@@ -66,6 +66,12 @@ def add_leads_path(made: argparse.ArgumentParser) -> None:
     """The option that names people without an order."""
     what = "people without an order: a folder with files leads... and events..."
     made.add_argument("--leads_path", type=Path, metavar="DIR", help=what)
+
+
+def add_customers_path(made: argparse.ArgumentParser) -> None:
+    """The option that names the customers' attributes."""
+    what = "attributes of customers: a file or a folder of files (default: none)"
+    made.add_argument("--customers_path", type=Path, metavar="PATH", help=what)
 
 
 def add_as_of(made: argparse.ArgumentParser) -> None:

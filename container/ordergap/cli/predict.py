@@ -25,6 +25,7 @@ def run(words: Sequence[str]) -> None:
     )
     options.add_file_path(parser, required=False)
     options.add_leads_path(parser)
+    options.add_customers_path(parser)
     options.add_as_of(parser)
     parser.add_argument(
         "--output",
@@ -93,6 +94,7 @@ def run(words: Sequence[str]) -> None:
         "top": parsed.top,
         "by": parsed.by,
         "explain": parsed.explain,
+        "customers": parsed.customers_path,
         "guard_formulas": parsed.guard_formulas == "on",
         **options.questions(parsed),
         **options.columns(parsed),

@@ -24,6 +24,7 @@ def run(words: Sequence[str]) -> None:
         parser.epilog = f"environment:\n{JobSettings.describe()}"
         options.add_file_path(parser, required=False)
         options.add_leads_path(parser)
+        options.add_customers_path(parser)
         parser.add_argument(
             "--checkpoint_dir",
             type=Path,
@@ -46,6 +47,7 @@ def run(words: Sequence[str]) -> None:
                 parsed.checkpoint_dir,
                 stopping,
                 parsed.leads_path,
+                parsed.customers_path,
             )
 
 

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.orders import Columns, on_off
 from ordergap.contract.prediction import Horizon, IntervalLevel
@@ -37,7 +38,7 @@ from ordergap.errors import InvalidHyperparameters
 log = logging.getLogger("ordergap")
 
 
-class Hyperparameters(QuestionParameters):
+class Hyperparameters(AttributeParameters, QuestionParameters):
     """What a training job can be told: of the columns, of one trainer, and of everything else.
 
     Made from the flat names of `NAMES`, or from the nested form that it is written in.
@@ -148,6 +149,7 @@ READING = tuple(name for name in Columns.model_fields if name not in HashedColum
 _LISTS = (
     "excluded_statuses", "hashed_columns", "no_customer_words", "non_product_codes",
     "lead_numeric_attributes", "lead_category_attributes", "lead_leaks_allowed",
+    "category_attributes", "numeric_attributes",
 )  # fmt: skip
 _JSON_BEGINS = dict.fromkeys(Columns.model_fields, ('"',)) | dict.fromkeys(_LISTS, ('"', "[", "("))
 _LIMITS = {

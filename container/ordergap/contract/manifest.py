@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.orders import DataReport
+from ordergap.contract.orders import Conventions, DataReport
 
 SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
@@ -62,6 +62,8 @@ class Manifest(BaseModel):
     """A digest of the orders."""
     data: DataReport
     """What became of every row."""
+    attribute_conventions: Conventions | None = None
+    """How the cells of the customers' attributes were written; null where none were read."""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
     """The content of metrics.json."""
     libraries: dict[str, str]
@@ -92,7 +94,10 @@ class Manifest(BaseModel):
 
         The same orders so give the same digest in whatever form they come.
         """
-        form = {"data": {"conventions", "examples", "notes"}}
+        form: dict[str, Any] = {
+            "data": {"conventions", "examples", "notes"},
+            "attribute_conventions": True,
+        }
         return hashlib.sha256(self.model_dump_json(exclude=form).encode()).hexdigest()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 METRICS_SCHEMA_VERSION = 2
 MODEL, NAIVE, BG_NBD = "model", "naive", "BG/NBD"
+PLAIN = "model, without attributes"
 """What the model, the naive baseline and the strongest one are called among scores."""
 
 Value = float | None

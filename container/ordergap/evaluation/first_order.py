@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ordergap.contract.metrics import Metric
+from ordergap.contract.metrics import EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Evaluation, Metrics
 from ordergap.evaluation.metrics import Rows, auc, brier
 
+_COMPARED = (EvaluationProtocol.AT_CUTOFF,)
 METRICS: Mapping[str, Metric] = {
     "auc": Metric(
         title="AUC",
         better="higher",
+        compared=_COMPARED,
         meaning="P(a lead who ordered within 30 days had a higher probability than one who "
         "did not).",
     ),
@@ -24,6 +26,7 @@ METRICS: Mapping[str, Metric] = {
         title="Brier",
         digits=4,
         better="lower",
+        compared=_COMPARED,
         meaning="Mean squared distance of the probability of a first order within 30 days "
         "from what happened.",
     ),

@@ -73,10 +73,11 @@ def answers(
             "eta": 1, "max_depth": 8, "num_parallel_tree": 200, "subsample": 0.632,
             "colsample_bynode": 0.6,
         }  # fmt: skip
-        facts = _attributes(past)
-        p = None if facts is None else _classified(facts[known], came, facts, forest, 1, seed)
-        if p is not None:
-            found[FOREST] = {questions[0]: p}
+        facts, facts_then = _attributes(past, as_of), _attributes(past, day)
+        if facts is not None and facts_then is not None:
+            p = _classified(facts_then[known], came, facts, forest, 1, seed)
+            if p is not None:
+                found[FOREST] = {questions[0]: p}
     return found
 
 
@@ -154,12 +155,11 @@ def _classified(
     return np.asarray(booster.predict(xgb.DMatrix(now)), float)
 
 
-def _attributes(histories: Histories) -> Float | None:
-    """(c, k) what is known of customers besides orders, texts as numbers; None: nothing is."""
-    columns = [
-        values.astype(float)
-        if values.dtype.kind in "iuf"
-        else np.unique(values.astype(str), return_inverse=True)[1].astype(float)
-        for values in histories.attributes.values()
-    ]
-    return np.column_stack(columns) if columns else None
+def _attributes(histories: Histories, as_of: int) -> Float | None:
+    """(c, k) what is known on a day of customers besides orders, texts as codes; None: nothing."""
+    if histories.attributes is None:
+        return None
+    table, rows = histories.attributes.table, histories.attributes.rows_on(as_of)
+    codes = (np.where(column < 0, np.nan, column) for column in table.codes.values())
+    columns = [*table.numbers.values(), *codes]
+    return np.column_stack([np.where(rows >= 0, each[rows], np.nan) for each in columns])

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
-from ordergap.contract.metrics import MODEL
+from ordergap.contract.metrics import MODEL, PLAIN
 from ordergap.errors import AlgorithmError
 from ordergap.evaluation.baselines import MEAN_GAP
+from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import GapEvaluation
 from ordergap.evaluation.metrics import Outcomes, Predicted
 
+log = logging.getLogger("ordergap")
+
 LEAK_R2 = 0.3
+LEAK_CONCORDANCE = 0.05
+"""What attributes may add at a cutoff: facts were measured to add .01 at most, leaks .16."""
 
 
 def refuse_too_good(evaluation: GapEvaluation) -> None:
@@ -26,6 +33,22 @@ def refuse_too_good(evaluation: GapEvaluation) -> None:
         raise AlgorithmError(
             f"the forecasts explain {model:.2f} of the gaps' variance, the customers' mean gap "
             f"{max(mean_gap, 0.0):.2f}: a later fact must be among the features"
+        )
+
+
+def warn_of_attributes(comparison: Comparison) -> None:
+    """Warn where attributes make the validation better than facts beside orders do."""
+    scores = comparison.metrics
+    if PLAIN not in scores:
+        return
+    with_them, without = (scores[name]["concordance"] for name in (MODEL, PLAIN))
+    if with_them - without > LEAK_CONCORDANCE:
+        log.warning(
+            "  attributes move the concordance from %.3f to %.3f, more than facts beside orders "
+            "do: one of them may know what came later. See which, among what drives the model in "
+            "its report; give its changes with their days in valid_from, or leave it out",
+            without,
+            with_them,
         )
 
 

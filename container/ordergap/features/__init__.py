@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ordergap.features.attributes import attribute_names as attribute_names
+from ordergap.features.attributes import others as others
 from ordergap.features.block import Block
 from ordergap.features.table import CALENDAR, TABULAR, computation
 from ordergap.histories import Histories
@@ -22,13 +24,15 @@ from ordergap.histories import Histories
 BLOCK = 16_384  # orders whose columns fit in a processor's cache together
 
 
-def names(calendar: bool, hashed: Sequence[str] = ()) -> tuple[str, ...]:
-    """The features of a tabular model, with those of the calendar or without, and the `hashed`.
+def names(calendar: bool, more: Sequence[str] = ()) -> tuple[str, ...]:
+    """The features of a tabular model, with those of the calendar or without, and `more`.
+
+    more  such as those of hashed columns, and the `attribute_names` of what is learnt from
 
     >>> names(calendar=False)[:3]
     ('order_count', 'tenure', 'gap_last')
     """
-    return (*TABULAR, *(CALENDAR if calendar else ()), *hashed)
+    return (*TABULAR, *(CALENDAR if calendar else ()), *more)
 
 
 def sequence_names(length: int) -> tuple[str, ...]:

@@ -33,9 +33,8 @@ class Block:
         offsets = histories.offsets[first : last + 1]
         rows = slice(int(offsets[0]), int(offsets[-1]))
         self.counts = offsets[1:] - offsets[:-1]
-        self._attributes = {
-            name: values[first:last] for name, values in histories.attributes.items()
-        }
+        attributes = histories.attributes
+        self._attributes = attributes[first:last] if attributes and len(attributes.table) else None
         self._lines_in = {name: counts[rows] for name, counts in histories.buckets.items()}
         self.day = histories.day[rows]
         self.amount = histories.amount[rows]
@@ -47,9 +46,28 @@ class Block:
         self.position = self.row - self.first_row
         """Orders of the customer before this one."""
 
-    def attribute(self, name: str) -> NDArray[np.generic]:
-        """The attribute of each order's customer; KeyError where the histories have none such."""
-        return self._attributes[name].repeat(self.counts)
+    def number(self, name: str) -> Floats:
+        """An attribute that is a number, as of each order; NaN where it is missing."""
+        if not self._attributes or name not in self._attributes.table.numbers:
+            return np.full(len(self.day), np.nan)
+        row, table = self._attribute_row, self._attributes.table
+        return np.where(row >= 0, table.numbers[name][row], np.nan)
+
+    def is_value(self, name: str, value: str) -> Floats:
+        """1 where a category has the value, 0 where it has another, NaN where it is missing."""
+        if not self._attributes or name not in self._attributes.table.codes:
+            return np.full(len(self.day), np.nan)
+        row, table = self._attribute_row, self._attributes.table
+        code = np.where(row >= 0, table.codes[name][row], -1)
+        values = table.values[name]
+        place = values.index(value) if value in values else len(values)
+        return np.where(code >= 0, code == place, np.nan)
+
+    @cached_property
+    def _attribute_row(self) -> Ints:
+        """The row of the table of attributes as of each order; -1: none."""
+        assert self._attributes is not None  # noqa: S101 - who asks has looked
+        return self._attributes.rows(self.counts, self.day)
 
     def lines_so_far(self, column: str, bucket: int) -> Floats | Ints:
         """Order lines so far in a bucket of a hashed column; NaN where the column is unknown."""

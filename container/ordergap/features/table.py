@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ordergap.features import attributes
 from ordergap.features.block import Block, Floats, Ints
 
 Column = Floats | Ints | NDArray[np.int32]
@@ -129,6 +131,8 @@ def computation(name: str) -> Compute:
     for table in (TABULAR, CALENDAR):
         if name in table:
             return table[name][1]
+    if name.startswith(attributes.PREFIX):
+        return partial(attributes.compute, name)
     if part := re.fullmatch(r"hashed:(.+):(0|[1-9][0-9]{0,2})", name):
         column, bucket = part[1], int(part[2])
         return lambda block: block.lines_so_far(column, bucket)

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ordergap.features.attributes import PREFIX, parts
+
 _ONE_ORDER = "only one order so far, so no gap yet"
 _NO_AMOUNTS = "amounts not known"
 _VAST = 1e12  # from here on numbers are written with an exponent
@@ -114,12 +116,24 @@ WORDS: dict[str, Words] = {
 
 
 def words_of(feature: str) -> Words:
-    """How to speak of a feature; a bucket of a hashed column has no entry of its own."""
+    """How to speak of a feature.
+
+    Those of one attribute are one group, and so are the buckets of one hashed column.
+    """
     if feature.startswith("hashed:"):
         column, bucket = feature.removeprefix("hashed:").rsplit(":", 1)
         of = f" so far in bucket {bucket} of {column}"
         return Words(column, _with("", "order line", of), f"{column} not known")
-    return WORDS[feature]
+    if not feature.startswith(PREFIX):
+        return WORDS[feature]
+    name, category = parts(feature)
+    if category is None:
+        return Words(f"{PREFIX}{name}", lambda value: f"{name} {value:.7g}", f"{name} not known")
+    return Words(
+        f"{PREFIX}{name}",
+        lambda value: f"{name} is {'' if value else 'not '}{category}",
+        f"{name} not known",
+    )
 
 
 def said(feature: str, value: float) -> str:

@@ -97,7 +97,7 @@ class Tabulator:
         """
         schema = frame.collect_schema()
         absent = absent_roles(schema.names(), self._columns, where, amounts=self._amounts)
-        _raise_for_inexact(frame, schema, self._columns.customer_column, where)
+        raise_for_inexact(frame, schema, self._columns.customer_column, where)
         used = {role: name for role, name in names(self._columns).items() if role not in absent}
         _raise_for_unhashable(schema, self._hashed.values(), where)
         _raise_for_nested(schema, [*used.values(), *self._hashed.values()], where)
@@ -131,11 +131,11 @@ class Tabulator:
         for role, name in names(self._columns).items():
             numbers = role in _NUMBERS and name in schema and schema[name].is_numeric()
             kind = pl.Categorical((self._numbers if numbers else self._texts)[role])
-            text = pl.lit("") if role in absent else _as_text(name, schema[name])
+            text = pl.lit("") if role in absent else as_text(name, schema[name])
             cells.append(text.cast(kind).alias(role))
         for role, name in self._hashed.items():
             kind = pl.Categorical(self._texts[role])
-            cells.append(_as_text(name, schema[name]).cast(kind).alias(role))
+            cells.append(as_text(name, schema[name]).cast(kind).alias(role))
         return cells
 
     def _join(self, role: str, of_frames: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
@@ -192,7 +192,7 @@ def _distinct(columns: Sequence[pl.Series]) -> pl.Series:
 def _hash_cells(name: str, dtype: pl.DataType, seed: int, *, several: bool) -> pl.Expr:
     """A hash of each cell that does not depend on the file, of which there are several."""
     if several and not dtype.is_nested():
-        text = _as_text(name, dtype).str.strip_chars()
+        text = as_text(name, dtype).str.strip_chars()
         text = text.str.strip_suffix(".0")  # of a float in one file and an integer in another
     elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):  # a category hashes as its code
         text = pl.col(name).cast(pl.String)
@@ -201,14 +201,14 @@ def _hash_cells(name: str, dtype: pl.DataType, seed: int, *, several: bool) -> p
     return pl.when(text != "").then(text.hash(seed)).otherwise(0)  # missing or ""
 
 
-def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+def as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     """A column's cells as text; a moment with a time zone keeps its offset."""
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         return pl.col(name).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f%:z")
     return pl.col(name).cast(pl.String)
 
 
-def _raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
+def raise_for_inexact(frame: pl.LazyFrame, schema: pl.Schema, customer: str, where: str) -> None:
     """DataError for ids that are floats too large to be exact: customers would become one."""
     digits = _DIGITS.get(type(schema[customer]))
     if digits is None:

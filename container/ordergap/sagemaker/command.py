@@ -12,6 +12,7 @@ from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
 from ordergap.hosts.cluster import connected
 from ordergap.sagemaker.opt_ml import (
+    CUSTOMERS_CHANNEL,
     LEADS_CHANNEL,
     TRAINING_CHANNELS,
     VALIDATION_CHANNEL,
@@ -34,12 +35,13 @@ def train(
     checkpoint_dir: Path | None,
     stopping: Stopping,
     leads_path: Path | None = None,
+    customers_path: Path | None = None,
 ) -> None:
     """Train with the hyperparameters `options`, which go before those of the platform.
 
-    Learns from `file_path`, and leads from `leads_path`, else from the platform's channels.
-    Everything that can be refused without reading data is refused first. Being stopped is no
-    failure, with a model or without.
+    Learns from `file_path`, leads from `leads_path` and attributes from `customers_path`, else from
+    the platform's channels. Everything that can be refused without reading data is refused first.
+    Being stopped is no failure, with a model or without.
     """
     hyperparameters = parse({
         **environment.hyperparameters, **opt_ml.hyperparameters(), **options
@@ -59,8 +61,10 @@ def train(
                 try_writing("the model cannot be saved in", model_dir)
                 if outputs:
                     try_writing("metrics and report cannot be saved in", outputs)
+            customers = _customers(customers_path, opt_ml, environment)
             job = Job(
                 content_types=(source.content_type, later.content_type if later else None),
+                customers_type=customers.content_type if customers else None,
                 checkpoints=checkpoint_dir or opt_ml.checkpoints(),
                 checkpoint_seconds=environment.checkpoint_seconds,
                 stopping=stopping,
@@ -70,7 +74,8 @@ def train(
             validation = later.path if later else None
             channel = None if leads_path else opt_ml.channel(LEADS_CHANNEL)
             leads = channel.path if channel else leads_path
-            model = Forecaster.fit(hyperparameters, source.path, validation, job, leads)
+            facts = customers.path if customers else None
+            model = Forecaster.fit(hyperparameters, source.path, validation, job, leads, facts)
             _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)
@@ -107,3 +112,10 @@ def _channels(
     if environment.validation and not later:
         later = Channel(environment.validation)
     return source, later
+
+
+def _customers(path: Path | None, opt_ml: OptMl, environment: JobSettings) -> Channel | None:
+    """The customers' attributes, where there are any."""
+    there = None if path else opt_ml.channel(CUSTOMERS_CHANNEL)
+    elsewhere = path or environment.customers
+    return there or (Channel(elsewhere) if elsewhere else None)

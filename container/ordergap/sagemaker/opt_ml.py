@@ -13,13 +13,14 @@ log = logging.getLogger("ordergap")
 
 TRAINING_CHANNELS = ("training", "train")
 VALIDATION_CHANNEL = "validation"
+CUSTOMERS_CHANNEL = "customers"
 LEADS_CHANNEL = "leads"
 FAILURE_LIMIT = 1024
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A folder, or a file, of transactions, and their media type where the job names one."""
+    """A folder, or a file, of data, and their media type where the job names one."""
 
     path: Path
     content_type: str | None = None
@@ -102,7 +103,7 @@ class OptMl:
                 f"no training data: expected a channel named {' or '.join(TRAINING_CHANNELS)} "
                 f"under {self.data}, or --file_path"
             )
-        known = (channel.path.name, VALIDATION_CHANNEL, LEADS_CHANNEL)
+        known = (channel.path.name, VALIDATION_CHANNEL, CUSTOMERS_CHANNEL, LEADS_CHANNEL)
         others = sorted(
             path.name for path in self.data.iterdir() if path.is_dir() and path.name not in known
         )

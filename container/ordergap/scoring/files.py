@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ordergap import ingest
+from ordergap import features, ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import column_options
 from ordergap.contract.orders import Columns, Conventions
@@ -27,6 +27,8 @@ from ordergap.errors import (
 from ordergap.files import saving
 from ordergap.frames import write_parquet
 from ordergap.histories import Histories, date_of
+from ordergap.ingest import attributes
+from ordergap.ingest.attribute_rows import Customers
 from ordergap.models.forecasts import Forecasts
 from ordergap.scoring import encoders
 from ordergap.scoring.answer import Answer
@@ -56,18 +58,20 @@ def predict(
     options: Options,
     columns: Mapping[str, object] | None = None,
     selection: Selection = EVERYBODY,
+    customers: Customers | None = None,
 ) -> Forecasts:
     """The forecasts of the customers of `orders`, a path of transactions or a frame of them.
 
     columns    name of an option, such as "customer_column" -> value in place of the model's
     selection  which of them; one that is ranked or of some statuses is forecast twice
+    customers  their attributes, a path or a frame; None: all are missing
 
     They are as of the last day of `orders` where `options` name none, and have the value and large
     orders where the model answers them and `options` do not say otherwise. Raises DataError where
     there is no order until then, InvalidHyperparameters for wrong `columns`, and InvalidRequest for
     what the model does not answer and for a selection by amount where amounts are unknown.
     """
-    histories, options = _read(bundle, orders, options, columns or {})
+    histories, options = _read(bundle, orders, options, columns or {}, customers)
     return _forecast(bundle, _selected(bundle, histories, options, selection), options)
 
 
@@ -89,7 +93,11 @@ def conventions_of(bundle: Bundle, given: Mapping[str, object]) -> Conventions:
 
 
 def _read(
-    bundle: Bundle, orders: ingest.Orders, options: Options, columns: Mapping[str, object]
+    bundle: Bundle,
+    orders: ingest.Orders,
+    options: Options,
+    columns: Mapping[str, object],
+    customers: Customers | None,
 ) -> tuple[Histories, Options]:
     """The histories to forecast from, and the options with the day as of which.
 
@@ -123,7 +131,30 @@ def _read(
         )
     count = len(histories.customer_ids)
     log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))
-    return histories, replace(options, as_of=day)
+    return _with_attributes(bundle, histories, customers, columns), replace(options, as_of=day)
+
+
+def _with_attributes(
+    bundle: Bundle, histories: Histories, customers: Customers | None, given: Mapping[str, object]
+) -> Histories:
+    """The orders with the attributes that the model reads."""
+    asked = bundle.manifest.hyperparameters
+    names = ", ".join(asked.attribute_names[:5])
+    if customers is None or not names:
+        if names:
+            log.warning("no customers are given: the attributes that the model reads (%s) count as "
+                        "missing", names)  # fmt: skip
+        elif customers is not None:
+            log.warning("customers are given and have no effect: the model reads no attributes")
+        return histories
+    known = bundle.manifest.attribute_conventions or bundle.manifest.data.conventions
+    found = attributes.read(customers, asked, columns_of(bundle, given), known)
+    histories, notes, warnings = attributes.join(histories, found)
+    for note in (*notes, *features.others(histories, bundle.manifest.feature_names)):
+        log.info("%s", note)
+    for warning in warnings:
+        log.warning("%s", warning)
+    return histories
 
 
 def _forecast(bundle: Bundle, histories: Histories, options: Options) -> Forecasts:
@@ -162,6 +193,7 @@ def predict_file(
     columns: Mapping[str, object] | None = None,
     selection: Selection = EVERYBODY,
     *,
+    customers: Customers | None = None,
     guarded: bool = True,
 ) -> Counter[str]:
     """As `predict`, into a file, a batch of customers at a time; how many are of each kind.
@@ -175,7 +207,7 @@ def predict_file(
     what `predict` raises.
     """
     form = form_of(output) if isinstance(output, Path) else encoders.CSV
-    everybody, options = _read(bundle, orders, options, columns or {})
+    everybody, options = _read(bundle, orders, options, columns or {}, customers)
     histories = _selected(bundle, everybody, options, selection)
     counts: Counter[str] = Counter()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic_core import ErrorDetails
 
-from ordergap.contract.prediction import NOT_A_DATE
+from ordergap.contract.dates import NOT_A_DATE
 from ordergap.errors import Problem
 
 LIMIT = 20

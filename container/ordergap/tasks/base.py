@@ -15,6 +15,7 @@ from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetrics, TaskMetrics
 from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
+from ordergap.features import attribute_names
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
 from ordergap.leads.table import LeadTable
@@ -81,6 +82,11 @@ class Learning:
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
     leads: LeadTable | None = None
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The features of attributes that a tabular model reads; see `features.names`."""
+        return attribute_names(self.histories)
 
 
 @dataclass(frozen=True, eq=False)

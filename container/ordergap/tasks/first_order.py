@@ -41,6 +41,7 @@ class FirstOrder(Task):
 
     name: ClassVar[str] = "first_order"
     title: ClassVar[str] = "First order of leads"
+    rival: ClassVar[str | None] = SHARE
     needs_leads: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
@@ -143,7 +144,7 @@ class FirstOrder(Task):
         answers[SHARE] = np.full(len(rows), share)
         ids = np.array(of_rows.lead_ids, np.str_)
         ordered = rows.ordered & (rows.wait <= horizon)
-        return {_AT_CUTOFF: LeadEvaluation(ids, answers, ordered, horizon)}
+        return {_AT_CUTOFF: LeadEvaluation(ids, answers, ordered, horizon, cap=float(horizon))}
 
     @override
     def contents(

@@ -135,7 +135,8 @@ class LargeOrder(Task):
         rounds: int,
     ) -> LargeOrderHead:
         """Learnt from `past`; `later`: histories, and rows of those that choose the rounds."""
-        names, amounts = features.names(calendar=False), positive_amounts(past)
+        names = features.names(calendar=False, more=features.attribute_names(past))
+        amounts = positive_amounts(past)
         rows = exceedance_rows(past, names, followed(past), amounts)
         check = exceedance_rows(later[0], names, later[1], amounts) if later else None
         booster = fit(rows, check, rounds, hyperparameters.seed)
@@ -175,7 +176,7 @@ class LargeOrder(Task):
         )
 
         def forecast(head: Head, earlier: Mapping[str, TaskForecast]) -> TaskForecast:
-            matrix = features.compute(past, head.feature_names, last)
+            matrix = features.compute(past.as_known(split.cutoff), head.feature_names, last)
             return head.forecast(customers, matrix, options, earlier)
 
         next_order = cast("NextOrderForecast", forecast(learning.heads["next_order"], {}))

@@ -27,7 +27,7 @@ from ordergap.evaluation.gaps import (
     window_caps,
 )
 from ordergap.evaluation.interval_levels import Check, uncalibrated_levels
-from ordergap.evaluation.leaks import refuse_too_good
+from ordergap.evaluation.leaks import refuse_too_good, warn_of_attributes
 from ordergap.evaluation.segments import segments
 from ordergap.histories import Histories
 from ordergap.models.base import Head, TaskForecast
@@ -39,7 +39,6 @@ from ordergap.outliers import OutlierStudy
 from ordergap.report.contents import Outlook, TaskContents
 from ordergap.stopping import Stopped
 from ordergap.survival.targets import Targets, order_gaps
-from ordergap.tasks import next_order_hashed as hashed
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Findings, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.next_order_candidates import Candidate, evaluation, horizons
@@ -86,7 +85,7 @@ class NextOrder(Task):
             best = candidates.pop(NAIVE)
         else:
             best = self._best(learning, split, kept, outliers, calendars)
-        candidates |= self._without_hashed(learning, split, kept, outliers, best)
+        candidates |= self._plainer(learning, split, kept, outliers, best)
         evaluations = {
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
@@ -94,6 +93,7 @@ class NextOrder(Task):
         comparisons = {
             protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
         }
+        warn_of_attributes(comparisons[EvaluationProtocol.AT_CUTOFF])
         for protocol, metrics in rival_metrics(h, split).items():
             comparisons[protocol].metrics[BG_NBD] = metrics
         return Validation(best.chosen, best.fit, evaluations, comparisons)
@@ -117,7 +117,7 @@ class NextOrder(Task):
                     raise
         return min(candidates, key=Candidate.brier) if len(candidates) > 1 else candidates[0]
 
-    def _without_hashed(
+    def _plainer(
         self,
         learning: Learning,
         split: Split,
@@ -125,19 +125,14 @@ class NextOrder(Task):
         outliers: OutlierStudy,
         best: Candidate,
     ) -> dict[str, Candidate]:
-        """The variant without hashed columns; none where there are none, or a job is to stop."""
-        plain = hashed.without(learning.hyperparameters)
-        if plain is None:
-            return {}
-        calendar = bool(best.chosen["calendar"])
-        variant = replace(learning, hyperparameters=plain)
-        with suppress(Stopped):
-            made = self._validated(
-                variant, split, train, outliers, calendar=calendar, of=hashed.WITHOUT
-            )
-            if not learning.execution.stopping():
-                return {hashed.WITHOUT: made}
-        return {}
+        """Variants without hashed columns or attributes; none where a job is to stop."""
+        made, calendar = {}, bool(best.chosen["calendar"])
+        for of, variant in rows.plainer(learning).items():
+            with suppress(Stopped):
+                each = self._validated(variant, split, train, outliers, calendar=calendar, of=of)
+                if not learning.execution.stopping():
+                    made[of] = each
+        return made
 
     def _validated(
         self,
@@ -151,11 +146,12 @@ class NextOrder(Task):
     ) -> Candidate:
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
-        trainer = make_trainer(h, calendar=calendar)
-        matrix = features.compute(split.whole, trainer.feature_names)
-        samples = [rows.sample(matrix, targets) for targets in protocols.values()]
+        trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
+        matrices = rows.matrices(split, trainer.feature_names)
+        samples = [rows.sample(matrices[each], targets) for each, targets in protocols.items()]
         name = f"{self.name}, validated{' with calendar' * calendar}{of and f', {of}'}"
-        request = self._request(learning, rows.sample(matrix, train), name)
+        at_order = matrices[EvaluationProtocol.AT_ORDER]
+        request = self._request(learning, rows.sample(at_order, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)
         checks = {
@@ -182,14 +178,17 @@ class NextOrder(Task):
             return stopped
         h = learning.hyperparameters
         train, outliers = rows.kept(learning, order_gaps(learning.histories, learning.as_of))
-        trainer = make_trainer(h, calendar=bool(validation.chosen.get("calendar")))
+        calendar = bool(validation.chosen.get("calendar"))
+        trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
         matrix = features.compute(learning.histories, trainer.feature_names)
         request = self._request(learning, rows.sample(matrix, train), f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         last = learning.histories.last_row
         elapsed = (learning.as_of - learning.histories.day[last]).astype(float)
-        average = averages(in_parts(fitted.model, matrix[last], elapsed))
+        known = learning.histories.as_known(learning.as_of)
+        newest = features.compute(known, trainer.feature_names, last)
+        average = averages(in_parts(fitted.model, newest, elapsed))
         validated = _validated_head(validation)
         error = validated.population.weekly_error if validated else 0.0
         levels = validated.interval_levels if validated else {}
@@ -223,13 +222,16 @@ class NextOrder(Task):
         validated, order_number = _validated_head(validation), split.whole.order_number
         levels = validated.interval_levels if validated else {}
         models = {name: cast("NextOrderHead", head).model for name, head in heads.items()}
-        matrix = features.compute(split.whole, models[MODEL].feature_names)
+        matrices = rows.matrices(split, models[MODEL].feature_names)
         evaluations: dict[EvaluationProtocol, Evaluation] = {}
         caps = caps or window_caps(split.cutoff, split.as_of)
         for protocol, targets in rows.protocols(split).items():
             cap = caps[protocol]
             own = uncalibrated_level(levels, level, order_number[targets.row])
-            curves = {name: each.survival(matrix[targets.row]) for name, each in models.items()}
+            curves = {
+                name: each.survival(matrices[protocol][targets.row])
+                for name, each in models.items()
+            }
             answers = {
                 name: forecasts(each, targets, own, cap, ahead) for name, each in curves.items()
             }

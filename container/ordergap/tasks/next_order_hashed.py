@@ -1,4 +1,4 @@
-"""Whether counts of hashed columns help: the model beside the same one without them.
+"""Whether counts of hashed columns, and attributes, help: beside the same model without them.
 
 See docs/decisions/features.md#counts-of-buckets-are-off.
 """
@@ -6,9 +6,10 @@ See docs/decisions/features.md#counts-of-buckets-are-off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol
 from ordergap.contract.trainers import TreeParameters
 from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.gaps import METRICS
@@ -35,12 +36,28 @@ def without(hyperparameters: Hyperparameters) -> Hyperparameters | None:
 
 
 def sections(comparisons: Mapping[EvaluationProtocol, Comparison]) -> Iterator[Section]:
-    """Concordance and Brier score with and without, where the variant was validated."""
+    """Concordance and Brier score with and without, for each variant that was validated."""
+    table = "The same model with the counts of buckets and without"
+    yield from _sections(comparisons, WITHOUT, "hashed", "Hashed columns", table)
+    for each in _sections(
+        comparisons, PLAIN, "attributes", "Attributes", "The same model with attributes and without"
+    ):
+        said = each.introduction.replace("counts", "attributes").replace("hashed_columns", "them")
+        yield replace(each, introduction=said)
+
+
+def _sections(
+    comparisons: Mapping[EvaluationProtocol, Comparison],
+    variant: str,
+    name: str,
+    title: str,
+    table: str,
+) -> Iterator[Section]:
     rows, helped, harmed = [], False, False
     for protocol, each in comparisons.items():
-        for key in ("concordance", "brier_30") if WITHOUT in each.metrics else ():
+        for key in ("concordance", "brier_30") if variant in each.metrics else ():
             metric = METRICS[key].model_copy(update={"digits": 4})
-            more, low, high = each.differences[WITHOUT][key]
+            more, low, high = each.differences[variant][key]
             sign = 1 if metric.better == "higher" else -1
             helped |= min(sign * low, sign * high) > 0
             harmed |= max(sign * low, sign * high) < 0
@@ -48,15 +65,15 @@ def sections(comparisons: Mapping[EvaluationProtocol, Comparison]) -> Iterator[S
             rows.append([
                 f"{upper(protocol)}: {heading(metric)}",
                 written(metric, each.metrics[MODEL][key]),
-                written(metric, each.metrics[WITHOUT][key]),
+                written(metric, each.metrics[variant][key]),
                 f"{change} ({ends[0]}\u00a0to\u00a0{ends[1]})",
             ])  # fmt: skip
     if rows:
         outcomes = {(True, False): HELPED, (False, True): HARMED, (False, False): CHANCE}
-        head = ["", "With the counts", "Without", "With less without, with intervals"]
+        head = ["", "With them", "Without", "With less without, with intervals"]
         yield Section(
-            "hashed",
-            "Hashed columns",
-            [Table("The same model with the counts of buckets and without", head, rows)],
+            name,
+            title,
+            [Table(table, head, rows)],
             outcomes.get((helped, harmed), MIXED),
         )

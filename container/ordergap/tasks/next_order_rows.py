@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordergap.contract.metrics import EvaluationProtocol
+from ordergap import features
+from ordergap.contract.metrics import PLAIN, EvaluationProtocol
+from ordergap.contract.trainers import TreeParameters
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
+from ordergap.tasks import next_order_hashed as hashed
 from ordergap.tasks.base import Learning, Split
 from ordergap.trainers.base import Sample
 
@@ -40,3 +44,23 @@ def kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
 def sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
     """The gaps with the features of the orders that opened them."""
     return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)
+
+
+def matrices(split: Split, names: Sequence[str]) -> dict[EvaluationProtocol, NDArray[np.float32]]:
+    """The features of every order, under each protocol: attributes are known until its forecast."""
+    whole = split.whole
+    at_order = at_cutoff = features.compute(whole, names)
+    if whole.attributes:
+        at_cutoff = features.compute(whole.as_known(split.cutoff), names)
+    return {EvaluationProtocol.AT_CUTOFF: at_cutoff, EvaluationProtocol.AT_ORDER: at_order}
+
+
+def plainer(learning: Learning) -> dict[str, Learning]:
+    """Variants of what is learnt from: without hashed columns and without attributes, if any."""
+    found, h = {}, learning.hyperparameters
+    if plain := hashed.without(h):
+        found[hashed.WITHOUT] = replace(learning, hyperparameters=plain)
+    if learning.attribute_names and isinstance(h.trainer, TreeParameters):
+        past = replace(learning.histories, attributes=None)
+        found[PLAIN] = replace(learning, histories=past)
+    return found

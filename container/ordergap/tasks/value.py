@@ -124,7 +124,8 @@ class Value(Task):
             return Validation()
         head, _ = self._learnt(learning, with_factor=True)
         window, model = _window(h, split), _curves(learning).model
-        later = value_rows(whole, [split.cutoff], window, model, head.amounts)
+        amounts, names = head.amounts, head.feature_names
+        later = value_rows(whole, [split.cutoff], window, model, amounts, names)
         if head.booster and _is_worse(head, later, h.tweedie_power):
             head = ValueHead(None, head.feature_names, head.amounts, head.quantiles)
             log.info("  the factor of value is left out: later days show it to be worse than none")
@@ -157,14 +158,15 @@ class Value(Task):
     def _learnt(learning: Learning, *, with_factor: bool) -> tuple[ValueHead, ValueRows | None]:
         """A head without quantiles, and the rows that the factor has learnt from, if any."""
         h, known = learning.hyperparameters, with_amounts(learning.histories)
-        amounts, names = fit_amounts(known), features.names(calendar=False)
+        amounts = fit_amounts(known)
+        names = features.names(calendar=False, more=learning.attribute_names)
         days = days_to_learn_from(
             known, learning.as_of, h.value_horizon, h.value_step_days, h.value_cutoffs
         )
         rows = booster = None
         if len(days):
             model = _curves(learning).model
-            rows = value_rows(known, days, h.value_horizon, model, amounts, h.seed)
+            rows = value_rows(known, days, h.value_horizon, model, amounts, names, h.seed)
             booster = fit_factor(rows, h.tweedie_power, h.seed) if with_factor else None
         else:
             log.warning(
@@ -277,7 +279,7 @@ def _guess(learning: Learning, past: Histories, cutoff: int, window: int, head: 
     )
     earlier: dict[str, TaskForecast] = {}
     for name, each in {"next_order": _curves(learning), "value": head}.items():
-        matrix = features.compute(past, each.feature_names, last)
+        matrix = features.compute(past.as_known(cutoff), each.feature_names, last)
         earlier[name] = each.forecast(customers, matrix, options, earlier)
     answer = cast("ValueForecast", earlier["value"])
     return Guess(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -41,7 +42,13 @@ class LstmTrainer(Trainer):
     without progress, at most eight; 0 never stops.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        hyperparameters: Hyperparameters,
+        *,
+        calendar: bool,  # noqa: ARG002
+        more: Sequence[str] = (),  # noqa: ARG002
+    ) -> None:
         parameters = hyperparameters.trainer
         assert isinstance(parameters, LstmParameters)  # noqa: S101 - the factory sees to it
         super().__init__(hyperparameters, sequence_names(parameters.sequence_length))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from ordergap.contract.hyperparameters import Hyperparameters
@@ -13,7 +15,13 @@ from ordergap.trainers.base import FitRequest, Fitted, Trainer
 class NaiveTrainer(Trainer):
     """Nothing is searched, and all is one step: only `train` and `days` have an effect."""
 
-    def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        hyperparameters: Hyperparameters,
+        *,
+        calendar: bool,  # noqa: ARG002
+        more: Sequence[str] = (),  # noqa: ARG002
+    ) -> None:
         super().__init__(hyperparameters, FEATURES)
 
     @override

@@ -23,6 +23,7 @@ from ordergap.survival.curve import Survival
 from ordergap.trainers.xgboost import Rows
 
 Float = NDArray[np.float64]
+Matrix = NDArray[np.float32]
 ROUNDS = 60
 LEAST_HISTORY = 30  # days before the first day as of which customers are learnt from
 MOST_ROWS = 150_000
@@ -98,12 +99,14 @@ def value_rows(
     horizon: int,
     model: Model,
     amounts: GammaGamma,
+    names: Sequence[str],
     seed: int | None = None,
 ) -> ValueRows:
     """The customers as they stood on each of `days`, by what was known then.
 
     histories  every amount is known, and all orders until `horizon` days after the last of `days`
     model      of the next order
+    names      of the features
     seed       of a draw of `MOST_ROWS` where there are more; None: all are taken
     """
     owner, offsets = histories.customer, histories.offsets[:-1]
@@ -126,16 +129,18 @@ def value_rows(
         np.concatenate(each)[some] for each in (customers, counts, elapsed, came, came_orders)
     )
     row = offsets[customer] + order_count - 1
-    needed, place = np.unique(row, return_inverse=True)
-    names = features.names(calendar=False)
-    curves = model.survival(features.compute(histories, model.feature_names, needed))
+    known = np.repeat(days, [*map(len, customers)])[some]
+    # Without attributes an order's features are the same on every day.
+    which = row if histories.attributes is None else row * (int(known.max(initial=0)) + 1) + known
+    _, first, place = np.unique(which, return_index=True, return_inverse=True)
+    curves = model.survival(_features(histories, model.feature_names, row[first], known[first]))
     survival = Survival(curves.days, curves.log_s[place])
     orders, buys = orders_and_buys(survival, waited.astype(float), [horizon], 1.0)
     running = np.concatenate([[0.0], np.cumsum(histories.amount)])
     revenue = running[row + 1] - running[offsets[customer]]
     return ValueRows(
         customer,
-        features.compute(histories, names, needed)[place],
+        _features(histories, names, row[first], known[first])[place],
         order_count,
         orders[0],
         buys[0],
@@ -143,6 +148,17 @@ def value_rows(
         value,
         number.astype(float),
     )
+
+
+def _features(histories: Histories, names: Sequence[str], row: Days, known: Days) -> Matrix:
+    """(n, F) features of orders, with attributes as of the days `known` (n,)."""
+    if histories.attributes is None:
+        return features.compute(histories, names, row)
+    matrix = np.empty((len(row), len(names)), np.float32)
+    for day in np.unique(known):
+        some = known == day
+        matrix[some] = features.compute(histories.as_known(day), names, row[some])
+    return matrix
 
 
 def fit_factor(rows: ValueRows, power: float, seed: int) -> Any | None:

@@ -6,7 +6,7 @@ docs/decisions/trainers.md#the-hazard-trainer-keeps-its-simple-defaults.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,9 +70,11 @@ class Rows:
 class Boosting(Trainer):
     """What the objectives share: the trees' parameters, early stopping and progress."""
 
-    def __init__(self, hyperparameters: Hyperparameters, *, calendar: bool) -> None:
+    def __init__(
+        self, hyperparameters: Hyperparameters, *, calendar: bool, more: Sequence[str] = ()
+    ) -> None:
         hashed = hyperparameters.columns.hashed_features
-        super().__init__(hyperparameters, features.names(calendar, hashed))
+        super().__init__(hyperparameters, features.names(calendar, (*hashed, *more)))
         parameters = hyperparameters.trainer
         assert isinstance(parameters, TreeParameters)  # noqa: S101 - the factory sees to it
         self._parameters = parameters

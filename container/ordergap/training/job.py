@@ -20,6 +20,7 @@ from ordergap.errors import NothingToLearn
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
+from ordergap.ingest.attribute_rows import Customers
 from ordergap.leads.reading import LeadSource
 from ordergap.leads.table import LeadTable
 from ordergap.models.base import Head
@@ -31,6 +32,7 @@ from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validatio
 from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
 from ordergap.training import agreement, sharing
+from ordergap.training import customers as attributes
 from ordergap.training.console import metric_lines, scores_table
 from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
@@ -44,6 +46,7 @@ class Job:
     """How a training job runs; by default alone, to its end, without checkpoints or metric lines.
 
     content_types       of the orders and of the validation; None: as the files look
+    customers_type      the content type of the customers' attributes
     checkpoints         folder from which a killed job resumes, and where it keeps its state
     checkpoint_seconds  at least so many between two checkpoints
     stopping            whether to stop; then the best model so far is kept, which has not learnt
@@ -53,6 +56,7 @@ class Job:
     """
 
     content_types: tuple[str | None, str | None] = (None, None)
+    customers_type: str | None = None
     checkpoints: Path | None = None
     checkpoint_seconds: float = EVERY
     stopping: Stopping = never
@@ -89,12 +93,14 @@ def fit(
     validation: ingest.Orders | None = None,
     job: Job | None = None,
     leads: LeadSource | None = None,
+    customers: Customers | None = None,
 ) -> Trained:
     """Learn from the transactions in `source`.
 
     validation  later transactions, which are validated on and never learnt from; without them the
                 last part of the time span validates, and then the model learns from it too
     leads       people without an order, and their events: see `leads.reading`
+    customers   attributes, of which the hyperparameters name those that are learnt from
 
     Raises UserError where the data, the hyperparameters or the checkpoints do not do, and Stopped
     where there was no model yet when the job was to stop.
@@ -107,10 +113,14 @@ def fit(
         agreement.refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
-        orders = cleaned.histories
-        as_of = last_day(orders)
-        table, notes = read_leads(hosts, leads, hyperparameters, orders, as_of)
+        conventions = cleaned.report.conventions
+        known = attributes.read(customers, hyperparameters, conventions, job.customers_type, hosts)
+        orders, notes = attributes.joined(cleaned.histories, known)
         report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
+        cleaned = replace(cleaned, histories=orders, report=report)
+        as_of = last_day(orders)
+        table, more = read_leads(hosts, leads, hyperparameters, orders, as_of)
+        report = report.model_copy(update={"notes": report.notes + more})
     with step("Splitting in time"):
         execution.raise_if_stopped()
         split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
@@ -162,6 +172,7 @@ def fit(
         as_of=date_of(as_of),
         data_digest=orders.digest(),
         data=report,
+        attribute_conventions=known.conventions if known else None,
         metrics=metrics.model_dump(mode="json"),
     )
     version = bundle.manifest.model_version.encode()

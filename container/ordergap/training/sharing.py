@@ -105,10 +105,6 @@ def _pack(cleaned: Cleaned) -> bytes:
     header = {
         "ids": histories.customer_ids,
         "orders": len(histories),
-        "attributes": {
-            name: (values.dtype.str, values.tolist())
-            for name, values in histories.attributes.items()
-        },
         "buckets": {name: counts.shape[1] for name, counts in histories.buckets.items()},
         "report": cleaned.report.model_dump(mode="json"),
     }
@@ -130,8 +126,7 @@ def _unpack(content: bytes) -> tuple[Histories, DataReport]:
         counts = np.frombuffer(content, np.uint32, header["orders"] * width, end)
         buckets[name] = counts.reshape(-1, width)
         end += counts.nbytes
-    attributes = {name: np.array(v, kind) for name, (kind, v) in header["attributes"].items()}
-    histories = Histories(header["ids"], **arrays, attributes=attributes, buckets=buckets)
+    histories = Histories(header["ids"], **arrays, buckets=buckets)
     return histories, DataReport.model_validate(header["report"])
 
 

@@ -38,6 +38,7 @@ OTHER: dict[str, object] = {
     "tweedie_power": 1.2, "large_orders": "off", "large_thresholds": [50.0, 100.0],
     "lead_numeric_attributes": ["age", "1E5"], "lead_category_attributes": ["source"],
     "lead_leaks_allowed": ["orders"], "lead_cutoffs": 5, "lead_step_days": 7,
+    "numeric_attributes": ["Age", "1E5"], "category_attributes": ["Region", "7"],
 }  # fmt: skip
 
 

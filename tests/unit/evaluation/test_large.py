@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordergap.attributes import ALWAYS, AttributeTable
 from ordergap.contract.metrics import MODEL
 from ordergap.evaluation import metrics
 from ordergap.evaluation.large import METRICS, LargeEvaluation, Question
@@ -92,8 +93,11 @@ def test_a_baseline_knows_nothing_of_later_orders() -> None:
 def test_attributes_have_a_forest_of_their_own() -> None:
     means = np.bincount(PAST.customer, PAST.amount) / PAST.order_count
     region = np.where(means > np.median(means), "north", "south")
-    age = np.full(len(means), 40)
-    with_facts = replace(PAST, attributes={"age": age, "region": region})
+    age = np.full(len(means), 40.0)
+    table = AttributeTable.from_rows(
+        PAST.customer_ids, np.full(len(means), ALWAYS), {"age": age}, {"region": region.tolist()}
+    )
+    with_facts = PAST.with_attributes(table)
     p = answers(with_facts, AS_OF, BUYS, QUESTIONS[:1], 1)[FOREST][QUESTIONS[0]]
     assert p[region == "north"].mean() > p[region == "south"].mean()
     assert len(np.unique(p)) <= 2  # it knows nothing else

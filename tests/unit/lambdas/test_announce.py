@@ -208,7 +208,8 @@ def test_the_outputs_of_the_other_functions_can_be_announced(event):
     answers["counts"]["leads"] = 2
     said = sentence(parse(Announce, event("announce") | answers))
     assert "3 customers, 2 leads among them, have a forecast as of" in said
-    assert event("announce")["verdict"].keys() == answers["verdict"].keys()
+    sent = answers["verdict"].keys() - {"questions"}  # which stay in verdict.json
+    assert event("announce")["verdict"].keys() == sent
     assert event("announce")["counts"].keys() == answers["counts"].keys()
 
 

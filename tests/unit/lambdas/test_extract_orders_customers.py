@@ -11,6 +11,11 @@ import pytest
 import sqlalchemy as sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ordergap.attributes import Attributes, number
+from ordergap.contract.attributes import AttributeParameters
+from ordergap.contract.orders import Columns
+from ordergap.histories import day_of
+from ordergap.ingest.attributes import read
 
 from lambdas.extract_orders.request import Success
 from lambdas.shared.errors import BadEvent, SourceColumnMissing
@@ -48,6 +53,12 @@ def channel(manifest: Success) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(body(key)))
 
 
+def of_the_channel(manifest: Success, customers: list[str], **asked: tuple[str, ...]) -> list[Any]:
+    """What a training job knows of customers on the day of the run, out of the channel."""
+    found = read(channel(manifest), AttributeParameters.model_validate(asked), Columns())
+    return Attributes(found.table, found.table.places(customers)).records(day_of(AS_OF))
+
+
 def test_attributes_are_a_channel_and_in_the_records(shop: Shop) -> None:
     load(shop.url, [line(who, day) for who in ("ana", "17850", "Ben@x.org") for day in (0, 9)])
     rows = [("ana", 'no"rth', 1980), (" 17850.0", None, 1990), ("carl", "south", None)]
@@ -66,6 +77,10 @@ def test_attributes_are_a_channel_and_in_the_records(shop: Shop) -> None:
     assert attributes(manifest) == {
         "ana": {"region": 'no"rth', "born": "1980"}, "17850": {"born": "1990"},
     }  # fmt: skip
+    names = {"numeric_attributes": ("born",), "category_attributes": ("region",)}
+    assert of_the_channel(manifest, ["ana", "17850"], **names) == [
+        {"born": number("1980"), "region": 'no"rth'}, {"born": number("1990")},
+    ]  # fmt: skip
     assert scored(manifest).keys() == {"ana", "17850", "ben@x.org"}
     assert manifest.notes[-1] == (
         "attributes: 3 rows of 3 customers, 1 of them without an order; "
@@ -116,6 +131,8 @@ def test_the_latest_row_not_after_as_of_holds(
         if held:
             expected[who] = {"region": max(held)[1]}
     assert attributes(manifest) == expected
+    learnt = of_the_channel(manifest, ["ana", "ben"], category_attributes=("region",))
+    assert learnt == [expected.get(who, {}) for who in ("ana", "ben")]
     assert len(channel(manifest)) == len(rows), "the training job looks at every day"
 
 

@@ -58,16 +58,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_picked_customers_keep_their_orders_in_the_sequence_asked_for() -> None:
     owner = np.repeat(np.arange(4), [1, 3, 2, 1])
     day = np.arange(7, dtype=np.int32)
-    names = np.array(["n", "s", "w", "e"])
-    whole = Histories.from_orders(
-        list("abcd"), owner, day, day.astype(float) + 0.5, attributes={"at": names}
-    )
+    whole = Histories.from_orders(list("abcd"), owner, day, day.astype(float) + 0.5)
     some = whole.pick(np.array([2, 0, 1]))
     assert some.customer_ids == ["c", "a", "b"]
     assert some.day.tolist() == [4, 5, 0, 1, 2, 3]
     assert some.amount.tolist() == [4.5, 5.5, 0.5, 1.5, 2.5, 3.5]
     assert some.offsets.tolist() == [0, 2, 3, 6]
-    assert some.attributes["at"].tolist() == ["w", "n", "s"]
     assert len(whole.pick(np.empty(0, np.int64))) == 0
 
 

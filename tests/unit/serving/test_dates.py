@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.artifacts import Bundle
 from ordergap.cli import options
-from ordergap.contract.prediction import date_from
+from ordergap.contract.dates import date_from
 from ordergap.errors import InvalidRequest
 from ordergap.scoring.options import given as python_options
 from werkzeug.test import TestResponse

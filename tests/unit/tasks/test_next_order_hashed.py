@@ -2,7 +2,7 @@
 
 import pytest
 from ordergap.contract.hyperparameters import parse
-from ordergap.contract.metrics import MODEL, EvaluationProtocol
+from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol
 from ordergap.evaluation.compare import Comparison
 from ordergap.report.contents import Table
 from ordergap.tasks.next_order_hashed import (
@@ -43,6 +43,25 @@ def test_the_conclusion_is_what_the_intervals_say(
 ) -> None:
     (section,) = sections(compared(concordance, brier))
     assert section.introduction == conclusion
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "conclusion"),
+    [(0.01, 0.03, "helped: keep them"), (-0.03, -0.01, "did harm: leave them out")],
+)
+def test_attributes_have_a_conclusion_of_their_own(
+    low: float, high: float, conclusion: str
+) -> None:
+    one = compared((0.0, low, high), (0.0, -0.01, 0.01))[EvaluationProtocol.AT_CUTOFF]
+    renamed = Comparison(
+        {MODEL: one.metrics[MODEL], PLAIN: one.metrics[WITHOUT]},
+        {},
+        {PLAIN: one.differences[WITHOUT]},
+        {},
+    )
+    (section,) = sections({EvaluationProtocol.AT_CUTOFF: renamed})
+    assert section.title == "Attributes"
+    assert section.introduction == f"The attributes {conclusion}."
 
 
 def test_differences_are_shown_to_four_digits() -> None:

@@ -40,7 +40,7 @@ AMOUNTS = GammaGamma(2.0, 3.0, 50.0)
 @settings(max_examples=20)
 @given(st.lists(st.integers(FIRST + 20, LAST - 1), min_size=1, max_size=3, unique=True))
 def test_a_row_is_what_was_known_on_its_day_and_what_came_after(days: list[int]) -> None:
-    rows = value_rows(SHOP, days, 40, MODEL, AMOUNTS)
+    rows = value_rows(SHOP, days, 40, MODEL, AMOUNTS, NAMES)
     start = 0
     for day in days:
         past = SHOP.until(day)
@@ -69,10 +69,12 @@ def test_a_row_is_what_was_known_on_its_day_and_what_came_after(days: list[int])
 
 def test_of_many_rows_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     days = [LAST - 40, LAST - 80]
-    whole = value_rows(SHOP, days, 40, MODEL, AMOUNTS, 1)
+    whole = value_rows(SHOP, days, 40, MODEL, AMOUNTS, NAMES, 1)
     monkeypatch.setattr(trainer, "MOST_ROWS", 30)
-    assert len(value_rows(SHOP, days, 40, MODEL, AMOUNTS).came) == len(whole.came)
-    some, again, other = (value_rows(SHOP, days, 40, MODEL, AMOUNTS, seed) for seed in (1, 1, 2))
+    assert len(value_rows(SHOP, days, 40, MODEL, AMOUNTS, NAMES).came) == len(whole.came)
+    some, again, other = (
+        value_rows(SHOP, days, 40, MODEL, AMOUNTS, NAMES, seed) for seed in (1, 1, 2)
+    )
     assert len(some.came) == 30
     assert some.came.tolist() == again.came.tolist() != other.came.tolist()
 

@@ -154,8 +154,10 @@ def _customers(
     """As `_orders`, of records without a lead among them."""
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, _day(fields, context)
-    columns = context.manifest.hyperparameters.columns
+    parameters = context.manifest.hyperparameters
+    columns = parameters.columns
     reading: dict[str, Any] = {
+        "asked": parameters,
         "free_orders": columns.free_orders == "on",
         "no_customer_words": columns.no_customer_words,
         "hashed": columns,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
+from ordergap.contract.column_names import column_name
 from ordergap.contract.prediction import Threshold
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.scoring.answer import Placeholder
@@ -58,14 +59,18 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
     everyone = [*dict.fromkeys([*named, *orders])]
     context.check_size(len(everyone), sum(map(len, orders.values())))
     at = [i for i, customer in enumerate(everyone) if customer in orders]
-    asked = [{"customer_id": everyone[i], "orders": orders[everyone[i]]} for i in at]
-    columns = context.manifest.hyperparameters.columns
+    those = [
+        {"customer_id": each, "orders": orders[each], "attributes": named.get(each)}
+        for each in (everyone[i] for i in at)
+    ]
+    parameters = context.manifest.hyperparameters
     histories, as_of, bad = (records.read_good if context.placeholders else _all_good)(
-        asked,
+        those,
         context.today if options.as_of is None else options.as_of,
-        free_orders=columns.free_orders == "on",
-        no_customer_words=columns.no_customer_words,
-        hashed=columns,
+        free_orders=parameters.columns.free_orders == "on",
+        no_customer_words=parameters.columns.no_customer_words,
+        asked=parameters,
+        hashed=parameters.columns,
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {
@@ -78,8 +83,8 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
     return LargePurchases(histories, as_of, options, placeholders, amount=amount, days=days)
 
 
-def _all_good(asked: Sequence[Any], *args: Any, **options: Any) -> Any:
-    return *records.read(asked, *args, **options), {}
+def _all_good(*args: Any, **options: Any) -> Any:
+    return *records.read(*args, **options), {}
 
 
 def _own(context: DecodeContext) -> tuple[float, int]:
@@ -156,15 +161,16 @@ def _asked(fields: Mapping[str, str], amount: float, days: int) -> tuple[float, 
     return amount, days
 
 
-def _customers(content: bytes, context: DecodeContext) -> list[str]:
-    """The customers of the file, one a line below the names of its columns."""
+def _customers(content: bytes, context: DecodeContext) -> dict[str, dict[str, str]]:
+    """Customer -> attributes, of the file: one a line below the names of its columns."""
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         rows = [(lines.line_num, row) for row in lines if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         message = f"{CUSTOMERS} is not CSV in UTF-8: {error}"
         raise InvalidRequest([Problem(message, field=CUSTOMERS)]) from error
-    head = [name.strip().lower() for name in rows[0][1]] if rows else []
+    names = [column_name(name) for name in rows[0][1]] if rows else []
+    head = [name.lower() for name in names]
     own = context.manifest.hyperparameters.columns.customer_column
     column = next((n for n in ("customer_id", (own or "").lower()) if n and n in head), None)
     if column is None:
@@ -172,7 +178,8 @@ def _customers(content: bytes, context: DecodeContext) -> list[str]:
         hint = near("customer_id", head) or "write the names of the columns in its first line"
         raise InvalidRequest([Problem(message, field=CUSTOMERS, hint=hint)])
     context.check_size(records=len(rows) - 1)
-    place, found, problems = head.index(column), {}, []
+    place, problems = head.index(column), []
+    found: dict[str, dict[str, str]] = {}
     for number, row in rows[1:]:
         customer = row[place].strip() if place < len(row) else ""
         if not customer or customer in found:
@@ -180,10 +187,10 @@ def _customers(content: bytes, context: DecodeContext) -> list[str]:
                 f"customer {shorten(customer)} is there twice" if customer else "no customer_id"
             )
             problems.append(Problem(f"{CUSTOMERS}, line {number}: {reason}", field=CUSTOMERS))
-        found[customer] = number
+        found[customer] = dict(zip(names, row, strict=False))
     if problems:
         raise InvalidRequest(problems[:LIMIT])
-    return [*found]
+    return found
 
 
 def _transactions(content: bytes, context: DecodeContext) -> dict[str, list[Any]]:

@@ -1,8 +1,9 @@
-"""What only the model or the day can say against the orders of a record."""
+"""What the contract's models do not say against a record and its orders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from itertools import chain
 from types import NoneType
@@ -12,13 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordergap.contract.hashed import HashedColumns
-from ordergap.contract.prediction import ScoringRecord
+from ordergap.contract.prediction import Order, ScoringRecord
 from ordergap.errors import Problem
 from ordergap.hashing import bucket
 from ordergap.histories import counts_by_bucket, date_of
+from ordergap.serving.formats.context import similar_option
 
+FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _CELLS: dict[str, set[type]] = {"values": {str, NoneType}, "buckets": {int}}
 """Field of an order -> the types of its lines' cells."""
+
+
+def misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
+    """Fields that resemble an option and would be ignored."""
+    for name in record if isinstance(record, dict) else ():
+        if name not in FIELDS and (option := similar_option(name)):
+            once = "" if option in FIELDS else " once for the whole request"
+            message = f"{label}: {name[:60]} is not a field of a record"
+            yield Problem(message, i, name, f"write {option}{once}")
+
+
+def misspelled_amount(fields: Set[str]) -> str | None:
+    """Which field of orders without an amount seems to be meant as theirs."""
+    names = {name.lower(): name for name in fields - _ORDER_FIELDS}
+    similar = difflib.get_close_matches("amount", names, n=1, cutoff=0.8)
+    return names[similar[0]] if similar else None
+
+
+def misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
+    """Orders without an amount that have a field of nearly that name."""
+    for k, order in enumerate(record["orders"]):
+        if order.get("amount") is None and (name := misspelled_amount(order.keys())):
+            field = f"orders[{k}].amount"
+            yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
 
 
 def free_orders_of(record: ScoringRecord, i: int, label: str) -> Iterator[Problem]:

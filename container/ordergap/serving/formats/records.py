@@ -7,8 +7,7 @@ accept what was only written in an unusual way.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 from typing import Any
@@ -19,28 +18,33 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, day_of
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, shorten
+from ordergap.serving.formats import attributes
 from ordergap.serving.formats.context import similar_option
 from ordergap.serving.formats.customers import NoCustomer, customer, resolved
 from ordergap.serving.formats.order_checks import (
+    FIELDS,
     buckets_of,
     free_orders_of,
     late_orders,
+    misspelled_amount,
+    misspelled_amounts,
+    misspelled_options,
     unhashed_orders,
     without_lines,
 )
 from ordergap.serving.formats.question import placeholder
 
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
-_FIELDS, _ORDER_FIELDS = (frozenset(each.model_fields) for each in (ScoringRecord, Order))
 _NAN = float("nan")
 Names = Callable[[], dict[str, str]]
-_UNHASHED = HashedColumns()
+_UNHASHED, _NOTHING = HashedColumns(), AttributeParameters()
 _BLOCK = 1000  # orders of a record that are validated at once
 
 
@@ -70,6 +74,7 @@ def read(
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
     hashed: HashedColumns = _UNHASHED,
+    asked: AttributeParameters = _NOTHING,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """The histories of the records' customers, in their sequence, and the as_of day of each.
 
@@ -79,17 +84,25 @@ def read(
     free_orders        whether an amount may be 0
     no_customer_words  customers that stand for nobody, besides NA, guest and the like
     hashed             columns whose values each order has
+    asked              the attributes that are read
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
     names = _names_of(records, no_customer_words)
     try:
-        return _read_columns(records, today, names, hashed, free_orders=free_orders)
+        return _read_columns(records, today, names, hashed, asked, free_orders=free_orders)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
         for valid, wrong in _validated(
-            records, today, lines, names, hashed, free_orders=free_orders, words=no_customer_words
+            records,
+            today,
+            lines,
+            names,
+            hashed,
+            asked,
+            free_orders=free_orders,
+            words=no_customer_words,
         ):
             problems += wrong
             if valid is not None:
@@ -98,7 +111,7 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, names, hashed, free_orders=free_orders)
+        return _read_columns(accepted, today, names, hashed, asked, free_orders=free_orders)
 
 
 def read_good(
@@ -109,22 +122,32 @@ def read_good(
     free_orders: bool = False,
     no_customer_words: Sequence[str] = (),
     hashed: HashedColumns = _UNHASHED,
+    asked: AttributeParameters = _NOTHING,
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
     names = _names_of(records, no_customer_words)
     try:
-        return *_read_columns(records, today, names, hashed, free_orders=free_orders), {}
+        return *_read_columns(records, today, names, hashed, asked, free_orders=free_orders), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
         validated = _validated(
-            records, today, lines, names, hashed, free_orders=free_orders, words=no_customer_words
+            records,
+            today,
+            lines,
+            names,
+            hashed,
+            asked,
+            free_orders=free_orders,
+            words=no_customer_words,
         )
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(accepted, today, names, hashed, free_orders=free_orders), placeholders
+        return *_read_columns(
+            accepted, today, names, hashed, asked, free_orders=free_orders
+        ), placeholders
 
 
 def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
@@ -142,7 +165,13 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any], today: int, names: Names, hashed: HashedColumns, *, free_orders: bool
+    records: Sequence[Any],
+    today: int,
+    names: Names,
+    hashed: HashedColumns,
+    asked: AttributeParameters,
+    *,
+    free_orders: bool,
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -161,21 +190,20 @@ def _read_columns(
         bool(np.all(counts > 0))
         and not np.any((amount < 0) | (amount > _MAX_AMOUNT))
         and (free_orders or bool(np.all(amount)))
-        and not _misspelled_amount(
+        and not misspelled_amount(
             set().union(*(orders[i] for i in np.flatnonzero(np.isnan(amount))))
         )
         and not np.any((items < 0) | (items > _MAX_ITEMS) | (lines < 0) | (lines > _MAX_LINES))
         and bool(np.all(day <= np.repeat(as_of, counts)))
-        and not any(map(similar_option, set().union(*records) - _FIELDS))
+        and not any(map(similar_option, set().union(*records) - FIELDS))
     )
     if not valid:
         raise ValueError("a record needs a closer look")
     ids = [_id(record["customer_id"]) for record in records]
     customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    buckets = buckets_of(orders, hashed)
-    numbers = amount, items, lines
-    return Histories.from_orders(customers, position, day, *numbers, buckets=buckets), as_of
+    given = amount, items, lines, attributes.of_records(records, asked), buckets_of(orders, hashed)
+    return Histories.from_orders(customers, position, day, *given), as_of
 
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
@@ -199,6 +227,7 @@ def _validated(
     lines: Sequence[int] | None,
     names: Names,
     hashed: HashedColumns,
+    asked: AttributeParameters,
     *,
     free_orders: bool,
     words: Sequence[str],
@@ -209,13 +238,14 @@ def _validated(
         if isinstance(record, Problem):
             yield None, [record]
             continue
-        problems = list(islice(_misspelled_options(record, i, label), LIMIT))
+        problems = list(islice(misspelled_options(record, i, label), LIMIT))
         valid, violations = _validate(record if hashed.hashed_columns else without_lines(record))
         problems += (from_contract(each, i, label) for each in violations)
         if valid:
             problems += islice(late_orders(valid, today, i, label), LIMIT)
-            problems += islice(_misspelled_amounts(record, i, label), LIMIT)
+            problems += islice(misspelled_amounts(record, i, label), LIMIT)
             problems += islice(unhashed_orders(valid, hashed, i, label), LIMIT)
+            problems += islice(attributes.problems(valid.attributes, asked, i, label), LIMIT)
             if not free_orders:
                 problems += islice(free_orders_of(valid, i, label), LIMIT)
             if valid.customer_id not in names():
@@ -252,29 +282,6 @@ def _validate(record: Any) -> tuple[ScoringRecord | None, list[ErrorDetails]]:
         return None, violations[:LIMIT]
     orders = [order for block in blocks for order in block.orders]
     return blocks[0].model_copy(update={"orders": orders}), []
-
-
-def _misspelled_options(record: Any, i: int, label: str) -> Iterator[Problem]:
-    """Fields that resemble an option and would be ignored."""
-    for name in record if isinstance(record, dict) else ():
-        if name not in _FIELDS and (option := similar_option(name)):
-            once = "" if option in _FIELDS else " once for the whole request"
-            message = f"{label}: {name[:60]} is not a field of a record"
-            yield Problem(message, i, name, f"write {option}{once}")
-
-
-def _misspelled_amount(fields: Set[str]) -> str | None:
-    """Which field of orders without an amount seems to be meant as theirs."""
-    names = {name.lower(): name for name in fields - _ORDER_FIELDS}
-    similar = difflib.get_close_matches("amount", names, n=1, cutoff=0.8)
-    return names[similar[0]] if similar else None
-
-
-def _misspelled_amounts(record: Any, i: int, label: str) -> Iterator[Problem]:
-    for k, order in enumerate(record["orders"]):
-        if order.get("amount") is None and (name := _misspelled_amount(order.keys())):
-            field = f"orders[{k}].amount"
-            yield Problem(f"{label}: {field} is missing", i, field, f"did you mean {name[:60]}?")
 
 
 def _add_name(
