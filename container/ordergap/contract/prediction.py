@@ -262,9 +262,10 @@ class ValueFields(BaseModel):
 class LargeOrderFields(BaseModel):
     """Whether a large order will come; only where `large_thresholds` asks for it."""
 
-    large_order_probability: dict[Amount, dict[DaysAhead, Probability]] = Field(
+    large_order_probability: dict[Amount, dict[DaysAhead, Probability | None]] = Field(
         default_factory=dict,
         description="Amount -> days ahead -> probability of an order above it within so many days "
         "after as_of. Below the least amount learnt from it is that of any order; beyond the "
-        "largest it falls as 1 / amount, by convention. Days beyond 365 are left out.",
+        "largest it falls as 1 / amount, by convention. Null where an amount so far is unknown. "
+        "Days beyond 365 are left out.",
     )

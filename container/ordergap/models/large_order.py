@@ -55,20 +55,27 @@ class LargeOrderForecast(TaskForecast):
 
     probability  amount, rising -> days ahead, rising -> (n,)
     buys         days ahead -> (n,) probability of any order
+    unknown      (n,) whether an amount so far is unknown, without which nothing is answered
     """
 
     probability: Mapping[float, Mapping[int, Float]]
     buys: Mapping[int, Float]
+    unknown: NDArray[np.bool_] | bool = False
 
     @override
     def columns(self) -> dict[str, Column]:
         if not self.probability:
             return {}
         by_amount = {
-            amount_text(threshold): {str(days): np.round(p, 6).tolist() for days, p in each.items()}
+            amount_text(threshold): {str(days): self._answered(p) for days, p in each.items()}
             for threshold, each in self.probability.items()
         }
         return {"large_order_probability": by_amount}
+
+    def _answered(self, probability: Float) -> list[float | None]:
+        answered = probability.round(6).astype(object)
+        answered[self.unknown] = None
+        return cast("list[float | None]", answered.tolist())
 
     @override
     def contradiction(self) -> str | None:
@@ -139,7 +146,9 @@ class LargeOrderHead(Head):
             }
             for threshold, own in zip(thresholds, p, strict=True)
         }
-        return LargeOrderForecast(answer, buys)
+        columns = [self.feature_names.index(name) for name in (LAST, MEAN)]
+        unknown = np.isnan(features[:, columns]).any(axis=1) | np.isnan(customers.revenue)
+        return LargeOrderForecast(answer, buys, unknown)
 
     def share(self, features: NDArray[np.float32], threshold: float) -> Float:
         """(n,) probability that an order, given that it comes, is above the threshold."""

@@ -93,9 +93,11 @@ class LargePurchaseAnswer(Answer):
         for i in range(len(self.forecasts) + len(places)):
             own: dict[str, Any] = vars(places[i]) if i in places else next(answers)
             by_amount = own.get("large_order_probability", {amount: {}})
+            probability = by_amount[amount].get(str(self.days))
+            unknown = None if probability is not None else "the amount of a transaction is unknown"
             values = (
-                own["customer_id"], own.get("as_of"), by_amount[amount].get(str(self.days)),
-                self.amount, self.days, self.forecasts.model_version, own.get("error"),
+                own["customer_id"], own.get("as_of"), probability, self.amount, self.days,
+                self.forecasts.model_version, own.get("error", unknown),
             )  # fmt: skip
             records.append(dict(zip(self.columns, values, strict=True)))
         return records

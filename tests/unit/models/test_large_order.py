@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,23 @@ def test_what_is_not_asked_is_not_computed(head: LargeOrderHead) -> None:
     assert [*own.columns()["large_order_probability"]["40"]] == ["30"]  # type: ignore[call-overload]
     far, _ = ask(head, CURVE, WAITED, options([400]))
     assert far.columns() == {}
+
+
+def test_unknown_amounts_have_no_answer(head: LargeOrderHead) -> None:
+    asked, revenue = options([30], [60.0]), SHOP.revenue.copy()
+    features = LAST.copy()
+    revenue[3] = np.nan
+    features[5, NAMES.index("amount_mean")] = features[7, NAMES.index("amount")] = np.nan
+    some = replace(customers(WAITED), revenue=revenue)
+    next_order = forecast(CURVE, some, asked, 0.8, {7: 0.1, 90: 0.5})
+    large = head.forecast(some, features, asked, {"next_order": next_order})
+    whole: Any = ask(head, CURVE, WAITED, asked)[0].columns()
+    own: Any = large.columns()
+    answered = own["large_order_probability"]["60"]["30"]
+    assert large.contradiction() is None
+    assert [i for i, each in enumerate(answered) if each is None] == [3, 5, 7]
+    for i, each in enumerate(whole["large_order_probability"]["60"]["30"]):
+        assert answered[i] in (each, None)
 
 
 def test_a_contradiction_is_named() -> None:

@@ -90,6 +90,37 @@ def test_it_answers_what_the_library_does(served: FlaskClient, model: Forecaster
     assert answer["large_purchase_probability"] <= next_order(forecasts).probability[30].round(6)
 
 
+def test_a_customer_is_one_however_it_is_written(served: FlaskClient) -> None:
+    transactions = [
+        {"customer_id": each, "date": day, "amount": 20.5}
+        for each, day in (("a@x.de", "2024-10-05"), ("A@X.de", "2024-12-05"), (17, "2024-12-01"))
+    ]
+    written = "customer_id\n A@x.de\n17.0\n"
+    odd = send(served, written, transactions).get_json()["predictions"]
+    for each in transactions[:2]:
+        each["customer_id"] = "a@x.de"
+    plain = send(served, "customer_id\na@x.de\n17\n", transactions).get_json()["predictions"]
+    assert odd == plain
+    assert [each["customer_id"] for each in plain] == ["a@x.de", "17"]
+    twice = send(served, "customer_id\na@x.de\nA@x.de\n", transactions).get_json()
+    assert "line 3: customer 'A@x.de' is there twice" in twice["error"]["message"]
+
+
+def test_unknown_amounts_are_not_guessed_at(served: FlaskClient) -> None:
+    transactions = [*TRANSACTIONS, {"customer_id": 7, "date": "2024-12-24"}]
+    known, unknown = (
+        {
+            each["customer_id"]: each
+            for each in send(served, transactions=t).get_json()["predictions"]
+        }
+        for t in (TRANSACTIONS, transactions)
+    )
+    first = unknown.pop("7")
+    assert first["large_purchase_probability"] is None
+    assert first["error"] == "the amount of a transaction is unknown"
+    assert unknown == {customer: each for customer, each in known.items() if customer != "7"}
+
+
 def test_amount_days_and_date_have_defaults(served: FlaskClient, model: Forecaster) -> None:
     own = send(served).get_json()["predictions"][0]
     thresholds: Any = model.manifest.tasks["large_order"].parameters["thresholds"]
@@ -122,6 +153,8 @@ def test_csv_and_json_say_the_same(served: FlaskClient) -> None:
         ({"customers": "customer_nr,age\n7,41\n"}, "did you mean customer_nr?"),
         ({"customers": "customer_id\n7\n8\n7\n"}, "customers.csv, line 4: customer '7' is there"),
         ({"customers": "customer_id,age\n7,41\n,30\n"}, "customers.csv, line 3: no customer_id"),
+        ({"customers": "customer_id,age\n7,41,9\n"}, "customers.csv, line 2: 3 cells below 2"),
+        ({"transactions": [{"customer_id": None}]}, "transaction 0: customer_id is missing"),
         ({"customers": 'customer_id\n"7\n'}, "customers.csv is not CSV"),
         ({"transactions": "[{"}, "transactions.json is not JSON"),
         ({"transactions": {"7": []}}, "expected a list of transactions"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from ordergap.scoring.options import Options
 from ordergap.scoring.problems import LIMIT, near, shorten
 from ordergap.serving.formats import records
 from ordergap.serving.formats.context import DecodeContext
+from ordergap.serving.formats.customers import resolved
 from ordergap.serving.formats.question import LargePurchases
 from ordergap.survival.renewal import MOST_DAYS
 
@@ -180,12 +181,17 @@ def _customers(content: bytes, context: DecodeContext) -> dict[str, dict[str, st
     context.check_size(records=len(rows) - 1)
     place, problems = head.index(column), []
     found: dict[str, dict[str, str]] = {}
-    for number, row in rows[1:]:
-        customer = row[place].strip() if place < len(row) else ""
-        if not customer or customer in found:
-            reason = (
-                f"customer {shorten(customer)} is there twice" if customer else "no customer_id"
-            )
+    written = [row[place].strip() if place < len(row) else "" for _, row in rows[1:]]
+    same = _same(written, context)
+    for (number, row), text in zip(rows[1:], written, strict=True):
+        customer = same.get(text, text)
+        reason = (
+            "no customer_id" if not customer
+            else f"customer {shorten(text)} is there twice" if customer in found
+            else f"{len(row)} cells below {len(names)} names" if len(row) > len(names)
+            else None
+        )  # fmt: skip
+        if reason:
             problems.append(Problem(f"{CUSTOMERS}, line {number}: {reason}", field=CUSTOMERS))
         found[customer] = dict(zip(names, row, strict=False))
     if problems:
@@ -212,12 +218,19 @@ def _transactions(content: bytes, context: DecodeContext) -> dict[str, list[Any]
         if isinstance(customer, str | int) and not isinstance(customer, bool) and f"{customer}":
             orders.setdefault(str(customer).strip(), []).append(each)
         else:
-            names = each if isinstance(each, dict) else ()
+            names = {*map(str, each)} - {"customer_id"} if isinstance(each, dict) else ()
             message = f"{TRANSACTIONS}, transaction {i}: customer_id is missing"
-            problem = Problem(
-                message, field=f"[{i}].customer_id", hint=near("customer_id", map(str, names))
-            )
+            problem = Problem(message, field=f"[{i}].customer_id", hint=near("customer_id", names))
             problems.append(problem)
     if problems:
         raise InvalidRequest(problems[:LIMIT])
-    return orders
+    same = _same(orders, context)
+    by_customer: dict[str, list[Any]] = {}
+    for text, own in orders.items():
+        by_customer.setdefault(same.get(text, text), []).extend(own)
+    return by_customer
+
+
+def _same(texts: Iterable[str], context: DecodeContext) -> dict[str, str]:
+    """Text -> the customer that it names, as in every other form; without those of nobody."""
+    return resolved(texts, context.manifest.hyperparameters.columns.no_customer_words)
