@@ -109,6 +109,11 @@ def _forecast(
     )
     for sentence in said(found):
         log.info("%s", sentence)
+    if orders is None:
+        log.warning(
+            "No orders are given: leads who have ordered are forecast as if they had not. Give the "
+            "orders with --file_path, or as orders=."
+        )
     ordered = first_orders(found.table, histories) <= found.as_of
     if ordered.any():
         log.info("left out %s leads who have ordered: they are customers", f"{ordered.sum():,}")

@@ -10,7 +10,7 @@ from ordergap.report.numbers import described, plain
 from ordergap.tasks.base import Task, Validation
 
 CAUTION = "Coverage was tuned on these rows and is optimistic; run backtest for an honest figure."
-WIDTH = 15
+WIDTH = 15  # of a column, at least
 
 
 def metric_lines(task: Task, validation: Validation) -> Iterator[str]:
@@ -29,15 +29,16 @@ def scores_table(task: Task, validation: Validation) -> str:
     """The metrics on later data, model beside naive baseline."""
     if not validation.scores:
         return "  Too little data after the cutoff to validate on: nothing was chosen there."
-    titles = "".join(f"{metric.title:>{WIDTH}}" for metric in task.metrics.values())
-    lines = [f"  {task.title:24}{titles}"]
+    widths = {key: max(WIDTH, len(each.title) + 2) for key, each in task.metrics.items()}
+    left = 1 + max(len(f"    {name}") for models in validation.scores.values() for name in models)
+    titles = "".join(f"{task.metrics[key].title:>{width}}" for key, width in widths.items())
+    lines = [f"{'  ' + task.title:{left}}{titles}"]
     for protocol, models in validation.scores.items():
         lines.append(f"  {protocol}")
         for name, metrics in models.items():
-            numbers = "".join(f"{plain(metrics[key], 3):>{WIDTH}}" for key in task.metrics)
-            lines.append(f"    {name:<22}{numbers}")
-    lines += [
-        f"  Chosen on validation: {described(validation.chosen)}.",
-        f"  {CAUTION}",
-    ]
+            numbers = "".join(f"{plain(metrics[key], 3):>{w}}" for key, w in widths.items())
+            lines.append(f"{'    ' + name:{left}}{numbers}")
+    lines.append(f"  Chosen on validation: {described(validation.chosen)}.")
+    if "coverage" in task.metrics:
+        lines.append(f"  {CAUTION}")
     return "\n".join(lines)

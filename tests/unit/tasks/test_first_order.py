@@ -101,15 +101,20 @@ def test_the_next_order_has_the_bytes_that_it_has_without_leads(
 
 
 def test_the_same_leads_make_the_same_model_and_it_is_loaded_as_saved(
-    model: Forecaster, folder: Path, tmp_path: Path
+    model: Forecaster, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     frames = (pl.read_csv(folder / "leads.csv"), pl.read_csv(folder / "events.csv"))
     again = ordergap.fit(folder / "orders.csv", leads=frames, **WORDS)
     assert again.bundle.heads["first_order"].files() == model.bundle.heads["first_order"].files()
     model.save(tmp_path)
     loaded = ordergap.load(tmp_path)
-    rows = [each.predict_leads(folder, quiet=True) for each in (model, loaded)]
+    with caplog.at_level("WARNING", "ordergap"):
+        rows = [each.predict_leads(folder) for each in (model, loaded)]
     assert rows[0].equals(rows[1])
+    assert "leads who have ordered are forecast as if they had not" in caplog.text
+    caplog.clear()
+    model.predict_leads(folder, folder / "orders.csv")
+    assert "No orders are given" not in caplog.text
     manifest = tmp_path / "manifest.json"
     content = json.loads(manifest.read_text())
     content["tasks"]["first_order"]["parameters"]["lead_features"]["kinds"] = ["visit"]
