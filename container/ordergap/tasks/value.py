@@ -124,6 +124,13 @@ class Value(Task):
             return Validation()
         head, _ = self._learnt(learning, with_factor=True)
         window, model = _window(h, split), _curves(learning).model
+        if window < h.value_horizon:
+            log.warning(
+                "  value is judged on %d days, and value_horizon is %d: what it says of more days "
+                "is not validated",
+                window,
+                h.value_horizon,
+            )
         amounts, names = head.amounts, head.feature_names
         later = value_rows(whole, [split.cutoff], window, model, amounts, names)
         if head.booster and _is_worse(head, later, h.tweedie_power):

@@ -164,9 +164,14 @@ def test_a_short_history_has_a_factor_of_one_and_says_so(
     validation = Value().search(past, split)
     assert head_of(validation).booster is None
     assert "no factor of value was learnt" in caplog.text
+    assert f"value is judged on {split.as_of - split.cutoff} days, and value_horizon is 90" in (
+        caplog.text
+    )
+    caplog.clear()
     assert validation.comparisons[AT_CUTOFF].metrics[MODEL]["gini"] > 0
     shorter, split = in_time(two_kinds(60, days=120), value_horizon="20")
     assert head_of(Value().search(shorter, split)).booster is not None
+    assert "value is judged" not in caplog.text
 
 
 def test_without_later_orders_nothing_is_validated_and_all_is_learnt(
