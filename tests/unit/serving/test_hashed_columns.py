@@ -76,12 +76,15 @@ def test_a_model_without_hashed_columns_passes_over_them(fields: dict[str, Any])
 def test_an_order_without_the_values_is_refused_with_what_to_write() -> None:
     assert refusal({"values": {"Size": ["S"]}}, {}) == (
         "record 0: orders[1].values has no Size, of which the model counts the values; "
-        'write "values": {"Size": [...]}: a text for each order line, or null'
+        'write "values": {"Size": [...]}: a text for each order line, or null; '
+        'or "buckets": {"Size:4": [...]}'
     )
 
 
 def test_buckets_of_another_number_are_not_taken_for_the_models() -> None:
-    assert "has no Size" in refusal({"buckets": {"Size:32": [1]}})
+    another = refusal({"buckets": {"Size:32": [1]}})
+    assert "has no Size" in another
+    assert another.endswith('or "buckets": {"Size:4": [...]}')
     assert refusal({"buckets": {"Size:4": [1, 5]}}) == (
         "record 0: orders[0].buckets has 5 in Size:4; "
         "the buckets are 0 to 3, and 4 where there is no value"

@@ -145,7 +145,10 @@ def unhashed_orders(
                 continue
             if key not in order.buckets:
                 field, message = "values", f"has no {name}, of which the model counts the values"
-                hint = f'write "values": {{"{name}": [...]}}: a text for each order line, or null'
+                hint = (
+                    f'write "values": {{"{name}": [...]}}: a text for each order line, or null; '
+                    f'or "buckets": {{"{key}": [...]}}'
+                )
             elif wrong := [each for each in order.buckets[key] if not 0 <= each <= last]:
                 field, message = "buckets", f"has {wrong[0]} in {key}"
                 hint = f"the buckets are 0 to {last - 1}, and {last} where there is no value"
