@@ -300,6 +300,9 @@ def test_value_and_large_orders_stand_beside_the_date(open_page: Open, bundle: B
     assert row == [
         "Order above 1,250.5", f"{percent(0.251)} within 1 day, {percent(0.999)} within 30 days"
     ]  # fmt: skip
+    unknown = {"large_order_probability": {"1250.5": {"1": None, "30": None}}}
+    (row,) = page.evaluate("prediction => largeOrders(prediction, [1, 30])", unknown)
+    assert row == ["Order above 1,250.5", "unknown: an amount so far is"]
     asked = json.loads(
         re.findall(r"-d '(.*)'", page.locator("#answer pre").text_content() or "")[0]
     )

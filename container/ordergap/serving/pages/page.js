@@ -212,8 +212,9 @@ const worth = ({ expected_value: value, value_low: low, value_high: high }) => {
 const largeOrders = (prediction, horizons) =>
   Object.entries(prediction.large_order_probability ?? {}).map(([amount, chance]) => [
     `Order above ${Number(amount).toLocaleString("en-GB")}`,
-    horizons.filter(day => day in chance)
-      .map(day => `${percent(chance[day])} within ${count(day, "day")}`).join(", "),
+    horizons.filter(day => chance[day] != null)
+      .map(day => `${percent(chance[day])} within ${count(day, "day")}`).join(", ") ||
+      "unknown: an amount so far is",
   ]);
 
 // Fields that the page has elsewhere; every other one is listed, whatever it means.
