@@ -53,7 +53,8 @@ def parts(contents: Contents) -> Iterator[Part]:
             yield replace(part, id=f"{task}-{part.id}", title=title) if len(tasks) > 1 else part
 
     for name, task in tasks.items():
-        yield from named(name, _judged(task, contents.caution))
+        caution = contents.caution if "coverage" in task.metrics else ""
+        yield from named(name, _judged(task, caution))
         yield from named(name, map(_added, task.sections))
     yield Part(
         "drivers", "What drives the forecast", "drivers",

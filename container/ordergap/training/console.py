@@ -29,15 +29,15 @@ def scores_table(task: Task, validation: Validation) -> str:
     """The metrics on later data, model beside naive baseline."""
     if not validation.scores:
         return "  Too little data after the cutoff to validate on: nothing was chosen there."
-    titles = "".join(f"{metric.title:>{WIDTH}}" for metric in task.metrics.values())
+    widths = {key: max(WIDTH, len(each.title) + 2) for key, each in task.metrics.items()}
+    titles = "".join(f"{each.title:>{widths[key]}}" for key, each in task.metrics.items())
     lines = [f"  {task.title:24}{titles}"]
     for protocol, models in validation.scores.items():
         lines.append(f"  {protocol}")
         for name, metrics in models.items():
-            numbers = "".join(f"{plain(metrics[key], 3):>{WIDTH}}" for key in task.metrics)
+            numbers = "".join(f"{plain(metrics[key], 3):>{width}}" for key, width in widths.items())
             lines.append(f"    {name:<22}{numbers}")
-    lines += [
-        f"  Chosen on validation: {described(validation.chosen)}.",
-        f"  {CAUTION}",
-    ]
+    lines.append(f"  Chosen on validation: {described(validation.chosen)}.")
+    if "coverage" in task.metrics:
+        lines.append(f"  {CAUTION}")
     return "\n".join(lines)

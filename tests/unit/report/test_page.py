@@ -342,6 +342,10 @@ def test_the_calibration_says_what_to_expect_of_it(full: c.Contents) -> None:
     text = Page(render(full)).text["calibration"]
     assert "Coverage was tuned on these rows." in text
     assert text.count("Mean distance from the line: 2.1 percentage points.") == 2
+    task = full.tasks["next_order"]
+    uncovered = {name: each for name, each in task.metrics.items() if name != "coverage"}
+    full = replace(full, tasks={"next_order": replace(task, metrics=uncovered)})
+    assert "tuned on these rows" not in Page(render(full)).text["calibration"]
 
 
 def luminance(colour: str) -> float:

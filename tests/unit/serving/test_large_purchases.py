@@ -179,15 +179,18 @@ def test_the_limits_of_the_server_hold(model: Forecaster) -> None:
     assert "the limit is 2" in answer.text
 
 
-def test_a_model_without_large_orders_says_why(bundle: Bundle) -> None:
-    why = {"large_order": "large_orders is off"}
-    manifest = bundle.manifest.model_copy(update={"unanswered": why})
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_a_model_without_large_orders_says_why(bundle: Bundle, setting: str) -> None:
+    why = {"large_order": "its Brier score is above a baseline's"}
+    settings = bundle.manifest.hyperparameters.model_copy(update={"large_orders": setting})
+    manifest = bundle.manifest.model_copy(update={"unanswered": why, "hyperparameters": settings})
     client = create_app(
         Forecaster(Bundle(manifest, bundle.heads)), Settings(), lambda: AS_OF
     ).test_client()
     answer = send(client)
     assert answer.status_code == 400
-    assert "large_orders is off" in answer.text
+    assert why["large_order"] in answer.text
+    assert ("train with large_orders = on" in answer.text) == (setting == "off")
 
 
 def test_the_description_has_the_form(served: FlaskClient) -> None:

@@ -92,7 +92,9 @@ def _own(context: DecodeContext) -> tuple[float, int]:
     manifest = context.manifest
     if TASK not in manifest.tasks:
         reason = manifest.unanswered.get(TASK, "it was not trained to")
-        hint = "ask in another form when a customer orders next, or train with large_orders = on"
+        hint = "ask in another form when a customer orders next"
+        if manifest.hyperparameters.large_orders == "off":
+            hint += ", or train with large_orders = on"
         message = f"this model does not say whether a large order comes: {reason}"
         raise InvalidRequest([Problem(message, hint=hint)])
     thresholds = cast("list[float]", manifest.tasks[TASK].parameters["thresholds"])
