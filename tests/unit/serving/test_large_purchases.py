@@ -122,6 +122,8 @@ def test_csv_and_json_say_the_same(served: FlaskClient) -> None:
         ({"customers": "customer_nr,age\n7,41\n"}, "did you mean customer_nr?"),
         ({"customers": "customer_id\n7\n8\n7\n"}, "customers.csv, line 4: customer '7' is there"),
         ({"customers": "customer_id,age\n7,41\n,30\n"}, "customers.csv, line 3: no customer_id"),
+        ({"customers": "customer_id,age\n7,4,1\n"}, "customers.csv, line 2: 3 cells, and the"),
+        ({"customers": "customer_id,age\n7\n"}, "customers.csv, line 2: 1 cells, and the"),
         ({"customers": 'customer_id\n"7\n'}, "customers.csv is not CSV"),
         ({"transactions": "[{"}, "transactions.json is not JSON"),
         ({"transactions": {"7": []}}, "expected a list of transactions"),

@@ -184,10 +184,14 @@ def _customers(content: bytes, context: DecodeContext) -> dict[str, dict[str, st
     found: dict[str, dict[str, str]] = {}
     for number, row in rows[1:]:
         customer = row[place].strip() if place < len(row) else ""
-        if not customer or customer in found:
-            reason = (
-                f"customer {shorten(customer)} is there twice" if customer else "no customer_id"
-            )
+        reason = ""
+        if not customer:
+            reason = "no customer_id"
+        elif customer in found:
+            reason = f"customer {shorten(customer)} is there twice"
+        elif len(row) != len(names):
+            reason = f"{len(row)} cells, and the first line names {len(names)} columns"
+        if reason:
             problems.append(Problem(f"{CUSTOMERS}, line {number}: {reason}", field=CUSTOMERS))
         found[customer] = dict(zip(names, row, strict=False))
     if problems:
