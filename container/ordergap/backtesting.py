@@ -30,7 +30,7 @@ class Backtested(LeadForecaster):
         """Learn anew at several past days, and judge by what came after, beside baselines.
 
         The models have the hyperparameters of this one; `print` the result for tables and, at the
-        end, a verdict of five lines.
+        end, a verdict of a few lines on each question.
 
         orders     as in `fit`
         cutoffs    how many past days, spread over the third quarter of the time span
