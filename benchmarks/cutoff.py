@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from ordergap import features, ingest
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
@@ -63,13 +62,7 @@ class Cutoff:
         """Task -> what it says of every customer at the cutoff."""
         past, cutoff = self.learning.histories, self.split.cutoff
         last = past.last_row
-        customers = Snapshot(
-            past.customer_ids,
-            np.full(len(last), cutoff),
-            past.day[last].astype(np.int64),
-            past.order_count,
-            past.revenue,
-        )
+        customers = Snapshot.of(past, cutoff)
         answers: dict[str, TaskForecast] = {}
         for task, head in self.heads.items():
             matrix = features.compute(past, head.feature_names, last)

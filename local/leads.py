@@ -79,7 +79,7 @@ def write(folder: Path, leads: int, seed: int = 42) -> MadeUp:
 
     Every lead has a page view on the day it is first seen, and each visit a campaign, which says
     nothing. Who ordered orders again every 20 days or so. Besides source and age, leads have the
-    columns by which tables for courses betray the outcome: what is written at the first order
+    columns of tables for courses that leak the outcome: what is written at the first order
     (customer_code, first_booking, existing_customer, purchases), and n_visits without a date.
     """
     made, random = made_up(leads, seed), np.random.default_rng(seed + 1)
@@ -91,10 +91,10 @@ def write(folder: Path, leads: int, seed: int = 42) -> MadeUp:
     for i in range(leads):
         bought = [day for day in days.get(i, ()) if day < DAYS]
         code, first = (f"C{i}", _date(bought[0])) if bought else ("", "")
-        betrays = [visits[i], code, first, int(bool(bought)), len(bought)]
-        rows.append([f"L{i}", _date(made.seen[i]), names[made.source[i]], ages[i], *betrays])
-    betraying = ["n_visits", "customer_code", "first_booking", "existing_customer", "purchases"]
-    _write(folder / "leads.csv", ["lead_id", "first_seen", "source", "age", *betraying], rows)
+        leaks = [visits[i], code, first, int(bool(bought)), len(bought)]
+        rows.append([f"L{i}", _date(made.seen[i]), names[made.source[i]], ages[i], *leaks])
+    leaking = ["n_visits", "customer_code", "first_booking", "existing_customer", "purchases"]
+    _write(folder / "leads.csv", ["lead_id", "first_seen", "source", "age", *leaking], rows)
     events = [[f"L{i}", _date(day), "page", ""] for i, day in enumerate(made.seen)]
     campaign = random.integers(len(CAMPAIGNS), size=len(made.day))
     for i, day, number in zip(made.visitor, made.day, campaign, strict=True):

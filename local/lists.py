@@ -121,7 +121,7 @@ def value(row: Row, name: str, days: int) -> float | None:
 def worth_most(rows: Iterable[Row], days: int, top: int) -> list[Row]:
     """The `top` rows of the highest expected value within so many days, the highest first.
 
-    Those of whom it was not forecast are left out.
+    Left out is of whom it was not forecast, and who is expected to spend nothing.
     """
     valued = (row for row in rows if value(row, "expected_value", days))
     return heapq.nlargest(top, valued, key=lambda row: value(row, "expected_value", days) or 0.0)

@@ -69,16 +69,9 @@ class Bundle:
         as_of    a day for all or one for each customer; every customer has an order, none after it
         options  in place of the model's own
         """
-        histories, last = histories.as_known(as_of), histories.last_row
-        customers = Snapshot(
-            histories.customer_ids,
-            np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
-            histories.day[last].astype(np.int64),
-            histories.order_count,
-            histories.revenue,
-        )
-        matrix = features.compute(histories, self.manifest.feature_names, last)
-        return self.forecast_features(customers, matrix, options)
+        known, names = histories.as_known(as_of), self.manifest.feature_names
+        matrix = features.compute(known, names, known.last_row)
+        return self.forecast_features(Snapshot.of(known, as_of), matrix, options)
 
     def forecast_features(
         self,

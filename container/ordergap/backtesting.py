@@ -30,15 +30,15 @@ class Backtested(LeadForecaster):
         """Learn anew at several past days, and judge by what came after, beside baselines.
 
         The models have the hyperparameters of this one; `print` the result for tables and, at the
-        end, a verdict of five lines.
+        end, a verdict of a few lines on each question.
 
-        orders   as in `fit`
-        cutoffs  how many past days, spread over the third quarter of the time span
-        leads    as in `fit`; None: the first order of leads is not judged
+        orders     as in `fit`
+        cutoffs    how many past days, spread over the third quarter of the time span
+        leads      as in `fit`; None: the first order of leads is not judged
         customers  as in `fit`
-        jobs     cutoffs worked on at once, each in a process of its own; in a script, then, the
-                 call must stand under ``if __name__ == "__main__":``
-        quiet    whether to show neither progress nor warnings
+        jobs       cutoffs worked on at once, each in a process of its own; in a script, then, the
+                   call must stand under ``if __name__ == "__main__":``
+        quiet      whether to show neither progress nor warnings
 
         Raises DataError as `fit` does, NothingToLearn for less than 60 days or where no past day
         can be judged, and UserError for numbers below 1.

@@ -42,6 +42,8 @@ from lambdas.judge_model.gains import Question, questions, task_title, z
 
 NOISE_LEVEL = 0.9
 _LONGEST = 1024
+_TO_GIVE_UP = {"first_order": "leave out the market's leads_query and lead_events_query"}
+"""Of the questions that no hyperparameter switches off."""
 
 
 class Decision(NamedTuple):
@@ -117,8 +119,8 @@ def _against(champion: Champion, new: TrainingMetrics) -> tuple[bool, str]:
     if worse or lost:
         behind = [f"It is worse than {name}: {'; '.join(worse)}."] if worse else []
         behind += [
-            f"It does not answer {task_title(task)}, and {name} does: {why}. Switch the question "
-            "off in the hyperparameters to give it up."
+            f"It does not answer {task_title(task)}, and {name} does: {why}. To give it up, "
+            f"{_TO_GIVE_UP.get(task, 'switch the question off in the hyperparameters')}."
             for task, why in lost.items()
         ]
         return False, " ".join(behind)

@@ -195,7 +195,7 @@ def parse(raw: Mapping[str, object]) -> Hyperparameters:
         wrong |= {_name(detail["loc"]) for detail in error.errors()}
     if wrong:
         problems += [
-            f"{name} = {value!r:.80}: must be {_inwords(NAMES[name].schema)}"
+            f"{name} = {value!r:.80}: must be {_in_words(NAMES[name].schema)}"
             for name, value in values.items()
             if name in wrong
         ]
@@ -284,14 +284,14 @@ def _as_str_writes(text: str) -> object:
     return written
 
 
-def _inwords(schema: Mapping[str, Any]) -> str:
+def _in_words(schema: Mapping[str, Any]) -> str:
     """What a value may be, from its JSON schema: ``a whole number, at least 1, at most 20``."""
     if "anyOf" in schema:  # a default of null is not said
         schema = {**schema, **schema["anyOf"][0]}
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     if "items" in schema:
-        return f"one or more separated by commas, each {_inwords(schema['items'])}"
+        return f"one or more separated by commas, each {_in_words(schema['items'])}"
     nouns = {"integer": "a whole number", "number": "a number"}
     noun = schema.get("noun") or nouns.get(schema.get("type", ""), "text")
     limits = [f"{words} {schema[key]}" for key, words in _LIMITS.items() if key in schema]

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 METRICS_SCHEMA_VERSION = 2
 MODEL, NAIVE, BG_NBD = "model", "naive", "BG/NBD"
-PLAIN = "model, without attributes"
 """What the model, the naive baseline and the strongest one are called among scores."""
+PLAIN = "model, without attributes"
+"""What the same model is called there that has not learnt from attributes."""
 
 Value = float | None
 """A metric; null where no row could be judged by it."""

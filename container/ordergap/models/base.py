@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from ordergap.contract.manifest import TaskSection
 from ordergap.errors import InvalidRequest, Problem
+from ordergap.histories import Histories
 from ordergap.survival.curve import Survival
 
 Days = NDArray[np.int64]
@@ -97,6 +98,21 @@ class Snapshot:
     last_day: Days
     order_count: Days
     revenue: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, histories: Histories, as_of: Days | int) -> Self:
+        """Of every customer of `histories`; none has an order after `as_of`.
+
+        as_of  a day for all, or (n,)
+        """
+        last = histories.last_row
+        return cls(
+            histories.customer_ids,
+            np.broadcast_to(np.asarray(as_of, np.int64), last.shape),
+            histories.day[last].astype(np.int64),
+            histories.order_count,
+            histories.revenue,
+        )
 
     @property
     def elapsed(self) -> Days:

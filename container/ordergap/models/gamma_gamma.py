@@ -2,7 +2,7 @@
 
 The amounts of a customer's orders are Gamma(p, nu), and nu, which is the customer's own, is
 Gamma(q, v) over customers. The mean of many orders is believed, that of few is drawn towards
-everybody's. Amounts are taken not to hang together with how often a customer orders.
+everybody's. Amounts are taken to be independent of how often a customer orders.
 
 Source: Fader & Hardie 2013, The Gamma-Gamma model of monetary value; Fader, Hardie & Lee 2005,
 RFM and CLV: using iso-value curves for customer base analysis.

@@ -205,7 +205,7 @@ class Contents:
     tasks     name -> what is said of it
     drivers   (feature, mean absolute SHAP value), largest first
     outliers  a sentence on the filter; then name ("with the filter", …) -> the first task's metrics
-    caution   why the calibration may look better than it is
+    caution   why the coverage may look better than it is
     outlook   the page in front of all that; None: there is none
     """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 
+from ordergap.features import attributes
 from ordergap.features.table import CALENDAR, TABULAR
 from ordergap.report.contents import Contents, Ranked, Section, TaskContents
 from ordergap.report.environment import environment
@@ -53,7 +54,8 @@ def parts(contents: Contents) -> Iterator[Part]:
             yield replace(part, id=f"{task}-{part.id}", title=title) if len(tasks) > 1 else part
 
     for name, task in tasks.items():
-        yield from named(name, _judged(task, contents.caution))
+        caution = contents.caution if "coverage" in task.metrics else ""
+        yield from named(name, _judged(task, caution))
         yield from named(name, map(_added, task.sections))
     yield Part(
         "drivers", "What drives the forecast", "drivers",
@@ -108,6 +110,9 @@ def _in_words(feature: str) -> tuple[str, str]:
         return upper(entry[0]), feature
     if entry := CALENDAR.get(feature):
         return f"{upper(feature.replace('_', ' '))}, {entry[0]}", feature
+    if feature.startswith(attributes.PREFIX):
+        name, value = attributes.parts(feature)
+        return f"Attribute {name}{'' if value is None else f' is {value}'}", feature
     if bucket := re.fullmatch(r"hashed:(.+):(\d+)", feature):
         return f"Order lines so far in bucket {bucket[2]} of {bucket[1]}", feature
     step = re.fullmatch(r"(gap|amount)_(\d+)", feature)

@@ -48,7 +48,10 @@ class FirstOrder(Task):
     @override
     def lost(self, validation: Validation) -> str | None:
         if not validation.comparisons:
-            return "too few leads ordered before or after the cutoff to judge the forecasts"
+            return (
+                "too few leads ordered before or after the cutoff to judge the forecasts: give "
+                "leads and orders of a longer period"
+            )
         differences = validation.comparisons[_AT_CUTOFF].differences
         if differences.get(EVENTS, {}).get("auc", (0, 0, 0))[2] < 0:
             return f"on later days it ranks leads surely worse than their {EVENTS} do"

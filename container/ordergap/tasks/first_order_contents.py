@@ -16,7 +16,10 @@ from ordergap.report.numbers import fixed, percent
 from ordergap.tasks.verdicts import beside
 
 USE = "choosing whom to write to first among those who have not ordered yet"
-LIMITS = {"attributes": "They have no date: what changes after it is read is not known."}
+LIMITS = {
+    "attributes": "Those of leads have no date: what has changed since counts as if it had always "
+    "been so."
+}
 _TENTHS = 10
 _FIGURES = {"Ranking": ("auc", 3), "Probabilities": ("brier", 4)}
 

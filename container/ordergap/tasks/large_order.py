@@ -167,13 +167,7 @@ class LargeOrder(Task):
             large_thresholds=[each.threshold for each in asked],
         )
         last = past.last_row
-        customers = Snapshot(
-            past.customer_ids,
-            np.full(len(last), split.cutoff),
-            past.day[last].astype(np.int64),
-            past.order_count,
-            past.revenue,
-        )
+        customers = Snapshot.of(past, split.cutoff)
 
         def forecast(head: Head, earlier: Mapping[str, TaskForecast]) -> TaskForecast:
             matrix = features.compute(past.as_known(split.cutoff), head.feature_names, last)

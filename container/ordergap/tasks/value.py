@@ -274,13 +274,7 @@ def _is_worse(head: ValueHead, later: ValueRows, power: float) -> bool:
 def _guess(learning: Learning, past: Histories, cutoff: int, window: int, head: ValueHead) -> Guess:
     """What is answered for every customer of `past`, with the curves of the learning."""
     h, last = learning.hyperparameters, past.last_row
-    customers = Snapshot(
-        past.customer_ids,
-        np.full(len(last), cutoff),
-        past.day[last].astype(np.int64),
-        past.order_count,
-        past.revenue,
-    )
+    customers = Snapshot.of(past, cutoff)
     options = ForecastOptions(
         [window], h.interval_level, h.max_horizon_days, value_horizons=[window]
     )

@@ -14,6 +14,7 @@ from ordergap.evaluation.value import METRICS, ValueEvaluation, deciles
 from ordergap.report.contents import Columns, Judged, Section, Table, TaskContents
 from ordergap.report.numbers import fixed, money, percent, plain
 from ordergap.tasks.base import Findings
+from ordergap.tasks.verdicts import beside
 
 USE = "planning revenue, and choosing who is worth a call: what each customer will spend"
 LIMITS = {
@@ -26,6 +27,7 @@ LIMITS = {
         "it with what all spent in as many days before."
     ),
 }
+_NOBODY = "nobody spent anything"
 _FIGURES = {"Explained": ("d2", 3), "Ranking": ("gini", 3), "Interval": ("pinball", 2)}
 
 
@@ -113,14 +115,17 @@ def findings(
             for value in (each.guesses[MODEL].value.sum(), each.earlier)
         )
         lines.append(f"  {cutoff}  {model:>6}  {before:>6}")
-    verdict = [f"{name}: {_beside(comparison, *figure)}" for name, figure in _FIGURES.items()]
+    verdict = [
+        f"{name}: {beside(comparison, key, METRICS[key], digits, _NOBODY)}"
+        for name, (key, digits) in _FIGURES.items()
+    ]
     return Findings(lines, {}, [*verdict, f"Total: {_total(evaluations)}"])
 
 
 def _total(evaluations: Sequence[ValueEvaluation]) -> str:
     came = sum(float(each.came.sum()) for each in evaluations)
     if not came:
-        return "not judged: nobody spent anything"
+        return f"not judged: {_NOBODY}"
     model = sum(float(each.guesses[MODEL].value.sum()) for each in evaluations)
     before = sum(each.earlier for each in evaluations)
     days = evaluations[0].horizon
@@ -128,20 +133,3 @@ def _total(evaluations: Sequence[ValueEvaluation]) -> str:
         f"{plain(model / came, 2)} of what came within {days} days; what was spent in the {days} "
         f"before is {plain(before / came, 2)} of it"
     )
-
-
-def _beside(comparison: Comparison, metric: str, digits: int) -> str:
-    """The model's figure beside the baselines', and whether it is surely ahead or behind."""
-    value, title = comparison.metrics[MODEL][metric], METRICS[metric].title
-    if math.isnan(value):
-        return "not judged: nobody spent anything"
-    sign = -1 if METRICS[metric].better == "lower" else 1
-    parts = [f"{title} {plain(value, digits)}"]
-    for baseline, differences in comparison.differences.items():
-        more, *ends = (sign * each for each in differences[metric])
-        if math.isnan(more):
-            continue
-        side = "ahead" if min(ends) > 0 else "behind" if max(ends) < 0 else "level within chance"
-        other = plain(comparison.metrics[baseline][metric], digits)
-        parts.append(f"{baseline} {other}: the model is {side}")
-    return "; ".join(parts)

@@ -340,13 +340,25 @@ def test_a_question_that_the_model_was_asked_and_lost_keeps_the_champion():
     new = answering(VALUE, LARGE, unanswered={VALUE: why})
     promoted, reason, questions = decide(new, Champion("c0ffee", ALL))
     assert not promoted
-    assert f"does not answer value, and the champion c0ffee does: {why}. Switch" in reason
+    assert (
+        f"does not answer value, and the champion c0ffee does: {why}. To give it up, switch"
+        in reason
+    )
     assert f"not answered: {why}, and the champion answers it" in questions[VALUE]
     # Where the champion does not answer it either, nothing is lost.
     for champion in (None, Champion("c", metrics()), Champion("c", None), Champion("c", new)):
         promoted, _, questions = decide(new, champion)
         assert promoted
         assert questions[VALUE].endswith(f"not answered: {why}.")
+
+
+def test_of_leads_the_queries_are_the_remedy():
+    lost = metrics().model_copy(update={"unanswered": {"first_order": "they are few"}})
+    asked = metrics().tasks["next_order"]
+    champion = metrics().model_copy(update={"tasks": {"next_order": asked, "first_order": asked}})
+    promoted, reason, _ = decide(lost, Champion("c", champion))
+    assert not promoted
+    assert "they are few. To give it up, leave out the market's leads_query" in reason
 
 
 def test_a_question_that_the_model_was_not_asked_is_given_up_and_said():

@@ -221,6 +221,10 @@ def test_what_drives_the_forecast_is_said_in_words(full: c.Contents) -> None:
     assert "Gap, number 2 counted back, 1 the latestgap_2" in text
     assert "Weekday, 0 on Monday to 6weekday" in text
     assert "Days waited" in text
+    drivers = [("attribute:region=north", 0.2), ("attribute:birth_year", 0.1)]
+    text = Page(render(replace(full, drivers=drivers))).text["drivers"]
+    assert "Attribute region is northattribute:region=north" in text
+    assert "Attribute birth_yearattribute:birth_year" in text
 
 
 def test_empty_contents_leave_sections_out_with_a_word(empty: c.Contents) -> None:
@@ -342,6 +346,10 @@ def test_the_calibration_says_what_to_expect_of_it(full: c.Contents) -> None:
     text = Page(render(full)).text["calibration"]
     assert "Coverage was tuned on these rows." in text
     assert text.count("Mean distance from the line: 2.1 percentage points.") == 2
+    task = full.tasks["next_order"]
+    uncovered = {name: each for name, each in task.metrics.items() if name != "coverage"}
+    full = replace(full, tasks={"next_order": replace(task, metrics=uncovered)})
+    assert "tuned on these rows" not in Page(render(full)).text["calibration"]
 
 
 def luminance(colour: str) -> float:

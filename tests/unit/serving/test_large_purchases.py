@@ -153,8 +153,9 @@ def test_csv_and_json_say_the_same(served: FlaskClient) -> None:
         ({"customers": "customer_nr,age\n7,41\n"}, "did you mean customer_nr?"),
         ({"customers": "customer_id\n7\n8\n7\n"}, "customers.csv, line 4: customer '7' is there"),
         ({"customers": "customer_id,age\n7,41\n,30\n"}, "customers.csv, line 3: no customer_id"),
-        ({"customers": "customer_id,age\n7,41,9\n"}, "customers.csv, line 2: 3 cells below 2"),
         ({"transactions": [{"customer_id": None}]}, "transaction 0: customer_id is missing"),
+        ({"customers": "customer_id,age\n7,4,1\n"}, "customers.csv, line 2: 3 cells, and the"),
+        ({"customers": "customer_id,age\n7\n"}, "customers.csv, line 2: 1 cells, and the"),
         ({"customers": 'customer_id\n"7\n'}, "customers.csv is not CSV"),
         ({"transactions": "[{"}, "transactions.json is not JSON"),
         ({"transactions": {"7": []}}, "expected a list of transactions"),
@@ -212,15 +213,18 @@ def test_the_limits_of_the_server_hold(model: Forecaster) -> None:
     assert "the limit is 2" in answer.text
 
 
-def test_a_model_without_large_orders_says_why(bundle: Bundle) -> None:
-    why = {"large_order": "large_orders is off"}
-    manifest = bundle.manifest.model_copy(update={"unanswered": why})
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_a_model_without_large_orders_says_why(bundle: Bundle, setting: str) -> None:
+    why = {"large_order": "its Brier score is above a baseline's"}
+    settings = bundle.manifest.hyperparameters.model_copy(update={"large_orders": setting})
+    manifest = bundle.manifest.model_copy(update={"unanswered": why, "hyperparameters": settings})
     client = create_app(
         Forecaster(Bundle(manifest, bundle.heads)), Settings(), lambda: AS_OF
     ).test_client()
     answer = send(client)
     assert answer.status_code == 400
-    assert "large_orders is off" in answer.text
+    assert why["large_order"] in answer.text
+    assert ("train with large_orders = on" in answer.text) == (setting == "off")
 
 
 def test_the_description_has_the_form(served: FlaskClient) -> None:

@@ -93,7 +93,9 @@ def _own(context: DecodeContext) -> tuple[float, int]:
     manifest = context.manifest
     if TASK not in manifest.tasks:
         reason = manifest.unanswered.get(TASK, "it was not trained to")
-        hint = "ask in another form when a customer orders next, or train with large_orders = on"
+        hint = "ask in another form when a customer orders next"
+        if manifest.hyperparameters.large_orders == "off":
+            hint += ", or train with large_orders = on"
         message = f"this model does not say whether a large order comes: {reason}"
         raise InvalidRequest([Problem(message, hint=hint)])
     thresholds = cast("list[float]", manifest.tasks[TASK].parameters["thresholds"])
@@ -188,7 +190,8 @@ def _customers(content: bytes, context: DecodeContext) -> dict[str, dict[str, st
         reason = (
             "no customer_id" if not customer
             else f"customer {shorten(text)} is there twice" if customer in found
-            else f"{len(row)} cells below {len(names)} names" if len(row) > len(names)
+            else f"{len(row)} cells, and the first line names {len(names)} columns"
+            if len(row) != len(names)
             else None
         )  # fmt: skip
         if reason:
