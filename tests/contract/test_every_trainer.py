@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from ordergap import features
 from ordergap.artifacts import Bundle
+from ordergap.contract.attributes import AttributeParameters
+from ordergap.contract.hashed import HashedColumns
 from ordergap.contract.hyperparameters import NAMES, parse
 from ordergap.contract.orders import Columns
 from ordergap.errors import InvalidHyperparameters, InvalidRequest
@@ -194,6 +196,16 @@ CHANGES: dict[str, tuple[dict[str, object], object]] = {
     "likelihood": (NETWORK, "weibull"),
     "sequence_length": (NETWORK, 2),
 }
+QUESTION_CHANGES: dict[str, object] = {
+    "value": "off",
+    "value_horizon": 30,
+    "value_cutoffs": 1,
+    "value_step_days": 60,
+    "tweedie_power": 1.2,
+    "large_orders": "off",
+    "large_thresholds": "4.5",
+}
+"""Those of the questions beside the next order."""
 FORECAST_CHANGES = {"horizons": "7,14", "interval_level": 0.5, "max_horizon_days": 10}
 
 
@@ -205,6 +217,16 @@ def test_a_hyperparameter_changes_the_model(name: str, file: Path, tmp_path: Pat
         for i, change in enumerate([{}, {name: value}])
     )
     assert (before.files, before.parameters) != (after.files, after.parameters)
+
+
+@pytest.mark.parametrize("name", QUESTION_CHANGES)
+def test_a_hyperparameter_changes_another_question(name: str, file: Path, tmp_path: Path) -> None:
+    before, after = (
+        made(file, tmp_path / str(i), change).manifest.tasks
+        for i, change in enumerate([{}, {name: QUESTION_CHANGES[name]}])
+    )
+    assert before["next_order"].files == after["next_order"].files
+    assert before != after
 
 
 @pytest.mark.parametrize("name", FORECAST_CHANGES)
@@ -222,6 +244,9 @@ def test_a_hyperparameter_changes_the_forecasts(
 
 
 def test_every_hyperparameter_is_tried_here_or_where_files_are_read() -> None:
-    reading = {*Columns.model_fields}
+    files = (Columns, AttributeParameters, HashedColumns)
+    reading = {name for each in files for name in each.model_fields}
+    reading |= {name for name in NAMES if name.startswith("lead_")}
+    tried = {*CHANGES, *QUESTION_CHANGES, *FORECAST_CHANGES}
     # The device is to change no model; where it is heard is in test_device.
-    assert set(CHANGES) | set(FORECAST_CHANGES) | reading | {"device"} == set(NAMES)
+    assert tried | reading | {"device"} == set(NAMES)

@@ -59,7 +59,8 @@ def test_predict_writes_what_the_server_answers(
     root: Path, server: Server, opt_ml: Path, tmp_path: Path
 ) -> None:
     orders, output = opt_ml / "input/data/training/orders.csv", tmp_path / "out.csv"
-    words = ("--file_path", orders, "--output", output, "--as-of", AS_OF)
+    off = ("--value_horizons", "off", "--large_thresholds", "off")  # a request has not asked
+    words = ("--file_path", orders, "--output", output, "--as-of", AS_OF, *off)
     job = command("predict", "--opt_ml", opt_ml, *words)
     subprocess.run(**job, cwd=root, check=True, stdout=subprocess.DEVNULL)
     answer = server.score(

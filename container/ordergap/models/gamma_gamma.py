@@ -100,16 +100,26 @@ def fit(order_count: Float, mean_amount: Float, penalty: float = 0.01) -> GammaG
         slope = model.gradient(count, mean).sum(axis=1) * parameters - 2 * penalty * logs
         return -value / len(count), -slope / len(count)
 
+    bounds = [(-_LOG_BOUND, _LOG_BOUND)] * 3
     result = minimize(
         loss,
         np.zeros(3),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 3,
+        bounds=bounds,
         options={"ftol": 1e-12, "gtol": 1e-6, "maxiter": 500},
     )
     inside = np.abs(result.x) < _LOG_BOUND
     if not result.success and np.abs(result.jac[inside]).max(initial=0) > _FLAT:
-        raise AlgorithmError(f"Gamma-Gamma found no maximum ({result.message})")
+        # Where all pay nearly the same, rounding makes the slope too rough for a line search.
+        result = minimize(
+            lambda logs: loss(logs)[0],
+            result.x,
+            method="Nelder-Mead",
+            bounds=bounds,
+            options={"maxiter": 5000},
+        )
+        if not result.success:
+            raise AlgorithmError(f"Gamma-Gamma found no maximum ({result.message})")
     p, less, v = np.exp(result.x).tolist()
     return GammaGamma(p, 1 + less, v * unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import itertools
 import warnings
 
 import numpy as np
@@ -122,6 +123,15 @@ def test_few_or_equal_customers_have_a_fit(some: list[tuple[int, float]], times:
     amount = model.expected_amount(np.append(count, 0), np.append(mean, np.nan))
     assert np.isfinite(amount).all()
     assert (amount > 0).all()
+
+
+def test_many_who_all_pay_the_same_have_a_fit_whatever_is_rounded() -> None:
+    for customers, orders in itertools.product(range(50, 60), range(25, 40)):
+        mean = np.full(customers, 9.5)
+        fitted = fit(np.full(customers, float(orders)), mean - np.spacing(mean))
+        assert fitted.expected_amount(np.array([1.0]), np.array([9.5])) == pytest.approx(
+            9.5, rel=0.06
+        )
 
 
 def test_the_unit_of_money_only_scales_v() -> None:
