@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import EvaluationProtocol
-from ordergap.errors import OrdergapError
+from ordergap.errors import OrdergapError, UserError
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import Hosts as Connected
 from ordergap.hosts import cluster
@@ -387,12 +388,16 @@ def test_a_name_may_resolve_late(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) 
     assert refusals(hosts) == ["no refusal"] * 2
 
 
-def run_connected(hosts: Hosts, *jobs: Callable[[Connected], object]) -> list[object]:
+def run_connected(
+    hosts: Hosts, *jobs: Callable[[Connected], object], give_up: Callable[..., object] = id
+) -> list[object]:
     """What each host's job returns or raises."""
 
     def run(name: str, job: Callable[[Connected], object]) -> object:
         try:
-            with connected(hosts.names, name, hosts.port, hosts.seconds) as members:
+            with connected(
+                hosts.names, name, hosts.port, hosts.seconds, give_up=give_up
+            ) as members:
                 return job(members)
         except OrdergapError as error:
             return error
@@ -445,6 +450,23 @@ def test_a_silent_host_is_lost(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) ->
     reason, _ = run_connected(hosts, waiting, silent)
     assert str(reason) == (f"host {SECOND} was lost: no heartbeat for 2 seconds; run the job again")
     assert time.monotonic() - begun < 20
+
+
+def test_a_step_that_goes_on_long_after_a_host_is_lost_is_given_up(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where XGBoost waits for a host."""
+    monkeypatch.setattr(cluster, "_STEP_TIMEOUT", 0.1)
+    reasons: queue.Queue[OrdergapError] = queue.Queue()
+
+    def lost(members: Connected) -> object:
+        raise UserError("no orders")
+
+    def waiting(members: Connected) -> object:
+        return reasons.get(timeout=30)
+
+    _, reason = run_connected(hosts, lost, waiting, give_up=reasons.put)
+    assert str(reason) == f"host {FIRST} failed: no orders"
 
 
 def test_connections_that_are_not_the_hosts_are_closed(hosts: Hosts) -> None:

@@ -31,6 +31,7 @@ log = logging.getLogger("ordergap")
 HEARTBEAT_TIMEOUT = 60.0  # seconds without a heartbeat, after which a host is lost
 _HEARTBEAT_INTERVAL = 1.0
 _REASON_TIMEOUT = 5.0  # seconds in which the reason for a closed connection may still arrive
+_STEP_TIMEOUT = 20.0  # seconds in which the step that a lost host interrupts comes to an end
 _CHUNK = 1 << 20
 _LENGTH = struct.Struct("!Q")
 _KINDS = {error.kind: error for error in (UserError, AlgorithmError, PlatformError)}
@@ -42,8 +43,15 @@ class Cluster(Hosts):
     Every method raises PlatformError where a host is lost, and the error of a host that failed.
     """
 
-    def __init__(self, names: Sequence[str], me: str, connections: Connections) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        me: str,
+        connections: Connections,
+        give_up: Callable[[OrdergapError], object],
+    ) -> None:
         self.names, self.rank = tuple(names), names.index(me)
+        self._give_up = give_up
         self.address = connections.address
         self._data, self._heartbeats = connections.data, connections.heartbeat
         self._error: OrdergapError | None = None
@@ -188,6 +196,14 @@ class Cluster(Hosts):
                 with suppress(OSError):
                     connection.send(json.dumps({"kind": kind, "reason": reason}).encode() + b"\n")
             self._failed.set()
+        # XGBoost waits for minutes for a host that is lost at the wrong moment.
+        timer = threading.Timer(_STEP_TIMEOUT, self._give_up_unless_closed)
+        timer.daemon = True
+        timer.start()
+
+    def _give_up_unless_closed(self) -> None:
+        if self._error and not self._closing.is_set():
+            self._give_up(self._error)
 
 
 @contextmanager
@@ -197,11 +213,12 @@ def connected(
     port: int,
     timeout: float,
     stopping: Callable[[], bool] = lambda: False,
+    give_up: Callable[[OrdergapError], object] = lambda _: None,
 ) -> Iterator[Hosts]:
     """The hosts of `names`, of which this is `me`, connected while the context lasts.
 
     `port`, `timeout` and `stopping` as `connect` has them. A host that fails sends the others the
-    reason.
+    reason. `give_up` is called with it, in a thread, where this host's step goes on long after.
     """
     names = sorted(names)
     if len(names) < 2:
@@ -212,7 +229,7 @@ def connected(
             f"this host, {me or 'without a name'}, is none of {', '.join(names)}; correct "
             "current_host in resourceconfig.json"
         )
-    cluster = Cluster(names, me, connect(names, me, port, timeout, stopping))
+    cluster = Cluster(names, me, connect(names, me, port, timeout, stopping), give_up)
     try:
         yield cluster
         cluster.finish()

@@ -100,6 +100,9 @@ def fit(order_count: Float, mean_amount: Float, penalty: float = 0.01) -> GammaG
         slope = model.gradient(count, mean).sum(axis=1) * parameters - 2 * penalty * logs
         return -value / len(count), -slope / len(count)
 
+    def without_slope(logs: Float) -> float:
+        return loss(logs)[0]
+
     bounds = [(-_LOG_BOUND, _LOG_BOUND)] * 3
     result = minimize(
         loss,
@@ -113,7 +116,7 @@ def fit(order_count: Float, mean_amount: Float, penalty: float = 0.01) -> GammaG
     if not result.success and np.abs(result.jac[inside]).max(initial=0) > _FLAT:
         # Where all pay nearly the same, rounding makes the slope too rough for a line search.
         result = minimize(
-            lambda logs: loss(logs)[0],
+            without_slope,
             result.x,
             method="Nelder-Mead",
             bounds=bounds,

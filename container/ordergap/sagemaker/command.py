@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ordergap.contract.hyperparameters import parse
+from ordergap.errors import OrdergapError
 from ordergap.files import try_writing
 from ordergap.forecaster import Forecaster
 from ordergap.hosts import Hosts
@@ -54,6 +57,7 @@ def train(
             environment.hosts_port,
             environment.hosts_seconds,
             stopping,
+            lambda error: _end(opt_ml, error),
         ) as hosts:
             source, later = _channels(file_path, opt_ml, environment, hosts)
             outputs = environment.output_data or output_data
@@ -79,6 +83,13 @@ def train(
             _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)
+
+
+def _end(opt_ml: OptMl, error: OrdergapError) -> None:
+    """End the process, which waits for a host that is lost."""
+    opt_ml.fail(f"{error.kind}: {error}")
+    print(f"{error.kind}: {error}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _save(model: Forecaster, model_dir: Path, output_data: Path | None, hosts: Hosts) -> None:
