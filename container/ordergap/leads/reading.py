@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ordergap.attributes import category
 from ordergap.clock import today
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
@@ -129,7 +130,7 @@ def _table(
         lead.day[rows],
         (owner, event.day[some], kind[some].tolist(), campaign[some].tolist()),
         {name: _numbers(leads, name)[rows] for name in numbers},
-        {name: _text(leads, name)[rows] for name in categories},
+        {name: _categories(leads, name)[rows] for name in categories},
     )
 
 
@@ -143,6 +144,13 @@ def _repeated(rows: _Rows) -> NDArray[np.bool_]:
 def _text(frame: pl.DataFrame, column: str) -> NDArray[np.str_]:
     texts = cells.plain(frame[column].fill_null("")).str.strip_chars()
     return texts.set(cells.is_blank(texts), "").to_numpy().astype(np.str_)
+
+
+def _categories(frame: pl.DataFrame, column: str) -> NDArray[np.str_]:
+    """As requests have them: 7.0 is 7. Empty where missing."""
+    texts, place = np.unique(_text(frame, column), return_inverse=True)
+    known = [category(each) or "" for each in texts.tolist()]
+    return np.array(known, np.str_)[place]
 
 
 def _numbers(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:

@@ -100,7 +100,8 @@ class LargeOrder(Task):
         h, past, whole = learning.hyperparameters, learning.histories, split.whole
         opened = followed(whole)
         later = opened[whole.day[opened + 1] > split.cutoff]
-        head = self._fitted(h, past, (whole, later) if len(later) else None, MOST_ROUNDS)
+        judge, rounds = ((whole, later), MOST_ROUNDS) if len(later) else (None, USUAL_ROUNDS)
+        head = self._fitted(h, past, judge, rounds)
         chosen = {"rounds": float(head.booster.num_boosted_rounds())}
         validated = Fit(head, no_outliers(past))
         if "next_order" not in learning.heads:

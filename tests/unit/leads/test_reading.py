@@ -44,6 +44,12 @@ def test_files_and_frames_give_the_same_table(tmp_path: Path) -> None:
     assert read(frames, ["age"], ["city"], as_of=AS_OF).table.digest() == table.digest()
 
 
+def test_a_category_is_compared_as_requests_write_it(tmp_path: Path) -> None:
+    leads = "lead_id,first_seen,shop\na,2024-01-01,7.0\nb,2024-01-05,007\nc,2024-01-05,N/A\n"
+    table = read(write(tmp_path, leads), [], ["shop"], as_of=AS_OF).table
+    assert table.categories["shop"].tolist() == ["7", "007", ""]
+
+
 @pytest.mark.parametrize(
     ("leads", "events", "note"),
     [

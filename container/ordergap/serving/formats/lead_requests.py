@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ordergap.attributes import category
 from ordergap.contract.leads import LeadRecord
 from ordergap.contract.manifest import Manifest
 from ordergap.errors import InvalidRequest, Problem
@@ -159,16 +160,10 @@ def _table(good: Sequence[tuple[LeadRecord, str]], columns: LeadFeatures) -> Lea
         ),
         {name: np.array(values(name, np.nan), np.float64) for name in columns.numbers},
         {
-            name: np.array([_as_text(each) for each in values(name, "")], np.str_)
+            name: np.array([category(str(each)) or "" for each in values(name, "")], np.str_)
             for name in columns.categories
         },
     )
-
-
-def _as_text(value: object) -> str:
-    """As files have it: a whole number without a point."""
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
 
 
 def refuse(problems: Mapping[int, Sequence[Problem]]) -> None:
