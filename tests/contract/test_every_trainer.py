@@ -31,6 +31,8 @@ SMALL = {
     "hidden_size": 16,
     "time_bins": 12,
     "sequence_length": 6,
+    "value": "off",
+    "large_orders": "off",
 }
 TRAINERS = {
     "hazard": {"trainer": "xgboost"},
@@ -221,8 +223,9 @@ def test_a_hyperparameter_changes_the_model(name: str, file: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("name", QUESTION_CHANGES)
 def test_a_hyperparameter_changes_another_question(name: str, file: Path, tmp_path: Path) -> None:
+    asked: dict[str, object] = {"value": "on", "large_orders": "on"}
     before, after = (
-        made(file, tmp_path / str(i), change).manifest.tasks
+        made(file, tmp_path / str(i), asked | change).manifest.tasks
         for i, change in enumerate([{}, {name: QUESTION_CHANGES[name]}])
     )
     assert before["next_order"].files == after["next_order"].files

@@ -20,6 +20,7 @@ from tests.trained import train
 
 PAGE = 4096
 SETTINGS = {"trainer": "xgboost", "objective": "squared-error", "num_round": 6, "time_bins": 8}
+SETTINGS |= {"value": "off", "large_orders": "off"}
 WORDS = [word for name, value in SETTINGS.items() for word in (f"--{name}", str(value))]
 Disk = Callable[[int], Path]
 

@@ -39,8 +39,9 @@ FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 SOME = shop(160, 240)
 QUICK = {"num_round": 24, "eta": 0.3, "time_bins": 8, "outlier_contamination": 0, "epochs": 4}
 QUICK |= {"hidden_size": 8, "batch_size": 128, "sequence_length": 4, "learning_rate": 0.01}
+QUICK |= {"value": "off", "large_orders": "off"}
 KINDS: dict[str, dict[str, object]] = {
-    "hazard": {},
+    "hazard": {"value": "on", "large_orders": "on"},
     "aft": {"objective": "aft"},
     "squared-error": {"objective": "squared-error"},
     "forest": {

@@ -17,14 +17,17 @@ from tests.shop import shop, write_csv
 KILLS = int(os.environ.get("ORDERGAP_KILLS", "1"))
 """For each kind of model; a long run takes more, and all kinds."""
 
+ALONE = ["--value", "off", "--large_orders", "off"]
 QUICK = ["--num_round", "60", "--eta", "0.2", "--time_bins", "8", "--early_stopping_rounds", "10"]
 SETTINGS = {
     "hazard": QUICK,
-    "aft": [*QUICK, "--objective", "aft"],
-    "squared-error": [*QUICK, "--objective", "squared-error"],
+    "aft": [*QUICK, *ALONE, "--objective", "aft"],
+    "squared-error": [*QUICK, *ALONE, "--objective", "squared-error"],
     "random-forest": ["--trainer", "random-forest", "--num_round", "20", "--time_bins", "8"],
-    "lstm": ["--trainer", "lstm", "--epochs", "6", "--hidden_size", "8", "--batch_size", "64"],
-}
+    "lstm": [
+        *ALONE, "--trainer", "lstm", "--epochs", "6", "--hidden_size", "8", "--batch_size", "64",
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
