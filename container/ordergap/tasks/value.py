@@ -125,7 +125,7 @@ class Value(Task):
         head, _ = self._learnt(learning, with_factor=True)
         window, model = _window(h, split), _curves(learning).model
         if window < h.value_horizon:
-            log.warning(
+            log.info(
                 "  value is judged on %d days, and value_horizon is %d: what it says of more days "
                 "is not validated",
                 window,

@@ -159,7 +159,7 @@ def test_free_orders_and_unknown_amounts_are_learnt_with() -> None:
 def test_a_short_history_has_a_factor_of_one_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.WARNING, "ordergap")
+    caplog.set_level(logging.INFO, "ordergap")
     past, split = in_time(two_kinds(60, days=120))
     validation = Value().search(past, split)
     assert head_of(validation).booster is None
