@@ -37,9 +37,11 @@ from tests.training_platform import Platform
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 SOME = shop(160, 240)
-QUICK = {"num_round": 24, "eta": 0.3, "time_bins": 8, "outlier_contamination": 0, "epochs": 4}
-QUICK |= {"hidden_size": 8, "batch_size": 128, "sequence_length": 4, "learning_rate": 0.01}
-QUICK |= {"value": "off", "large_orders": "off"}
+QUICK: dict[str, object] = {
+    "num_round": 24, "eta": 0.3, "time_bins": 8, "outlier_contamination": 0, "epochs": 4,
+    "hidden_size": 8, "batch_size": 128, "sequence_length": 4, "learning_rate": 0.01,
+    "value": "off", "large_orders": "off",
+}  # fmt: skip
 KINDS: dict[str, dict[str, object]] = {
     "hazard": {"value": "on", "large_orders": "on"},
     "aft": {"objective": "aft"},
