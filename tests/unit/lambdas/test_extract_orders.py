@@ -23,6 +23,7 @@ from ordergap.contract.prediction import ScoringRecord
 from ordergap.errors import DataError
 from ordergap.hashing import bucket
 from ordergap.histories import Histories, date_of, day_of
+from ordergap.serving.formats.records import Rules
 from ordergap.serving.formats.records import read as read_records
 
 from lambdas.extract_orders import extraction, reading
@@ -685,7 +686,7 @@ def test_hashed_columns_are_extracted_as_training_and_a_model_read_them(
     trained = ingest.read(training(manifest, tmp_path / "train"), read).histories
     for file in keys(f"{manifest.prefix}/score/"):
         for text in body(file).splitlines():
-            asked, _ = read_records([json.loads(text)], day_of(AS_OF), hashed=read)
+            asked, _ = read_records([json.loads(text)], day_of(AS_OF), rules=Rules(hashed=read))
             (place,) = (trained.customer_ids.index(name) for name in asked.customer_ids)
             known = trained.pick(np.array([place]))
             for name in read.hashed_columns:

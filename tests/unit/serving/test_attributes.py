@@ -87,7 +87,7 @@ def test_every_attribute_is_read_and_none_is_needed(client: FlaskClient) -> None
 
 def test_a_vector_has_the_encoded_columns(client: FlaskClient, model: Forecaster) -> None:
     known = {"region": "north", "birth_year": 1980}
-    histories, _ = records.read([record(known)], 15_317, asked=ASKED)
+    histories, _ = records.read([record(known)], 15_317, rules=records.Rules(asked=ASKED))
     (vector,) = features.compute(histories, model.manifest.feature_names)
     cells = ["" if math.isnan(each) else repr(float(each)) for each in vector]
     assert cells[-2:] == ["1980.0", "1.0"]
@@ -156,9 +156,9 @@ def test_records_are_read_as_the_contract_and_each_value_say(batch: list[Any]) -
         wanted = expected()
     except (ValueError, ValidationError):
         with pytest.raises(InvalidRequest):
-            records.read(given, 15_317, asked=ASKED)
+            records.read(given, 15_317, rules=records.Rules(asked=ASKED))
         return
-    histories, _ = records.read(given, 15_317, asked=ASKED)
+    histories, _ = records.read(given, 15_317, rules=records.Rules(asked=ASKED))
     facts = histories.attributes
     assert (facts.records(15_317) if facts else [{}] * len(given)) == wanted
 

@@ -30,7 +30,7 @@ def read(columns: HashedColumns, *fields: dict[str, Any]) -> list[list[int]]:
     """The counts of each of a customer's orders."""
     made = [{"date": f"2011-12-{i:02}", "amount": 5} | each for i, each in enumerate(fields, 1)]
     record = {"customer_id": "ana", "orders": made}
-    histories, _ = records.read([record], TODAY, hashed=columns)
+    histories, _ = records.read([record], TODAY, rules=records.Rules(hashed=columns))
     found: list[list[int]] = histories.buckets["Size"].tolist() if histories.buckets else []
     return found
 

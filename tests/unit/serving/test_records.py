@@ -71,9 +71,9 @@ def test_records_are_read_as_the_contract_reads_them(batch: list[Any]) -> None:
         expected = [by_the_contract(record) for record in batch]
     except (ValidationError, ValueError):
         with pytest.raises(InvalidRequest):
-            records.read(batch, day_of(TODAY), free_orders=True)
+            records.read(batch, day_of(TODAY), rules=records.Rules(free_orders=True))
         return
-    histories, as_of = records.read(batch, day_of(TODAY), free_orders=True)
+    histories, as_of = records.read(batch, day_of(TODAY), rules=records.Rules(free_orders=True))
     assert histories.customer_ids == [customer for customer, _, _ in expected]
     assert as_of.tolist() == [day for _, _, day in expected]
     for i, (_, days, _) in enumerate(expected):
@@ -136,7 +136,7 @@ def test_an_amount_of_zero_is_of_models_that_count_free_orders() -> None:
     [problem] = refused.value.problems
     assert problem.field == "orders[1].amount"
     assert problem.hint == "leave free orders out, or train with free_orders = on"
-    histories, _ = records.read(batch, day_of(TODAY), free_orders=True)
+    histories, _ = records.read(batch, day_of(TODAY), rules=records.Rules(free_orders=True))
     assert histories.amount.tolist() == [4, 0]
 
 

@@ -154,23 +154,16 @@ def _customers(
     """As `_orders`, of records without a lead among them."""
     problems = list(islice(problems, LIMIT))
     options, as_of = context.options, _day(fields, context)
-    parameters = context.manifest.hyperparameters
-    columns = parameters.columns
-    reading: dict[str, Any] = {
-        "asked": parameters,
-        "free_orders": columns.free_orders == "on",
-        "no_customer_words": columns.no_customer_words,
-        "hashed": columns,
-    }
+    rules = records.Rules.of(context.manifest.hyperparameters)
     try:
         options = options.merged(Options.parse(fields))
     except InvalidRequest as error:
         problems += error.problems
     try:
         if context.placeholders:
-            histories, days, placeholders = records.read_good(parsed, as_of, lines, **reading)
+            histories, days, placeholders = records.read_good(parsed, as_of, lines, rules)
         else:
-            histories, days = records.read(parsed, as_of, lines, **reading)
+            histories, days = records.read(parsed, as_of, lines, rules)
             placeholders = None
     except InvalidRequest as error:
         raise type(error)((*problems, *error.problems)[:LIMIT]) from error

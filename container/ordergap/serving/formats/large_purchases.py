@@ -64,14 +64,10 @@ def read(body: bytes, boundary: str, context: DecodeContext) -> LargePurchases:
         {"customer_id": each, "orders": orders[each], "attributes": named.get(each)}
         for each in (everyone[i] for i in at)
     ]
-    parameters = context.manifest.hyperparameters
     histories, as_of, bad = (records.read_good if context.placeholders else _all_good)(
         those,
         context.today if options.as_of is None else options.as_of,
-        free_orders=parameters.columns.free_orders == "on",
-        no_customer_words=parameters.columns.no_customer_words,
-        asked=parameters,
-        hashed=parameters.columns,
+        rules=records.Rules.of(context.manifest.hyperparameters),
     )
     reason = f"there is no transaction of this customer in {TRANSACTIONS}"
     placeholders = {

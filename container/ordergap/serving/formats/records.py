@@ -8,6 +8,7 @@ accept what was only written in an unusual way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, islice
 from typing import Any
@@ -20,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.hashed import HashedColumns
+from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.prediction import Date, Order, ScoringRecord
 from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import Histories, day_of
@@ -44,7 +46,6 @@ from ordergap.serving.formats.question import placeholder
 _DATE: TypeAdapter[Date] = TypeAdapter(Date)
 _NAN = float("nan")
 Names = Callable[[], dict[str, str]]
-_UNHASHED, _NOTHING = HashedColumns(), AttributeParameters()
 _BLOCK = 1000  # orders of a record that are validated at once
 
 
@@ -66,44 +67,50 @@ class Days(dict[str, int]):
         return day
 
 
-def read(
-    records: Sequence[Any],
-    today: int,
-    lines: Sequence[int] | None = None,
-    *,
-    free_orders: bool = False,
-    no_customer_words: Sequence[str] = (),
-    hashed: HashedColumns = _UNHASHED,
-    asked: AttributeParameters = _NOTHING,
-) -> tuple[Histories, NDArray[np.int64]]:
-    """The histories of the records' customers, in their sequence, and the as_of day of each.
+@dataclass(frozen=True)
+class Rules:
+    """How records are read.
 
-    records            as parsed; a Problem in place of one that could not be
-    today              the as_of of a record that has none, in days since 1970-01-01
-    lines              the number of each record's line, where the request has lines
     free_orders        whether an amount may be 0
     no_customer_words  customers that stand for nobody, besides NA, guest and the like
     hashed             columns whose values each order has
     asked              the attributes that are read
+    """
+
+    free_orders: bool = False
+    no_customer_words: Sequence[str] = ()
+    hashed: HashedColumns = field(default_factory=HashedColumns)
+    asked: AttributeParameters = field(default_factory=AttributeParameters)
+
+    @classmethod
+    def of(cls, hyperparameters: Hyperparameters) -> Rules:
+        """Those of a model."""
+        columns = hyperparameters.columns
+        free = columns.free_orders == "on"
+        return cls(free, columns.no_customer_words, columns, hyperparameters)
+
+
+def read(
+    records: Sequence[Any],
+    today: int,
+    lines: Sequence[int] | None = None,
+    rules: Rules = Rules(),
+) -> tuple[Histories, NDArray[np.int64]]:
+    """The histories of the records' customers, in their sequence, and the as_of day of each.
+
+    records  as parsed; a Problem in place of one that could not be
+    today    the as_of of a record that has none, in days since 1970-01-01
+    lines    the number of each record's line, where the request has lines
 
     Raises InvalidRequest with the first problems, each with its record and field.
     """
-    names = _names_of(records, no_customer_words)
+    names = _names_of(records, rules.no_customer_words)
     try:
-        return _read_columns(records, today, names, hashed, asked, free_orders=free_orders)
+        return _read_columns(records, today, names, rules)
     except (AttributeError, KeyError, TypeError, ValueError):
         problems: list[Problem] = []
         accepted = []
-        for valid, wrong in _validated(
-            records,
-            today,
-            lines,
-            names,
-            hashed,
-            asked,
-            free_orders=free_orders,
-            words=no_customer_words,
-        ):
+        for valid, wrong in _validated(records, today, lines, names, rules):
             problems += wrong
             if valid is not None:
                 accepted.append(valid)
@@ -111,43 +118,28 @@ def read(
                 break
         if problems:
             raise InvalidRequest(problems[:LIMIT]) from None
-        return _read_columns(accepted, today, names, hashed, asked, free_orders=free_orders)
+        return _read_columns(accepted, today, names, rules)
 
 
 def read_good(
     records: Sequence[Any],
     today: int,
     lines: Sequence[int] | None = None,
-    *,
-    free_orders: bool = False,
-    no_customer_words: Sequence[str] = (),
-    hashed: HashedColumns = _UNHASHED,
-    asked: AttributeParameters = _NOTHING,
+    rules: Rules = Rules(),
 ) -> tuple[Histories, NDArray[np.int64], dict[int, Placeholder]]:
     """As `read`, of the records that can be answered, and placeholders for the others."""
-    names = _names_of(records, no_customer_words)
+    names = _names_of(records, rules.no_customer_words)
     try:
-        return *_read_columns(records, today, names, hashed, asked, free_orders=free_orders), {}
+        return *_read_columns(records, today, names, rules), {}
     except (AttributeError, KeyError, TypeError, ValueError):
         accepted, placeholders = [], {}
-        validated = _validated(
-            records,
-            today,
-            lines,
-            names,
-            hashed,
-            asked,
-            free_orders=free_orders,
-            words=no_customer_words,
-        )
+        validated = _validated(records, today, lines, names, rules)
         for i, (valid, problems) in enumerate(validated):
             if valid is not None:
                 accepted.append(valid)
             else:
                 placeholders[i] = placeholder(_customer(records[i]), problems)
-        return *_read_columns(
-            accepted, today, names, hashed, asked, free_orders=free_orders
-        ), placeholders
+        return *_read_columns(accepted, today, names, rules), placeholders
 
 
 def _names_of(records: Sequence[Any], words: Sequence[str]) -> Names:
@@ -165,13 +157,7 @@ def _customer(record: Any) -> str | None:
 
 
 def _read_columns(
-    records: Sequence[Any],
-    today: int,
-    names: Names,
-    hashed: HashedColumns,
-    asked: AttributeParameters,
-    *,
-    free_orders: bool,
+    records: Sequence[Any], today: int, names: Names, rules: Rules
 ) -> tuple[Histories, NDArray[np.int64]]:
     """As `read`; raises one of the errors that `read` expects where a check fails."""
     days = Days()
@@ -189,7 +175,7 @@ def _read_columns(
     valid = (
         bool(np.all(counts > 0))
         and not np.any((amount < 0) | (amount > _MAX_AMOUNT))
-        and (free_orders or bool(np.all(amount)))
+        and (rules.free_orders or bool(np.all(amount)))
         and not misspelled_amount(
             set().union(*(orders[i] for i in np.flatnonzero(np.isnan(amount))))
         )
@@ -202,7 +188,8 @@ def _read_columns(
     ids = [_id(record["customer_id"]) for record in records]
     customers = [names()[each] for each in ids]
     position = np.repeat(np.arange(len(records)), counts)
-    given = amount, items, lines, attributes.of_records(records, asked), buckets_of(orders, hashed)
+    facts = attributes.of_records(records, rules.asked)
+    given = amount, items, lines, facts, buckets_of(orders, rules.hashed)
     return Histories.from_orders(customers, position, day, *given), as_of
 
 
@@ -226,13 +213,10 @@ def _validated(
     today: int,
     lines: Sequence[int] | None,
     names: Names,
-    hashed: HashedColumns,
-    asked: AttributeParameters,
-    *,
-    free_orders: bool,
-    words: Sequence[str],
+    rules: Rules,
 ) -> Iterator[tuple[dict[str, object] | None, list[Problem]]]:
     """Each record as the contract's model reads it, or None and its problems."""
+    hashed = rules.hashed
     for i, record in enumerate(records):
         label = f"record {i}" if lines is None else f"line {lines[i]}"
         if isinstance(record, Problem):
@@ -245,11 +229,11 @@ def _validated(
             problems += islice(late_orders(valid, today, i, label), LIMIT)
             problems += islice(misspelled_amounts(record, i, label), LIMIT)
             problems += islice(unhashed_orders(valid, hashed, i, label), LIMIT)
-            problems += islice(attributes.problems(valid.attributes, asked, i, label), LIMIT)
-            if not free_orders:
+            problems += islice(attributes.problems(valid.attributes, rules.asked, i, label), LIMIT)
+            if not rules.free_orders:
                 problems += islice(free_orders_of(valid, i, label), LIMIT)
             if valid.customer_id not in names():
-                problems += _add_name(names(), valid, words, i, label)
+                problems += _add_name(names(), valid, rules.no_customer_words, i, label)
         yield (None if valid is None or problems else valid.model_dump()), problems
 
 
@@ -271,10 +255,10 @@ def _validate(record: Any) -> tuple[ScoringRecord | None, list[ErrorDetails]]:
             blocks.append(ScoringRecord.model_validate(part))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                field, *inner = detail["loc"] or [""]
-                if field == "orders" and inner:
-                    detail["loc"] = (field, int(inner[0]) + start, *inner[1:])
-                if field == "orders" or not start:  # what else is wrong is said once
+                name, *inner = detail["loc"] or [""]
+                if name == "orders" and inner:
+                    detail["loc"] = (name, int(inner[0]) + start, *inner[1:])
+                if name == "orders" or not start:  # what else is wrong is said once
                     violations.append(detail)
         if len(violations) >= LIMIT:
             break
