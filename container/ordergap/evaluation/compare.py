@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ordergap.contract.metrics import MODEL
+from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.metrics import Rows, draws, interval
 
 LEVEL = 0.9
@@ -84,6 +84,13 @@ def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Co
         for metric in metrics[MODEL]
     }
     return Comparison(metrics, intervals, differences, segments)
+
+
+def compare_each(
+    evaluations: Mapping[EvaluationProtocol, Evaluation], seed: int, replicates: int
+) -> dict[EvaluationProtocol, Comparison]:
+    """`compare` of each protocol at a single cutoff."""
+    return {name: compare([each], seed, replicates) for name, each in evaluations.items()}
 
 
 def _mean_metrics(

@@ -13,7 +13,7 @@ from typing_extensions import override
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
 from ordergap.errors import NothingToLearn
-from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.first_order import METRICS, LeadEvaluation
 from ordergap.histories import Histories, date_of
 from ordergap.leads.features import LeadFeatures
@@ -73,7 +73,7 @@ class FirstOrder(Task):
         if not judged or not 0 < judged.ordered.sum() < len(judged.ordered):
             return validation
         seed = learning.hyperparameters.seed
-        comparisons = {each: compare([e], seed, REPLICATES) for each, e in evaluations.items()}
+        comparisons = compare_each(evaluations, seed, REPLICATES)
         return replace(validation, evaluations=evaluations, comparisons=comparisons)
 
     def _rounds(self, learning: Learning, columns: LeadFeatures) -> float:

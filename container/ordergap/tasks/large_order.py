@@ -17,7 +17,7 @@ from typing_extensions import override
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
-from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.large import METRICS, LargeEvaluation, Question
 from ordergap.evaluation.large_baselines import BG_NBD_GG, SHARE, answers, large_orders
 from ordergap.evaluation.segments import segments
@@ -107,9 +107,7 @@ class LargeOrder(Task):
         if "next_order" not in learning.heads:
             return Validation(chosen, validated)
         evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
-        comparisons = {
-            protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
-        }
+        comparisons = compare_each(evaluations, h.seed, REPLICATES)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override

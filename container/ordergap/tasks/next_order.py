@@ -16,7 +16,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import BG_NBD, MODEL, NAIVE, EvaluationProtocol, Metric
 from ordergap.contract.trainers import NaiveParameters
 from ordergap.evaluation.baselines import BASELINES, learnt
-from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.gaps import (
     METRICS,
     GapEvaluation,
@@ -90,9 +90,7 @@ class NextOrder(Task):
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
         }
-        comparisons = {
-            protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
-        }
+        comparisons = compare_each(evaluations, h.seed, REPLICATES)
         warn_of_attributes(comparisons[EvaluationProtocol.AT_CUTOFF])
         for protocol, metrics in rival_metrics(h, split).items():
             comparisons[protocol].metrics[BG_NBD] = metrics

@@ -17,7 +17,7 @@ from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
 from ordergap.errors import AlgorithmError
-from ordergap.evaluation.compare import Comparison, Evaluation, compare
+from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.segments import LEAST_CUSTOMERS, segments
 from ordergap.evaluation.value import METRICS, Guess, ValueEvaluation, deviance, spent
 from ordergap.evaluation.value_baselines import (
@@ -143,9 +143,7 @@ class Value(Task):
             log.warning("  value was not validated: nobody spent anything after the cutoff")
             return Validation(chosen, validated)
         evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
-        comparisons = {
-            protocol: compare([each], h.seed, REPLICATES) for protocol, each in evaluations.items()
-        }
+        comparisons = compare_each(evaluations, h.seed, REPLICATES)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override
