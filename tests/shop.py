@@ -35,6 +35,14 @@ def shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
     return _histories(customers, owner, day, amount)
 
 
+def two_kinds(customers: int = 240, days: int = 500, seed: int = 5) -> Histories:
+    """Customers whose amounts are around 20 or around 100, and who order alike."""
+    orders = shop(customers, days, seed)
+    random = np.random.default_rng(seed)
+    level = np.where(np.arange(customers) % 2, 100.0, 20.0)[orders.customer]
+    return replace(orders, amount=(level * random.lognormal(0, 0.4, len(orders))).round(2))
+
+
 def refill_shop(customers: int = 300, days: int = 365, seed: int = 0) -> Histories:
     """Customers who buy for 5 to 60 days, in varying amounts, and return when it is used up.
 

@@ -27,7 +27,7 @@ from ordergap.report.numbers import NOTHING, fixed, percent, upper
 from ordergap.survival.kaplan_meier import kaplan_meier
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks.next_order_findings import pooled_silences, pooled_statuses
-from ordergap.tasks.next_order_hashed import sections as hashed_sections
+from ordergap.tasks.next_order_variants import sections as variant_sections
 
 HORIZON = 30
 _BARS = 24
@@ -70,7 +70,7 @@ def contents(
             for protocol, each in comparisons.items()
         },
         [
-            *hashed_sections(comparisons),
+            *variant_sections(comparisons),
             *_outcomes(evaluations.get(EvaluationProtocol.AT_CUTOFF, [])),
             Section(
                 "gaps",

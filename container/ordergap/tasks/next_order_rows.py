@@ -13,7 +13,7 @@ from ordergap.contract.metrics import PLAIN, EvaluationProtocol
 from ordergap.contract.trainers import TreeParameters
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
-from ordergap.tasks import next_order_hashed as hashed
+from ordergap.tasks import next_order_variants as variants
 from ordergap.tasks.base import Learning, Split
 from ordergap.trainers.base import Sample
 
@@ -58,8 +58,8 @@ def matrices(split: Split, names: Sequence[str]) -> dict[EvaluationProtocol, NDA
 def plainer(learning: Learning) -> dict[str, Learning]:
     """Variants of what is learnt from: without hashed columns and without attributes, if any."""
     found, h = {}, learning.hyperparameters
-    if plain := hashed.without(h):
-        found[hashed.WITHOUT] = replace(learning, hyperparameters=plain)
+    if plain := variants.without(h):
+        found[variants.WITHOUT] = replace(learning, hyperparameters=plain)
     if learning.attribute_names and isinstance(h.trainer, TreeParameters):
         past = replace(learning.histories, attributes=None)
         found[PLAIN] = replace(learning, histories=past)

@@ -24,18 +24,10 @@ from ordergap.tasks.large_order import LargeOrder
 from ordergap.training.job import fit
 from ordergap.training.split import temporal_split
 
-from tests.shop import shop, with_free_orders, without_amounts, write_csv
+from tests.shop import shop, two_kinds, with_free_orders, without_amounts, write_csv
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 QUICK = {"num_round": "15", "time_bins": "6"}
-
-
-def two_kinds(customers: int = 240, days: int = 500, seed: int = 5) -> Histories:
-    """Customers whose amounts are around 20 or around 100, and who order alike."""
-    orders = shop(customers, days, seed)
-    random = np.random.default_rng(seed)
-    level = np.where(np.arange(customers) % 2, 100.0, 20.0)[orders.customer]
-    return replace(orders, amount=(level * random.lognormal(0, 0.4, len(orders))).round(2))
 
 
 @pytest.fixture(scope="module")

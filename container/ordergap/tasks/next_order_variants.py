@@ -6,7 +6,6 @@ See docs/decisions/features.md#counts-of-buckets-are-off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol
@@ -20,10 +19,10 @@ from ordergap.report.tables import heading
 WITHOUT = f"{MODEL}, without hashed columns"
 """What the variant is called among scores."""
 
-HELPED = "The counts helped: keep hashed_columns."
-HARMED = "The counts did harm: leave hashed_columns out."
-CHANCE = "No difference is beyond chance: leave hashed_columns out."
-MIXED = "The counts helped by one figure and did harm by another: leave hashed_columns out."
+HELPED = "The {what} helped: keep {option}."
+HARMED = "The {what} did harm: leave {option} out."
+CHANCE = "No difference is beyond chance: leave {option} out."
+MIXED = "The {what} helped by one figure and did harm by another: leave {option} out."
 
 
 def without(hyperparameters: Hyperparameters) -> Hyperparameters | None:
@@ -37,22 +36,28 @@ def without(hyperparameters: Hyperparameters) -> Hyperparameters | None:
 
 def sections(comparisons: Mapping[EvaluationProtocol, Comparison]) -> Iterator[Section]:
     """Concordance and Brier score with and without, for each variant that was validated."""
-    table = "The same model with the counts of buckets and without"
-    yield from _sections(comparisons, WITHOUT, "hashed", "Hashed columns", table)
-    for each in _sections(
-        comparisons, PLAIN, "attributes", "Attributes", "The same model with attributes and without"
+    for variant, name, title, what, words in (
+        (
+            WITHOUT,
+            "hashed",
+            "Hashed columns",
+            "the counts of buckets",
+            ("counts", "hashed_columns"),
+        ),
+        (PLAIN, "attributes", "Attributes", "attributes", ("attributes", "them")),
     ):
-        said = each.introduction.replace("counts", "attributes").replace("hashed_columns", "them")
-        yield replace(each, introduction=said)
+        table, conclusion = _compared(
+            comparisons, variant, f"The same model with {what} and without"
+        )
+        if table.rows:
+            said = conclusion.format(what=words[0], option=words[1])
+            yield Section(name, title, [table], said)
 
 
-def _sections(
-    comparisons: Mapping[EvaluationProtocol, Comparison],
-    variant: str,
-    name: str,
-    title: str,
-    table: str,
-) -> Iterator[Section]:
+def _compared(
+    comparisons: Mapping[EvaluationProtocol, Comparison], variant: str, title: str
+) -> tuple[Table, str]:
+    """The figures with and without, no rows where it was not validated, and the conclusion."""
     rows, helped, harmed = [], False, False
     for protocol, each in comparisons.items():
         for key in ("concordance", "brier_30") if variant in each.metrics else ():
@@ -68,12 +73,6 @@ def _sections(
                 written(metric, each.metrics[variant][key]),
                 f"{change} ({ends[0]}\u00a0to\u00a0{ends[1]})",
             ])  # fmt: skip
-    if rows:
-        outcomes = {(True, False): HELPED, (False, True): HARMED, (False, False): CHANCE}
-        head = ["", "With them", "Without", "With less without, with intervals"]
-        yield Section(
-            name,
-            title,
-            [Table(table, head, rows)],
-            outcomes.get((helped, harmed), MIXED),
-        )
+    outcomes = {(True, False): HELPED, (False, True): HARMED, (False, False): CHANCE}
+    head = ["", "With them", "Without", "With less without, with intervals"]
+    return Table(title, head, rows), outcomes.get((helped, harmed), MIXED)

@@ -5,7 +5,7 @@ from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol
 from ordergap.evaluation.compare import Comparison
 from ordergap.report.contents import Table
-from ordergap.tasks.next_order_hashed import (
+from ordergap.tasks.next_order_variants import (
     CHANCE,
     HARMED,
     HELPED,
@@ -42,7 +42,7 @@ def test_the_conclusion_is_what_the_intervals_say(
     concordance: Span, brier: Span, conclusion: str
 ) -> None:
     (section,) = sections(compared(concordance, brier))
-    assert section.introduction == conclusion
+    assert section.introduction == conclusion.format(what="counts", option="hashed_columns")
 
 
 @pytest.mark.parametrize(
