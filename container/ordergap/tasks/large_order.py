@@ -46,7 +46,6 @@ AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 OWN_LEVELS = (0.8, 0.9)
 """Quantiles of the amounts learnt from above which an order is large, where nothing is said."""
 LEAST_ORDERS = 30
-REPLICATES = 40
 _SHORT = 30  # days: the horizon that is judged besides the longest
 
 
@@ -107,7 +106,7 @@ class LargeOrder(Task):
         if "next_order" not in learning.heads:
             return Validation(chosen, validated)
         evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override

@@ -52,7 +52,6 @@ from ordergap.trainers.value import (
 log = logging.getLogger("ordergap")
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
-REPLICATES = 40
 _BEYOND_NOISE = 2.0  # standard errors by which the factor must be worse to be left out
 
 
@@ -143,7 +142,7 @@ class Value(Task):
             log.warning("  value was not validated: nobody spent anything after the cutoff")
             return Validation(chosen, validated)
         evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override
