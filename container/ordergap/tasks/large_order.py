@@ -78,11 +78,9 @@ class LargeOrder(Task):
         return None
 
     @override
-    def lost(self, validation: Validation) -> str | None:
+    def behind(self, comparison: Comparison) -> str | None:
         """Surely worse in the Brier score than a rule or the field's own, and no better ranked."""
-        if AT_CUTOFF not in validation.comparisons:
-            return None
-        differences = validation.comparisons[AT_CUTOFF].differences
+        differences = comparison.differences
         for baseline in (SHARE, BG_NBD_GG):
             if baseline not in differences:
                 continue

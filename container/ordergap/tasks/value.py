@@ -18,7 +18,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
 from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
-from ordergap.evaluation.segments import LEAST_CUSTOMERS, segments
+from ordergap.evaluation.segments import segments
 from ordergap.evaluation.value import METRICS, Guess, ValueEvaluation, deviance, spent
 from ordergap.evaluation.value_baselines import (
     BG_NBD_GG,
@@ -88,17 +88,12 @@ class Value(Task):
         return None
 
     @override
-    def lost(self, validation: Validation) -> str | None:
+    def behind(self, comparison: Comparison) -> str | None:
         """Surely worse than a baseline in D² or Gini, and no better in the other.
 
-        Beside a rule that costs nothing, the textbook and the field's own; on the same customers,
-        a hundred at least.
+        Beside a rule that costs nothing, the textbook and the field's own.
         """
-        if AT_CUTOFF not in validation.comparisons:
-            return None
-        if len(validation.evaluations[AT_CUTOFF].customer) < LEAST_CUSTOMERS:
-            return None
-        differences = validation.comparisons[AT_CUTOFF].differences
+        differences = comparison.differences
         for baseline in (LAST_DAYS, TEXTBOOK, BG_NBD_GG):
             of = differences.get(baseline, {})
             for metric, other in (("d2", "gini"), ("gini", "d2")):
