@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
+from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.large import METRICS, LargeEvaluation, Question
 from ordergap.evaluation.large_baselines import BG_NBD_GG, SHARE, answers, large_orders
@@ -58,6 +59,7 @@ class LargeOrder(Task):
 
     name: ClassVar[str] = "large_order"
     title: ClassVar[str] = "Large orders"
+    rival: ClassVar[str | None] = SHARE
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     @override
@@ -104,7 +106,11 @@ class LargeOrder(Task):
         validated = Fit(head, no_outliers(past))
         if "next_order" not in learning.heads:
             return Validation(chosen, validated)
-        evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
+        heads = {MODEL: head}
+        if learning.attribute_names and not learning.execution.stopping():
+            plain = replace(past, attributes=None)
+            heads[PLAIN] = self._fitted(h, plain, None, int(chosen["rounds"]))
+        evaluations = self.evaluate(learning, Validation(), split, heads)
         comparisons = compare_each(evaluations, h.seed, REPLICATES)
         return Validation(chosen, validated, evaluations, comparisons)
 

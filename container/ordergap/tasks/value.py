@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
+from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol, Metric
 from ordergap.errors import AlgorithmError
 from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.segments import segments
@@ -117,7 +118,7 @@ class Value(Task):
         if "next_order" not in learning.heads or self.unanswerable(h, learning.histories):
             log.warning("  value was not validated: there was too little data after the cutoff")
             return Validation()
-        head, _ = self._learnt(learning, with_factor=True)
+        head, rows = self._learnt(learning, with_factor=True)
         window, model = _window(h, split), _curves(learning).model
         if window < h.value_horizon:
             log.info(
@@ -137,7 +138,8 @@ class Value(Task):
         if not later.came.sum():
             log.warning("  value was not validated: nobody spent anything after the cutoff")
             return Validation(chosen, validated)
-        evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
+        heads = {MODEL: head, **_plain(learning, head, rows)}
+        evaluations = self.evaluate(learning, Validation(), split, heads)
         comparisons = compare_each(evaluations, h.seed, REPLICATES)
         return Validation(chosen, validated, evaluations, comparisons)
 
@@ -236,6 +238,17 @@ class Value(Task):
 
 def _curves(learning: Learning) -> NextOrderHead:
     return cast("NextOrderHead", learning.heads["next_order"])
+
+
+def _plain(learning: Learning, head: ValueHead, rows: ValueRows | None) -> dict[str, ValueHead]:
+    """The variant whose factor reads no attributes; none where none does or a job is to stop."""
+    h, names = learning.hyperparameters, features.names(calendar=False)
+    if not (head.booster and rows and learning.attribute_names) or learning.execution.stopping():
+        return {}
+    columns = [head.feature_names.index(name) for name in names]
+    rows = replace(rows, features=rows.features[:, columns])
+    booster = fit_factor(rows, h.tweedie_power, h.seed)
+    return {PLAIN: ValueHead(booster, names, head.amounts, head.quantiles)}
 
 
 def _window(hyperparameters: Hyperparameters, split: Split) -> int:
