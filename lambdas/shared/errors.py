@@ -62,6 +62,10 @@ class NoModelToScoreWith(ModelNotFound):
     """The new model is not good enough, and no model was approved before it."""
 
 
+class NotTracked(PlatformError):
+    """MLflow does not have the model; the next run tries again."""
+
+
 class StoreUnfinished(PlatformError):
     """Storing stopped before the end with its progress saved; a retry continues from there."""
 
