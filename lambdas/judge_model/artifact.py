@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _WANTED = ("manifest.json", "metrics.json")
-_MOST = 8 * 2**20  # bytes of both files
+_MOST = 4 * 2**20  # bytes of both files
 
 
 @dataclass(frozen=True)
