@@ -72,7 +72,7 @@ class _Secret(BaseModel):
 
     username: str = ""
     password: str = ""
-    token: str = ""
+    token: str = Field("", pattern=r"^[!-~]*$")  # goes into a header as it is
 
 
 @entry_point(TrackModel)

@@ -5,6 +5,7 @@ Source: MLflow documentation, "REST API". See docs/decisions/lambdas.md#mlflow-b
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,12 @@ _ABSENT, _PRESENT = "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
 _MOST = 4 * 2**20  # bytes of an answer
 _PROXIED = "mlflow-artifacts:"
 
-Answer = dict[str, Any]
+
+class Answer(dict[str, Any]):
+    """An object of JSON that the server answered with; NotTracked where a field is missing."""
+
+    def __missing__(self, key: str) -> Any:
+        raise NotTracked(f"the server does not answer as MLflow does: there is no {key}")
 
 
 class MlflowError(NotTracked):
@@ -93,10 +99,10 @@ class Server:
         content = None if body is None else json.dumps(body).encode()
         text = self._request(method, f"mlflow/{path}", content, "application/json")
         try:
-            answer = json.loads(text)
+            answer = json.loads(text, object_hook=Answer)
         except ValueError:
             answer = None
-        if not isinstance(answer, dict):
+        if not isinstance(answer, Answer):
             raise NotTracked(f"{self._uri} does not answer as MLflow does: {text[:80]!r}")
         return answer
 
@@ -109,12 +115,12 @@ class Server:
             answer = self._pool.request(
                 method, f"{self._uri}/api/2.0/{path}", body=content, headers=headers,
                 redirect=False, preload_content=False)  # fmt: skip
-            while chunk := answer.read1(1 << 16):  # what is there: a slow answer is seen as such
-                text += chunk
-                self._check_time(place)
-                if len(text) > _MOST:
-                    raise NotTracked(f"{place} answers with more than {_MOST:,} bytes")
-            answer.release_conn()
+            with answer:
+                while chunk := answer.read1(1 << 16):  # what is there: a slow one is seen as such
+                    text += chunk
+                    self._check_time(place)
+                    if len(text) > _MOST:
+                        raise NotTracked(f"{place} answers with more than {_MOST:,} bytes")
         except (HTTPError, OSError) as error:
             raise NotTracked(f"{place} failed: {error}") from error
         if answer.status != 200:
@@ -140,4 +146,7 @@ def authorization(user: str = "", password: str = "", token: str = "") -> dict[s
     """The header of a token, or of a user's name and password; none of neither."""
     if token:
         return {"Authorization": f"Bearer {token}"}
-    return urllib3.make_headers(basic_auth=f"{user}:{password}") if user else {}
+    if user:
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+    return {}

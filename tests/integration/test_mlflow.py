@@ -41,7 +41,8 @@ import sys, mlflow, pandas
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model(sys.argv[2])
 params = {"as_of": "2011-08-20", "horizons": [10, 45], "explain": 2}
-sys.stdout.write(model.predict(pandas.read_json(sys.stdin, dtype=False), params=params).to_csv(index=False))
+predicted = model.predict(pandas.read_json(sys.stdin, dtype=False), params=params)
+sys.stdout.write(predicted.to_csv(index=False))
 """
 
 pytestmark = [
