@@ -28,7 +28,7 @@ def test_everything_that_runs_is_drawn_once(machine):
     [
         "BeginRun --> Markets",
         "Verdict -->|promoted| RegisterModel",
-        "Verdict -->|else| CreateModel",
+        "Verdict -->|else| TrackModel",
         "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
         "JobFailed -->|quota in use| FirstWait",
         "JobAgain -->|training| Train",

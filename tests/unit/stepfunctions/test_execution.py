@@ -13,6 +13,7 @@ from botocore.validate import ParamValidator
 from ordergap.contract.hyperparameters import parse
 
 from lambdas.announce.messages import Announce
+from lambdas.track_model.handler import TrackModel
 from tests.stack import input_of
 
 OPERATIONS = {
@@ -144,7 +145,11 @@ def test_a_rejected_model_is_not_registered_and_the_champion_is_used(run, answer
     assert not execution.of("RegisterModel")
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == champion
-    assert execution.output["markets"][0]["promoted"] is False
+    (market,) = execution.output["markets"]
+    assert market["promoted"] is False
+    assert market["tracking"] == "No MLflow server is named."
+    (track,) = execution.of("TrackModel")
+    TrackModel.model_validate(track["Payload"])
 
 
 def test_a_promoted_model_is_registered_as_judge_model_reads_it(night):
@@ -192,6 +197,17 @@ def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, s
     Announce.model_validate(payload)
     assert (payload["state"], payload["error"], payload["market"]) == (seen, error, "uk")
     assert payload["cause"]
+
+
+@pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout", "ClientError"])
+def test_a_market_goes_on_where_mlflow_was_not_reached(run, failing, error):
+    execution = run({"markets": [{"name": "uk"}]}, failing("TrackModel", error), files=1)
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert execution.of("CreateModel")
+    (market,) = execution.output["markets"]
+    said = f"Not mirrored into MLflow: {error}; see the log of track_model."
+    assert market["tracking"] == said
+    assert not execution.of("AnnounceFailure")
 
 
 def test_one_market_that_fails_does_not_stop_another(run, failing):
