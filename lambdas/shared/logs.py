@@ -26,9 +26,14 @@ def _metrics() -> Metrics:
 
 
 def publish(market: str, **counts: float) -> None:
-    """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``."""
+    """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``.
+
+    They are published without the market too, since an alarm names the dimensions of its metric and
+    the markets of a run are not known to the template.
+    """
     metrics = _metrics()
     metrics.add_dimension("market", market)
+    metrics.add_dimensions(service=str(metrics.service))
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
     metrics.flush_metrics()
