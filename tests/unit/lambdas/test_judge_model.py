@@ -13,7 +13,7 @@ from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
-from lambdas.judge_model import artifact, handler, registry
+from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import clients
@@ -560,7 +560,7 @@ def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monke
     request = event("judge_model")
     approve(metrics(mae=-3.0), "cccccccccccc")
     put(request["artifact"], model(metrics(mae=-1.0)))
-    monkeypatch.setattr(handler.datetime, "datetime", Later)
+    monkeypatch.setattr("lambdas.judge_model.handler.datetime.datetime", Later)
     handle(request, context)
     assert published() == {"ChampionAgeDays": [41.0]}
     put(request["artifact"], model(metrics(mae=-5.0)))
