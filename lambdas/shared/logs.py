@@ -28,8 +28,7 @@ def _metrics() -> Metrics:
 def publish(market: str, **counts: float) -> None:
     """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``.
 
-    They are published without the market too, since an alarm names the dimensions of its metric and
-    the markets of a run are not known to the template.
+    See docs/decisions/infrastructure.md#alarms-on-our-own-metrics-are-over-all-markets.
     """
     metrics = _metrics()
     metrics.add_dimension("market", market)

@@ -1,4 +1,7 @@
-"""The memory of the container, as its cgroup counts it."""
+"""The memory of the container, as its cgroup counts it.
+
+See docs/decisions/serving.md#the-datas-last-day-is-a-time-and-memory-is-the-containers.
+"""
 
 from __future__ import annotations
 
