@@ -19,7 +19,6 @@ from lambdas.shared.errors import ModelUnreadable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import ModelPackageSummaryTypeDef
 
 _MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
 _MOST = 4 * 2**20  # bytes of a metrics.json
@@ -50,10 +49,16 @@ def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     """The newest approved package of the group, whoever approved it."""
-    newest = _newest(sagemaker, group)
-    if newest is None:
+    listed = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )["ModelPackageSummaryList"]
+    if not listed:
         return None
-    arn = newest["ModelPackageArn"]
+    arn = listed[0]["ModelPackageArn"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
@@ -63,23 +68,6 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         metadata.get("artifact", data),
         metadata.get("metrics_uri"),
     )
-
-
-def age_days(sagemaker: SageMakerClient, group: str, now: datetime.datetime) -> int | None:
-    """Whole days since the champion was registered; None where there is none."""
-    newest = _newest(sagemaker, group)
-    return (now - newest["CreationTime"]).days if newest else None
-
-
-def _newest(sagemaker: SageMakerClient, group: str) -> ModelPackageSummaryTypeDef | None:
-    listed = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["ModelPackageSummaryList"]
-    return listed[0] if listed else None
 
 
 def delete_models(sagemaker: SageMakerClient, group: str, before: datetime.datetime) -> None:
@@ -115,3 +103,15 @@ def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
         if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchBucket"}:
             raise
         return None
+
+
+def age_days(sagemaker: SageMakerClient, group: str, now: datetime.datetime) -> int | None:
+    """Whole days since the newest approved package was registered; None where there is none."""
+    listed = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )["ModelPackageSummaryList"]
+    return (now - listed[0]["CreationTime"]).days if listed else None
