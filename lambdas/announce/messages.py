@@ -161,11 +161,11 @@ def remedy(outcome: Announce, runbook: str = RUNBOOK) -> str | None:
 
     runbook  where readers find docs/operations.md
     """
-    if outcome.status == "SUCCEEDED":
-        return None
     if outcome.status == "WAITING":
         return f"{runbook}#a-job-waits"
-    return f"{runbook}#{(outcome.state or 'Markets').lower()}-failed"
+    if outcome.status == "FAILED":
+        return f"{runbook}#{(outcome.state or 'Markets').lower()}-failed"
+    return None
 
 
 def message(outcome: Announce, runbook: str = RUNBOOK) -> str:
