@@ -126,6 +126,7 @@ class JobSettings(Environment):
     customers: Path | None = Field(
         None, alias="SM_CHANNEL_CUSTOMERS", description="where the customers' attributes are"
     )
+    leads: Path | None = Field(None, alias="SM_CHANNEL_LEADS", description="where the leads are")
     output_data: Path | None = Field(
         None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report are also written"
     )
