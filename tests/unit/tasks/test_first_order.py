@@ -119,11 +119,14 @@ def test_the_same_leads_make_the_same_model_and_it_is_loaded_as_saved(
     assert rows[0].equals(rows[1])
     assert "leads who have ordered are forecast as if they had not" in caplog.text
     assert f"as_of is guessed: {LAST}, the last day of leads and events" in caplog.text
-    caplog.clear()
-    model.predict_leads(folder, folder / "orders.csv")
-    assert caplog.text == ""
-    model.predict_leads(folder, folder / "orders.csv", as_of="2024-08-01")
-    assert "the model was trained on orders until 2024-08-27, which is after as_of" in caplog.text
+    for as_of, warned in ((None, False), ("2024-08-01", True)):
+        caplog.clear()
+        with caplog.at_level("WARNING", "ordergap"):
+            model.predict_leads(folder, folder / "orders.csv", as_of)
+        said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert [each.startswith("the model was trained on orders until") for each in said] == (
+            [True] * warned
+        )
     manifest = tmp_path / "manifest.json"
     content = json.loads(manifest.read_text())
     content["tasks"]["first_order"]["parameters"]["lead_features"]["kinds"] = ["visit"]
