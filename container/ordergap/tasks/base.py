@@ -71,10 +71,11 @@ class Split:
 class Learning:
     """What a task learns from.
 
-    histories  the orders until `as_of`
-    outliers   which customers are not learnt from
-    heads      of the tasks before this one, learnt from the same orders
-    leads      all that are known, whose events after `as_of` are not to be looked at; None: none
+    histories   the orders until `as_of`
+    outliers    which customers are not learnt from
+    heads       of the tasks before this one, learnt from the same orders
+    leads       all that are known, whose events after `as_of` are not to be looked at; None: none
+    replicates  that the intervals of the validation are of; 0: it has none
     """
 
     hyperparameters: Hyperparameters
@@ -84,6 +85,7 @@ class Learning:
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
     leads: LeadTable | None = None
+    replicates: int = 40
 
     @property
     def attribute_names(self) -> tuple[str, ...]:

@@ -32,7 +32,6 @@ HORIZON = 30
 """Days ahead at which first orders are judged."""
 EVENTS, DIRECT, SHARE = "events of 30 days", "direct classifier", "share of all"
 USUAL_ROUNDS = 100
-REPLICATES = 40
 _AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 
 
@@ -77,7 +76,7 @@ class FirstOrder(Task):
         if not judged or not 0 < judged.ordered.sum() < len(judged.ordered):
             return validation
         seed = learning.hyperparameters.seed
-        comparisons = compare_each(evaluations, seed, REPLICATES)
+        comparisons = compare_each(evaluations, seed, learning.replicates)
         return replace(validation, evaluations=evaluations, comparisons=comparisons)
 
     def _rounds(self, learning: Learning, columns: LeadFeatures) -> float:

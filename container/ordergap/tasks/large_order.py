@@ -47,7 +47,6 @@ AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 OWN_LEVELS = (0.8, 0.9)
 """Quantiles of the amounts learnt from above which an order is large, where nothing is said."""
 LEAST_ORDERS = 30
-REPLICATES = 40
 _SHORT = 30  # days: the horizon that is judged besides the longest
 
 
@@ -111,7 +110,7 @@ class LargeOrder(Task):
             plain = replace(past, attributes=None)
             heads[PLAIN] = self._fitted(h, plain, None, int(chosen["rounds"]))
         evaluations = self.evaluate(learning, Validation(), split, heads)
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override

@@ -53,7 +53,6 @@ from ordergap.trainers.value import (
 log = logging.getLogger("ordergap")
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
-REPLICATES = 40
 _BEYOND_NOISE = 2.0  # standard errors by which the factor must be worse to be left out
 
 
@@ -140,7 +139,7 @@ class Value(Task):
             return Validation(chosen, validated)
         heads = {MODEL: head, **_plain(learning, head, rows)}
         evaluations = self.evaluate(learning, Validation(), split, heads)
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override
