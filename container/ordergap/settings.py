@@ -118,9 +118,7 @@ class JobSettings(Environment):
     training: Path | None = Field(
         None, alias="SM_CHANNEL_TRAINING", description="where the transactions are"
     )
-    train: Path | None = Field(
-        None, alias="SM_CHANNEL_TRAIN", description="the same by its other name"
-    )
+    train: Path | None = Field(None, alias="SM_CHANNEL_TRAIN", description="by its other name")
     validation: Path | None = Field(
         None, alias="SM_CHANNEL_VALIDATION", description="where later transactions are"
     )
