@@ -206,13 +206,19 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("settings", [{"num_round": 6}, {"trainer": "lstm"}, {"trainer": "naive"}])
+ALONE = {"value": "off", "large_orders": "off", "outlier_contamination": 0}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_round": 6}, {"trainer": "lstm"} | ALONE, {"trainer": "naive"} | ALONE]
+)
 def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes(
     settings: dict[str, object], tmp_path: Path
 ) -> None:
     small = {"eta": 0.2, "time_bins": 6, "epochs": 2, "hidden_size": 4, "batch_size": 512}
     h = parse(small | settings)
-    file = write_csv(shop(40, 200), tmp_path / "orders.csv")
+    orders = shop(40, 200)
+    file = write_csv(orders, tmp_path / "orders.csv")
     whole = Stop(float("inf"))
     train(h, file, tmp_path / "whole", stopping=whole)
     unbroken = files(tmp_path / "whole")
@@ -231,7 +237,7 @@ def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes
             assert metrics == manifest.metrics
             assert metrics["tasks"]["next_order"]["protocols"]["at order"]["scores"]["model"]
             bundle = Bundle.load(place / "model")
-            assert len(bundle.forecast(shop(40, 200), int(shop(40, 200).day.max()))) == 40
+            assert len(bundle.forecast(orders, int(orders.day.max()))) == 40
             ends.add("early" if metrics["stopped_early"] else "whole")
             page = (place / "model" / "report.html").read_text()
             assert ("stopped early" in page) == metrics["stopped_early"]
