@@ -51,7 +51,11 @@ class FirstOrder(Task):
                 "too few leads ordered before or after the cutoff to judge the forecasts: give "
                 "leads and orders of a longer period"
             )
-        differences = validation.comparisons[_AT_CUTOFF].differences
+        return super().lost(validation)
+
+    @override
+    def behind(self, comparison: Comparison) -> str | None:
+        differences = comparison.differences
         if differences.get(EVENTS, {}).get("auc", (0, 0, 0))[2] < 0:
             return f"on later days it ranks leads surely worse than their {EVENTS} do"
         if differences[SHARE]["brier"][1] > 0:
