@@ -18,6 +18,7 @@ from tests.shop import OPENING, christmas_shop, shop, write_csv
 from tests.trained import next_order, train
 
 QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}
+ALONE = {"value": "off", "large_orders": "off", "outlier_contamination": 0}
 
 
 def orders_on(*days: dict[str, list[int]]) -> Histories:
@@ -110,7 +111,7 @@ def test_a_single_year_has_no_calendar_features_unless_told(
     days: int, setting: str, used: bool, tmp_path: Path
 ) -> None:
     file = write_csv(shop(60, days), tmp_path / "orders.csv")
-    manifest = train(parse(QUICK | {"calendar": setting}), file, tmp_path / "model")
+    manifest = train(parse(QUICK | ALONE | {"calendar": setting}), file, tmp_path / "model")
     assert ("month" in manifest.feature_names) is used
 
 
@@ -149,7 +150,7 @@ def test_forecasts_do_not_depend_on_the_rows_sequence_in_the_file(tmp_path: Path
 
 def test_with_three_years_a_christmas_season_is_found_and_foreseen(tmp_path: Path) -> None:
     orders = christmas_shop()
-    settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16})
+    settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16} | ALONE)
     manifest = train(settings, write_csv(orders, tmp_path / "orders.csv"), tmp_path / "model")
     judged = TrainingMetrics.model_validate(manifest.metrics).tasks["next_order"]
     assert judged.chosen["calendar"] is True
@@ -171,7 +172,7 @@ def test_with_three_years_without_a_season_the_calendar_must_earn_its_place(
         file = write_csv(each, tmp_path / f"{name}.csv")
         for calendar in ("on", "off", "auto"):
             metrics = train(
-                parse(QUICK | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
+                parse(QUICK | ALONE | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
             ).metrics
             task = TrainingMetrics.model_validate(metrics).tasks["next_order"]
             brier[name, calendar] = sum(
@@ -204,9 +205,6 @@ class Stop:
 def files(folder: Path) -> dict[str, bytes]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-ALONE = {"value": "off", "large_orders": "off", "outlier_contamination": 0}
 
 
 @pytest.mark.parametrize(
