@@ -217,3 +217,17 @@ class Contents:
     outliers: tuple[str, Mapping[str, Metrics]] | None = None
     caution: str = ""
     outlook: Outlook | None = None
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The page "Was it right?": stored forecasts beside what came of them.
+
+    until     the last day that is known
+    alarms    on what -> a sentence; none: nothing is amiss
+    sections  of days ahead, and of each further question; none: no forecast has passed yet
+    """
+
+    until: datetime.date
+    alarms: Mapping[str, str]
+    sections: Sequence[Section]

@@ -1,0 +1,105 @@
+"""What the page "Was it right?" shows of grades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ordergap.evaluation.gaps import METRICS
+from ordergap.evaluation.large import METRICS as LARGE
+from ordergap.evaluation.value import METRICS as VALUE
+from ordergap.follow.alarms import Alarm, main_days
+from ordergap.follow.grades import Grade, Graded
+from ordergap.histories import date_of
+from ordergap.report.contents import Columns, Followed, Section, Table
+from ordergap.report.numbers import day_and_month, fixed, written
+
+_HEAD = (
+    "As of", "Model", "Customers", "Foreseen", "Came", "z of the level", "AUC", "Less validation",
+    "Brier", "Ageing, z", "Capped error", "Interval holds",
+)  # fmt: skip
+_SHOWN = 26  # weeks in a chart
+
+
+def contents(watermark: int, cohorts: Sequence[Graded], alarms: Sequence[Alarm]) -> Followed:
+    """Everything on the page."""
+    days = {days for each in cohorts for days in each.grades}
+    return Followed(
+        until=date_of(watermark),
+        alarms={f"{each.kind}{'' if each.current else ', over'}": each.sentence for each in alarms},
+        sections=[
+            *(_within(ahead, cohorts, early=ahead < main_days(days)) for ahead in sorted(days)),
+            *_value(cohorts),
+            *_large(cohorts),
+        ],
+    )
+
+
+def _within(days: int, cohorts: Sequence[Graded], *, early: bool) -> Section:
+    passed = [(each, each.grades[days]) for each in cohorts if days in each.grades]
+    levels = [
+        (day_and_month(date_of(each.about.as_of)), 100 * grade.level.came / grade.level.foreseen)
+        for each, grade in passed
+        if each.about.role == "champion" and grade.level.foreseen > 0
+    ]
+    return Section(
+        f"within-{days}",
+        f"Orders within {days} days",
+        [
+            Columns(
+                "Customers who came, of 100 foreseen", levels[-_SHOWN:], "forecast as of", "came"
+            ),
+            Table(
+                f"Every customer, {days} days after the forecast",
+                _HEAD,
+                [_row(each, grade, days) for each, grade in passed],
+                words=(0, 1),
+            ),
+        ],
+        "An early word: the level alone is looked at, which moves with the season."
+        if early
+        else "The level moves with the season; rank and ageing say whether the model still knows "
+        "customers from one another.",
+    )
+
+
+def _row(graded: Graded, grade: Grade, days: int) -> list[str]:
+    mark = " (challenger)" if graded.about.role == "challenger" else ""
+    return [
+        str(date_of(graded.about.as_of)),
+        graded.about.model_version + mark,
+        fixed(graded.customers),
+        fixed(grade.level.foreseen),
+        fixed(grade.level.came),
+        fixed(grade.level.z, 1, sign=True),
+        fixed(grade.rank.auc, 3),
+        fixed(grade.rank.difference, 3, sign=True),
+        fixed(grade.metrics[f"brier_{days}"], 4),
+        fixed(grade.ageing.z if grade.ageing else None, 1, sign=True),
+        written(METRICS["capped_mae"], grade.metrics["capped_mae"]),
+        written(METRICS["coverage"], grade.metrics["coverage"]),
+    ]
+
+
+def _value(cohorts: Sequence[Graded]) -> Iterator[Section]:
+    shown = ("d2", "gini", "total", "coverage")
+    rows = [
+        [str(date_of(each.about.as_of)), fixed(days), *(written(VALUE[m], of[m]) for m in shown)]
+        for each in cohorts
+        for days, of in each.value.items()
+    ]
+    if rows:
+        head = ["As of", "Days", *(VALUE[metric].title for metric in shown)]
+        yield Section("value", "Value", [Table("What was spent", head, rows)])
+
+
+def _large(cohorts: Sequence[Graded]) -> Iterator[Section]:
+    rows = [
+        [str(date_of(each.about.as_of)), amount, fixed(days),
+         *(written(LARGE[metric], of[metric]) for metric in LARGE)]
+        for each in cohorts
+        for amount, by_days in each.large.items()
+        for days, of in by_days.items()
+    ]  # fmt: skip
+    if rows:
+        head = ["As of", "Above", "Days", *(metric.title for metric in LARGE.values())]
+        yield Section("large-orders", "Large orders", [Table("Orders above amounts", head, rows)])
