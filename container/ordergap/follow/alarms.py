@@ -72,8 +72,23 @@ def _when(span: Sequence[Graded]) -> str:
     return f"as of {first}" if len(span) == 1 else f"in {len(span)} weeks, {first} to {last}"
 
 
+def level_off(grade: Grade) -> bool:
+    """Whether more or fewer came than chance and the season explain; sounds in two cohorts."""
+    return abs(grade.level.z) > SURE
+
+
+def rank_lost(grade: Grade) -> bool:
+    """Whether the AUC is far below that of the validation, and not by chance."""
+    return grade.rank.difference < -RANK_LOST and grade.rank.z < -SURE
+
+
+def behind(grade: Grade) -> bool:
+    """Whether the challenger's forecasts are better; sounds in two cohorts."""
+    return grade.ageing is not None and grade.ageing.z > SURE
+
+
 def _level(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
-    for span, current in _runs(cohorts, days, 2, lambda grade: abs(grade.level.z) > SURE):
+    for span, current in _runs(cohorts, days, 2, level_off):
         level = span[-1].grades[days].level
         word = "more" if level.z > 0 else "fewer"
         yield _alarm(
@@ -86,10 +101,7 @@ def _level(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
 
 
 def _rank(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
-    def sounds(grade: Grade) -> bool:
-        return grade.rank.difference < -RANK_LOST and grade.rank.z < -SURE
-
-    for span, current in _runs(cohorts, days, 1, sounds):
+    for span, current in _runs(cohorts, days, 1, rank_lost):
         rank = span[-1].grades[days].rank
         yield _alarm(
             "rank", days, span, current,
@@ -100,11 +112,8 @@ def _rank(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
 
 
 def _ageing(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
-    def sounds(grade: Grade) -> bool:
-        return grade.ageing is not None and grade.ageing.z > SURE
-
     compared = [each for each in cohorts if each.grades[days].ageing]
-    for span, current in _runs(compared, days, 2, sounds):
+    for span, current in _runs(compared, days, 2, behind):
         ageing = span[-1].grades[days].ageing
         assert ageing  # noqa: S101 - only those sound
         yield _alarm(
