@@ -30,7 +30,7 @@ class Stored:
 class Choice:
     """The champions' cohorts that are graded, by day, and the challengers' of the same days.
 
-    left_out  sentences: files that cannot be read, runs of one day, days between
+    left_out  what is not graded, and why: files that cannot be read, runs of one day, days between
     """
 
     champions: list[Stored] = field(default_factory=list)
@@ -56,8 +56,8 @@ def choose(folder: Path) -> Choice:
     choice.challengers = {e.about.as_of: e for e in challengers if e.about.as_of in days}
     if alone := [each for each in challengers if each.about.as_of not in days]:
         choice.left_out.append(
-            f"{len(alone)} of challengers are left out, as no champion's cohort of the same day is "
-            f"graded, such as {alone[0]}"
+            f"{_several(len(alone))} of challengers, such as {alone[0]}: no champion's of the "
+            "same day is graded"
         )
     return choice
 
@@ -67,7 +67,7 @@ def _latest(choice: Choice, found: Iterable[Stored]) -> list[Stored]:
     days: dict[int, Stored] = {}
     for each in sorted(found, key=lambda each: (each.about.as_of, each.about.made_at, each.path)):
         if earlier := days.get(each.about.as_of):
-            choice.left_out.append(f"{earlier} is left out: run {each.about.run} is later")
+            choice.left_out.append(f"{earlier}: run {each.about.run} of the same day is later")
         days[each.about.as_of] = each
     return [*days.values()]
 
@@ -83,10 +83,14 @@ def _weekly(choice: Choice, found: Sequence[Stored]) -> list[Stored]:
             taken.append(each)
     if overlapping:
         choice.left_out.append(
-            f"{len(overlapping)} cohorts are left out, as one of the same week is graded and their "
-            f"outcomes overlap, such as {overlapping[0]}"
+            f"{_several(len(overlapping))}, such as {overlapping[0]}: one of the same week is "
+            "graded, and their outcomes overlap"
         )
     return taken
+
+
+def _several(count: int) -> str:
+    return f"{count:,} cohort{'' if count == 1 else 's'}"
 
 
 def _next_week(earlier: int, later: int) -> bool:

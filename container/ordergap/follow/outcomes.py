@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ordergap.errors import DataError
 from ordergap.evaluation.metrics import Outcomes
 from ordergap.histories import Histories, date_of
 from ordergap.scoring.cohorts import Cohort
@@ -86,7 +87,7 @@ def came(cohort: Cohort, orders: Orders) -> tuple[Came, list[str]]:
 
     Everybody is judged, also who did not come. A customer whose last order should be in the file,
     and who is not there at all, may be called otherwise in it or have been removed: that one is
-    unknown, and left out.
+    unknown, and left out. Raises DataError where these are most.
     """
     as_of = cohort.about.as_of
     place = orders.place
@@ -95,10 +96,13 @@ def came(cohort: Cohort, orders: Orders) -> tuple[Came, list[str]]:
     notes = []
     if count := int(np.count_nonzero(unknown)):
         example = cohort.customer_ids[int(np.argmax(unknown))]
-        notes.append(
+        who = (
             f"as of {date_of(as_of)}: {count:,} of {len(places):,} customers with a forecast are "
-            f"unknown to the orders and left out, such as {example}; give orders of the same market"
+            f"not in the orders at all, such as {example}"
         )
+        if count > len(places) / 2:
+            raise DataError(f"{who}: give the orders of the same market, with the same ids")
+        notes.append(f"{who}; left out: their orders are cancelled or removed, or ids have changed")
     first = orders.histories.day[orders.histories.offsets[:-1]]
     lacking = first <= as_of
     lacking[places[places >= 0]] = False

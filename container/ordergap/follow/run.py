@@ -121,6 +121,8 @@ def follow(
         cohorts += graded
         notes += unknown
         awaited += [each.about.as_of + days for each in graded for days in each.awaited]
+    if choice.champions and not cohorts:
+        raise DataError(f"no cohort can be graded: {'; '.join(choice.left_out[-3:])}")
     champions = [each for each in cohorts if each.about.role == "champion" and each.grades]
     return Followed(
         orders.watermark,
@@ -153,24 +155,24 @@ def _graded(
     stored: Stored, choice: Choice, orders: Orders, models: Models
 ) -> tuple[list[Graded], list[str]]:
     """A champion's cohort and its challenger's; one at a time, as they may be large."""
-    champion = _loaded(stored, choice)
-    if champion is None:
-        return [], []
     rival = choice.challengers.get(stored.about.as_of)
-    challenger = _loaded(rival, choice) if rival else None
-    graded, notes = grade(champion, orders, models, challenger)
-    if challenger is None:
-        return [graded], notes
-    other, more = grade(challenger, orders, models)
-    return [graded, other], notes + [f"challenger, {each}" for each in more]
-
-
-def _loaded(stored: Stored, choice: Choice) -> Cohort | None:
+    challenger: Cohort | None = None
+    found: list[Graded] = []
+    notes: list[str] = []
     try:
-        return Cohort.load(stored.path)
+        challenger = Cohort.load(rival.path) if rival else None
     except DataError as error:
-        choice.left_out.append(str(error))
-        return None
+        choice.left_out.append(f"{rival}: {error}")
+    try:
+        graded, notes = grade(Cohort.load(stored.path), orders, models, challenger)
+        found.append(graded)
+        if challenger:
+            other, more = grade(challenger, orders, models)
+            found.append(other)
+            notes += [f"challenger, {each}" for each in more]
+    except DataError as error:
+        choice.left_out.append(f"{stored}: {error}")
+    return found, notes
 
 
 def _cohort(graded: Graded) -> dict[str, JsonValue]:

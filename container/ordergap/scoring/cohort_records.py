@@ -24,7 +24,7 @@ log = logging.getLogger("ordergap")
 BATCH = 50_000  # records that are held as such at once
 ENDINGS = (".jsonl", ".jsonl.out")
 _LARGE = "large_order_probability"
-_MONEY = ("expected_value", "value_low", "value_high")
+MONEY = ("expected_value", "value_low", "value_high")
 
 
 @dataclass
@@ -45,7 +45,7 @@ class _Columns:
         }
         for name in ("low", "high"):
             found[name,] = _ahead([each[f"next_order_date_{name}"] for each in records], as_of)
-        for name in ("buy_probability", *_MONEY):
+        for name in ("buy_probability", *MONEY):
             for key in records[0].get(name, {}):
                 found[name, key] = _floats([each[name][key] for each in records])
         for amount, by_days in records[0].get(_LARGE, {}).items():
@@ -120,7 +120,7 @@ def from_records(
         columns.column("low"),
         columns.column("high"),
         columns.by_days("buy_probability"),
-        {name: by_days for name in _MONEY if (by_days := columns.by_days(name))},
+        {name: by_days for name in MONEY if (by_days := columns.by_days(name))},
         {float(key[1]): columns.by_days(*key[:2]) for key in columns.parts if key[0] == _LARGE},
     )
 

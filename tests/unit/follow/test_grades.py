@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from ordergap import ingest
 from ordergap.backtest.fold import Fold, run_fold
 from ordergap.contract.hyperparameters import Hyperparameters, parse
@@ -23,6 +24,7 @@ from ordergap.models.text import amount_text
 from ordergap.scoring.cohort_records import from_records
 from ordergap.scoring.cohorts import About, Cohort
 
+from tests.cohorts import EARLY
 from tests.shop import OPENING, two_kinds, write_csv
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
@@ -46,6 +48,10 @@ def orders_until(file: Path, day: int, hyperparameters: Hyperparameters = SETTIN
     return Orders(found, day)
 
 
+def real(numbers: ArrayLike) -> np.ndarray:
+    return np.asarray(numbers, float)
+
+
 def cohort_of(fold: Fold, known: Orders) -> Cohort:
     """What the model of a fold said, as it said it: neither rounded nor capped."""
     gaps = cast("GapEvaluation", fold.evaluations["next_order"][AT_CUTOFF])
@@ -64,11 +70,12 @@ def cohort_of(fold: Fold, known: Orders) -> Cohort:
     assert value.customer.tolist() == large.customer.tolist() == ids
     histories = known.histories.until(CUTOFF)
     last = dict(zip(histories.customer_ids, histories.day[histories.last_row], strict=True))
-    about = About(CUTOFF, "night-1", "champion", datetime.datetime(2025, 2, 4), "m1", 0.8)
+    about = About(CUTOFF, "night-1", "champion", EARLY, "m1", 0.8)
+    chances = {**own.probability, value.horizon: 1 - guess.none, WINDOW: own.risk_score}
     return Cohort(
         replace(about, interval_level=value.level), ids, np.array([last[each] for each in ids]),
-        own.median, own.low, own.high,
-        {**own.probability, value.horizon: 1 - guess.none, WINDOW: own.risk_score},
+        real(own.median), real(own.low), real(own.high),
+        {days: real(p) for days, p in chances.items()},
         {
             "expected_value": {value.horizon: guess.value},
             "value_low": {value.horizon: guess.low},
