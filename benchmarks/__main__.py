@@ -10,7 +10,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-MODULES = ("ingest", "features", "training", "value", "predict", "serving", "extract", "store")
+MODULES = (
+    "ingest",
+    "features",
+    "training",
+    "value",
+    "predict",
+    "serving",
+    "extract",
+    "store",
+    "follow",
+)
 
 
 def main(names: list[str]) -> None:

@@ -37,7 +37,7 @@ def records(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def written(
-    folder: Path, records: list[dict[str, Any]], name: str = "part-00000.jsonl.out"
+    folder: Path, records: list[Any], name: str = "part-00000.jsonl.out"
 ) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("".join(f"{json.dumps(each)}\n" for each in records))
