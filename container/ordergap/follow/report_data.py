@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 from ordergap.evaluation.gaps import METRICS
 from ordergap.evaluation.large import METRICS as LARGE
@@ -11,10 +12,10 @@ from ordergap.follow.alarms import Alarm, main_days
 from ordergap.follow.grades import Grade, Graded
 from ordergap.histories import date_of
 from ordergap.report.contents import Columns, Followed, Section, Table
-from ordergap.report.numbers import day_and_month, fixed, written
+from ordergap.report.numbers import NOTHING, day_and_month, fixed, written
 
 _HEAD = (
-    "As of", "Model", "Customers", "Foreseen", "Came", "z of the level", "AUC", "Less validation",
+    "As of", "Model", "Customers", "Foreseen", "Came", "z", "AUC", "Less validation",
     "Brier", "Ageing, z", "Capped error", "Interval holds",
 )  # fmt: skip
 _SHOWN = 26  # weeks in a chart
@@ -23,18 +24,31 @@ _SHOWN = 26  # weeks in a chart
 def contents(watermark: int, cohorts: Sequence[Graded], alarms: Sequence[Alarm]) -> Followed:
     """Everything on the page."""
     days = {days for each in cohorts for days in each.grades}
+    main = main_days(days)
     return Followed(
         until=date_of(watermark),
         alarms={f"{each.kind}{'' if each.current else ', over'}": each.sentence for each in alarms},
         sections=[
-            *(_within(ahead, cohorts, early=ahead < main_days(days)) for ahead in sorted(days)),
+            *(_within(ahead, cohorts, _introduction(ahead, main)) for ahead in sorted(days)),
             *_value(cohorts),
             *_large(cohorts),
         ],
     )
 
 
-def _within(days: int, cohorts: Sequence[Graded], *, early: bool) -> Section:
+def _introduction(days: int, main: int) -> str:
+    if days < main:
+        return "An early word. The level alone raises alarms here, and moves with the season."
+    if days > main:
+        return "Shown, and no reason for an alarm."
+    return (
+        "z is how far the level is off, chance and season allowed for. The AUC says how well "
+        "customers are told from one another, beside the model's validation; ageing, whether a "
+        "challenger does it better."
+    )
+
+
+def _within(days: int, cohorts: Sequence[Graded], introduction: str) -> Section:
     passed = [(each, each.grades[days]) for each in cohorts if days in each.grades]
     levels = [
         (day_and_month(date_of(each.about.as_of)), 100 * grade.level.came / grade.level.foreseen)
@@ -48,18 +62,20 @@ def _within(days: int, cohorts: Sequence[Graded], *, early: bool) -> Section:
             Columns(
                 "Customers who came, of 100 foreseen", levels[-_SHOWN:], "forecast as of", "came"
             ),
-            Table(
+            _filled(
                 f"Every customer, {days} days after the forecast",
                 _HEAD,
                 [_row(each, grade, days) for each, grade in passed],
-                words=(0, 1),
             ),
         ],
-        "An early word: the level alone is looked at, which moves with the season."
-        if early
-        else "The level moves with the season; rank and ageing say whether the model still knows "
-        "customers from one another.",
+        introduction,
     )
+
+
+def _filled(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table without the columns that have nothing in any row."""
+    some = [any(row[i] != NOTHING for row in rows) for i in range(len(head))]
+    return Table(title, [*compress(head, some)], [[*compress(row, some)] for row in rows], (0, 1))
 
 
 def _row(graded: Graded, grade: Grade, days: int) -> list[str]:

@@ -95,6 +95,8 @@ def test_forecasts_that_are_mixed_up_among_customers_are_behind_those_that_are_n
     assert "Was it right?" in page
     assert alarm.sentence.split(":")[0] in page
     assert page.count("(challenger)") == 2 * len(WEEKS)
+    assert "Ageing, z" in page
+    assert "Less validation" not in page
 
 
 def test_a_file_that_is_cut_is_named_and_the_rest_graded(orders: Path, tmp_path: Path) -> None:
