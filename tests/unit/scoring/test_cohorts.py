@@ -36,9 +36,7 @@ def records(bundle: Bundle) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def written(
-    folder: Path, records: list[Any], name: str = "part-00000.jsonl.out"
-) -> Path:
+def written(folder: Path, records: list[Any], name: str = "part-00000.jsonl.out") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("".join(f"{json.dumps(each)}\n" for each in records))
     return folder
