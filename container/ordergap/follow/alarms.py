@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from ordergap.evaluation.drift import DAYS, Drift
 from ordergap.follow.grades import Grade, Graded
 from ordergap.histories import date_of
 
-Kind = Literal["level", "rank", "ageing"]
+Kind = Literal["level", "rank", "ageing", "inputs"]
 SURE = 3.0  # standard errors
 RANK_LOST = 0.05  # of the AUC
 MAIN = 30  # days ahead
@@ -21,10 +22,10 @@ MAIN = 30  # days ahead
 
 @dataclass(frozen=True)
 class Alarm:
-    """One kind of alarm, in cohorts that follow one another.
+    """One kind of alarm, in cohorts that follow one another, or of the latest orders.
 
-    days          ahead
-    since, until  as_of of the first and the last of them
+    days          ahead; of inputs, the latest days that are compared with those before
+    since, until  as_of of the first and the last cohort, or the first and the last of those days
     current       whether the last cohort that can be judged is among them
     retrain       whether a new model may help; the season's level is no reason
     """
@@ -50,6 +51,24 @@ def alarms(cohorts: Sequence[Graded]) -> list[Alarm]:
         if kind == "level" or ahead == main
         for alarm in rule([each for each in cohorts if ahead in each.grades], ahead)
     ]
+
+
+def input_alarms(found: Drift, watermark: int) -> list[Alarm]:
+    """That of the orders until `watermark`; none where they are as before, or too few to tell."""
+    names = [name for name, each in found.features.items() if each.drifted]
+    if not names:
+        return []
+    largest = max(names, key=lambda name: found.features[name].excess)
+    drifted = found.features[largest]
+    return [
+        Alarm(
+            "inputs", DAYS, watermark - DAYS + 1, watermark, current=True, retrain=True,
+            sentence=f"the {found.recent:,} orders of the last {DAYS} days are not as the "
+            f"{found.earlier:,} before them: {', '.join(names)} (most {largest}, whose stability "
+            f"index exceeds chance by {drifted.excess:.2f}, usually by up to {drifted.usual:.2f}). "
+            "Look at prices, units and the feed; where the change is meant, train anew",
+        )
+    ]  # fmt: skip
 
 
 def main_days(days: set[int]) -> int:

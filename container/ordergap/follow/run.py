@@ -17,7 +17,8 @@ from ordergap.contract.hyperparameters import column_options
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.evaluation.compare import as_json
-from ordergap.follow.alarms import Alarm, alarms
+from ordergap.evaluation.drift import Drift, drift
+from ordergap.follow.alarms import Alarm, alarms, input_alarms
 from ordergap.follow.choice import Choice, Stored, choose
 from ordergap.follow.grades import Graded, Models, grade, models_in
 from ordergap.follow.outcomes import Orders
@@ -39,7 +40,8 @@ class Followed:
 
     watermark  the last day that is known, in days since 1970-01-01
     cohorts    champions' and challengers', by day, with what has passed of the days ahead
-    alarms     of the champions
+    alarms     of the champions, and of the latest orders
+    inputs     the latest orders beside those before
     awaited    the first day by whose end more can be judged; None: nothing is left
     left_out   sentences on forecasts that are not graded
     notes      sentences on customers who are not
@@ -48,14 +50,17 @@ class Followed:
     watermark: int
     cohorts: Sequence[Graded]
     alarms: Sequence[Alarm]
+    inputs: Drift
     awaited: int | None
     left_out: Sequence[str]
     notes: Sequence[str]
 
     def __repr__(self) -> str:
         return text(
-            self.watermark, self.cohorts, self.alarms, self.awaited, self.left_out, self.notes
-        )
+            self.watermark, self.cohorts, self.alarms, self.inputs, self.awaited,
+            [*(f"left out: {each}" for each in self.left_out),
+             *(f"note: {each}" for each in self.notes)],
+        )  # fmt: skip
 
     def content(self) -> dict[str, JsonValue]:
         """As JSON: what follow.json holds."""
@@ -72,6 +77,7 @@ class Followed:
                 }
                 for each in self.alarms
             ],
+            "inputs": _inputs(self.inputs),
             "left_out": [*self.left_out],
             "notes": [*self.notes],
         }
@@ -79,7 +85,7 @@ class Followed:
     def save(self, directory: Path | str) -> None:
         """Write follow.json and follow.html into a folder. Raises PlatformError."""
         directory = Path(directory)
-        page = render_followed(contents(self.watermark, self.cohorts, self.alarms))
+        page = render_followed(contents(self.watermark, self.cohorts, self.alarms, self.inputs))
         with files.saving("the grades cannot be saved in", directory):
             directory.mkdir(parents=True, exist_ok=True)
             content = json.dumps(self.content(), indent=2, allow_nan=False) + "\n"
@@ -124,10 +130,12 @@ def follow(
     if choice.champions and not cohorts:
         raise DataError(f"no cohort can be graded: {'; '.join(choice.left_out[-3:])}")
     champions = [each for each in cohorts if each.about.role == "champion" and each.grades]
+    inputs = drift(orders.histories, orders.watermark)
     return Followed(
         orders.watermark,
         [each for each in cohorts if each.grades],
-        alarms(champions),
+        [*alarms(champions), *input_alarms(inputs, orders.watermark)],
+        inputs,
         min(awaited, default=None),
         choice.left_out,
         notes,
@@ -173,6 +181,17 @@ def _graded(
     except DataError as error:
         choice.left_out.append(f"{stored}: {error}")
     return found, notes
+
+
+def _inputs(found: Drift) -> dict[str, JsonValue]:
+    return {
+        "recent_orders": found.recent,
+        "earlier_orders": found.earlier,
+        "features": {
+            name: {**each._asdict(), "drifted": each.drifted}
+            for name, each in found.features.items()
+        },
+    }
 
 
 def _cohort(graded: Graded) -> dict[str, JsonValue]:

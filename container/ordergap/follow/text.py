@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ordergap.evaluation.drift import DAYS, Drift
 from ordergap.follow.alarms import Alarm
 from ordergap.follow.grades import Graded
 from ordergap.histories import date_of
@@ -20,11 +21,11 @@ def text(
     watermark: int,
     cohorts: Sequence[Graded],
     alarms: Sequence[Alarm],
+    inputs: Drift,
     awaited: int | None,
-    left_out: Sequence[str],
     notes: Sequence[str],
 ) -> str:
-    """See `run.Followed`: tables, then a sentence for each alarm."""
+    """See `run.Followed`: tables, what is left out, and a sentence for each alarm."""
     lines = [f"forecasts against the orders until {date_of(watermark)}"]
     if cohorts:
         lines += ["", *_table([HEAD, *_rows(cohorts)]), *_more(cohorts)]
@@ -32,13 +33,22 @@ def text(
         lines.append(NOT_YET)
     if awaited is not None:
         lines.append(f"the next can be judged by the orders until {date_of(awaited)}")
-    lines += [f"left out: {each}" for each in left_out]
-    lines += [f"note: {each}" for each in notes]
-    lines.append("")
+    lines += [*notes, "", *_drift(inputs), ""]
     lines += [
         f"ALARM ({each.kind}{'' if each.current else ', over'}): {each.sentence}" for each in alarms
     ]
     return "\n".join(lines if alarms else [*lines, "no alarm"])
+
+
+def _drift(inputs: Drift) -> list[str]:
+    title = f"orders of the last {DAYS} days beside those before, {inputs.recent:,} and "
+    if not inputs.features:
+        return [f"{title}{inputs.earlier:,}: too few, or of too few days, to tell"]
+    rows = [
+        (name, plain(each.excess, 3), plain(each.usual, 3), "drifted" if each.drifted else "")
+        for name, each in inputs.features.items()
+    ]
+    return [f"{title}{inputs.earlier:,}", *_table([("feature", "excess", "usual", ""), *rows])]
 
 
 def _rows(cohorts: Sequence[Graded]) -> list[Sequence[str]]:

@@ -1,11 +1,11 @@
 """Alarms over the weeks: how many cohorts it takes, which days ahead count, and what is said."""
 
-import datetime
 from collections.abc import Sequence
 
 import pytest
 from ordergap.evaluation.cohorts import Ageing, Level, Rank
-from ordergap.follow.alarms import alarms, main_days
+from ordergap.evaluation.drift import Drift, FeatureDrift
+from ordergap.follow.alarms import alarms, input_alarms, main_days
 from ordergap.follow.grades import Grade, Graded
 from ordergap.scoring.cohorts import About
 
@@ -76,4 +76,14 @@ def test_ageing_sounds_in_two_cohorts_that_have_a_challenger() -> None:
 
 def test_models_are_told_apart_by_thirty_days_or_the_next_that_there_is() -> None:
     assert [main_days({*d}) for d in ((7, 30, 90), (14, 60, 90), (7, 14), ())] == [30, 60, 14, 30]
-    assert datetime.date(2011, 12, 12).weekday() == 0
+
+
+def test_inputs_that_drifted_are_named() -> None:
+    quiet, loud = FeatureDrift(0.05, 0.0, 1e-9), FeatureDrift(0.4, 0.02, 1e-9)
+    assert not input_alarms(Drift(200, 600, {"lines": quiet}), MONDAY)
+    (alarm,) = input_alarms(Drift(200, 600, {"lines": quiet, "amount": loud}), MONDAY)
+    assert (alarm.kind, alarm.until - alarm.since, alarm.until) == ("inputs", 27, MONDAY)
+    assert "the 200 orders of the last 28 days are not as the 600 before them: amount" in (
+        alarm.sentence
+    )
+    assert "exceeds chance by 0.40, usually by up to 0.02" in alarm.sentence

@@ -69,6 +69,7 @@ def test_forecasts_that_hold_raise_no_alarm(orders: Path, tmp_path: Path) -> Non
     text = str(found).splitlines()
     assert text[0] == "forecasts against the orders until 2012-03-20"
     assert text[-1] == "no alarm"
+    assert any(line.endswith("too few, or of too few days, to tell") for line in text)
 
 
 def test_forecasts_that_are_mixed_up_among_customers_are_behind_those_that_are_not(
