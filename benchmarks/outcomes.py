@@ -26,7 +26,8 @@ from ordergap import ingest
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.evaluation.cohorts import allowance
 from ordergap.follow.alarms import SURE, alarms, rank_lost
-from ordergap.follow.grades import Grade, Models, grade
+from ordergap.follow.grades import Grade, grade
+from ordergap.follow.models import Models
 from ordergap.follow.outcomes import Orders
 from ordergap.forecaster import Forecaster
 from ordergap.histories import Histories, date_of, day_of

@@ -34,8 +34,8 @@ def run(words: Sequence[str]) -> None:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="models that made the forecasts, or folders of such: for the rank, and for how the "
-        "file is read (default: the rank is not judged)",
+        help="folders with the models that made the forecasts, unpacked or model.tar.gz, at any "
+        "depth: for the rank, and for how the file is read (default: the rank is not judged)",
     )
     parser.add_argument(
         "--as_of",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.manifest import MANIFEST, Manifest
+from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import MODEL, EvaluationProtocol, TrainingMetrics
-from ordergap.errors import ModelNotFound
 from ordergap.evaluation import cohorts
 from ordergap.evaluation.cohorts import Ageing, Level, Rank
 from ordergap.evaluation.compare import Metrics
@@ -20,16 +18,14 @@ from ordergap.evaluation.large import LargeEvaluation, Question
 from ordergap.evaluation.large_baselines import large_orders
 from ordergap.evaluation.metrics import Predicted, evaluate
 from ordergap.evaluation.value import Guess, ValueEvaluation, spent_by
+from ordergap.follow.models import Models
 from ordergap.follow.outcomes import Came, Orders, came
 from ordergap.histories import day_of
-from ordergap.manifests import read_manifest
 from ordergap.models.text import amount_text
 from ordergap.scoring.cohorts import About, Cohort, Float
 
 Rows = NDArray[np.int64]
 _NONE = float("nan")
-Models = Mapping[str, Manifest]
-"""Version -> manifest."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +62,6 @@ class Graded:
     value: Mapping[int, Metrics] = field(default_factory=dict)
     large: Mapping[str, Mapping[int, Metrics]] = field(default_factory=dict)
     awaited: Sequence[int] = ()
-
-
-def models_in(folders: Sequence[Path]) -> Models:
-    """The manifests of models: of each folder, and of the folders in it.
-
-    Raises ModelNotFound where a folder has none.
-    """
-    found: dict[str, Manifest] = {}
-    for folder in folders:
-        places = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
-        own = [read_manifest(place) for place in places if (place / MANIFEST).exists()]
-        if not own:
-            raise ModelNotFound(f"no model: there is no {MANIFEST} in {folder} or a folder in it")
-        found |= {each.model_version: each for each in own}
-    return found
 
 
 def grade(

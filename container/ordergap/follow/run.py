@@ -20,7 +20,8 @@ from ordergap.evaluation.compare import as_json
 from ordergap.evaluation.drift import Drift, drift
 from ordergap.follow.alarms import Alarm, alarms, input_alarms
 from ordergap.follow.choice import Choice, Stored, choose
-from ordergap.follow.grades import Graded, Models, grade, models_in
+from ordergap.follow.grades import Graded, grade
+from ordergap.follow.models import Models, models_in
 from ordergap.follow.outcomes import Orders
 from ordergap.follow.report_data import contents
 from ordergap.follow.text import text
@@ -103,15 +104,17 @@ def follow(
     """Grade the cohorts of a folder by the orders that came.
 
     source         the orders, those before the forecasts among them
-    model_folders  of the models that made them, or folders of such: their own validation, and how
-                   the orders are to be read
+    model_folders  with the models that made them, unpacked or as archives: their own validation,
+                   and how the orders are to be read
     as_of          the last day of which the orders tell; None: the day of the last one
     columns        name of an option, such as "customer_column" -> value in place of the model's
 
     A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read
     or the orders end before the first, and ModelNotFound where a folder has no model.
     """
-    models, choice = models_in(model_folders), choose(folder)
+    models, unreadable = models_in(model_folders)
+    choice = choose(folder)
+    choice.left_out += unreadable
     orders = _orders(source, models, as_of, columns or {})
     first = choice.champions[0].about.as_of if choice.champions else orders.watermark
     if orders.watermark < first:
@@ -123,13 +126,18 @@ def follow(
     notes: list[str] = []
     awaited: list[int] = []
     for stored in choice.champions:
-        graded, unknown = _graded(stored, choice, orders, models)
+        graded, said = _graded(stored, choice, orders, models)
         cohorts += graded
-        notes += unknown
+        notes += said
         awaited += [each.about.as_of + days for each in graded for days in each.awaited]
     if choice.champions and not cohorts:
         raise DataError(f"no cohort can be graded: {'; '.join(choice.left_out[-3:])}")
     champions = [each for each in cohorts if each.about.role == "champion" and each.grades]
+    if unknown := sorted({each.about.model_version for each in champions} - models.keys()):
+        notes.append(
+            f"the rank of forecasts by {', '.join(unknown)} is not judged, and D² has the default "
+            "power: give their models as --model_dir"
+        )
     inputs = drift(orders.histories, orders.watermark)
     return Followed(
         orders.watermark,

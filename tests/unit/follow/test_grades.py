@@ -1,6 +1,7 @@
 """Grades of a cohort are the backtest's own figures on the same customers."""
 
 import datetime
+import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.gaps import GapEvaluation
 from ordergap.evaluation.large import LargeEvaluation
 from ordergap.evaluation.value import ValueEvaluation
-from ordergap.follow.grades import Graded, grade, models_in
+from ordergap.follow.grades import Graded, grade
+from ordergap.follow.models import models_in
 from ordergap.follow.outcomes import Orders
 from ordergap.forecaster import Forecaster
 from ordergap.histories import date_of, day_of
@@ -138,11 +140,16 @@ def test_only_days_that_have_passed_are_judged_and_later_orders_change_nothing(
 def test_records_of_a_run_are_graded_as_its_model_is(file: Path, tmp_path: Path) -> None:
     """From the lines of predictions, which are rounded, to grades: but for that all is equal."""
     model = Forecaster.fit(SETTINGS, ingest_until(file, CUTOFF, tmp_path))
-    model.save(tmp_path / "models/a")
+    model.save(tmp_path / "a")
+    (tmp_path / "models/job/output").mkdir(parents=True)
+    with tarfile.open(tmp_path / "models/job/output/model.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a", ".")
     model.predict_file(file, tmp_path / "p.jsonl", as_of=date_of(CUTOFF), quiet=True)
     cohort = from_records(tmp_path / "p.jsonl", "night", datetime.datetime.now(datetime.UTC))
     known = orders_until(file, CUTOFF + 90)
-    models = models_in([tmp_path / "models"])
+    models, left_out = models_in([tmp_path / "models"])
+    assert not left_out
+    assert models == models_in([tmp_path / "a"])[0]
     result, _ = grade(cohort, known, models)
     assert result.age == CUTOFF - day_of(model.manifest.as_of)
     validated = model.metrics.tasks["next_order"].scores[AT_CUTOFF][MODEL]["auc_30"]
@@ -174,3 +181,15 @@ def ingest_until(file: Path, day: int, folder: Path) -> Path:
     kept = (line for line in lines if line.split(",")[day_column][:10] <= str(date_of(day)))
     part.write_text(head + "".join(kept))
     return part
+
+
+def test_models_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/manifest.json").write_text('{"schema_version": 1}')
+    (tmp_path / "model.tar.gz").write_bytes(b"no archive")
+    models, left_out = models_in([tmp_path])
+    assert not models
+    schema, archive = left_out
+    assert "manifest.json has schema 1, this version reads" in schema
+    assert "model.tar.gz is cut, or no archive" in archive
+    assert all("the rank of its forecasts is not judged" in each for each in left_out)

@@ -69,6 +69,7 @@ def test_forecasts_that_hold_raise_no_alarm(orders: Path, tmp_path: Path) -> Non
     text = str(found).splitlines()
     assert text[0] == "forecasts against the orders until 2012-03-20"
     assert text[-1] == "no alarm"
+    assert "note: the rank of forecasts by m1 is not judged" in str(found)
     assert any(line.endswith("too few, or of too few days, to tell") for line in text)
 
 
@@ -149,7 +150,7 @@ def test_a_quiet_end_of_the_orders_is_told_by_their_day(orders: Path, tmp_path: 
 
 
 def test_a_folder_without_models_is_refused(orders: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match=r"there is no manifest\.json in"):
+    with pytest.raises(ModelNotFound, match=r"there is no manifest\.json or model\.tar\.gz in"):
         follow(weekly(tmp_path), orders, [tmp_path])
 
 
