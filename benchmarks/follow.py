@@ -17,14 +17,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
 from ordergap.contract.orders import Columns
 from ordergap.follow.run import follow
 from ordergap.histories import date_of
 from ordergap.ingest import read
+from ordergap.scoring.cohort_records import from_records
 from ordergap.scoring.cohorts import About, Cohort
 
 CUSTOMERS, ORDERS = 1_000_000, 3_000_000
+RECORDS = 100_000
 ALLOWED = 60.0  # seconds, of one processor
 AS_OF, FIRST = 15_227, 14_944
 WORDS = {"customer_column": "c", "date_column": "d", "amount_column": "a"}
@@ -54,6 +57,22 @@ def write(folder: Path) -> None:
     ).save(folder / "cohorts/night.parquet")  # fmt: skip
 
 
+def write_records(path: Path) -> None:
+    """Predictions with four horizons and value, as a batch transform writes them."""
+    day = date_of(AS_OF)
+    money = {name: {"90": 12.34} for name in ("expected_value", "value_low", "value_high")}
+    record = {
+        "as_of": str(day), "last_order_date": str(day), "order_gap_days": 12,
+        "next_order_date": str(day), "next_order_date_low": str(day),
+        "next_order_date_high": None, "interval_level": 0.8, "model_version": "m", **money,
+    }  # fmt: skip
+    chances = {str(days): 0.123456 for days in (7, 30, 60, 90)}
+    with path.open("wb") as file:
+        for i in range(RECORDS):
+            line = {**record, "customer_id": f"c{i}", "buy_probability": chances}
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
 def measure(folder: Path) -> None:
     """Print the CPU seconds of reading the orders, of all, and the peak of memory in MiB."""
     columns = Columns().model_copy(update=WORDS)
@@ -72,6 +91,10 @@ def rows() -> list[tuple[str, str, str, str]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder)
+        write_records(folder / "records.jsonl")
+        begun = time.process_time()
+        from_records(folder / "records.jsonl", "night", datetime.datetime.now(datetime.UTC))
+        adding = time.process_time() - begun
         size = (folder / "cohorts/night.parquet").stat().st_size
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.follow", name],
@@ -84,6 +107,12 @@ def rows() -> list[tuple[str, str, str, str]]:
             f"{whole:.1f} s of CPU, {memory:,.0f} MiB; reading the orders is {reading:.1f} s of it",
             f"allowed {ALLOWED:.0f} s",
             f"{ALLOWED / whole:.1f} x",
+        ),
+        (
+            f"follow --add: a cohort of {RECORDS:,} records",
+            f"{adding:.1f} s of CPU",
+            f"allowed {ALLOWED:.0f} s a million",
+            f"{ALLOWED / adding * RECORDS / CUSTOMERS:.1f} x",
         ),
         ("follow: a customer of a cohort", f"{size / CUSTOMERS:.1f} bytes", "", ""),
     ]

@@ -21,7 +21,7 @@ from ordergap.scoring.cohorts import About, Cohort, Float, Role
 
 log = logging.getLogger("ordergap")
 
-BATCH = 50_000  # records that are held as such at once
+BATCH = 20_000  # records that are held as such at once
 ENDINGS = (".jsonl", ".jsonl.out")
 _LARGE = "large_order_probability"
 MONEY = ("expected_value", "value_low", "value_high")
