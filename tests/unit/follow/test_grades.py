@@ -26,7 +26,7 @@ from ordergap.models.text import amount_text
 from ordergap.scoring.cohort_records import from_records
 from ordergap.scoring.cohorts import About, Cohort
 
-from tests.cohorts import EARLY
+from tests.cohorts import EARLY, cohort, histories
 from tests.shop import OPENING, two_kinds, write_csv
 
 AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
@@ -193,3 +193,20 @@ def test_models_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert "manifest.json has schema 1, this version reads" in schema
     assert "model.tar.gz is cut, or no archive" in archive
     assert all("the rank of its forecasts is not judged" in each for each in left_out)
+
+
+def test_who_has_no_order_in_the_file_spent_nothing() -> None:
+    """The file has later orders alone: c0 came for 10, c1 and c2 are not in it."""
+    three = np.array([0.9, 0.2, 0.1])
+    made = replace(
+        cohort(100, {30: three}, last_day=50),
+        money={"expected_value": {30: 10 * three}},
+        large={5.0: {30: three}},
+    )
+    result, notes = grade(made, Orders(histories({"c0": [110]}), 140), {})
+    assert (result.customers, notes) == (3, [])
+    assert result.grades[30].level.came == 1
+    squares = [0.1**2, 0.2**2, 0.1**2]
+    assert result.large["5"][30]["brier"] == pytest.approx(sum(squares) / 3)
+    assert result.value[30]["total"] == pytest.approx(12 / 10)
+    assert result.value[30]["brier_none"] == pytest.approx(sum(squares) / 3)

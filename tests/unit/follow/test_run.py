@@ -12,6 +12,7 @@ from ordergap.cli.main import main
 from ordergap.errors import DataError, ModelNotFound
 from ordergap.follow.run import Followed, follow
 from ordergap.histories import date_of
+from ordergap.scoring.cohorts import ROLES, Role
 
 from tests.cohorts import MONDAY, cohort, saved
 
@@ -99,6 +100,19 @@ def test_forecasts_that_are_mixed_up_among_customers_are_behind_those_that_are_n
     assert page.count("(challenger)") == 2 * len(WEEKS)
     assert "Ageing, z" in page
     assert "Less validation" not in page
+
+
+@pytest.mark.parametrize("wrong", ["champion", "challenger"])
+def test_alarms_are_of_the_champions(orders: Path, tmp_path: Path, wrong: Role) -> None:
+    for day in WEEKS:
+        for role in ROLES:
+            p = P / 5 if role == wrong else P
+            saved(tmp_path, cohort(MONDAY + day, {7: p}, role=role, last_day=MONDAY - 10))
+    found = follow(tmp_path, orders)
+    off = [each.about.role for each in found.cohorts if abs(each.grades[7].level.z) > 3]
+    assert off == [wrong] * len(WEEKS)
+    levels = [(each.since - MONDAY, each.until - MONDAY) for each in found.alarms]
+    assert levels == ([(WEEKS[0], WEEKS[-1])] if wrong == "champion" else [])
 
 
 def test_a_file_that_is_cut_is_named_and_the_rest_graded(orders: Path, tmp_path: Path) -> None:
