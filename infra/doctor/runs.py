@@ -15,9 +15,11 @@ import itertools
 import json
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -82,6 +84,7 @@ def record() -> Recording:
             aws.secrets.create_secret(Name=name, SecretString=database.url)["ARN"]
             for name in ("ordergap-source", "ordergap-market")
         ]
+        login = json.dumps({"username": "ordergap", "password": "recorded"})
         ec2 = aws._session.client("ec2", endpoint_url=aws.endpoint)  # noqa: SLF001
         recording.parameters = {
             "SubnetIds": ec2.describe_subnets()["Subnets"][0]["SubnetId"],
@@ -89,6 +92,8 @@ def record() -> Recording:
             "Prefix": PREFIX,
             "MarketSecretArns": secrets[1],
             "SecretKeyArn": KEY,
+            "MlflowTrackingUri": stack.enter_context(_mlflow()),
+            "MlflowSecretArn": aws.secrets.create_secret(Name="mlflow", SecretString=login)["ARN"],
             "Shards": "2",
         }
         stack.enter_context(patch.object(deployment, "STACK", STACK))
@@ -105,6 +110,30 @@ def record() -> Recording:
             recording.requests += [Request(function, role, **json.loads(line)) for line in lines]
     recording.given_up = list(dict.fromkeys(recording.given_up))
     return recording
+
+
+@contextmanager
+def _mlflow() -> Iterator[str]:
+    """The address of what answers as an MLflow server up to the model, and then no longer."""
+    answer = json.dumps({"experiment": {"experiment_id": "1"}, "runs": []}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET  # noqa: N815 - a name of http.server
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def _orders() -> pl.DataFrame:
