@@ -32,6 +32,7 @@ from infra import costs
 from lambdas.announce.messages import reason
 from lambdas.store_predictions.items import Unstorable, prediction
 from lambdas.store_predictions.lines import lines
+from lambdas.track_model.handler import OFF
 from local import cdnow, embedded, likeliest, lists, outlook, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
@@ -88,7 +89,7 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
             aws = stack.enter_context(embedded.start(folder, runner))
             stack.callback(_keep_logs, folder, options.output)
             secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
-            deployment = deploy(aws, secret, LAPTOP)
+            deployment = deploy(aws, secret, LAPTOP | {"MlflowTrackingUri": options.mlflow})
             step.text += f" at {aws.endpoint}"
         for name in NOT_EMULATED.values():
             console.print(f"    Not emulated: {name}", style="dim")
@@ -142,6 +143,8 @@ class Run:
             )
         [market] = json.loads(execution["output"])["markets"]
         console.print(f"\n{market['counts']['sentence']}", markup=False)
+        if market["tracking"] != OFF:
+            console.print(market["tracking"], markup=False)
 
     def show(self, console: Console) -> None:
         """Print the metrics, what to expect, whom to contact, and the path of the report."""
