@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,9 +98,14 @@ class Model:
 
         See docs/decisions/lambdas.md#mlflow-loads-the-model-itself. JSON is YAML too.
         """
+        flavor = {
+            "loader_module": "ordergap.pyfunc",
+            "data": "data",
+            "python_version": platform.python_version(),
+        }
         card = {
             "artifact_path": folder,
-            "flavors": {"python_function": {"loader_module": "ordergap.pyfunc", "data": "data"}},
+            "flavors": {"python_function": flavor},
             "run_id": run_id,
             "signature": {"params": json.dumps(_options())},
         }
