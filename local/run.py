@@ -32,7 +32,6 @@ from infra import costs
 from lambdas.announce.messages import reason
 from lambdas.store_predictions.items import Unstorable, prediction
 from lambdas.store_predictions.lines import lines
-from lambdas.track_model.handler import OFF
 from local import cdnow, embedded, likeliest, lists, outlook, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
@@ -142,9 +141,7 @@ class Run:
                 f"{cause}\nThe logs of jobs and functions are in {self.output / 'logs'}."
             )
         [market] = json.loads(execution["output"])["markets"]
-        console.print(f"\n{market['counts']['sentence']}", markup=False)
-        if market["tracking"] != OFF:
-            console.print(market["tracking"], markup=False)
+        show.outcome(market, console)
 
     def show(self, console: Console) -> None:
         """Print the metrics, what to expect, whom to contact, and the path of the report."""
