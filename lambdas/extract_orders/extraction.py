@@ -26,6 +26,7 @@ from lambdas.extract_orders.request import Market, Request, Success
 from lambdas.extract_orders.shards import Shards
 from lambdas.extract_orders.source import Source, canonical, open_source
 from lambdas.shared import objects
+from lambdas.shared.feed import Feed, total
 from lambdas.shared.logs import logger
 from lambdas.shared.runs import Run
 
@@ -76,7 +77,7 @@ def extract(
         if market.incremental and not iso:
             note += ": the dates are text, not ISO 8601, so that the database cannot compare them"
         elif market.incremental:
-            earlier, note = find(s3, run, identity, overlap_days + slack)
+            earlier, note = find(s3, run, identity, overlap_days + slack, request.as_of)
         logger().info(note)
         if earlier:
             for shard in range(shards):
@@ -127,12 +128,25 @@ def extract(
             "scoring_files": len(digests),
             **figures,
             "leads": len(people.records),
+            "read_in_full": earlier.read_in_full if earlier else request.as_of,
+            "days": run.days,
             "notes": (note, *source.notes, *decided.notes, *said, *people.notes),
             "request": request,
             "source": identity,
             "digests": digests,
         }
     )
+    feed = Feed(
+        run_id=run.run_id,
+        as_of=manifest.as_of,
+        watermark=manifest.watermark,
+        overlap_days=overlap_days + slack,
+        full=earlier is None,
+        rows_read=manifest.rows_read,
+        rejected=manifest.rejected,
+        days=total(account.sums),
+    )
+    s3.put_object(Bucket=bucket, Key=run.days, Body=feed.model_dump_json().encode())
     s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
     return manifest
 
