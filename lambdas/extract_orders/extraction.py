@@ -90,9 +90,8 @@ def extract(
     decided = rows.decide(earlier.conventions if earlier else None)
     columns = settled(columns, decided)
     rows.settle(columns, request.as_of)
-    for sentence in decided.notes:
+    for sentence in (*decided.notes, f"{rows.rows:,} rows read: cleaning them"):
         logger().info(sentence)
-    logger().info(f"{rows.rows:,} rows read: cleaning them")
 
     def upload(shard: int, file: Path) -> None:
         with file.open("rb") as body:
@@ -136,19 +135,23 @@ def extract(
             "digests": digests,
         }
     )
-    feed = Feed(
-        run_id=run.run_id,
+    feed = _feed(manifest, account, overlap_days + slack)
+    s3.put_object(Bucket=bucket, Key=run.days, Body=feed.model_dump_json().encode())
+    s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def _feed(manifest: Success, account: Account, overlap_days: int) -> Feed:
+    return Feed(
+        run_id=manifest.run_id,
         as_of=manifest.as_of,
         watermark=manifest.watermark,
-        overlap_days=overlap_days + slack,
-        full=earlier is None,
+        overlap_days=overlap_days,
+        full=manifest.read_in_full == manifest.as_of and not manifest.rows_reused,
         rows_read=manifest.rows_read,
         rejected=manifest.rejected,
         days=total(account.sums),
     )
-    s3.put_object(Bucket=bucket, Key=run.days, Body=feed.model_dump_json().encode())
-    s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
-    return manifest
 
 
 def _write(s3: S3Client, run: Run, facts: Attributes, said: list[str], people: Leads) -> None:

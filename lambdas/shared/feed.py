@@ -6,6 +6,7 @@ See docs/decisions/pipeline.md#the-feed-is-judged-before-anything-is-paid-for.
 from __future__ import annotations
 
 import datetime
+import operator
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Day(NamedTuple):
 
     def plus(self, other: Day) -> Day:
         """The sums of both."""
-        return Day(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
+        return Day(*map(operator.add, self, other))
 
 
 class Feed(BaseModel):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lambdas.announce.handler import handle
 from lambdas.announce.messages import Announce, console, message, reason, sentence, subject
-from lambdas.judge_model.handler import Verdict
+from lambdas.shared.registry import Verdict
 from lambdas.reconcile.account import Counts
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent

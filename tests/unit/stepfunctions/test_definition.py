@@ -20,7 +20,7 @@ from ordergap.contract.hyperparameters import parse
 from pydantic import BaseModel, TypeAdapter
 
 from lambdas.extract_orders.request import Extraction, Request
-from lambdas.judge_model.handler import Verdict
+from lambdas.shared.registry import Verdict
 from lambdas.reconcile.account import Counts
 from lambdas.shared import errors, events
 from local.deployment import load
