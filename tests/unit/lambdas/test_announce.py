@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from lambdas.announce.handler import handle
 from lambdas.announce.messages import Announce, console, message, reason, sentence, subject
-from lambdas.shared.registry import Verdict
 from lambdas.reconcile.account import Counts
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent
 from lambdas.shared.events import parse
+from lambdas.shared.registry import Verdict
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:ordergap:nightly-2011-12-09"
 FAILED = {
