@@ -151,10 +151,9 @@ def test_a_rejected_model_is_not_registered_and_the_champion_is_used(run, answer
 def test_a_promoted_model_is_registered_as_judge_model_reads_it(night):
     for package in night.of("RegisterModel"):
         metadata = package["CustomerMetadataProperties"]
-        of_judge_feed = {"as_of", "settings"}
-        assert (
-            set(metadata) == {"metrics_uri", "model_version", "artifact", "run_id"} | of_judge_feed
-        )
+        assert set(metadata) == {
+            "metrics_uri", "model_version", "artifact", "run_id", "as_of", "settings",
+        }  # fmt: skip
         (container,) = package["InferenceSpecification"]["Containers"]
         assert container["ModelDataUrl"] == metadata["artifact"]
         assert package["ModelApprovalStatus"] == "Approved"
