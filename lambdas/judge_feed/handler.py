@@ -167,10 +167,10 @@ def _refuse(
     if accepted and not asked.accept_past:
         past = rules.changed(feed, accepted) + rules.rejected(feed, accepted)
     remedies = [
-        f'if {truth}, start a run with "{field}": true'
-        for found, field, truth in (
-            (quiet, "accept_quiet", "there were no orders"),
-            (past, "accept_past", "that is meant to be so"),
+        f'if {truth}, start a run with "{field}": true{other}'
+        for found, field, truth, other in (
+            (quiet, "accept_quiet", "there were none", ', or "as_of" the last day that has some'),
+            (past, "accept_past", "that is meant to be so", ""),
         )
         if found
     ]
