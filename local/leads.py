@@ -90,18 +90,18 @@ def write(folder: Path, leads: int, seed: int = 42) -> MadeUp:
     rows = []
     for i in range(leads):
         bought = [day for day in days.get(i, ()) if day < DAYS]
-        code, first = (f"C{i}", _date(bought[0])) if bought else ("", "")
+        code, first = (f"C{i}", date_of(bought[0])) if bought else ("", "")
         leaks = [visits[i], code, first, int(bool(bought)), len(bought)]
-        rows.append([f"L{i}", _date(made.seen[i]), names[made.source[i]], ages[i], *leaks])
+        rows.append([f"L{i}", date_of(made.seen[i]), names[made.source[i]], ages[i], *leaks])
     leaking = ["n_visits", "customer_code", "first_booking", "existing_customer", "purchases"]
     _write(folder / "leads.csv", ["lead_id", "first_seen", "source", "age", *leaking], rows)
-    events = [[f"L{i}", _date(day), "page", ""] for i, day in enumerate(made.seen)]
+    events = [[f"L{i}", date_of(day), "page", ""] for i, day in enumerate(made.seen)]
     campaign = random.integers(len(CAMPAIGNS), size=len(made.day))
     for i, day, number in zip(made.visitor, made.day, campaign, strict=True):
-        events.append([f"L{i}", _date(day), "visit", CAMPAIGNS[number]])
+        events.append([f"L{i}", date_of(day), "visit", CAMPAIGNS[number]])
     _write(folder / "events.csv", ["lead_id", "date", "kind", "campaign"], events)
     orders = [
-        [f"L{i}", _date(day), round(float(random.gamma(2, 20)), 2)]
+        [f"L{i}", date_of(day), round(float(random.gamma(2, 20)), 2)]
         for i, each in days.items()
         for day in each
         if day < DAYS
@@ -115,7 +115,8 @@ def _later(random: np.random.Generator) -> Int:
     return np.append(0, np.cumsum(np.ceil(random.exponential(20, 12)))).astype(np.int64)
 
 
-def _date(day: int) -> datetime.date:
+def date_of(day: int) -> datetime.date:
+    """The date of a day of made-up leads."""
     return FIRST_DAY + datetime.timedelta(days=int(day))
 
 

@@ -32,7 +32,7 @@ from infra import costs
 from lambdas.announce.messages import reason
 from lambdas.store_predictions.items import Unstorable, prediction
 from lambdas.store_predictions.lines import lines
-from local import cdnow, embedded, lists, outlook, show, source
+from local import cdnow, embedded, likeliest, lists, outlook, show, source
 from local.aws import CREDENTIALS
 from local.deployment import NOT_EMULATED, Deployment, NotDeployed, deploy
 from local.lists import BY_PROBABILITY, BY_RISK, BY_VALUE, Forecasts, Row
@@ -95,7 +95,10 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
         run = Run(deployment, options.market, options.output)
         run.execute(execution_input(options, names, as_of), console)
         run.show(console)
+        if not (options.data or options.source_url):
+            likeliest.print_table(folder / "leads", console)
         console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
+        run.show_index(BY_VALUE, "value", "Worth most within {days} days", 10, 0, console)
         if options.keep:
             _keep(run, console)
 
@@ -151,28 +154,26 @@ class Run:
             console.print()
             console.print(table)
         report, manifest = self._report(verdict["artifact"])
-        if rows := self._predictions():
-            self._show_lists(rows, outlook.weekly_error(manifest), console)
         for task, why in json.loads(manifest).get("unanswered", {}).items():
             console.print(f"\nNot answered, {task}: {why}", markup=False)
         console.print(f"\nReport: {report}")
+        if rows := self._predictions():
+            expected = outlook.sentence(rows, outlook.weekly_error(manifest))
+            days = lists.horizons(rows[0])[0]
+            found = lists.contact_first(rows, days, 10)
+            console.print(f"\n{expected}\n\nContact first:", markup=False)
+            console.print(show.customers(found, "contact-first", days))
+        self.show_index(BY_RISK, "win-back", "Win back", 5, -1, console)
 
-    def _show_lists(self, rows: list[Row], error: float, console: Console) -> None:
-        console.print(f"\n{outlook.sentence(rows, error)}", markup=False)
-        ahead = lists.horizons(rows[0])
-        console.print("\nContact first:")
-        console.print(
-            show.customers(lists.contact_first(rows, ahead[0], 10), "contact-first", ahead[0])
-        )
-        deployment = self.deployment
-        forecasts = Forecasts(deployment.aws.dynamodb, deployment.table, self.market)
-        for title, name, index, days, top in (
-            ("Win back", "win-back", BY_RISK, ahead[-1], 5),
-            (f"Worth most within {ahead[0]} days", "value", BY_VALUE, ahead[0], 10),
-        ):
-            if found := list(islice(forecasts.ranked(index, page=5), top)):
-                console.print(f"\n{title}, from DynamoDB's index {index}:")
-                console.print(show.customers(found, name, days))
+    def show_index(
+        self, index: str, name: str, title: str, top: int, horizon: int, console: Console
+    ) -> None:
+        """Print the first of an index of the table; `horizon` is which of their days ahead."""
+        forecasts = Forecasts(self.deployment.aws.dynamodb, self.deployment.table, self.market)
+        if found := list(islice(forecasts.ranked(index, page=5), top)):
+            days = lists.horizons(found[0])[horizon]
+            console.print(f"\n{title.format(days=days)}, from DynamoDB's index {index}:")
+            console.print(show.customers(found, name, days))
 
     def _predictions(self) -> list[Row]:
         """The forecasts of all customers, as they were stored."""

@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 from ordergap.contract.manifest import MANIFEST
 
-from local import cdnow, outlook, show
+from local import cdnow, likeliest, outlook, show
 from local.lists import contact_first, horizons, worth_most
 from local.ports import free_port
 from local.runners import ROOT
@@ -48,6 +48,8 @@ def main(arguments: list[str]) -> None:
     _ordergap("predict", "--file_path", file, "--model_dir", MODEL, "--output", PREDICTIONS)
     forecasts = _read(PREDICTIONS)
     _request_forecast(datetime.date.fromisoformat(forecasts[0]["as_of"]))
+    if not has_file:
+        likeliest.print_table(RUN / "leads", show.console())
     _print_next(forecasts)
 
 

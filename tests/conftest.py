@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from ordergap.settings import available_cpus, limit_threads
+from ordergap.settings import limit_threads
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and so would what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-limit_threads(available_cpus())  # as the command line does, before anything numeric is imported
+# Before anything numeric is imported; other workers and processes have the other processors.
+limit_threads(1)
 
 # Properties are about results; how fast a busy machine finds them is not one.
 settings.register_profile(

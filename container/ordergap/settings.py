@@ -20,7 +20,8 @@ from ordergap.contract.prediction import STALE_AFTER_DAYS
 from ordergap.errors import UserError
 
 _WAITING = "OMP_WAIT_POLICY"  # a thread that spins takes the processor from one that works
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+_ONE_THREAD = "OPENBLAS_NUM_THREADS"  # our matrices of a fit are so small that more only wait
 
 UNLIMITED_MB = 100
 """The largest request of a batch transform whose payloads have no limit."""
@@ -276,9 +277,10 @@ def limit_threads(threads: int) -> None:
     """Limit the threads of the numeric libraries in this process; call it before their import.
 
     By default they use every processor of the host, whatever the container may use. A server gives
-    each of its processes one. Variables that are set already stay.
+    each of its processes one. OpenBLAS has one in any case. Variables that are set already stay.
     """
-    for name, value in {_WAITING: "PASSIVE", **dict.fromkeys(_THREADS, str(threads))}.items():
+    values = {_WAITING: "PASSIVE", _ONE_THREAD: "1"} | dict.fromkeys(_THREADS, str(threads))
+    for name, value in values.items():
         os.environ.setdefault(name, value)
 
 

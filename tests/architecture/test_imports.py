@@ -45,6 +45,10 @@ def modules(root: Path, *packages: str) -> list[str]:
         (["ordergap/features", "ordergap/histories", "ordergap/survival"], {"polars", "scipy"}),
         (["ordergap/report"], {"polars", "scipy", "sklearn", "xgboost", "torch", "flask"}),
         (
+            ["ordergap/evaluation", "ordergap/tasks", "ordergap/training"],
+            {"scipy.stats", "sklearn"},
+        ),
+        (
             ["ordergap/artifacts", "ordergap/models", "ordergap/scoring", "ordergap/serving/app"],
             {"ordergap.report", "ordergap.tasks"},
         ),

@@ -1,9 +1,11 @@
 """One list of promises that every trainer keeps, and that every hyperparameter is heard."""
 
+import functools
 import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +21,13 @@ from ordergap.errors import InvalidHyperparameters, InvalidRequest
 from ordergap.evaluation.gaps import outcomes
 from ordergap.evaluation.metrics import brier, event_within
 from ordergap.histories import Histories
+from ordergap.ingest import read
 from ordergap.survival.targets import gaps_at_order, waits_at_cutoff
 
 from tests.shop import shop, write_csv
 from tests.trained import head, judge, train
+
+pytestmark = pytest.mark.xdist_group("every trainer")  # they share models
 
 SMALL = {
     "num_round": 40,
@@ -73,11 +78,27 @@ def made(file: Path, folder: Path, settings: dict[str, object]) -> Bundle:
     return Bundle.load(folder)
 
 
+Make = Callable[[dict[str, object]], Path]
+
+
+@pytest.fixture(scope="module")
+def make(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """The folder with the model of some settings, which is trained once."""
+
+    @functools.cache
+    def folder(settings: str) -> Path:
+        place = tmp_path_factory.mktemp("model")
+        made(file, place, json.loads(settings))
+        return place
+
+    return lambda settings: folder(json.dumps(settings, sort_keys=True))
+
+
 @every_trainer
 def test_gives_reasons_or_says_that_it_has_none(
-    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+    settings: dict[str, object], whole: Histories, make: Make
 ) -> None:
-    bundle, day = made(file, tmp_path, settings), int(whole.day.max())
+    bundle, day = Bundle.load(make(settings)), int(whole.day.max())
     asked = replace(bundle.options, explain=3)
     if settings["trainer"] in {"lstm", "naive"}:
         with pytest.raises(InvalidRequest, match="leave explain out, or train with"):
@@ -99,9 +120,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 @every_trainer
 def test_foresees_later_orders_better_than_chance(
-    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+    settings: dict[str, object], whole: Histories, make: Make
 ) -> None:
-    bundle = made(file, tmp_path, settings)
+    bundle = Bundle.load(make(settings))
     cutoff, end = int(whole.day.min()) + LEARN_DAYS, int(whole.day.max())
     matrix = features.compute(whole, bundle.manifest.feature_names)
     orders, waits = gaps_at_order(whole, cutoff, end), waits_at_cutoff(whole, cutoff, end)
@@ -117,30 +138,25 @@ def test_foresees_later_orders_better_than_chance(
 
 @every_trainer
 def test_answers_the_same_from_a_fresh_process(
-    settings: dict[str, object], file: Path, tmp_path: Path
+    settings: dict[str, object], file: Path, make: Make
 ) -> None:
-    made(file, tmp_path, settings)
-    answers = [
-        subprocess.run(
-            [sys.executable, "-c", READ_IN_A_FRESH_PROCESS, tmp_path, file],
-            check=True, capture_output=True, text=True, env={"PYTHONPATH": "."},
-        ).stdout
-        for _ in range(2)
-    ]  # fmt: skip
-    records = json.loads(answers[0])
-    assert answers[0] == answers[1]
-    assert {record["model_version"] for record in records} == {
-        Bundle.load(tmp_path).manifest.model_version
-    }
+    answered = subprocess.run(
+        [sys.executable, "-c", READ_IN_A_FRESH_PROCESS, make(settings), file],
+        check=True, capture_output=True, text=True, env={"PYTHONPATH": "."},
+    ).stdout  # fmt: skip
+    bundle = Bundle.load(make(settings))
+    orders = read(file, bundle.manifest.hyperparameters.columns).histories
+    here = json.dumps(bundle.forecast(orders, int(orders.day.max())).records())
+    assert answered.splitlines() == [here]
+    assert bundle.manifest.model_version in answered
 
 
 @every_trainer
 def test_the_same_seed_makes_the_same_bytes(
-    settings: dict[str, object], file: Path, tmp_path: Path
+    settings: dict[str, object], file: Path, tmp_path: Path, make: Make
 ) -> None:
-    for name in ("one", "two"):
-        made(file, tmp_path / name, settings)
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    made(file, tmp_path, settings)
+    assert digests(tmp_path) == digests(make(settings))
 
 
 @every_trainer
@@ -155,10 +171,9 @@ def test_forecasts_every_customer_outliers_and_single_orders_included(
 
 @every_trainer
 def test_the_model_holds_no_customers_but_in_its_report_and_no_pickle(
-    settings: dict[str, object], whole: Histories, file: Path, tmp_path: Path
+    settings: dict[str, object], whole: Histories, make: Make
 ) -> None:
-    made(file, tmp_path, settings)
-    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+    for path in (path for path in make(settings).rglob("*") if path.is_file()):
         content = path.read_bytes()
         named = any(customer.encode() in content for customer in whole.customer_ids)
         assert not named or path.name == "report.html"
@@ -212,34 +227,32 @@ FORECAST_CHANGES = {"horizons": "7,14", "interval_level": 0.5, "max_horizon_days
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_hyperparameter_changes_the_model(name: str, file: Path, tmp_path: Path) -> None:
+def test_a_hyperparameter_changes_the_model(name: str, make: Make) -> None:
     settings, value = CHANGES[name]
     before, after = (
-        made(file, tmp_path / str(i), settings | change).manifest.tasks["next_order"]
-        for i, change in enumerate([{}, {name: value}])
+        Bundle.load(make(settings | change)).manifest.tasks["next_order"]
+        for change in ({}, {name: value})
     )
     assert (before.files, before.parameters) != (after.files, after.parameters)
 
 
 @pytest.mark.parametrize("name", QUESTION_CHANGES)
-def test_a_hyperparameter_changes_another_question(name: str, file: Path, tmp_path: Path) -> None:
+def test_a_hyperparameter_changes_another_question(name: str, make: Make) -> None:
     asked: dict[str, object] = {"value": "on", "large_orders": "on"}
     before, after = (
-        made(file, tmp_path / str(i), asked | change).manifest.tasks
-        for i, change in enumerate([{}, {name: QUESTION_CHANGES[name]}])
+        Bundle.load(make(asked | change)).manifest.tasks
+        for change in ({}, {name: QUESTION_CHANGES[name]})
     )
     assert before["next_order"].files == after["next_order"].files
     assert before != after
 
 
 @pytest.mark.parametrize("name", FORECAST_CHANGES)
-def test_a_hyperparameter_changes_the_forecasts(
-    name: str, whole: Histories, file: Path, tmp_path: Path
-) -> None:
+def test_a_hyperparameter_changes_the_forecasts(name: str, whole: Histories, make: Make) -> None:
     settings = {"trainer": "naive"}
     before, after = (
-        made(file, tmp_path / str(i), settings | change).forecast(whole, int(whole.day.max()))
-        for i, change in enumerate([{}, {name: FORECAST_CHANGES[name]}])
+        Bundle.load(make(settings | change)).forecast(whole, int(whole.day.max()))
+        for change in ({}, {name: FORECAST_CHANGES[name]})
     )
     assert [r | {"model_version": ""} for r in before.records()] != [
         r | {"model_version": ""} for r in after.records()

@@ -100,12 +100,13 @@ def test_processors_are_those_of_the_container(
 @pytest.mark.point(63)
 def test_limit_threads_leaves_what_the_caller_has_set(root: Path) -> None:
     script = (
-        "import os; from ordergap.settings import limit_threads; limit_threads(1);"
-        "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+        "import os; from ordergap.settings import limit_threads; limit_threads(2);"
+        "names = 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'POLARS_MAX_THREADS';"
+        "print(*map(os.environ.get, names))"
     )
     environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "4"}
     process = subprocess.run(
         [sys.executable, "-c", script],
         cwd=root, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert process.stdout.split() == ["4", "1"]
+    assert process.stdout.split() == ["4", "1", "2"]

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Column = NDArray[np.floating | np.integer]
 Rows = NDArray[np.int64] | NDArray[np.bool_]  # numbers, some of them several times, or a mask
@@ -184,11 +183,12 @@ def _below_and_equal(
 def auc(probability: Column, event: NDArray[np.bool_]) -> float:
     """P(a row with the event has the higher probability than one without); ties count 1/2."""
     _check(probability=probability, event=event)
-    events = int(np.count_nonzero(event))
-    pairs = events * (len(event) - events)
+    others, those = np.sort(probability[~event]), probability[event]
+    pairs = len(those) * len(others)
     if pairs == 0:
         return float("nan")
-    return float(rankdata(probability)[event].sum() - events * (events + 1) / 2) / pairs
+    below, up_to = (np.searchsorted(others, those, side).sum() for side in ("left", "right"))
+    return float(below + up_to) / 2 / pairs
 
 
 def brier(probability: Column, event: NDArray[np.bool_]) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from ordergap import features
 from ordergap.evaluation.metrics import Outcomes, event_within
@@ -129,9 +129,20 @@ def miscalibrated(group: SilenceGroup) -> bool:
     """
     if group.customers < LEAST_CUSTOMERS:
         return False
-    events = round(group.came * group.customers)
-    low, high = binomtest(events, group.customers).proportion_ci(0.95, "wilson")
+    low, high = wilson(round(group.came * group.customers), group.customers)
     return bool(group.foreseen < low - TOLERANCE or group.foreseen > high + TOLERANCE)
+
+
+def wilson(events: int, rows: int) -> tuple[float, float]:
+    """The 95 % interval of the share of `events` among `rows`, by Wilson 1927.
+
+    >>> [round(end, 3) for end in wilson(10, 100)]
+    [0.055, 0.174]
+    """
+    z = 1.959964  # the normal distribution's 97.5 % quantile
+    middle = (events + z**2 / 2) / (rows + z**2)
+    half = z / (rows + z**2) * math.sqrt(events * (rows - events) / rows + z**2 / 4)
+    return middle - half, middle + half
 
 
 def _by_orders(count: NDArray[np.floating]) -> dict[str, NDArray[np.bool_]]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ordergap.errors import DataError
 from ordergap.leads.table import Days, LeadTable
@@ -79,6 +78,6 @@ def _shares(values: NDArray[np.generic], ordered: NDArray[np.bool_]) -> NDArray[
 
 
 def _auc(score: NDArray[np.float64], event: NDArray[np.bool_]) -> float:
-    events = int(event.sum())
-    pairs = events * (len(event) - events)
-    return float(rankdata(score)[event].sum() - events * (events + 1) / 2) / pairs
+    others, those = np.sort(score[~event]), score[event]
+    below, up_to = (np.searchsorted(others, those, side).sum() for side in ("left", "right"))
+    return float(below + up_to) / 2 / (len(those) * len(others))

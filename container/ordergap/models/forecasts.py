@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,4 +114,6 @@ def _values(column: Column) -> Sequence[object]:
 
 def amounts_or_null(amounts: NDArray[np.float64]) -> list[float | None]:
     """With two decimals, JSON-ready; null where unknown."""
-    return [None if np.isnan(amount) else amount for amount in amounts.round(2).tolist()]
+    values = amounts.round(2).astype(object)
+    values[np.isnan(amounts)] = None
+    return cast("list[float | None]", values.tolist())

@@ -49,6 +49,12 @@ class Survival:
         return days, curve
 
     @cached_property
+    def _slopes(self) -> Float:
+        """(n, m) of log S between the knots."""
+        knots, curve = self._knots
+        return np.asarray(np.diff(curve, axis=1) / np.diff(knots))
+
+    @cached_property
     def _tail_exponent(self) -> Float:
         """(n,) p of the tail: beyond the last day the hazard is p / t, and S(t) falls as t ** -p.
 
@@ -65,14 +71,16 @@ class Survival:
         """Log S at `t` days: (n,) for one t or (n,) of them, (k, n) for (k, 1) or (k, n)."""
         t = np.asarray(t, float)
         knots, curve = self._knots
-        last = self.days[-1]
-        step = np.minimum(self.days.searchsorted(t, side="right"), len(self.days) - 1)
+        last, steps = self.days[-1], len(self.days)
+        step = np.minimum(self.days.searchsorted(t, side="right"), steps - 1)
         row = np.arange(len(self))
-        start, left = knots[step], curve[row, step]
-        slope = (curve[row, step + 1] - left) / (knots[step + 1] - start)
-        inside = left + slope * (np.minimum(t, last) - start)
-        beyond = np.log(np.maximum(t, last) / last)
-        return np.asarray(inside - np.where(beyond > 0, self._tail_exponent * beyond, 0.0))
+        left = curve.ravel().take(step + row * (steps + 1))
+        slope = self._slopes.ravel().take(step + row * steps)
+        log_s = left + slope * (np.minimum(t, last) - knots[step])
+        if np.any(t > last):
+            beyond = np.log(np.maximum(t, last) / last)
+            log_s -= np.where(beyond > 0, self._tail_exponent * beyond, 0.0)
+        return np.asarray(log_s)
 
     def quantile(self, level: ArrayLike, elapsed: ArrayLike = 0.0) -> Float:
         """Days t since the last order by which the gap has ended with probability `level`.

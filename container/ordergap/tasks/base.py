@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 from pydantic import JsonValue
 
 from ordergap.checkpoints import Checkpoints, FitCheckpoint, raise_if_stopped
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import EvaluationProtocol, Metric, ProtocolMetrics, TaskMetrics
 from ordergap.evaluation.compare import Comparison, Evaluation, Metrics, as_json
+from ordergap.evaluation.segments import LEAST_CUSTOMERS
 from ordergap.features import attribute_names
 from ordergap.histories import Histories
 from ordergap.hosts import ALONE, Hosts
@@ -69,10 +71,11 @@ class Split:
 class Learning:
     """What a task learns from.
 
-    histories  the orders until `as_of`
-    outliers   which customers are not learnt from
-    heads      of the tasks before this one, learnt from the same orders
-    leads      all that are known, whose events after `as_of` are not to be looked at; None: none
+    histories   the orders until `as_of`
+    outliers    which customers are not learnt from
+    heads       of the tasks before this one, learnt from the same orders
+    leads       all that are known, whose events after `as_of` are not to be looked at; None: none
+    replicates  that the intervals of the validation are of; 0: it has none
     """
 
     hyperparameters: Hyperparameters
@@ -82,6 +85,7 @@ class Learning:
     execution: Execution = field(default_factory=Execution)
     heads: Mapping[str, Head] = field(default_factory=dict)
     leads: LeadTable | None = None
+    replicates: int = 40
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
@@ -158,8 +162,21 @@ class Task(ABC):
         """Whether it is to be answered where the data allow it."""
         return True
 
-    def lost(self, validation: Validation) -> str | None:  # noqa: ARG002
-        """Why its answers are not good enough to be given, in a sentence; None where they are."""
+    def lost(self, validation: Validation) -> str | None:
+        """Why its answers are not good enough to be given, in a sentence; None where they are.
+
+        A few customers show no loss: `LEAST_CUSTOMERS` at least are judged at the cutoff.
+        """
+        judged = validation.evaluations.get(EvaluationProtocol.AT_CUTOFF)
+        if judged is None or len(np.unique(judged.customer)) < LEAST_CUSTOMERS:
+            return None
+        return self.behind(validation.comparisons[EvaluationProtocol.AT_CUTOFF])
+
+    def behind(self, comparison: Comparison) -> str | None:  # noqa: ARG002
+        """In what it is surely worse than a baseline that counts, in a sentence; None: in nothing.
+
+        comparison  of the validation, at the cutoff
+        """
         return None
 
     @abstractmethod

@@ -32,7 +32,6 @@ HORIZON = 30
 """Days ahead at which first orders are judged."""
 EVENTS, DIRECT, SHARE = "events of 30 days", "direct classifier", "share of all"
 USUAL_ROUNDS = 100
-REPLICATES = 40
 _AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 
 
@@ -52,7 +51,11 @@ class FirstOrder(Task):
                 "too few leads ordered before or after the cutoff to judge the forecasts: give "
                 "leads and orders of a longer period"
             )
-        differences = validation.comparisons[_AT_CUTOFF].differences
+        return super().lost(validation)
+
+    @override
+    def behind(self, comparison: Comparison) -> str | None:
+        differences = comparison.differences
         if differences.get(EVENTS, {}).get("auc", (0, 0, 0))[2] < 0:
             return f"on later days it ranks leads surely worse than their {EVENTS} do"
         if differences[SHARE]["brier"][1] > 0:
@@ -73,7 +76,7 @@ class FirstOrder(Task):
         if not judged or not 0 < judged.ordered.sum() < len(judged.ordered):
             return validation
         seed = learning.hyperparameters.seed
-        comparisons = compare_each(evaluations, seed, REPLICATES)
+        comparisons = compare_each(evaluations, seed, learning.replicates)
         return replace(validation, evaluations=evaluations, comparisons=comparisons)
 
     def _rounds(self, learning: Learning, columns: LeadFeatures) -> float:

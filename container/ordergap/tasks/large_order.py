@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from ordergap import features
 from ordergap.contract.hyperparameters import Hyperparameters
-from ordergap.contract.metrics import MODEL, EvaluationProtocol, Metric
+from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol, Metric
 from ordergap.evaluation.compare import Comparison, Evaluation, compare_each
 from ordergap.evaluation.large import METRICS, LargeEvaluation, Question
 from ordergap.evaluation.large_baselines import BG_NBD_GG, SHARE, answers, large_orders
@@ -46,7 +47,6 @@ AT_CUTOFF = EvaluationProtocol.AT_CUTOFF
 OWN_LEVELS = (0.8, 0.9)
 """Quantiles of the amounts learnt from above which an order is large, where nothing is said."""
 LEAST_ORDERS = 30
-REPLICATES = 40
 _SHORT = 30  # days: the horizon that is judged besides the longest
 
 
@@ -58,6 +58,7 @@ class LargeOrder(Task):
 
     name: ClassVar[str] = "large_order"
     title: ClassVar[str] = "Large orders"
+    rival: ClassVar[str | None] = SHARE
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     @override
@@ -78,11 +79,9 @@ class LargeOrder(Task):
         return None
 
     @override
-    def lost(self, validation: Validation) -> str | None:
+    def behind(self, comparison: Comparison) -> str | None:
         """Surely worse in the Brier score than a rule or the field's own, and no better ranked."""
-        if AT_CUTOFF not in validation.comparisons:
-            return None
-        differences = validation.comparisons[AT_CUTOFF].differences
+        differences = comparison.differences
         for baseline in (SHARE, BG_NBD_GG):
             if baseline not in differences:
                 continue
@@ -106,8 +105,12 @@ class LargeOrder(Task):
         validated = Fit(head, no_outliers(past))
         if "next_order" not in learning.heads:
             return Validation(chosen, validated)
-        evaluations = self.evaluate(learning, Validation(), split, {MODEL: head})
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        heads = {MODEL: head}
+        if learning.attribute_names and not learning.execution.stopping():
+            plain = replace(past, attributes=None)
+            heads[PLAIN] = self._fitted(h, plain, None, int(chosen["rounds"]))
+        evaluations = self.evaluate(learning, Validation(), split, heads)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         return Validation(chosen, validated, evaluations, comparisons)
 
     @override

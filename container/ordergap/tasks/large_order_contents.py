@@ -13,6 +13,7 @@ from ordergap.evaluation.metrics import calibration
 from ordergap.models.text import amount_text
 from ordergap.report.contents import Diagonal, Judged, Section, Table, TaskContents
 from ordergap.report.numbers import fixed, percent, plain
+from ordergap.tasks import variants
 from ordergap.tasks.verdicts import beside
 
 USE = "reserving stock, credit or a visit for those who are likely to order for a large amount"
@@ -44,6 +45,7 @@ def contents(
             for protocol, each in comparisons.items()
         },
         [
+            *variants.sections(comparisons, METRICS, ("auc", "brier"), variants.OF_ONE_CURVE),
             Section(
                 "large",
                 "Who orders for a large amount",
@@ -51,7 +53,7 @@ def contents(
                 "Of every customer at the cutoff: the mean probability of an order above the "
                 "amount within the days, and the share who made one.",
                 absent="Left out: no later days were looked at.",
-            )
+            ),
         ],
         USE,
         LIMITS,

@@ -51,7 +51,6 @@ from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 
 CALENDAR_DAYS = 2 * 365
-REPLICATES = 40
 
 
 class NextOrder(Task):
@@ -90,7 +89,7 @@ class NextOrder(Task):
             protocol: evaluation(h, split, protocol, {MODEL: best, **candidates})
             for protocol in protocols
         }
-        comparisons = compare_each(evaluations, h.seed, REPLICATES)
+        comparisons = compare_each(evaluations, h.seed, learning.replicates)
         warn_of_attributes(comparisons[EvaluationProtocol.AT_CUTOFF])
         for protocol, metrics in rival_metrics(h, split).items():
             comparisons[protocol].metrics[BG_NBD] = metrics

@@ -27,8 +27,13 @@ from ordergap.report.numbers import NOTHING, fixed, percent, upper
 from ordergap.survival.kaplan_meier import kaplan_meier
 from ordergap.survival.targets import Targets, order_gaps
 from ordergap.tasks.next_order_findings import pooled_silences, pooled_statuses
-from ordergap.tasks.next_order_variants import sections as variant_sections
+from ordergap.tasks.variants import WITHOUT
+from ordergap.tasks.variants import sections as variant_sections
 
+_MORE = {
+    WITHOUT: "This is of the next order alone: value and large orders read no counts, but stand on "
+    "its curve."
+}
 HORIZON = 30
 _BARS = 24
 _CURVE_POINTS = 120
@@ -70,7 +75,7 @@ def contents(
             for protocol, each in comparisons.items()
         },
         [
-            *variant_sections(comparisons),
+            *variant_sections(comparisons, METRICS, ("concordance", "brier_30"), _MORE),
             *_outcomes(evaluations.get(EvaluationProtocol.AT_CUTOFF, [])),
             Section(
                 "gaps",

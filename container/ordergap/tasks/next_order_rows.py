@@ -13,7 +13,7 @@ from ordergap.contract.metrics import PLAIN, EvaluationProtocol
 from ordergap.contract.trainers import TreeParameters
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
-from ordergap.tasks import next_order_variants as variants
+from ordergap.tasks import variants
 from ordergap.tasks.base import Learning, Split
 from ordergap.trainers.base import Sample
 

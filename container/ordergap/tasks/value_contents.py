@@ -13,6 +13,7 @@ from ordergap.evaluation.compare import Comparison
 from ordergap.evaluation.value import METRICS, ValueEvaluation, deciles
 from ordergap.report.contents import Columns, Judged, Section, Table, TaskContents
 from ordergap.report.numbers import fixed, money, percent, plain
+from ordergap.tasks import variants
 from ordergap.tasks.base import Findings
 from ordergap.tasks.verdicts import beside
 
@@ -50,6 +51,7 @@ def contents(
             for protocol, each in comparisons.items()
         },
         [
+            *variants.sections(comparisons, METRICS, ("d2", "gini"), variants.OF_ONE_CURVE),
             Section(
                 "value",
                 "What customers spend",
@@ -57,7 +59,7 @@ def contents(
                 "Customers in ten groups of equal size, those forecast least first: what was "
                 "expected of each group, and what came.",
                 absent="Left out: no later days were looked at.",
-            )
+            ),
         ],
         USE,
         LIMITS,

@@ -18,7 +18,7 @@ from ordergap.hashing import bucket
 from ordergap.histories import date_of
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
-from ordergap.tasks.next_order_variants import WITHOUT
+from ordergap.tasks.variants import WITHOUT
 
 from tests.shop import shop, write_csv
 from tests.trained import scores

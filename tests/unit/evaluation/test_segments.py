@@ -17,9 +17,11 @@ from ordergap.evaluation.segments import (
     miscalibrated,
     segments,
     silences,
+    wilson,
 )
 from ordergap.histories import Histories
 from ordergap.survival.targets import waits_at_cutoff
+from scipy.stats import binomtest
 
 from tests.shop import shop, without_amounts
 
@@ -133,3 +135,10 @@ def test_customers_with_one_order_alone_have_segments() -> None:
     found = segments(histories, waits_at_cutoff(histories, 40, 60))
     assert found["one order"].all()
     assert not found["waited over 3 gaps"].any()
+
+
+@given(rows=st.integers(1, 10**6), share=st.floats(0, 1))
+def test_intervals_of_a_share_are_those_of_scipy(rows: int, share: float) -> None:
+    events = round(share * rows)
+    expected = binomtest(events, rows).proportion_ci(0.95, "wilson")
+    assert wilson(events, rows) == pytest.approx((expected.low, expected.high), abs=1e-6)

@@ -267,6 +267,6 @@ def test_expected_orders_rise_and_are_no_fewer_than_the_probability_of_one(
 ) -> None:
     some, more = (model.expected_orders(*known, each) for each in (days, 2 * days))
     one = -np.expm1(model.log_survival(*known, np.array([days])))[:, 0]
-    # Expected orders are a difference from one: exact to its rounding, times (a + b + x - 1) / (a - 1).
+    # Expected orders come of a difference from one, whose rounding is all that is left of 1e-14.
     assert np.all(some >= one * (1 - 1e-6) - 1e-10)
     assert np.all(more >= some * (1 - 1e-6) - 1e-10)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from ordergap.artifacts import Bundle
+from ordergap.contract.hyperparameters import parse
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import (
     EvaluationProtocol,
@@ -169,6 +170,25 @@ def test_the_page_names_the_columns_of_the_model_and_the_limit_of_the_server(
     without = text_of(with_data(manifest, revenue=None))
     assert "a header that names CustomerID, InvoiceDate. At most" in without
     assert "One a line, as 2011-01-04. " in without
+
+
+def test_fields_are_there_for_what_the_model_reads_and_for_nothing_else(
+    manifest: Manifest,
+) -> None:
+    def named(manifest: Manifest, attribute: str) -> list[str | None]:
+        tags = Texts(page_of(manifest)).tags
+        return [each[attribute] for _, each in tags if attribute in each]
+
+    assert named(manifest, "data-attribute") == named(manifest, "data-values") == []
+    words = {
+        "numeric_attributes": "birth_year", "category_attributes": '"><blink>, region',
+        "hashed_columns": "StockCode, Promo",
+    }  # fmt: skip
+    changed = manifest.model_copy(update={"hyperparameters": parse(words)})
+    assert named(changed, "data-attribute") == ["birth_year", '"><blink>', "region"]
+    assert named(changed, "data-values") == ["StockCode", "Promo"]
+    assert "blink" not in [tag for tag, _ in Texts(page_of(changed)).tags]
+    assert "UnitPrice, StockCode, Promo. At most" in text_of(changed)
 
 
 def test_every_field_of_a_prediction_has_a_title(manifest: Manifest) -> None:

@@ -296,9 +296,7 @@ def test_what_lost_to_its_baselines_is_not_answered(model: Forecaster) -> None:
 
     def lost(events: tuple[float, ...], share: tuple[float, ...]) -> str | None:
         differences: Any = {EVENTS: {"auc": events}, SHARE: {"brier": share}}
-        comparison = replace(Comparison({}, {}, {}, {}), differences=differences)
-        at_cutoff: Any = {EvaluationProtocol.AT_CUTOFF: comparison}
-        return task.lost(Validation(comparisons=at_cutoff))
+        return task.behind(Comparison({}, {}, differences, {}))
 
     good, bad = (0.05, 0.01, 0.09), (-0.05, -0.09, -0.01)
     assert lost(good, bad) is None

@@ -146,21 +146,19 @@ def test_free_and_unknown_amounts_among_others_are_learnt_around() -> None:
     assert all(threshold > 0 for threshold in head.thresholds)  # type: ignore[attr-defined]
 
 
-def _comparison(brier: tuple[float, float, float], auc: tuple[float, float, float]) -> Validation:
-    differences = {SHARE: {"brier": brier, "auc": auc}}
-    return Validation(comparisons={AT_CUTOFF: Comparison({}, {}, differences, {})})
+def _comparison(brier: tuple[float, float, float], auc: tuple[float, float, float]) -> Comparison:
+    return Comparison({}, {}, {SHARE: {"brier": brier, "auc": auc}}, {})
 
 
 def test_a_sure_loss_is_a_loss() -> None:
     task = LargeOrder()
-    lost = task.lost(_comparison((0.02, 0.01, 0.03), (-0.1, -0.2, 0.0)))
+    lost = task.behind(_comparison((0.02, 0.01, 0.03), (-0.1, -0.2, 0.0)))
     assert lost is not None
     assert SHARE in lost
-    assert task.lost(_comparison((0.02, -0.01, 0.03), (-0.1, -0.2, 0.0))) is None
-    assert task.lost(_comparison((0.02, 0.01, 0.03), (0.1, 0.05, 0.2))) is None
-    assert task.lost(Validation()) is None
+    assert task.behind(_comparison((0.02, -0.01, 0.03), (-0.1, -0.2, 0.0))) is None
+    assert task.behind(_comparison((0.02, 0.01, 0.03), (0.1, 0.05, 0.2))) is None
     nothing = float("nan")
-    assert task.lost(_comparison((0.02, 0.01, 0.03), (nothing,) * 3)) is None
+    assert task.behind(_comparison((0.02, 0.01, 0.03), (nothing,) * 3)) is None
 
 
 def test_a_job_that_is_to_stop_keeps_what_was_validated() -> None:

@@ -15,7 +15,6 @@ from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.compare import Comparison
-from ordergap.evaluation.segments import LEAST_CUSTOMERS
 from ordergap.evaluation.value import METRICS
 from ordergap.evaluation.value_baselines import (
     BG_NBD_GG,
@@ -221,28 +220,14 @@ WORSE, BETTER, LEVEL = (-0.1, -0.2, -0.05), (0.1, 0.05, 0.2), (-0.01, -0.2, 0.1)
     ],
 )
 def test_it_has_lost_where_it_is_surely_worse_and_in_nothing_better(
-    baseline: str, d2: Any, gini: Any, lost: bool, few_learnt: Any
+    baseline: str, d2: Any, gini: Any, lost: bool
 ) -> None:
     comparison = Comparison({}, {}, {baseline: {"d2": d2, "gini": gini}}, {})
-    reason = Value().lost(replace(few_learnt, comparisons={AT_CUTOFF: comparison}))
+    reason = Value().behind(comparison)
     assert bool(reason) == lost
     if reason:
         assert baseline in reason
         assert "nan" not in reason
-
-
-@pytest.fixture(scope="module")
-def few_learnt() -> Validation:
-    past, split = in_time(two_kinds(LEAST_CUSTOMERS + 20))
-    return Value().search(past, split)
-
-
-def test_a_few_customers_show_no_loss() -> None:
-    past, split = in_time(two_kinds(LEAST_CUSTOMERS - 20))
-    few = Value().search(past, split)
-    comparison = Comparison({}, {}, {LAST_DAYS: {"d2": WORSE, "gini": WORSE}}, {})
-    assert Value().lost(replace(few, comparisons={AT_CUTOFF: comparison})) is None
-    assert Value().lost(Validation()) is None
 
 
 def test_what_lost_is_in_the_metrics_and_not_in_the_model(

@@ -29,8 +29,8 @@ from ordergap.training import customers
 COLUMNS = {"customer_column": "customer", "date_column": "date", "amount_column": "amount"}
 ASKED = {"numeric_attributes": "birth_year", "category_attributes": "region"}
 QUICK = {
-    **COLUMNS, "num_round": 8, "eta": 0.3, "time_bins": 6, "value_cutoffs": 2, "max_depth": 3,
-    "outlier_contamination": 0,
+    **COLUMNS, "num_round": 8, "eta": 0.3, "time_bins": 6, "value_cutoffs": 2, "value_horizon": 30,
+    "max_depth": 3, "outlier_contamination": 0,
 }  # fmt: skip
 DATE_ALONE = {**QUICK, "value": "off", "large_orders": "off"}
 DAYS = 300
@@ -151,6 +151,17 @@ def test_the_validation_says_what_they_are_worth(model: Forecaster) -> None:
         assert without is not None
         assert with_them < without  # here the region decides
     assert "The attributes helped: keep them." in str(model.report())
+
+
+@pytest.mark.parametrize(("task", "metric"), [("value", "d2"), ("large_order", "brier")])
+def test_their_worth_is_judged_for_each_question_that_reads_them(
+    model: Forecaster, task: str, metric: str
+) -> None:
+    (protocol,) = model.metrics.tasks[task].protocols.values()
+    assert protocol.baseline != PLAIN
+    with_them, without = (protocol.scores[name][metric] for name in (MODEL, PLAIN))
+    assert with_them != without
+    assert str(model.report()).count("The curve of the next order is the same in both.") == 2
 
 
 def test_a_model_is_saved_with_its_attributes(model: Forecaster, tmp_path: Path) -> None:

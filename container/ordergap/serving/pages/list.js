@@ -4,7 +4,6 @@ const LEVEL = 0.8, MARGIN = 1.2816;  // standard deviations to either side that 
 const NOBODY = new Set(model.nobody), FORMULA = new Set(model.formula);
 const number = value => value.toLocaleString("en-GB", { maximumFractionDigits: 0 });
 const mebibytes = bytes => (bytes / 2 ** 20).toLocaleString("en-GB", { maximumFractionDigits: 1 });
-const refuse = (message, hint) => { throw Object.assign(new Error(message), { refusal: { message, hint } }); };
 const refuseLarger = (what, bytes) => bytes > model.maxBody && refuse(
   `${what} ${mebibytes(bytes)} MiB, and this server takes at most ${mebibytes(model.maxBody)} MiB`,
   "leave out columns or customers, use `ordergap predict`, or raise ORDERGAP_MAX_BODY_MB of the server");

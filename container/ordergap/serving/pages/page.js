@@ -31,10 +31,11 @@ const parse = text => {
       lines.push({ at, order: { date, ...(amount !== "" && { amount: number }) } });
     });
     return {
-      request: { instances: [{ customer_id: "customer", orders: lines.map(line => line.order) }] },
+      request: { instances: [recordOf(lines.map(line => line.order), lines.map(line => line.at))] },
       lines: lines.map(line => line.at),
     };
   }
+  refuseFields();
   let parsed;
   try {
     parsed = JSON.parse(text);
@@ -101,7 +102,8 @@ const showError = (error, lines) => {
     return { message, hint: problem.hint };
   });
   showProblems("problems", "Please correct:", problems);
-  const wrong = (error.refusal.field || "").endsWith("as_of") ? byId("as-of") : orders;
+  const about = error.refusal.field || "";
+  const wrong = fieldAbout(about) ?? (about.endsWith("as_of") ? byId("as-of") : orders);
   wrong.setAttribute("aria-invalid", "true");
   if (first !== null) {
     const start = orders.value.split("\n").slice(0, first).join("\n").length + (first > 0);
@@ -369,6 +371,7 @@ const exampleOrders = (() => {
   }).reverse().join("\n");
 })();
 const showExample = () => {
+  clearFields();
   byId("orders").value = exampleOrders;
   byId("as-of").value = isoDate(firstAsked);
   form.requestSubmit();
@@ -377,6 +380,7 @@ byId("example").addEventListener("click", showExample);
 byId("lead-example")?.addEventListener("click", () => {
   const events = model.leadKinds.map((kind, k) => ({ date: isoDate(firstAsked - 20 + 2 * k), kind }));
   const record = { customer_id: "lead", first_seen: isoDate(firstAsked - 20), events };
+  clearFields();
   byId("orders").value = JSON.stringify(record, null, 1);
   form.requestSubmit();
 });

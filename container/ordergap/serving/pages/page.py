@@ -30,7 +30,7 @@ from ordergap.scoring.options import Options
 from ordergap.settings import Settings
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-SCRIPTS = ("chart.js", "page.js", "list.js")
+SCRIPTS = ("chart.js", "fields.js", "page.js", "list.js")
 EXAMPLE_GAPS = 8  # at least as many fit into the model's data, so that six orders lie inside
 
 
@@ -49,6 +49,8 @@ def render(manifest: Manifest, settings: Settings, *, has_report: bool) -> tuple
             script=Markup(script),  # noqa: S704 - a file of this package
             script_data=_script_data(manifest, settings),
             columns=_columns(manifest),
+            facts=_facts(manifest),
+            hashed=manifest.hyperparameters.columns.hashed_columns,
             limit=settings.max_body >> 20,
             levels=sorted({*LEVELS, own_level}),
             own_level=own_level,
@@ -125,7 +127,15 @@ def _mean_amount(data: DataReport) -> int | None:
 def _columns(manifest: Manifest) -> list[str]:
     """The names that the header of a file of order lines must have."""
     columns = manifest.hyperparameters.columns
-    return [columns.customer_column, columns.date_column, *manifest.amount_columns]
+    names = [columns.customer_column, columns.date_column, *manifest.amount_columns]
+    return [*dict.fromkeys([*names, *columns.hashed_columns])]
+
+
+def _facts(manifest: Manifest) -> dict[str, str]:
+    """Attribute of a customer that the model reads -> how a phone's keyboard helps to write it."""
+    asked = manifest.hyperparameters
+    numbers = dict.fromkeys(asked.numeric_attributes, "decimal")
+    return numbers | dict.fromkeys(asked.category_attributes, "text")
 
 
 def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str, str]]:

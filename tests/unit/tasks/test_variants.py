@@ -4,22 +4,28 @@ import pytest
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import MODEL, PLAIN, EvaluationProtocol
 from ordergap.evaluation.compare import Comparison
-from ordergap.report.contents import Table
-from ordergap.tasks.next_order_variants import (
+from ordergap.evaluation.gaps import METRICS
+from ordergap.report.contents import Section, Table
+from ordergap.tasks.variants import (
     CHANCE,
     HARMED,
     HELPED,
     MIXED,
     WITHOUT,
-    sections,
     without,
 )
+from ordergap.tasks.variants import sections as sections_of
 
 NAN = float("nan")
 Span = tuple[float, float, float]
+Comparisons = dict[EvaluationProtocol, Comparison]
 
 
-def compared(concordance: Span, brier: Span) -> dict[EvaluationProtocol, Comparison]:
+def sections(comparisons: Comparisons, **more: str) -> list[Section]:
+    return [*sections_of(comparisons, METRICS, ("concordance", "brier_30"), more)]
+
+
+def compared(concordance: Span, brier: Span) -> Comparisons:
     metrics = {"concordance": 0.7, "brier_30": 0.2}
     differences = {WITHOUT: {"concordance": concordance, "brier_30": brier}}
     both = {MODEL: metrics, WITHOUT: metrics}
@@ -64,6 +70,12 @@ def test_attributes_have_a_conclusion_of_their_own(
     assert section.introduction == f"The attributes {conclusion}."
 
 
+def test_a_sentence_may_follow_the_conclusion() -> None:
+    one = compared((0.0, -0.01, 0.01), (0.0, -0.01, 0.01))
+    (section,) = sections(one, **{WITHOUT: "Of dates alone.", PLAIN: "Of another."})
+    assert section.introduction == f"{CHANCE.format(option='hashed_columns')} Of dates alone."
+
+
 def test_differences_are_shown_to_four_digits() -> None:
     (section,) = sections(compared((0.0012, 0.0004, 0.002), (0.0, -0.001, 0.001)))
     (table,) = section.blocks
@@ -74,7 +86,7 @@ def test_differences_are_shown_to_four_digits() -> None:
 
 def test_nothing_is_said_where_nothing_was_compared() -> None:
     plain = Comparison({MODEL: {"concordance": 0.7}}, {}, {}, {})
-    assert [*sections({EvaluationProtocol.AT_CUTOFF: plain})] == []
+    assert sections({EvaluationProtocol.AT_CUTOFF: plain}) == []
 
 
 def test_the_variant_differs_in_nothing_else() -> None:
