@@ -150,7 +150,8 @@ def judge(
         verdict=verdict,
         volume=rules.volume(feed, newest),
     )
-    if feed.full or request.asked.accept_past:
+    newer = accepted is None or feed.as_of >= accepted.as_of
+    if (feed.full and newer) or request.asked.accept_past:
         _write(s3, run, run.accepted, feed)
     if verdict:
         _write(s3, run, run.verdict, verdict)

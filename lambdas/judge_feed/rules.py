@@ -86,8 +86,8 @@ def changed(feed: Feed, accepted: Feed) -> list[str]:
     """
     passed = max(feed.as_of - accepted.as_of, 0 * _DAY)
     end = min(each.watermark - each.overlap_days * _DAY for each in (feed, accepted))
-    first = min(accepted.days)
-    start = max(first, min(*feed.days, first + passed))
+    first, begins = (min(d for d, s in each.days.items() if s.orders) for each in (accepted, feed))
+    start = max(first, min(begins, first + passed))
     old, new = (
         {day: sums for day, sums in each.days.items() if start <= day < end}
         for each in (accepted, feed)

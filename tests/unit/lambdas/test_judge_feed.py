@@ -129,12 +129,16 @@ def test_days_within_the_overlap_may_change(ago: int, factor: float) -> None:
     assert found(SHOP | {day: times(SHOP.get(day, Day()), factor, factor, factor)}) == []
 
 
+def last(days: int) -> Days:
+    return {day: sums for day, sums in SHOP.items() if day >= NIGHT - days * ONE}
+
+
 def test_a_query_of_the_last_days_is_no_change() -> None:
-    week_ago = feed(
-        {day: s for day, s in SHOP.items() if day >= NIGHT - 106 * ONE}, NIGHT - 7 * ONE
-    )
-    assert found({day: s for day, s in SHOP.items() if day >= NIGHT - 99 * ONE}, week_ago) == []
-    assert found({day: s for day, s in SHOP.items() if day >= NIGHT - 80 * ONE}, week_ago)
+    week_ago = NIGHT - 7 * ONE
+    assert found(last(99), feed(last(106), week_ago)) == []
+    assert found(last(80), feed(last(106), week_ago))
+    misread = {datetime.date(1970, 1, 1): Day(1, 0, 0, 0.0)}
+    assert found(misread | last(99), feed(misread | last(106), week_ago)) == []
 
 
 def test_amounts_that_come_to_be_known_are_no_change() -> None:
@@ -343,6 +347,12 @@ def test_a_changed_past_is_refused_until_it_is_accepted(night):
 def test_an_incremental_run_does_not_move_what_is_compared_with(night):
     night(LAST_NIGHT)
     night(feed(SHOP, full=False))
+    assert read("feeds/uk/accepted.json")["run_id"] == LAST_NIGHT.run_id
+
+
+def test_a_run_of_an_earlier_day_does_not_either(night):
+    night(LAST_NIGHT)
+    night(feed(SHOP, NIGHT - 20 * ONE))
     assert read("feeds/uk/accepted.json")["run_id"] == LAST_NIGHT.run_id
 
 
