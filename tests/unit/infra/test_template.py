@@ -231,7 +231,7 @@ def test_one_object_starts_the_machine_and_no_other() -> None:
     assert pattern["source"] == ["aws.s3"]
     assert pattern["detail-type"] == ["Object Created"]
     assert pattern["detail"]["bucket"] == {"name": [{"Ref": "Bucket"}]}
-    assert pattern["detail"]["object"] == {"key": ["incoming/ready"]}
+    assert pattern["detail"]["object"] == {"key": [{"wildcard": "incoming/*/_READY"}]}
 
 
 def test_every_alarm_publishes_to_the_topic_and_may_do_so() -> None:
