@@ -210,6 +210,7 @@ class Rejection(StrEnum):
     CANCELLATION = "cancellation"  # a cancelling line that was netted against its order line
     UNMATCHED_CANCELLATION = "cancellation_of_nothing"  # no earlier order line of that kind
     CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly
+    FORGOTTEN = "forgotten_customer"  # of somebody who is to be forgotten, on AWS alone
 
 
 UNREADABLE = (
