@@ -115,9 +115,7 @@ def _clean(
             found.changed += bool(kept)
             found.rows += cleaned.rows * bool(kept)
             found.deleted += not kept
-            if (
-                kept != number
-            ):  # of a bucket without versions, the new one has the number of the old
+            if kept != number:  # without versioning, the new one has the number of the old
                 s3.delete_object(Bucket=bucket, Key=key, VersionId=number)
     except ClientError as error:
         if error.response["Error"]["Code"] not in _GONE:

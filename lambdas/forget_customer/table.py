@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 @functools.cache
 def dynamodb() -> DynamoDBClient:
     """A client that waits where the table is throttled."""
-    return boto3.client(
-        "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 8})
-    )
+    patient = Config(retries={"mode": "standard", "total_max_attempts": 8})
+    return boto3.client("dynamodb", config=patient)
 
 
 def delete(client: DynamoDBClient, table: str, market: str, customer_id: str) -> int:
