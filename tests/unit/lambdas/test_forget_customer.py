@@ -16,6 +16,7 @@ import sqlalchemy as sql
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ordergap.contract.orders import Rejection
 from ordergap.errors import UserError
 from ordergap.ingest.cells import customers_of
 
@@ -207,8 +208,9 @@ def _listed() -> Any:
     return forgotten.read(clients.s3(), clients.secrets(), BUCKET, SECRET, "uk")
 
 
-@pytest.mark.parametrize("operation", ["put_object", "delete_object", "get_object"])
-@pytest.mark.parametrize("calls", [1, 4, 9])
+@pytest.mark.parametrize(
+    ("operation", "calls"), [("put_object", 1), ("put_object", 5), ("delete_object", 4)]
+)
 def test_killed_anywhere_and_run_again_it_ends_as_unbroken(
     cloud: Any, monkeypatch: pytest.MonkeyPatch, operation: str, calls: int
 ) -> None:
@@ -234,10 +236,9 @@ def test_killed_anywhere_and_run_again_it_ends_as_unbroken(
 
 def test_where_time_is_short_another_call_continues(cloud: Any) -> None:
     fill()
-    proofs, after = [], ""
-    while after is not None:
+    proofs = [forget(times=[900_000] * 2 + [1])]
+    while (after := proofs[-1]["next"]) is not None:
         proofs.append(forget(after=after, times=[900_000] * 2 + [1]))
-        after = proofs[-1]["next"]
     assert len(proofs) > 3
     assert not [key for key, text in everything().items() if "ana@" in text.lower()]
     looked = sum(each["looked_at"] for proof in proofs for each in proof["prefixes"])
@@ -406,7 +407,7 @@ def test_an_extraction_is_as_if_the_source_had_never_had_the_customer(
     without = extracted(folder, lines, {"17850"})
     never = extracted(folder, others, None)
     assert scoring(without) == scoring(never)
-    assert without.rejected["forgotten_customer"] == len(lines) - len(others)
+    assert without.rejected[Rejection.FORGOTTEN] == len(lines) - len(others)
     assert without.rows_read == without.rows_used + sum(without.rejected.values())
     assert "17850" not in str([*everything("/default/").values()])
 
@@ -414,8 +415,8 @@ def test_an_extraction_is_as_if_the_source_had_never_had_the_customer(
 def test_lines_of_an_order_that_name_nobody_go_with_its_customer(aws: None, tmp_path: Path) -> None:
     lines = [line("17850", 5, "1"), line(None, 5, "1"), line("ben", 4, "2"), line(None, 4, "2")]
     manifest = extracted(tmp_path, lines, {"17850"})
-    used = manifest.rows_used + manifest.rejected["duplicate_line"]
-    assert (manifest.rejected["forgotten_customer"], used) == (2, 2)
+    used = manifest.rows_used + manifest.rejected[Rejection.DUPLICATE]
+    assert (manifest.rejected[Rejection.FORGOTTEN], used) == (2, 2)
 
 
 def test_a_later_extraction_brings_nobody_back(
