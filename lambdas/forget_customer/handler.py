@@ -85,7 +85,7 @@ def handle(request: ForgetCustomer, context: LambdaContext) -> dict[str, object]
 
     The list is written first: a run that begins afterwards drops the customer's rows, and one that
     is under way is refused. Every call may be repeated. Raises BadEvent, AlreadyRunning, and
-    UserError where the list was made by another key.
+    ForgottenUnreadable where the list was made by another key.
     """
     settings = from_environment(Settings)
     s3, secrets, bucket = clients.s3(), clients.secrets(), settings.bucket

@@ -10,7 +10,7 @@ import secrets as random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ordergap.errors import UserError
+from lambdas.shared.errors import ForgottenUnreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -57,7 +57,7 @@ def read(
 ) -> Forgotten | None:
     """The market's list; None where nobody is on it, for which no secret is needed.
 
-    Raises UserError where the list was made by another key, or there is no key: whom it excludes
+    Raises ForgottenUnreadable where the list was made by another key, or there is no key: whom it excludes
     would come back.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{ROOT}{market}/")
@@ -65,14 +65,16 @@ def read(
     if not keys:
         return None
     if secret_id is None:
-        raise UserError(f"{bucket} has a list of the forgotten, and there is no secret to read it")
+        raise ForgottenUnreadable(
+            f"{bucket} has a list of the forgotten, and there is no secret to read it"
+        )
     try:
         value = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
     except secrets.exceptions.ResourceNotFoundException:
-        raise UserError(_lost(bucket, market, secret_id)) from None
+        raise ForgottenUnreadable(_lost(bucket, market, secret_id)) from None
     key = Key(market, value.encode())
     if any(not name.startswith(key.folder) for name in keys):
-        raise UserError(_lost(bucket, market, secret_id))
+        raise ForgottenUnreadable(_lost(bucket, market, secret_id))
     return Forgotten(key, frozenset(name.removeprefix(key.folder) for name in keys))
 
 

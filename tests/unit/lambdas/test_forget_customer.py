@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ordergap.contract.orders import Rejection
-from ordergap.errors import UserError
 from ordergap.ingest.cells import customers_of
 
 from lambdas.extract_orders.extraction import extract
@@ -26,7 +25,7 @@ from lambdas.forget_customer import handler, sweep
 from lambdas.forget_customer.forms import Customer
 from lambdas.forget_customer.table import dynamodb
 from lambdas.shared import clients, customers, forgotten
-from lambdas.shared.errors import AlreadyRunning, BadEvent, Unavailable
+from lambdas.shared.errors import AlreadyRunning, BadEvent, ForgottenUnreadable, Unavailable
 from lambdas.shared.runs import RUNNING
 from tests.sources import load
 from tests.stack import create_table
@@ -322,10 +321,10 @@ def test_a_list_of_another_key_stops_extractions_and_further_forgetting(cloud: A
     forget("17850")
     clients.secrets().put_secret_value(SecretId=SECRET, SecretString="another")
     for refused in (_listed, lambda: forget("17851")):
-        with pytest.raises(UserError, match="restore the secret"):
+        with pytest.raises(ForgottenUnreadable, match="restore the secret"):
             refused()
     clients.secrets().delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-    with pytest.raises(UserError, match="restore the secret"):
+    with pytest.raises(ForgottenUnreadable, match="restore the secret"):
         _listed()
 
 
