@@ -143,6 +143,15 @@ def column_names(names: Iterable[object]) -> list[str]:
     return distinct
 
 
+def repeats(name: str, present: Iterable[str]) -> list[str]:
+    """What `column_names` calls further columns of that name.
+
+    >>> repeats("a", ["a", "b", "a (column 3)"])
+    ['a (column 3)']
+    """
+    return [other for other in present if other.startswith(f"{name} (column ")]
+
+
 def build(
     columns: Mapping[str, Sequence[object] | NDArray[Any]],
     kind: Kind,

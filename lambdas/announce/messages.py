@@ -59,12 +59,16 @@ Cause = Annotated[str, AfterValidator(reason), _cut(_MAX_TEXT)]
 
 
 class Verdict(BaseModel):
-    """Whether the model was promoted, and why."""
+    """Whether the model was promoted, and why.
+
+    questions  task -> what was found of it
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     promoted: bool
     reason: Text
+    questions: dict[Name, Text] = {}
     model_version: Name
     artifact: Name
 
@@ -148,6 +152,12 @@ def _state(outcome: Announce) -> str:
     return f" in {outcome.state}" if outcome.state else ""
 
 
+def by_question(outcome: Announce) -> str:
+    """What was found of each question, a line each; nothing where there was no verdict."""
+    found = outcome.verdict.questions if outcome.verdict else {}
+    return "\n".join(f"{task.replace('_', ' ')}: {words}" for task, words in found.items())
+
+
 def subject(outcome: Announce) -> str:
     """The subject of an e-mail: at most 100 printable ASCII characters."""
     name = outcome.market or outcome.run_id
@@ -166,7 +176,8 @@ def message(outcome: Announce) -> str:
         "console": link,
     })  # fmt: skip
     people, machines = ("default", "email"), ("sqs", "lambda", "https")
-    return _json(dict.fromkeys(people, f"{text}\n\n{link}") | dict.fromkeys(machines, event))
+    mail = "\n\n".join(filter(None, (text, by_question(outcome), link)))
+    return _json(dict.fromkeys(people, mail) | dict.fromkeys(machines, event))
 
 
 def _json(content: dict[str, object] | dict[str, str]) -> str:

@@ -52,6 +52,7 @@ KINDS: dict[str, dict[str, object]] = {
     },
     "lstm": {"trainer": "lstm"},
 }  # fmt: skip
+NAIVE = {"trainer": "naive", "value": "off", "large_orders": "off"}
 ENDLESS: dict[str, object] = {"num_round": 5000, "early_stopping_rounds": 0, "epochs": 5000}
 
 
@@ -185,13 +186,12 @@ def test_hosts_without_data_and_late_ones_take_part_and_naive_is_that_of_one_hos
     few = np.arange(len(SOME.customer_ids)) < 30
     hosts.give(SECOND, SOME.of(few))
     hosts.give("127.0.0.3", SOME.of(~few))
-    hosts.start("127.0.0.3", {"trainer": "naive"})
-    time.sleep(1)
-    hosts.start(SECOND, {"trainer": "naive"})
-    time.sleep(1)
-    hosts.start(FIRST, {"trainer": "naive"})
+    settings = QUICK | NAIVE
+    for name in reversed(hosts.names):
+        hosts.start(name, settings)
+        time.sleep(1)
     assert hosts.codes() == [0, 0, 0]
-    made, unshared = hosts[FIRST], alone(tmp_path, {"trainer": "naive"})
+    made, unshared = hosts[FIRST], alone(tmp_path, settings)
     assert made.files()["next_order/model.json"] == unshared["next_order/model.json"]
     assert made.files()["metrics.json"] == unshared["metrics.json"]
     assert made.manifest.data.rows_read == len(SOME)
@@ -264,7 +264,7 @@ def refusals(hosts: Hosts, **settings: Mapping[str, str]) -> list[str]:
 
     def end(name: str) -> str:
         environment = JobSettings(hosts_port=hosts.port, hosts_seconds=hosts.seconds)
-        own = {"trainer": "naive", **settings.get(f"on_{name[-1]}", {})}
+        own = {**NAIVE, **settings.get(f"on_{name[-1]}", {})}
         root = hosts.folder / name
         try:
             command.train(

@@ -18,7 +18,10 @@ from tests.interrupted import Job
 from tests.shop import shop, write_csv
 
 XGBOOST = ["--num_round", "60", "--eta", "0.2", "--time_bins", "8"]
-LSTM = ["--trainer", "lstm", "--epochs", "6", "--hidden_size", "8", "--batch_size", "64"]
+LSTM = [
+    "--trainer", "lstm", "--epochs", "6", "--hidden_size", "8", "--batch_size", "64",
+    "--value", "off", "--large_orders", "off", "--outlier_contamination", "0",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -116,14 +116,14 @@ class LstmTrainer(Trainer):
         hosts = request.hosts
         batches = math.ceil(len(rows) / self._parameters.batch_size)
         for batch in learning.order(len(rows)).tensor_split(batches)[learning.batch :]:
-            learning.optimiser.zero_grad()
+            learning.network.zero_grad()
             learning.reseed(hosts.rank)
             if len(own := batch[hosts.part]):
                 losses = self._losses(learning.network, *rows[own])
                 torch.autograd.backward(losses.sum() / len(batch))
             learning.sum_gradients(hosts)
             nn.utils.clip_grad_norm_(learning.network.parameters(), 1.0)
-            learning.optimiser.step()
+            learning.move()
             learning.count_batch()
             if request.step(learning.state):
                 break

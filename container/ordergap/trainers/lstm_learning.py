@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw  # torch.optim.AdamW imports the compiler, which takes a second
 
 from ordergap.checkpoints import State
 from ordergap.hosts import Hosts
@@ -33,7 +34,12 @@ class Learning:
     def __init__(self, network: Network, learning_rate: float, seed: int) -> None:
         self.network, self.average = network, copy.deepcopy(network)
         self.best: Network | None = None
-        self.optimiser = torch.optim.AdamW(network.parameters(), learning_rate, fused=True)
+        self._rate, self._weights = learning_rate, [*network.parameters()]
+        self._moments = {
+            "step": [torch.zeros((), device=w.device) for w in self._weights],
+            "exp_avg": [torch.zeros_like(w) for w in self._weights],
+            "exp_avg_sq": [torch.zeros_like(w) for w in self._weights],
+        }
         self.epoch = self.batch = self.steps = self.best_epoch = 0
         self.least = math.inf
         self._seed = seed
@@ -51,12 +57,27 @@ class Learning:
         """Sum the gradients of every host's part of the batch."""
         if hosts.size == 1:
             return
-        weights = [*self.network.parameters()]
-        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-        total = hosts.sum(torch.cat([gradient.flatten() for gradient in gradients]).cpu().numpy())
-        ends = np.cumsum([w.numel() for w in weights])
-        for w, gradient in zip(weights, np.split(total, ends[:-1]), strict=True):
+        own = torch.cat([gradient.flatten() for gradient in self._gradients()])
+        total = hosts.sum(own.cpu().numpy())
+        ends = np.cumsum([w.numel() for w in self._weights])
+        for w, gradient in zip(self._weights, np.split(total, ends[:-1]), strict=True):
             w.grad = torch.from_numpy(gradient).to(w.device).view_as(w)
+
+    def _gradients(self) -> list[Tensor]:
+        return [torch.zeros_like(w) if w.grad is None else w.grad for w in self._weights]
+
+    @torch.no_grad()
+    def move(self) -> None:
+        """Move the weights by their gradients.
+
+        Source: Loshchilov & Hutter 2019, Decoupled weight decay regularization (AdamW).
+        """
+        moments = self._moments
+        adamw(
+            [*self._weights], self._gradients(), moments["exp_avg"], moments["exp_avg_sq"], [],
+            moments["step"], fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=self._rate,
+            weight_decay=0.01, eps=1e-8, maximize=False,
+        )  # fmt: skip
 
     def count_batch(self) -> None:
         """Count a batch, and move the average towards the latest weights.
@@ -83,9 +104,8 @@ class Learning:
             network: Network | None = getattr(self, name)
             for key, value in network.state_dict().items() if network else ():
                 tensors[f"{name} {key}"] = value
-        for i, moments in self.optimiser.state_dict()["state"].items():
-            for key, value in moments.items():
-                tensors[f"optimiser {i} {key}"] = value
+        for key, values in self._moments.items():
+            tensors |= {f"optimiser {i} {key}": value for i, value in enumerate(values)}
         counts = {name: getattr(self, name) for name in _COUNTS}
         return State(safetensors.torch.save(tensors), counts=counts)
 
@@ -103,12 +123,9 @@ class Learning:
         for name in _NETWORKS:
             if network := getattr(self, name):
                 network.load_state_dict(_part(tensors, name))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _part(tensors, "optimiser").items():
-            place, moment = key.split()
-            moments.setdefault(int(place), {})[moment] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        for key, values in self._moments.items():
+            for i, value in enumerate(values):
+                value.copy_(tensors[f"optimiser {i} {key}"])
         log.info("  resuming from epoch %d", self.epoch)
 
 

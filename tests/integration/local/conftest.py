@@ -149,6 +149,7 @@ class Pipeline:
         inputs = {
             "as_of": AS_OF.isoformat(),
             "trainer": "naive",
+            "hyperparameters": {"outlier_contamination": "0"},  # which needs no scikit-learn
             "markets": [shop.market for shop in shops],
             **inputs,
         }

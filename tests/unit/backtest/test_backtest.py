@@ -24,7 +24,7 @@ from ordergap.histories import Histories
 
 from tests.shop import shop, write_csv
 
-QUICK = {"num_round": 30, "eta": 0.2, "time_bins": 10}
+QUICK = {"num_round": 30, "eta": 0.2, "time_bins": 10, "value": "off", "large_orders": "off"}
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +204,7 @@ def test_cutoffs_with_nothing_to_learn_from_are_left_out_with_the_reason(
 ) -> None:
     file = transactions(tmp_path / "orders.csv", LATE)
     words = ["backtest", "--file_path", str(file), *COLUMNS, "--output", str(tmp_path)]
+    words += ["--value", "off", "--large_orders", "off"]
     for jobs in ("1", "2"):
         assert main([*words, "--cutoffs", "3", "--jobs", jobs]) == 0
         said = capsys.readouterr().out

@@ -196,6 +196,21 @@ def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause
     assert line.isprintable()
 
 
+def test_people_read_a_line_of_each_question(event):
+    outcome = parse(Announce, event("announce"))
+    (mail, *_) = json.loads(message(outcome)).values()
+    text, *questions, link = mail.split("\n\n")
+    assert text == sentence(outcome)
+    assert link.startswith("https://")
+    (lines,) = questions
+    assert [line.partition(": ")[0] for line in lines.splitlines()] == ["next order", "value"]
+    assert "not answered: amounts are unknown" in lines
+    none = parse(Announce, failed().model_dump() | {"execution_arn": ARN})
+    text, link = sentence(none), console(ARN)
+    (mail, *_) = json.loads(message(none)).values()
+    assert mail.split("\n\n") == [text, link]
+
+
 def test_the_outputs_of_the_other_functions_can_be_announced(event):
     verdict = Verdict(
         promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
@@ -208,8 +223,7 @@ def test_the_outputs_of_the_other_functions_can_be_announced(event):
     answers["counts"]["leads"] = 2
     said = sentence(parse(Announce, event("announce") | answers))
     assert "3 customers, 2 leads among them, have a forecast as of" in said
-    sent = answers["verdict"].keys() - {"questions"}  # which stay in verdict.json
-    assert event("announce")["verdict"].keys() == sent
+    assert event("announce")["verdict"].keys() == answers["verdict"].keys()
     assert event("announce")["counts"].keys() == answers["counts"].keys()
 
 

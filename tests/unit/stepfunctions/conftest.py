@@ -151,6 +151,7 @@ def _verdict(parameters: Json) -> Json:
         "Payload": {
             "promoted": True,
             "reason": "The model beats naive.",
+            "questions": {"value": "not judged."},
             "group": f"{VALUES['Prefix']}-{event['market']}",
             "artifact": event["artifact"],
             "model_version": "f8219c88b603",

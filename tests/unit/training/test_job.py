@@ -18,6 +18,7 @@ from tests.shop import OPENING, christmas_shop, shop, write_csv
 from tests.trained import next_order, train
 
 QUICK = {"num_round": 20, "eta": 0.2, "time_bins": 8}
+ALONE = {"value": "off", "large_orders": "off", "outlier_contamination": 0}
 
 
 def orders_on(*days: dict[str, list[int]]) -> Histories:
@@ -110,7 +111,7 @@ def test_a_single_year_has_no_calendar_features_unless_told(
     days: int, setting: str, used: bool, tmp_path: Path
 ) -> None:
     file = write_csv(shop(60, days), tmp_path / "orders.csv")
-    manifest = train(parse(QUICK | {"calendar": setting}), file, tmp_path / "model")
+    manifest = train(parse(QUICK | ALONE | {"calendar": setting}), file, tmp_path / "model")
     assert ("month" in manifest.feature_names) is used
 
 
@@ -149,7 +150,7 @@ def test_forecasts_do_not_depend_on_the_rows_sequence_in_the_file(tmp_path: Path
 
 def test_with_three_years_a_christmas_season_is_found_and_foreseen(tmp_path: Path) -> None:
     orders = christmas_shop()
-    settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16})
+    settings = parse({"num_round": 150, "eta": 0.1, "time_bins": 16} | ALONE)
     manifest = train(settings, write_csv(orders, tmp_path / "orders.csv"), tmp_path / "model")
     judged = TrainingMetrics.model_validate(manifest.metrics).tasks["next_order"]
     assert judged.chosen["calendar"] is True
@@ -171,7 +172,7 @@ def test_with_three_years_without_a_season_the_calendar_must_earn_its_place(
         file = write_csv(each, tmp_path / f"{name}.csv")
         for calendar in ("on", "off", "auto"):
             metrics = train(
-                parse(QUICK | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
+                parse(QUICK | ALONE | {"calendar": calendar}), file, tmp_path / f"{name}-{calendar}"
             ).metrics
             task = TrainingMetrics.model_validate(metrics).tasks["next_order"]
             brier[name, calendar] = sum(
@@ -206,13 +207,16 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("settings", [{"num_round": 6}, {"trainer": "lstm"}, {"trainer": "naive"}])
+@pytest.mark.parametrize(
+    "settings", [{"num_round": 6}, {"trainer": "lstm"} | ALONE, {"trainer": "naive"} | ALONE]
+)
 def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes(
     settings: dict[str, object], tmp_path: Path
 ) -> None:
     small = {"eta": 0.2, "time_bins": 6, "epochs": 2, "hidden_size": 4, "batch_size": 512}
     h = parse(small | settings)
-    file = write_csv(shop(40, 200), tmp_path / "orders.csv")
+    orders = shop(40, 200)
+    file = write_csv(orders, tmp_path / "orders.csv")
     whole = Stop(float("inf"))
     train(h, file, tmp_path / "whole", stopping=whole)
     unbroken = files(tmp_path / "whole")
@@ -231,7 +235,7 @@ def test_stopped_at_any_moment_there_is_a_model_or_none_and_then_the_job_resumes
             assert metrics == manifest.metrics
             assert metrics["tasks"]["next_order"]["protocols"]["at order"]["scores"]["model"]
             bundle = Bundle.load(place / "model")
-            assert len(bundle.forecast(shop(40, 200), int(shop(40, 200).day.max()))) == 40
+            assert len(bundle.forecast(orders, int(orders.day.max()))) == 40
             ends.add("early" if metrics["stopped_early"] else "whole")
             page = (place / "model" / "report.html").read_text()
             assert ("stopped early" in page) == metrics["stopped_early"]
