@@ -57,8 +57,8 @@ def read(
 ) -> Forgotten | None:
     """The market's list; None where nobody is on it, for which no secret is needed.
 
-    Raises ForgottenUnreadable where the list was made by another key, or there is no key: whom it excludes
-    would come back.
+    Raises ForgottenUnreadable where the list was made by another key, or there is no key: whom it
+    excludes would come back.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{ROOT}{market}/")
     keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
