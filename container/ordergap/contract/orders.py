@@ -89,9 +89,7 @@ class Columns(HashedColumns):
         None,
         description="how dates are written: a pattern such as %d.%m.%Y, day-first, month-first, "
         "year-first, excel, epoch-s or epoch-ms; else found out",
-        json_schema_extra={
-            "noun": f"a pattern such as %d.%m.%Y, or one of {', '.join(DATE_WORDS)}"
-        },
+        json_schema_extra={"noun": f"a pattern such as %d.%m.%Y or one of {', '.join(DATE_WORDS)}"},
     )
     time_zone: str | None = Field(
         None,
