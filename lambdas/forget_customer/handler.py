@@ -15,6 +15,7 @@ from ordergap.ingest.cells import customer
 from pydantic import BaseModel, Field
 
 from lambdas.forget_customer.forms import Customer
+from lambdas.forget_customer.key import made_key
 from lambdas.forget_customer.sweep import Looked, sweep
 from lambdas.forget_customer.table import delete, dynamodb
 from lambdas.shared import clients, events, forgotten
@@ -91,7 +92,7 @@ def handle(request: ForgetCustomer, context: LambdaContext) -> dict[str, object]
     s3, secrets, bucket = clients.s3(), clients.secrets(), settings.bucket
     who = _id(request.customer)
     forgotten.read(s3, secrets, bucket, settings.secret_id, request.market)
-    key = forgotten.made_key(secrets, settings.secret_id, request.market)
+    key = made_key(secrets, settings.secret_id, request.market)
     digest = key.hash_of(who)
     if request.undo:
         s3.delete_object(Bucket=bucket, Key=f"{key.folder}{digest}")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from lambdas.forget_customer.forms import Cleaned, Customer
 from lambdas.shared import forgotten
 from lambdas.shared.errors import Unavailable
-from lambdas.shared.runs import ROOT
+from lambdas.shared.runs import MODELS, ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,15 +49,16 @@ class Looked(BaseModel):
 
 
 def is_of(key: str, market: str) -> bool:
-    """Whether an object is of a market, which names a folder of it.
+    """Whether an object is of a market, which names the folder of it where this is known, or any.
 
     >>> is_of("runs/night/uk/_SUCCESS", "uk"), is_of("runs/uk/de/_SUCCESS", "uk")
     (True, False)
     """
-    folders = key.split("/")[:-1]
-    if key.startswith(forgotten.ROOT):
-        return False
-    return market in (folders[2:] if key.startswith(ROOT) else folders)
+    top, *folders = key.split("/")[:-1] or [""]
+    if f"{top}/" in {ROOT, MODELS}:
+        depth = 1 if f"{top}/" == ROOT else 0
+        return folders[depth : depth + 1] == [market]
+    return market in folders and f"{top}/" != forgotten.ROOT
 
 
 class Swept(NamedTuple):

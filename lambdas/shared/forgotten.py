@@ -6,7 +6,6 @@ See docs/decisions/lambdas.md#a-forgotten-customer-is-a-keyed-hash.
 from __future__ import annotations
 
 import hmac
-import secrets as random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,23 +75,6 @@ def read(
     if any(not name.startswith(key.folder) for name in keys):
         raise ForgottenUnreadable(_lost(bucket, market, secret_id))
     return Forgotten(key, frozenset(name.removeprefix(key.folder) for name in keys))
-
-
-def made_key(secrets: SecretsManagerClient, secret_id: str, market: str) -> Key:
-    """The key, which is made where there is none yet."""
-    try:
-        value = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
-    except secrets.exceptions.ResourceNotFoundException:
-        value = random.token_hex(32)
-        try:
-            secrets.create_secret(
-                Name=secret_id,
-                SecretString=value,
-                Description="Key of the hashes of forgotten customers; never delete it",
-            )
-        except secrets.exceptions.ResourceExistsException:  # made meanwhile
-            value = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
-    return Key(market, value.encode())
 
 
 def _lost(bucket: str, market: str, secret_id: str) -> str:

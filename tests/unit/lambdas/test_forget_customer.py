@@ -365,6 +365,25 @@ def test_what_is_left_elsewhere_is_counted_and_not_taken_away() -> None:
     assert (cleaned.body, cleaned.mentions) == (text, 1)
 
 
+@pytest.mark.parametrize(
+    ("key", "its"),
+    [
+        ("runs/night/uk/train/a.parquet", True),
+        ("models/uk/night/job/output/model.tar.gz", True),
+        ("cohorts/2024/uk/a.parquet", True),
+        ("feeds/uk/accepted.json", True),
+        ("runs/running.json", False),
+        ("runs/uk/de/train/a.parquet", False),
+        ("models/de/uk/metrics.json", False),
+        ("forgotten/uk/ab/cd", False),
+        ("uk", False),
+        ("uk/a.jsonl", False),
+    ],
+)
+def test_an_object_is_of_the_market_whose_folder_it_is_in(key: str, its: bool) -> None:
+    assert sweep.is_of(key, "uk") == its
+
+
 def line(customer: str | None, days: int, order: str) -> tuple[object, ...]:
     moment = datetime.datetime.combine(DAY - datetime.timedelta(days), datetime.time(9))
     return customer, moment, order, "A1", 2, 2.5
