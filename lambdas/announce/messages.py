@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lambdas.shared.events import Event
 
 EVENT_VERSION = 1
+RUNBOOK = "docs/operations.md"
 
 _CONSOLES = {
     "aws-cn": "console.amazonaws.cn",
@@ -165,18 +166,33 @@ def subject(outcome: Announce) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_SUBJECT]
 
 
-def message(outcome: Announce) -> str:
+def remedy(outcome: Announce, runbook: str = RUNBOOK) -> str | None:
+    """The line of the runbook about the state that failed; None where nothing did.
+
+    runbook  where readers find docs/operations.md
+    """
+    if outcome.status == "WAITING":
+        return f"{runbook}#a-job-waits"
+    if outcome.status == "FAILED":
+        return f"{runbook}#{(outcome.state or 'Markets').lower()}-failed"
+    return None
+
+
+def message(outcome: Announce, runbook: str = RUNBOOK) -> str:
     """The message for each protocol, in the form of SNS's MessageStructure=json."""
     text, link = sentence(outcome), console(outcome.execution_arn)
+    what_to_do = remedy(outcome, runbook)
     event = _json({
         "source": "ordergap",
         "version": EVENT_VERSION,
         **outcome.model_dump(mode="json"),
         "sentence": text,
         "console": link,
+        "runbook": what_to_do,
     })  # fmt: skip
+    links = "\n".join(filter(None, (link, what_to_do)))
     people, machines = ("default", "email"), ("sqs", "lambda", "https")
-    mail = "\n\n".join(filter(None, (text, by_question(outcome), link)))
+    mail = "\n\n".join(filter(None, (text, by_question(outcome), links)))
     return _json(dict.fromkeys(people, mail) | dict.fromkeys(machines, event))
 
 

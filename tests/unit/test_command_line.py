@@ -86,7 +86,7 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
     assert main(words) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert "{train,serve,inference,inspect,predict,due,backtest}" in said.err
+    assert "{train,serve,inference,inspect,predict,due,backtest,follow}" in said.err
 
 
 @pytest.mark.parametrize(

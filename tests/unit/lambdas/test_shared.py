@@ -215,6 +215,9 @@ def test_counts_are_published_by_market(capsys):
     assert (first["market"], first["PredictionsWritten"]) == ("uk", [12.0])
     assert (second["market"], second["PredictionsWritten"]) == ("de", [5.0])
     assert "PredictionsRejected" not in second
+    for each in (first, second):
+        (published,) = each["_aws"]["CloudWatchMetrics"]
+        assert sorted(map(sorted, published["Dimensions"])) == [["market", "service"], ["service"]]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
