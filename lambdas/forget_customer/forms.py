@@ -75,11 +75,17 @@ class Customer:
         forms = b"|".join(re.escape(each.encode()) for each in sorted(written))
         return re.compile(rb"(?<![\w.])(?:%s)(?![\w])(?!\.\d*[1-9])" % forms)
 
-    def may_be_in(self, line: bytes) -> bool:
-        """False for lines without the id in any spelling that JSON and ingest know."""
-        if not _PLAIN.fullmatch(self.id) or b"\\u" in line or b"e+" in line.lower():
-            return True
-        return self.id.lower().encode() in line.lower()
+    def lines(self, body: bytes) -> Iterator[tuple[int, int]]:
+        """Where the lines begin and end that may have the id, in a spelling that ingest knows."""
+        lower = body.lower()
+        plain = _PLAIN.fullmatch(self.id)
+        needles = (self.id.lower().encode(), b"\\u", b"e+") if plain else (b"",)
+        for needle in needles:
+            place = lower.find(needle)
+            while 0 <= place < len(body):
+                end = lower.find(b"\n", place) + 1 or len(body)
+                yield lower.rfind(b"\n", 0, place) + 1, end
+                place = lower.find(needle, end)
 
 
 def _parquet(customer: Customer, _name: str, body: bytes) -> Cleaned:
@@ -95,13 +101,15 @@ def _parquet(customer: Customer, _name: str, body: bytes) -> Cleaned:
 
 
 def _json_lines(customer: Customer, _name: str, body: bytes) -> Cleaned:
-    lines = body.splitlines(keepends=True)
-    ids = [(n, each) for n, line in enumerate(lines) if customer.may_be_in(line)
-           for each in _ids(line)]  # fmt: skip
+    places = sorted(set(customer.lines(body)))
+    ids = [(place, each) for place in places for each in _ids(body[slice(*place)])]
     hits = zip(ids, customer.has([each for _, each in ids]), strict=True)
-    out = {number for (number, _), hit in hits if hit}
-    left = [line for number, line in enumerate(lines) if number not in out]
-    return customer.searched(b"".join(left), len(out))
+    out = sorted({place for (place, _), hit in hits if hit})
+    near = b"".join(body[slice(*place)] for place in places if place not in out)
+    ends = [0, *(end for _, end in out)]
+    starts = [*(start for start, _ in out), len(body)]
+    left = [body[end:start] for end, start in zip(ends, starts, strict=True)]
+    return Cleaned(b"".join(left), len(out), customer.searched(near).mentions)
 
 
 def _ids(line: bytes) -> Iterator[str]:

@@ -40,10 +40,12 @@ def of(frame: pl.DataFrame, chosen: Container[str], nobody: Iterable[str] = ()) 
         mine |= of_column.fill_null(value=False)
         if _ORDER in names and mine.any():
             order = identifiers(frame[names[_ORDER]].cast(pl.String))
-            nameless = pl.Series(normal(who.fill_null("").to_list(), nobody)).is_null()
-            theirs = order.filter(~mine & ~nameless)
-            own = order.is_in(order.filter(mine).implode()) & ~order.is_in(theirs.implode())
-            mine |= (nameless & own).fill_null(value=False)
+            near = (order.is_in(order.filter(mine).implode()) & ~mine).fill_null(value=False)
+            read_as = normal(who.filter(near).fill_null("").to_list(), nobody)
+            nameless = pl.Series([each is None for each in read_as], dtype=pl.Boolean)
+            shared = order.filter(near).filter(~nameless)
+            own = nameless & ~order.filter(near).is_in(shared.implode())
+            mine = mine.scatter(near.arg_true().filter(own), True)
     return mine
 
 
