@@ -1,8 +1,8 @@
 """`make bench`: a table of every figure and its baseline, both measured in one run.
 
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
-another table: how good value and large orders are (python -m benchmarks targets --help), and so is
-`outcomes`: how often ordergap follow raises an alarm.
+another table: how good value and large orders are (python -m benchmarks targets --help), and so are
+`outcomes`, how often ordergap follow raises an alarm, and `feed`, what judge_feed finds.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def main(names: list[str]) -> None:
     """Run the named benchmarks, or all, and print a Markdown table."""
     if names[:1] in (["targets"], ["outcomes"]):
         importlib.import_module(f"benchmarks.{names[0]}").main(names[1:])
+        return
+    if names == ["feed"]:
+        importlib.import_module("benchmarks.feed").main()
         return
     if unknown := set(names) - set(MODULES):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(MODULES)}")

@@ -103,7 +103,7 @@ class Execution:
         return [parameters for name, parameters in self.calls if name == state]
 
     def announced(self) -> list[Json]:
-        names = ("AnnounceSuccess", "AnnounceFailure", "AnnounceStop")
+        names = ("AnnounceSuccess", "AnnounceFailure", "AnnounceStop", "AnnounceSuperseded")
         return [parameters["Payload"] for name in names for parameters in self.of(name)]
 
 
@@ -137,6 +137,11 @@ def _extraction(parameters: Json) -> Json:
             "customers": 7,
         }
     }
+
+
+def _feed(parameters: Json) -> Json:
+    judged = {"train": True, "reason": "Trained: there is no approved model.", "settings": "5e77"}
+    return {"Payload": judged | {"verdict": None, "volume": "7 orders in 7 days"}}
 
 
 def _training(parameters: Json) -> Json:
@@ -173,6 +178,7 @@ def _counts(_: Json) -> Json:
 ANSWERS = {
     "BeginRun": _beginning,
     "ExtractOrders": _extraction,
+    "JudgeFeed": _feed,
     "Train": _training,
     "JudgeModel": _verdict,
     "CreateModel": _model,
