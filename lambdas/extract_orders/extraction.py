@@ -101,10 +101,9 @@ def extract(
         with file.open("rb") as body:
             s3.put_object(Bucket=bucket, Key=run.train_shard(shard), Body=body)
 
-    counted_from = until + datetime.timedelta(1) if iso else None
     records = finish(
         rows, columns, decided, request.as_of, account, upload,
-        counted_from=counted_from, known=facts.known,
+        counted_from=until + datetime.timedelta(1) if iso else None, known=facts.known,
     )  # fmt: skip
     digests: dict[str, str] = {}
     attributed = 0
