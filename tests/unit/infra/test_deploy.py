@@ -194,17 +194,18 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     definition = s3.get_object(Bucket=where["Bucket"], Key=where["Key"])["Body"].read()
     assert definition == (ROOT / "stepfunctions/pipeline.asl.json").read_bytes()
 
+    refused = emulated.run("teardown.sh", STACK="Shop", REGION=REGION)
+    assert refused.returncode == 2
+    assert "Nothing was deleted" in refused.stderr
+    assert f"table {table} (protected" in refused.stdout
+    assert stacks.describe_stacks(StackName="Shop")["Stacks"]
+
     again = emulated.run("deploy.sh", STACK="Shop", REGION=REGION)
     assert f"The image {IMAGE} is already there" in again.stdout
     assert emulated.calls("docker") == []
 
     registry = session.client("ecr", endpoint_url=endpoint)
     registry.batch_delete_image(repositoryName="shop", imageIds=[{"imageTag": TAG}])  # not emulated
-
-    refused = emulated.run("teardown.sh", STACK="Shop", REGION=REGION)
-    assert refused.returncode == 2
-    assert "Nothing was deleted" in refused.stderr
-    assert stacks.describe_stacks(StackName="Shop")["Stacks"]
 
     gone = emulated.run("teardown.sh", STACK="Shop", REGION=REGION, CONFIRM="Shop")
     assert gone.returncode == 0, gone.stderr
@@ -214,8 +215,8 @@ def test_it_deploys_pushes_once_and_deletes_what_holds_no_data(
     named = [each["Name"] for each in s3.list_buckets()["Buckets"]]
     buckets = [name for name in named if name.startswith("shop")]  # others are of other tests
     assert (len(tables["TableNames"]), len(buckets)) == (1, 2)
-    # Moto's stack has another id of the table once an update has changed nothing.
-    for name in ("Shop-Predictions-", *buckets, "image repository shop with every image"):
+    # Moto's stack has lost its table: it makes an update of a template that it knows by an address.
+    for name in (*buckets, "image repository shop with every image"):
         assert name in gone.stdout
 
 
