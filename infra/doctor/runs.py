@@ -44,6 +44,7 @@ PREFIX, STACK = "abcdefghijkl", "s" * 25
 """The longest prefix, and the longest name of a stack that infra/deploy.sh takes everywhere."""
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECONDS = 300
+FORGET_ATTEMPTS = 200
 
 
 class Runner:
@@ -191,6 +192,9 @@ def _run(
             break
     if not (ended := [*recording.ended.values()][-1]).startswith("SUCCEEDED"):
         recording.given_up.append(f"A run without faults does not succeed: {ended}")
+    _forget(deployed, undo=False)  # after which an extraction reads the list
+    _execute(recording, deployed, machine, f"{number + 1:0{RUN_ID}}", markets=[market])
+    _forget(deployed, undo=True)
     before = len(recording.given_up)
     for name in OTHERS:
         market = {"name": name, "secret_id": secret}
@@ -199,6 +203,19 @@ def _run(
     # A name or an input that is refused is no fault.
     later = [each for each in recording.given_up[before:] if "planted" in each]
     recording.given_up[before:] = later
+
+
+def _forget(deployed: Deployment, *, undo: bool) -> None:
+    """Forget a customer, as often as it takes: no state of the machine retries this function."""
+    client = deployed.aws._session.client("lambda", endpoint_url=deployed.aws.endpoint)  # noqa: SLF001
+    event = {"market": MARKET, "customer": "c001", "undo": undo}
+    for _ in range(FORGET_ATTEMPTS):
+        answer = client.invoke(
+            FunctionName=deployed.outputs["ForgetFunction"], Payload=json.dumps(event).encode()
+        )
+        if "errorType" not in (content := json.loads(answer["Payload"].read())):
+            return
+    raise RuntimeError(f"forget_customer fails: {content}")
 
 
 def _faults(folder: Path, runner: Runner) -> int:

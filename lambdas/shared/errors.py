@@ -46,6 +46,10 @@ class Unavailable(PlatformError):
     """A service of AWS failed or throttled, or could not be reached; worth a retry."""
 
 
+class ForgottenUnreadable(UserError):
+    """The list of the forgotten was made by another key than there is; names both."""
+
+
 class SourceEmpty(NothingToLearn):
     """The database holds no usable order until as_of."""
 
