@@ -1,7 +1,8 @@
 """`make bench`: a table of every figure and its baseline, both measured in one run.
 
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
-another table: how good value and large orders are (python -m benchmarks targets --help).
+another table: how good value and large orders are (python -m benchmarks targets --help), and `feed`
+one of what judge_feed finds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ def main(names: list[str]) -> None:
     """Run the named benchmarks, or all, and print a Markdown table."""
     if names[:1] == ["targets"]:
         importlib.import_module("benchmarks.targets").main(names[1:])
+        return
+    if names == ["feed"]:
+        importlib.import_module("benchmarks.feed").main()
         return
     if unknown := set(names) - set(MODULES):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(MODULES)}")

@@ -101,7 +101,10 @@ def of_networks() -> dict[str, float]:
 
 
 def of_month(customers: int) -> float:
-    """Dollars of a month with a run every night, without networks and endpoints."""
+    """Dollars of a month with a run every night, without networks and endpoints.
+
+    Each of them trains: a month in which few do costs less.
+    """
     runs = ASSUMED["runs"].value * sum(of_run(customers).values())
     return runs + of_storage(customers) + PRICES["fixed"].value
 

@@ -93,8 +93,9 @@ echo "Uploading dist/ and deploying"
 aws cloudformation package --template-file "$template" --s3-bucket "$artefacts" --use-json \
   --output-template-file dist/template.json >dist/upload.log 2>&1 ||
   { tr '\r' '\n' <dist/upload.log | grep -v ^Uploading >&2; exit 1; }
-# Without indentation the template is far below the 51,200 bytes that a stack accepts.
-sed 's/^ *//' dist/template.json >dist/packaged.json
+# Without blanks the template is below the 51,200 bytes that a stack accepts.
+python3 -c 'import json; print(json.dumps(json.load(open("dist/template.json")), separators=(",", ":")), end="")' \
+  >dist/packaged.json
 parameters=("ImageTag=$tag")
 while IFS= read -r each; do [ -z "$each" ] || parameters+=("$each"); done <<<"$listed"
 aws cloudformation deploy --template-file dist/packaged.json --stack-name "$stack" \

@@ -156,7 +156,7 @@ def _run(
     market = {"name": MARKET, "incremental": True}
     for number in itertools.count():
         began, before = len(runner.started), _faults(folder, runner)
-        _execute(recording, deployed, machine, f"{number:0{RUN_ID}}", markets=[market])
+        _execute(recording, deployed, machine, f"{number:0{RUN_ID}}", markets=[market], train=True)
         recording.given_up += runner.given_up(began)
         if _faults(folder, runner) == before:  # this run was without any
             break

@@ -28,7 +28,7 @@ class Settings(BaseModel):
 def handle(outcome: Announce, _context: LambdaContext) -> dict[str, object]:
     """See `announce`."""
     message_id = announce(outcome, from_environment(Settings), clients.sns())
-    if outcome.status != "WAITING":
+    if outcome.status in {"SUCCEEDED", "FAILED"}:
         failed = outcome.status == "FAILED"
         publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
     text = sentence(outcome)

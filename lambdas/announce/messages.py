@@ -86,12 +86,13 @@ class Counts(BaseModel):
 class Announce(Event):
     """The input: how the run of a market ended, or of all markets where `market` is null.
 
-    A run that is WAITING has not ended: `cause` says what it waits for.
+    A run that is WAITING has not ended: `cause` says what it waits for. One that is SUPERSEDED did
+    nothing, as another was under way. `training` says why a run trained or did not.
 
     Names are not validated: a name that another function rejected may be the reason of the failure.
     """
 
-    status: Literal["SUCCEEDED", "FAILED", "WAITING"]
+    status: Literal["SUCCEEDED", "FAILED", "WAITING", "SUPERSEDED"]
     run_id: Name
     market: Name | None
     as_of: Name | None
@@ -101,6 +102,7 @@ class Announce(Event):
     cause: Cause | None
     verdict: Verdict | None
     counts: Counts | None
+    training: Text | None = None
 
     @model_validator(mode="after")
     def _success_has_counts(self) -> Self:
@@ -124,6 +126,7 @@ def sentence(outcome: Announce) -> str:
         if not verdict.promoted:
             model = f"The champion, model {verdict.model_version}, was kept"
         leads = f", {counts.leads:,} leads among them," if counts.leads else ""
+        why = " ".join(dict.fromkeys(filter(None, (outcome.training, verdict.reason))))
         stale = ""
         if counts.stale:
             stale = (
@@ -134,13 +137,15 @@ def sentence(outcome: Announce) -> str:
             f"{outcome.market}: {counts.scored:,} customers{leads} have a forecast as of "
             f"{outcome.as_of} "
             f"({counts.written:,} written, {counts.superseded:,} superseded, {counts.rejected:,} "
-            f"rejected). {model}. {verdict.reason}{stale}"
+            f"rejected). {model}. {why}{stale}"
         )
     run = f"{outcome.market}: run" if outcome.market else "Run"
     error = f" ({outcome.error})" if outcome.error else ""
     cause = outcome.cause or "no cause given"
     if outcome.status == "WAITING":
         return f"{run} {outcome.run_id} waits{_state(outcome)}{error} and tries again: {cause}"
+    if outcome.status == "SUPERSEDED":
+        return f"{run} {outcome.run_id} did nothing: {cause}"
     return f"{run} {outcome.run_id} failed{_state(outcome)}{error}: {cause}"
 
 

@@ -35,7 +35,8 @@ class BeginRun(Event):
 def handle(request: BeginRun, _context: LambdaContext) -> dict[str, object]:
     """The id of the run, and its parameters with their defaults.
 
-    Raises BadInput, and AlreadyStarted or AlreadyRunning where another run has precedence.
+    Raises BadInput, and AlreadyStarted, Superseded or AlreadyRunning where another run has
+    precedence.
     """
     run = checked(request.input, request.started_at.date())
     bucket = from_environment(Settings).bucket

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lambdas.shared import events
 from lambdas.shared.errors import BadEvent, BadInput
-from lambdas.shared.events import Event, parse
+from lambdas.shared.events import Asked, parse
 
 
 def _day(value: object) -> object:
@@ -31,7 +31,7 @@ class Market(BaseModel):
     name: events.Market
 
 
-class RunInput(Event):
+class RunInput(Asked):
     """What is to be done; `event` is the id of what asks for it, which starts one run at most."""
 
     as_of: Annotated[Date, BeforeValidator(_day)]
@@ -45,6 +45,7 @@ class RunInput(Event):
         return {
             "as_of": self.as_of.isoformat(),
             "markets": [market.model_dump(mode="json") for market in self.markets],
+            "asked": self.model_dump(include={*Asked.model_fields}),
             "hyperparameters": {**self.hyperparameters, "trainer": self.trainer},
         }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Unavailable
+from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Superseded, Unavailable
 from lambdas.shared.runs import RUNNING
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def begin(
 ) -> None:
     """Write down that the execution runs. A retry of the same execution may do so again.
 
-    Raises AlreadyStarted where the event has begun another execution, AlreadyRunning where another
-    execution runs or may run, and Unavailable where the object was written meanwhile.
+    Raises AlreadyStarted where the event has begun another execution, Superseded where another
+    execution runs or may run, AlreadyRunning where the object is damaged, and Unavailable where it
+    was written meanwhile.
     """
     found, etag = _Running(execution_arn=execution_arn), None
     written = datetime.datetime.now(datetime.UTC)
@@ -61,7 +62,10 @@ def begin(
             "run, leave event out of the input"
         )
     if found.execution_arn != execution_arn and _runs(states, found.execution_arn, written):
-        raise AlreadyRunning(f"{_name(found.execution_arn)} runs; wait for its end, or stop it")
+        raise Superseded(
+            f"{_name(found.execution_arn)} is under way; if it should have what is new, start "
+            "another when it has ended"
+        )
     events = found.events | ({event: execution_arn} if event else {})
     body = _Running(
         execution_arn=execution_arn, events=dict([*events.items()][-_REMEMBERED:])

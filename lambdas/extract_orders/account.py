@@ -11,6 +11,7 @@ from ordergap.errors import DataError
 from ordergap.ingest import describe_rejections, raise_for_unreadable
 
 from lambdas.shared.errors import BadEvent, SourceEmpty
+from lambdas.shared.feed import Day
 
 _COUNTED = {
     "rows_read", "rows_used", "rejected", "examples", "concerned", "customers", "orders", "revenue",
@@ -25,12 +26,14 @@ class Account:
     source     name in training files -> name in the database, of every column
     later      rows after as_of, which are skipped
     watermark  the last day with a row until as_of
+    sums       of every shard, by day
     """
 
     source: Mapping[str, str]
     later: int = 0
     rows_reused: int = 0
     watermark: datetime.date | None = None
+    sums: list[dict[datetime.date, Day]] = field(default_factory=list)
     _reports: list[DataReport] = field(default_factory=list)
 
     def add(self, report: DataReport, file: str, before: int) -> None:

@@ -20,14 +20,20 @@ from lambdas.shared.runs import ROOT, Run
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+FULL_DAYS = 7
+
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run whose rows before the day `since` are reused, and how their cells are written."""
+    """A run whose rows before the day `since` are reused, and how their cells are written.
+
+    read_in_full  the `as_of` of the run that read the oldest of these rows
+    """
 
     run: Run
     since: datetime.date
     conventions: Conventions
+    read_in_full: datetime.date
 
     def rows(self, s3: S3Client, shard: int, date_column: str) -> pl.DataFrame:
         """The reused rows of a shard. A database's dates as text begin with the ISO 8601 day."""
@@ -37,11 +43,13 @@ class Earlier:
 
 
 def find(
-    s3: S3Client, run: Run, source: dict[str, str], overlap_days: int
+    s3: S3Client, run: Run, source: dict[str, str], overlap_days: int, as_of: datetime.date
 ) -> tuple[Earlier | None, str]:
     """The newest other run of the market, if it read the same `source`, and a note about it.
 
-    Its last day and the `overlap_days` days before it are read again.
+    Its last day and the `overlap_days` days before it are read again. Nothing is reused of a run
+    whose feed was refused, nor where the oldest rows were read `FULL_DAYS` days before `as_of`:
+    what changed in them since would never be seen.
     """
     newest = _newest(s3, run)
     if newest is None:
@@ -49,11 +57,15 @@ def find(
     manifest = objects.read(s3, newest.bucket, newest.success, Success)
     if manifest is None or manifest.source != source:
         return None, f"read in full: run {newest.run_id} had another source or other settings"
+    if (as_of - manifest.read_in_full).days >= FULL_DAYS:
+        return None, f"read in full, as every {FULL_DAYS} days: last as of {manifest.read_in_full}"
+    if not keys(s3, newest.bucket, newest.feed):
+        return None, f"read in full: the orders of run {newest.run_id} were not accepted"
     shards = range(int(source["shards"]))
     if {newest.train_shard(shard) for shard in shards} - set(keys(s3, newest.bucket, newest.train)):
         return None, f"read in full: training files of run {newest.run_id} are missing"
     since = manifest.watermark - datetime.timedelta(overlap_days)
-    earlier = Earlier(newest, since, manifest.conventions)
+    earlier = Earlier(newest, since, manifest.conventions, manifest.read_in_full)
     return earlier, f"rows before {since} were reused from run {newest.run_id}"
 
 

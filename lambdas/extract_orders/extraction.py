@@ -26,6 +26,7 @@ from lambdas.extract_orders.request import Market, Request, Success
 from lambdas.extract_orders.shards import Shards
 from lambdas.extract_orders.source import Source, canonical, open_source
 from lambdas.shared import objects
+from lambdas.shared.feed import Feed, total
 from lambdas.shared.logs import logger
 from lambdas.shared.runs import Run
 
@@ -76,7 +77,7 @@ def extract(
         if market.incremental and not iso:
             note += ": the dates are text, not ISO 8601, so that the database cannot compare them"
         elif market.incremental:
-            earlier, note = find(s3, run, identity, overlap_days + slack)
+            earlier, note = find(s3, run, identity, overlap_days + slack, request.as_of)
         logger().info(note)
         if earlier:
             for shard in range(shards):
@@ -89,9 +90,8 @@ def extract(
     decided = rows.decide(earlier.conventions if earlier else None)
     columns = settled(columns, decided)
     rows.settle(columns, request.as_of)
-    for sentence in decided.notes:
+    for sentence in (*decided.notes, f"{rows.rows:,} rows read: cleaning them"):
         logger().info(sentence)
-    logger().info(f"{rows.rows:,} rows read: cleaning them")
 
     def upload(shard: int, file: Path) -> None:
         with file.open("rb") as body:
@@ -127,14 +127,31 @@ def extract(
             "scoring_files": len(digests),
             **figures,
             "leads": len(people.records),
+            "read_in_full": earlier.read_in_full if earlier else request.as_of,
+            "days": run.days,
             "notes": (note, *source.notes, *decided.notes, *said, *people.notes),
             "request": request,
             "source": identity,
             "digests": digests,
         }
     )
+    feed = _feed(manifest, account, overlap_days + slack)
+    s3.put_object(Bucket=bucket, Key=run.days, Body=feed.model_dump_json().encode())
     s3.put_object(Bucket=bucket, Key=run.success, Body=manifest.model_dump_json(indent=2).encode())
     return manifest
+
+
+def _feed(manifest: Success, account: Account, overlap_days: int) -> Feed:
+    return Feed(
+        run_id=manifest.run_id,
+        as_of=manifest.as_of,
+        watermark=manifest.watermark,
+        overlap_days=overlap_days,
+        full=manifest.read_in_full == manifest.as_of and not manifest.rows_reused,
+        rows_read=manifest.rows_read,
+        rejected=manifest.rejected,
+        days=total(account.sums),
+    )
 
 
 def _write(s3: S3Client, run: Run, facts: Attributes, said: list[str], people: Leads) -> None:

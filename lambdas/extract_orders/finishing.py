@@ -16,6 +16,7 @@ from ordergap.ingest.plausibility import EMPTY_DAYS
 from lambdas.extract_orders.account import Account
 from lambdas.extract_orders.scoring import Record, records
 from lambdas.extract_orders.shards import ROW, Shards, days
+from lambdas.extract_orders.sums import by_day
 
 
 def settled(columns: Columns, decided: ingest.Decided) -> Columns:
@@ -76,6 +77,7 @@ def finish(
             tabulated = ingest.tabulate(part, columns)
             cleaned = tabulated.clean(columns, decided, part=True, whole=whole, as_of=as_of)
             account.add(cleaned.report, file.name, before)
+            account.sums.append(by_day(_dated(part, columns), cleaned.histories))
             before += len(part)
             yield from records(cleaned.histories, as_of, known)
 
@@ -100,6 +102,12 @@ def _rows_by_day(
         frame, _, _ = _until(as_of, rows.read(shard, alone=alone).drop(ROW), columns)
         whole += ingest.tabulate(frame, columns).by_day(columns, decided)
     return whole
+
+
+def _dated(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """The day of each distinct date, and the number of its rows."""
+    counted = frame[columns.date_column].value_counts(name="rows")
+    return counted.select(day=days(counted[columns.date_column], columns), rows="rows")
 
 
 def _until(

@@ -98,6 +98,10 @@ class Extraction(BaseModel):
     """The last day until as_of that has a row, used or rejected."""
     conventions: Conventions
     """How cells are written, as was found out from all rows."""
+    read_in_full: datetime.date
+    """The `as_of` of the last run that read all rows, which may be this one."""
+    days: str
+    """The key of the sums by day."""
     notes: tuple[str, ...]
     """How the rows were read, in words."""
 

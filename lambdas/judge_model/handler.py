@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from ordergap.contract.prediction import Date
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.judge_model import artifact, registry
 from lambdas.judge_model.gate import Champion, decide
-from lambdas.judge_model.registry import Package
 from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import NoModelToScoreWith
 from lambdas.shared.events import RunEvent
 from lambdas.shared.logs import logger, publish
+from lambdas.shared.registry import Package, Verdict, champion
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -52,22 +52,6 @@ class JudgeModel(RunEvent):
     as_of: Date
     artifact: Annotated[str, Field(pattern=r"^s3://[^/]+/.+$")]
     training_job: Annotated[str, Field(min_length=1)]
-
-
-class Verdict(BaseModel):
-    """The output. `artifact`, `model_version` and `metrics_uri` are those of the model to use."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    promoted: bool
-    reason: str
-    questions: dict[str, str] = Field(default_factory=dict)
-    """Task -> what was found of it, in a sentence."""
-    group: str
-    artifact: str
-    model_version: str
-    metrics_uri: str | None
-    """None where the champion's package has no metrics."""
 
 
 class _Record(Verdict):
@@ -113,12 +97,14 @@ def judge(
         Bucket=run.bucket, Key=run.metrics, Body=trained.text, ContentType="application/json"
     )
     registry.ensure_group(sagemaker, group)
-    package = registry.champion(sagemaker, group)
-    champion = Champion(package.model_version, registry.metrics(s3, package)) if package else None
-    promoted, reason, questions = decide(trained.metrics, champion)
+    package = champion(sagemaker, group)
+    known = Champion(package.model_version, registry.metrics(s3, package)) if package else None
+    promoted, reason, questions = decide(trained.metrics, known)
     chosen = package
     if promoted:
-        chosen = Package(trained.model_version, request.artifact, run.uri(run.metrics))
+        chosen = Package(
+            trained.model_version, request.artifact, run.uri(run.metrics), request.as_of, None
+        )
     if chosen is None or chosen.artifact is None:
         raise NoModelToScoreWith(
             f"model {trained.model_version} was not promoted, and {group} has no approved model: "

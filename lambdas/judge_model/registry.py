@@ -1,4 +1,4 @@
-"""The approved models of a market, of which the newest is the champion; SageMaker's old ones.
+"""A market's group of model packages, the champion's metrics, and SageMaker's old models.
 
 See docs/decisions/pipeline.md#models-outlive-their-runs.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,23 +14,13 @@ from ordergap.contract.metrics import TrainingMetrics
 
 from lambdas.judge_model.artifact import parse
 from lambdas.shared.errors import ModelUnreadable
+from lambdas.shared.registry import MISSING_GROUP, Package
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-_MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
 _MOST = 4 * 2**20  # bytes of a metrics.json
-
-
-@dataclass(frozen=True)
-class Package:
-    """An approved model package. A field that its metadata lacks is None."""
-
-    model_version: str
-    """Its ARN, where its metadata has no version."""
-    artifact: str | None
-    metrics_uri: str | None
 
 
 def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
@@ -39,35 +28,12 @@ def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
     try:
         sagemaker.describe_model_package_group(ModelPackageGroupName=group)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING_GROUP:
+        if error.response["Error"]["Code"] not in MISSING_GROUP:
             raise
         sagemaker.create_model_package_group(
             ModelPackageGroupName=group,
             ModelPackageGroupDescription="Models of one market. The newest approved one is used.",
         )
-
-
-def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
-    """The newest approved package of the group, whoever approved it."""
-    listed = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["ModelPackageSummaryList"]
-    if not listed:
-        return None
-    arn = listed[0]["ModelPackageArn"]
-    package = sagemaker.describe_model_package(ModelPackageName=arn)
-    metadata = package.get("CustomerMetadataProperties", {})
-    containers = package.get("InferenceSpecification", {}).get("Containers", [])
-    data = containers[0].get("ModelDataUrl") if containers else None
-    return Package(
-        metadata.get("model_version", arn),
-        metadata.get("artifact", data),
-        metadata.get("metrics_uri"),
-    )
 
 
 def delete_models(sagemaker: SageMakerClient, group: str, before: datetime.datetime) -> None:

@@ -31,6 +31,10 @@ class BadInput(UserError):
 
 
 class AlreadyRunning(UserError):
+    """Whether another run is under way cannot be told."""
+
+
+class Superseded(UserError):
     """Another run is under way; names it."""
 
 
@@ -52,6 +56,10 @@ class SourceColumnMissing(MissingColumn):
 
 class SourceUnreachable(PlatformError):
     """The database cannot be reached, or reading failed; worth a retry."""
+
+
+class FeedBroken(UserError):
+    """The source stopped, or its past changed; names the days, and what to do."""
 
 
 class ModelUnreadable(ModelMismatch):

@@ -21,6 +21,19 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+class Asked(Event):
+    """What somebody who starts a run asks of it, besides what it is to be made of."""
+
+    train: bool = False
+    """Train, however young the champion is."""
+    retrain_days: int | None = Field(None, ge=0, le=3650)
+    """The age from which on a champion is replaced; the stack's where it is None."""
+    accept_past: bool = False
+    """The past was changed on purpose."""
+    accept_quiet: bool = False
+    """There were no orders, as on a holiday."""
+
+
 class RunEvent(Event):
     """The base of the inputs of the steps after the extraction."""
 

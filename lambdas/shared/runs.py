@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 ROOT = "runs/"
 MODELS = "models/"
+FEEDS = "feeds/"
 SUCCESS = "_SUCCESS"
 RUNNING = f"{ROOT}running.json"
 """The execution that runs, or the last one that did."""
@@ -89,6 +90,26 @@ class Run:
     def verdict(self) -> str:
         """Whether the model was promoted, and why."""
         return f"{self.prefix}/verdict.json"
+
+    @property
+    def days(self) -> str:
+        """The extraction's sums by day."""
+        return f"{self.prefix}/days.json"
+
+    @property
+    def feed(self) -> str:
+        """What was decided of these sums; there is none where they were refused."""
+        return f"{self.prefix}/feed.json"
+
+    @property
+    def accepted(self) -> str:
+        """The sums of the market's last full extraction that was accepted; they do not expire."""
+        return f"{FEEDS}{self.market}/accepted.json"
+
+    @property
+    def flags(self) -> str:
+        """What the market's forecasts were found to lack; it does not expire."""
+        return f"{FEEDS}{self.market}/flags.json"
 
     @property
     def attributes(self) -> str:

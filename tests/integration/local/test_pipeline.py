@@ -7,6 +7,7 @@ import json
 import threading
 import uuid
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -131,6 +132,9 @@ def test_leads_are_trained_on_scored_and_stored_until_they_order(
     assert counts["extracted"] == counts["written"] == len(stored)
 
 
+READY = "incoming/2024-12-30/_READY"
+
+
 def executions(pipeline: Pipeline) -> list[str]:
     """The executions of the deployed state machine, the latest first."""
     listed = pipeline.aws.states.list_executions(stateMachineArn=pipeline.deployment.pipeline)
@@ -138,13 +142,13 @@ def executions(pipeline: Pipeline) -> list[str]:
 
 
 def deliver(pipeline: Pipeline, version: str) -> None:
-    """Deliver another event of a version of the object `incoming/ready`."""
+    """Deliver another event of a version of the object `READY`."""
     bucket = {"name": pipeline.deployment.bucket}
     event = {
         "id": str(uuid.uuid4()),
         "source": "aws.s3",
         "detail-type": "Object Created",
-        "detail": {"bucket": bucket, "object": {"key": "incoming/ready", "version-id": version}},
+        "detail": {"bucket": bucket, "object": {"key": READY, "version-id": version}},
     }
     for bus in events_backends[ACCOUNT][REGION].event_buses.values():
         for rule in bus.rules.values():
@@ -160,32 +164,75 @@ def test_one_object_starts_one_run_and_none_beside_it(pipeline: Pipeline):
             extracting.wait(SECONDS)
         return original(self, payload)
 
-    def refused(error: str, other: str) -> None:
+    def refused(error: str, other: str, status: str = "FAILED") -> None:
         ended = pipeline.end(executions(pipeline)[0])
-        assert ended.cause.startswith(f"{error} at BeginRun: ")
-        assert f"run {other.rpartition(':')[2]}" in ended.cause
-        assert pipeline.states(ended.arn) == ["Begin", "BeginRun", "BeginRunFailed", *STOP]
+        assert ended.status == {"SUPERSEDED": "SUCCEEDED"}.get(status, status)
+        states = ["Begin", "BeginRun", "BeginRunFailed", *STOP]
+        if status == "SUPERSEDED":
+            states = ["Begin", "BeginRun", "AnnounceSuperseded", "Superseded"]
+        assert pipeline.states(ended.arn) == states
         [message] = ended.announced
-        assert (message["market"], message["error"]) == (None, error)
+        said = (message["status"], message["market"], message["error"])
+        assert said == (status, None, error)
+        assert f"run {other.rpartition(':')[2]}" in message["cause"]
 
     with patch.object(Function, "invoke", invoke):
         for number in range(100):
             aws.s3.put_object(Bucket=bucket, Key=f"incoming/orders-{number}.csv", Body=b"")
-        aws.s3.put_object(Bucket=bucket, Key="incoming/ready/orders.csv", Body=b"")
+        aws.s3.put_object(Bucket=bucket, Key=f"{READY}/orders.csv", Body=b"")
         assert executions(pipeline) == []
-        aws.s3.put_object(Bucket=bucket, Key="incoming/ready", Body=b"")
+        aws.s3.put_object(Bucket=bucket, Key=READY, Body=b"")
         [first] = executions(pipeline)
         pipeline.wait_for(first, "ExtractOrders")
         event = json.loads(aws.states.describe_execution(executionArn=first)["input"])["event"]
         deliver(pipeline, event)
         refused("AlreadyStarted", first)
-        aws.s3.put_object(Bucket=bucket, Key="incoming/ready", Body=b"")
-        refused("AlreadyRunning", first)
+        aws.s3.put_object(Bucket=bucket, Key=READY, Body=b"")
+        refused("Superseded", first, "SUPERSEDED")
         pipeline.begin(machine=pipeline.deployment.pipeline, markets=[{"name": "other"}])
-        refused("AlreadyRunning", first)
+        refused("Superseded", first, "SUPERSEDED")
+        drift = {"Source": "ordergap", "DetailType": "Drift", "Detail": "{}"}
+        aws._session.client("events", endpoint_url=aws.endpoint).put_events(Entries=[drift])
+        refused("Superseded", first, "SUPERSEDED")
         extracting.set()
         assert pipeline.end(first).error == "MarketsFailed"  # there is no table `orders`
         deliver(pipeline, event)
         refused("AlreadyStarted", first)
         deliver(pipeline, "another version")
         assert pipeline.end(executions(pipeline)[0]).error == "MarketsFailed"
+
+
+def test_a_young_champion_scores_and_a_broken_feed_costs_no_job(pipeline: Pipeline):
+    market = pipeline.open_shop(shop(60, seed=6))
+    first = pipeline.run(market)
+    assert first.status == "SUCCEEDED", first.causes
+    champion = first.markets[market.name]["model_version"]
+
+    next_day = str(AS_OF + datetime.timedelta(days=1))
+    second = pipeline.run(market, as_of=next_day)
+    assert second.status == "SUCCEEDED", second.causes
+    told = second.markets[market.name]
+    assert (told["trained"], told["model_version"]) == (False, champion)
+    [message] = second.announced
+    assert "Not trained: the champion is 1 days old" in message["sentence"]
+    stored = market.stored().values()
+    assert {(item["as_of"]["S"], item["run_id"]["S"]) for item in stored} == {
+        (next_day, second.run_id)
+    }
+
+    def refused(sentence: str, **inputs: Any) -> None:
+        ended = pipeline.run(market, **{"as_of": next_day, "train": True, **inputs})
+        assert f"{market.name} failed at JudgeFeed: FeedBroken" in ended.cause
+        [message] = ended.announced
+        assert sentence in message["cause"]
+
+    refused("no order for 30 days", as_of=str(AS_OF + datetime.timedelta(days=30)))
+    orders = market.orders()
+    dearer = orders.with_columns(pl.col("UnitPrice") * 1.3)
+    pipeline.database.load(market.name, dearer)
+    refused("changed by 30.0%")
+    assert len(pipeline.jobs(market)) == 1
+    accepted = pipeline.run(market, as_of=next_day, accept_past=True)
+    assert accepted.status == "SUCCEEDED", accepted.causes
+    assert len(pipeline.jobs(market)) == 1
+    assert {item["run_id"]["S"] for item in market.stored().values()} == {accepted.run_id}

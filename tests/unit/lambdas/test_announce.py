@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from lambdas.announce.handler import handle
 from lambdas.announce.messages import Announce, console, message, reason, sentence, subject
-from lambdas.judge_model.handler import Verdict
 from lambdas.reconcile.account import Counts
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent
 from lambdas.shared.events import parse
+from lambdas.shared.registry import Verdict
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:ordergap:nightly-2011-12-09"
 FAILED = {
@@ -105,6 +105,22 @@ def test_a_wait_is_announced_and_is_no_end_of_a_run(inbox, context, capsys):
     assert "Runs" not in capsys.readouterr().out
 
 
+def test_a_superseded_run_is_neither_a_success_nor_a_failure(inbox, context, capsys):
+    fields = {"status": "SUPERSEDED", "market": None, "as_of": None, "state": "BeginRun"}
+    answer = handle(FAILED | fields | {"cause": "run night-7 is under way"}, context)
+    assert answer["sentence"] == ("Run nightly-2011-12-09 did nothing: run night-7 is under way")
+    assert "Runs" not in capsys.readouterr().out
+
+
+def test_why_a_run_trained_or_did_not_is_said_once(event):
+    trained = event("announce") | {"training": "Trained: it was asked for."}
+    said = sentence(parse(Announce, trained))
+    assert "was promoted. Trained: it was asked for. The model beats naive" in said
+    why = "Not trained: the champion is 3 days old."
+    trained["verdict"] |= {"promoted": False, "reason": why}
+    assert sentence(parse(Announce, trained | {"training": why})).count(why) == 1
+
+
 def test_a_failure_names_state_error_and_cause():
     assert sentence(failed()) == (
         "uk: run nightly-2011-12-09 failed in Train (States.TaskFailed): it broke"
@@ -178,7 +194,9 @@ texts = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(
 
 
 @settings(max_examples=40)
-@given(texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED", "WAITING"]))
+@given(
+    texts, texts, texts, texts, st.sampled_from(["SUCCEEDED", "FAILED", "WAITING", "SUPERSEDED"])
+)
 def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause, why, status):
     outcome = failed(
         status=status, state=state, error=error, cause=cause,

@@ -13,7 +13,14 @@ from lambdas.begin_run.handler import handle
 from lambdas.begin_run.request import checked
 from lambdas.begin_run.running import LONGEST, begin
 from lambdas.shared import clients
-from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, BadEvent, BadInput, Unavailable
+from lambdas.shared.errors import (
+    AlreadyRunning,
+    AlreadyStarted,
+    BadEvent,
+    BadInput,
+    Superseded,
+    Unavailable,
+)
 from lambdas.shared.runs import RUNNING
 from tests.unit.lambdas.conftest import BUCKET
 
@@ -63,7 +70,10 @@ def test_the_output_has_the_defaults(start, context):
         "as_of": "2011-12-09",
         "markets": [{"name": "default"}],
         "hyperparameters": {"trainer": "xgboost"},
-    }
+        "asked": {
+            "train": False, "retrain_days": None, "accept_past": False, "accept_quiet": False,
+        },
+    }  # fmt: skip
     market = {"name": "uk", "columns": {"date_column": "day"}, "incremental": True}
     given = {
         "as_of": "2011-12-08T23:30:00Z",
@@ -112,11 +122,11 @@ def test_a_run_is_refused_beside_another_until_that_has_ended(start, take, statu
     take(first)
     take(first)  # a retry of the function
     for _ in range(2):
-        with pytest.raises(AlreadyRunning, match="run first runs"):
+        with pytest.raises(Superseded, match="run first is under way"):
             take(second)
     end(first, status)
     take(second)
-    with pytest.raises(AlreadyRunning, match="run second runs"):
+    with pytest.raises(Superseded, match="run second is under way"):
         take(start("third"))
 
 
@@ -131,7 +141,7 @@ def test_a_run_that_step_functions_does_not_know_may_have_just_begun(start, take
     )
     for hours in (0, 23):
         age = datetime.timedelta(hours=hours)
-        with pytest.raises(AlreadyRunning, match="run unknown runs"):
+        with pytest.raises(Superseded, match="run unknown is under way"):
             take(second)
     age = datetime.timedelta(hours=25)  # no run takes that long
     take(second)
@@ -152,7 +162,7 @@ def test_a_damaged_object_is_named_and_lets_nothing_run(start, take, body):
 def test_the_object_of_a_later_version_is_read(start, take):
     body = {"execution_arn": start("first"), "later": 1}
     clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=json.dumps(body))
-    with pytest.raises(AlreadyRunning, match="run first runs"):
+    with pytest.raises(Superseded, match="run first is under way"):
         take(start("second"))
 
 
@@ -191,7 +201,7 @@ def test_an_event_starts_one_run_however_often_it_is_delivered(start, take):
 def test_an_event_that_was_refused_beside_a_run_may_be_sent_again(start, take):
     first, second = start("first"), start("second")
     take(first, "event-1")
-    with pytest.raises(AlreadyRunning):
+    with pytest.raises(Superseded):
         take(second, "event-2")
     end(first)
     take(start("third"), "event-2")
@@ -222,7 +232,7 @@ def test_of_runs_that_begin_at_once_one_goes_on(start, take, monkeypatch, earlie
     monkeypatch.setattr(clients.s3(), "put_object", late)
     with pytest.raises(Unavailable, match="written meanwhile"):
         take(second)
-    with pytest.raises(AlreadyRunning, match="run first runs"):
+    with pytest.raises(Superseded, match="run first is under way"):
         take(second)
 
 

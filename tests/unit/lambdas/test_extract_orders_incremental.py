@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request, Success
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent
+from lambdas.shared.feed import Day, Feed
 from lambdas.shared.runs import Run
 from tests.sources import CANONICAL, Line, do, load
 
@@ -41,9 +43,11 @@ def run(
     place.mkdir()
     event = {"run_id": run_id, "as_of": str(day(as_of)), "market": market}
     request = Request.model_validate(event)
-    return extract(
+    manifest = extract(
         request, sql.make_url(url), BUCKET, clients.s3(), place, shards=shards, overlap_days=3
     )
+    clients.s3().put_object(Bucket=BUCKET, Key=Run(BUCKET, run_id, manifest.market).feed, Body=b"")
+    return manifest
 
 
 def body(key: str) -> bytes:
@@ -70,7 +74,7 @@ def result(manifest: Success, folder: Path) -> object:
         include={"customers", "rows_read", "rows_used", "rejected", "orders", "first_day",
                  "last_day", "watermark"}
     )  # fmt: skip
-    return lines, trained, account
+    return lines, trained, account, json.loads(body(run.days))["days"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -88,12 +92,12 @@ OLD = [line("ana", 0), line("ben", 5), line("ana", 20), line(None, 30), line("an
 def test_old_rows_come_from_the_earlier_run_and_are_not_read(url: str, tmp_path: Path) -> None:
     load(url, OLD)
     run(url, tmp_path, "first", 30)
-    load(url, [line("cid", 29), line("ana", 40)])
-    full = run(url, tmp_path, "full", 50)
+    load(url, [line("cid", 29), line("ana", 35)])
+    full = run(url, tmp_path, "full", 36)
     assert "read in full" in full.notes
     do(url, """DELETE FROM orders WHERE "InvoiceDate" < '2024-01-27'""")
     forget(full)
-    manifest = run(url, tmp_path, "next", 50, incremental=True)
+    manifest = run(url, tmp_path, "next", 36, incremental=True)
     assert manifest.notes == (f"rows before {day(27)} were reused from run first",)
     assert manifest.rows_reused == 4
     assert result(manifest, tmp_path) == result(full, tmp_path)
@@ -146,8 +150,36 @@ def test_rows_are_reused_from_the_newest_run_of_the_market(url: str, tmp_path: P
     load(url, OLD)
     run(url, tmp_path, "a", 30, name="uk")
     run(url, tmp_path, "b", 30, name="de")
-    manifest = run(url, tmp_path, "c", 50, name="uk", incremental=True)
+    manifest = run(url, tmp_path, "c", 36, name="uk", incremental=True)
     assert "from run a" in manifest.notes[0]
+
+
+def test_all_is_read_once_a_week(aws: None, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    load(url, OLD)
+    run(url, tmp_path, "full", 30)
+    for night in (31, 36):
+        manifest = run(url, tmp_path, f"night-{night}", night, incremental=True)
+        assert "were reused" in manifest.notes[0]
+        assert (manifest.read_in_full, full(manifest)) == (day(30), False)
+    manifest = run(url, tmp_path, "night-37", 37, incremental=True)
+    assert manifest.notes[0] == f"read in full, as every 7 days: last as of {day(30)}"
+    assert (manifest.rows_reused, manifest.read_in_full, full(manifest)) == (0, day(37), True)
+    assert "were reused" in run(url, tmp_path, "night-38", 38, incremental=True).notes[0]
+
+
+def full(manifest: Success) -> bool:
+    return Feed.model_validate_json(body(manifest.days)).full
+
+
+def test_nothing_is_reused_of_a_run_whose_orders_were_refused(aws: None, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    load(url, OLD)
+    refused = run(url, tmp_path, "first", 30)
+    clients.s3().delete_object(Bucket=BUCKET, Key=Run(BUCKET, "first", refused.market).feed)
+    manifest = run(url, tmp_path, "next", 31, incremental=True)
+    assert manifest.notes[0] == "read in full: the orders of run first were not accepted"
+    assert manifest.rows_reused == 0
 
 
 def test_without_an_earlier_run_all_is_read(url: str, tmp_path: Path) -> None:
@@ -192,12 +224,12 @@ def test_new_rows_must_be_written_like_those_that_are_reused(tmp_path: Path, aws
     texts = dict.fromkeys(CANONICAL, sql.String)
     load(url, [("ana", str(day(n)), "1", "A1", "1", "1,50 €") for n in (1, 20)], columns=texts)
     run(url, tmp_path, "first", 30)
-    load(url, [("ana", str(day(40)), "2", "A1", "1", "1.234")], columns=texts)
-    manifest = run(url, tmp_path, "second", 50, incremental=True)
+    load(url, [("ana", str(day(35)), "2", "A1", "1", "1.234")], columns=texts)
+    manifest = run(url, tmp_path, "second", 36, incremental=True)
     assert (manifest.rows_reused, manifest.revenue) == (1, 1237)
-    load(url, [("ana", str(day(51)), "3", "A1", "1", "1.50")], columns=texts)
+    load(url, [("ana", str(day(36)), "3", "A1", "1", "1.50")], columns=texts)
     with pytest.raises(BadEvent, match=r'market\.columns: UnitPrice "1\.50".* set decimal to'):
-        run(url, tmp_path, "third", 60, incremental=True)
+        run(url, tmp_path, "third", 36, incremental=True)
 
 
 def test_in_the_shops_time_zone_too_each_row_is_read_once(tmp_path: Path, aws: None) -> None:
@@ -208,7 +240,7 @@ def test_in_the_shops_time_zone_too_each_row_is_read_once(tmp_path: Path, aws: N
     load(url, [(f"c{n % 4}", at, f"{n}", "A1", "1", "2") for n, at in enumerate(stamps)],
          columns=texts)  # fmt: skip
     run(url, tmp_path, "first", 28, columns=columns)
-    for as_of in (28, 29, 33, 50):
+    for as_of in (28, 29, 33, 34):
         full = run(url, tmp_path, f"full-{as_of}", as_of, name="other", columns=columns)
         manifest = run(url, tmp_path, f"to-{as_of}", as_of, incremental=True, columns=columns)
         assert "were reused" in manifest.notes[0]
@@ -227,3 +259,19 @@ def test_dates_that_cannot_be_compared_are_all_read(tmp_path: Path, aws: None) -
     manifest = run(url, tmp_path, "next", 30, incremental=True)
     assert "cannot compare" in manifest.notes[0]
     assert (manifest.rows_read, manifest.rows_reused) == (1, 0)
+
+
+def test_the_sums_by_day_are_those_of_the_rows(aws: None, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    load(url, [*OLD, line("ana", 5), line("ben", 6, back=True), line("cid", None)])
+    manifest = run(url, tmp_path, "first", 30, columns={"max_unreadable": 1})
+    feed = Feed.model_validate_json(body(manifest.days))
+    assert feed.days == {
+        day(0): Day(1, 1, 1, 10),
+        day(5): Day(2, 1, 0, 10),  # ben's order was cancelled on the day after
+        day(6): Day(1, 0, 0, 0),
+        day(20): Day(2, 0, 0, 0),
+        day(30): Day(1, 0, 0, 0),  # nobody's
+    }
+    assert (feed.watermark, feed.overlap_days, feed.full) == (day(30), 3, True)
+    assert (feed.rows_read, feed.rejected) == (manifest.rows_read, manifest.rejected)

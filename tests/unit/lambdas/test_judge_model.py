@@ -18,6 +18,7 @@ from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import clients
 from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith
+from lambdas.shared.registry import Package, champion
 
 BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
@@ -346,8 +347,8 @@ def test_a_question_that_the_model_was_asked_and_lost_keeps_the_champion():
     )
     assert f"not answered: {why}, and the champion answers it" in questions[VALUE]
     # Where the champion does not answer it either, nothing is lost.
-    for champion in (None, Champion("c", metrics()), Champion("c", None), Champion("c", new)):
-        promoted, _, questions = decide(new, champion)
+    for old in (None, Champion("c", metrics()), Champion("c", None), Champion("c", new)):
+        promoted, _, questions = decide(new, old)
         assert promoted
         assert questions[VALUE].endswith(f"not answered: {why}.")
 
@@ -677,9 +678,9 @@ def test_trouble_with_s3_is_no_verdict_on_the_model(code):
 
 
 def test_trouble_with_the_registry_is_not_a_missing_group():
-    for call in (registry.ensure_group, registry.champion):
+    for call in (registry.ensure_group, champion):
         with pytest.raises(ClientError):
             call(Failing("ThrottlingException"), GROUP)
-    package = registry.Package("v", None, "s3://bucket/metrics.json")
+    package = Package("v", None, "s3://bucket/metrics.json", datetime.date(2011, 12, 9), None)
     with pytest.raises(ClientError):
         registry.metrics(Failing("AccessDenied"), package)

@@ -103,7 +103,7 @@ class Execution:
         return [parameters for name, parameters in self.calls if name == state]
 
     def announced(self) -> list[Json]:
-        names = ("AnnounceSuccess", "AnnounceFailure", "AnnounceStop")
+        names = ("AnnounceSuccess", "AnnounceFailure", "AnnounceStop", "AnnounceSuperseded")
         return [parameters["Payload"] for name in names for parameters in self.of(name)]
 
 
@@ -139,6 +139,11 @@ def _extraction(parameters: Json) -> Json:
     }
 
 
+def _feed(parameters: Json) -> Json:
+    judged = {"train": True, "reason": "Trained: there is no approved model.", "settings": "5e77"}
+    return {"Payload": judged | {"verdict": None, "volume": "7 orders in 7 days"}}
+
+
 def _training(parameters: Json) -> Json:
     job = parameters["TrainingJobName"]
     artifact = f"{parameters['OutputDataConfig']['S3OutputPath']}/{job}/output/model.tar.gz"
@@ -172,6 +177,7 @@ def _counts(_: Json) -> Json:
 ANSWERS = {
     "BeginRun": _beginning,
     "ExtractOrders": _extraction,
+    "JudgeFeed": _feed,
     "Train": _training,
     "JudgeModel": _verdict,
     "CreateModel": _model,

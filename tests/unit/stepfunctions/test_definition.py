@@ -20,15 +20,17 @@ from ordergap.contract.hyperparameters import parse
 from pydantic import BaseModel, TypeAdapter
 
 from lambdas.extract_orders.request import Extraction, Request
-from lambdas.judge_model.handler import Verdict
+from lambdas.judge_feed.handler import Judged
 from lambdas.reconcile.account import Counts
 from lambdas.shared import errors, events
+from lambdas.shared.registry import Verdict
 from local.deployment import load
 
 TEMPLATE = Path("infra/template.yaml")
 README = Path("stepfunctions/README.md")
 OUTPUTS: dict[str, type[BaseModel]] = {
     "ExtractOrders": Extraction,
+    "JudgeFeed": Judged,
     "JudgeModel": Verdict,
     "Reconcile": Counts,
 }
@@ -99,17 +101,17 @@ def test_every_task_has_a_timeout_a_retry_and_a_catch(tasks):
 
 def test_every_error_is_caught(states):
     for name, state in states.items():
-        for catcher in state.get("Catch", ()):
-            assert catcher["ErrorEquals"] == ["States.ALL"], name
+        if catchers := state.get("Catch"):
+            assert catchers[-1]["ErrorEquals"] == ["States.ALL"], name
     caught = {name for name, state in states.items() if "Catch" in state}
     assert {"BeginRun", "Markets", "StorePredictions"} <= caught
 
 
 def test_every_failure_is_announced_with_the_name_of_its_state(states):
-    announcing = {"AnnounceFailure", "AnnounceStop"}
+    announcing = {"AnnounceFailure", "AnnounceStop", "AnnounceSuperseded"}
     catching = {name for name, state in states.items() if "Catch" in state}
     for name in catching - announcing - {"AnnounceSuccess", "AnnounceWait"}:
-        (catcher,) = states[name]["Catch"]
+        catcher = states[name]["Catch"][-1]
         announcement = states[catcher["Next"]]
         assert announcement["Parameters"]["state"] == name
         assert announcement["Next"] in announcing | {"JobFailed"}

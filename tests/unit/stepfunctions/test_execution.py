@@ -14,6 +14,7 @@ from ordergap.contract.hyperparameters import parse
 
 from lambdas.announce.messages import Announce
 from tests.stack import input_of
+from tests.unit.stepfunctions.conftest import VALUES
 
 OPERATIONS = {
     "Train": "CreateTrainingJob",
@@ -56,7 +57,7 @@ def failing(answers, refused):
 
 def test_every_market_passes_all_states(night, tasks):
     assert night.status == "SUCCEEDED", night.cause
-    announcing_faults = {"AnnounceFailure", "AnnounceStop", "AnnounceWait"}
+    announcing_faults = {"AnnounceFailure", "AnnounceStop", "AnnounceWait", "AnnounceSuperseded"}
     expected = dict.fromkeys(tasks.keys() - announcing_faults, 2)
     assert Counter(name for name, _ in night.calls) == expected | {"BeginRun": 1, "StoreObject": 4}
     assert [(market["market"], market["status"]) for market in night.output["markets"]] == [
@@ -150,7 +151,9 @@ def test_a_rejected_model_is_not_registered_and_the_champion_is_used(run, answer
 def test_a_promoted_model_is_registered_as_judge_model_reads_it(night):
     for package in night.of("RegisterModel"):
         metadata = package["CustomerMetadataProperties"]
-        assert set(metadata) == {"metrics_uri", "model_version", "artifact", "run_id"}
+        assert set(metadata) == {
+            "metrics_uri", "model_version", "artifact", "run_id", "as_of", "settings",
+        }  # fmt: skip
         (container,) = package["InferenceSpecification"]["Containers"]
         assert container["ModelDataUrl"] == metadata["artifact"]
         assert package["ModelApprovalStatus"] == "Approved"
@@ -169,6 +172,7 @@ def test_the_transform_job_uses_the_model_that_was_created(night):
         ("Train", "SageMaker.AmazonSageMakerException", 7),
         ("Train", "States.TaskFailed", 1),
         ("Train", "States.Timeout", 1),
+        ("JudgeFeed", "Unavailable", 7),
         ("JudgeModel", "NoModelToScoreWith", 1),
         ("RegisterModel", "SageMaker.ConflictException", 7),
         ("CreateModel", "SageMaker.AmazonSageMakerException", 7),
@@ -300,6 +304,64 @@ def test_each_job_of_a_market_has_its_own_waits(run, answers, refused):
     assert len(execution.of("AnnounceWait")) == 2
 
 
+CHAMPION = {
+    "promoted": False,
+    "reason": "Not trained: the champion is 3 days old.",
+    "group": "ordergapshop-uk",
+    "artifact": "s3://ordergap-bucket/models/uk/earlier/job/output/model.tar.gz",
+    "model_version": "f8219c88b603",
+    "metrics_uri": None,
+    "questions": {},
+}
+
+
+def test_a_night_without_a_reason_to_train_scores_with_the_champion(run, answers):
+    def service(name, parameters):
+        answer = answers(name, parameters)
+        if name == "JudgeFeed":
+            kept = {"train": False, "reason": CHAMPION["reason"], "verdict": CHAMPION}
+            answer["Payload"] |= kept
+        return answer
+
+    execution = run({"markets": [{"name": "uk"}]}, service)
+    assert execution.status == "SUCCEEDED", execution.cause
+    paid = {"Train", "JudgeModel", "RegisterModel"}
+    assert not {name for name, _ in execution.calls} & paid
+    (model,) = execution.of("CreateModel")
+    assert model["PrimaryContainer"]["ModelDataUrl"] == CHAMPION["artifact"]
+    assert execution.of("ScoreCustomers")
+    (market,) = execution.output["markets"]
+    said = (market["trained"], market["promoted"], market["training"])
+    assert said == (False, False, CHAMPION["reason"])
+    (announced,) = execution.announced()
+    assert (announced["training"], announced["verdict"]) == (CHAMPION["reason"], CHAMPION)
+
+
+def test_a_broken_feed_costs_no_job_and_is_announced(run, failing):
+    execution = run({"markets": [{"name": "uk"}]}, failing("JudgeFeed", "FeedBroken"))
+    assert execution.cause == ('Not every market succeeded: ["uk failed at JudgeFeed: FeedBroken"]')
+    called = ["BeginRun", "ExtractOrders", "JudgeFeed", "AnnounceFailure"]
+    assert [name for name, _ in execution.calls] == called
+
+
+def test_what_is_asked_of_a_run_reaches_the_function_that_decides(run):
+    asked = {"train": True, "retrain_days": 7, "accept_past": True, "accept_quiet": True}
+    (judged,) = run({**asked, "hyperparameters": {"seed": "7"}}).of("JudgeFeed")
+    assert judged["Payload"]["asked"] == asked
+    made = judged["Payload"]["made"]
+    assert made["hyperparameters"] == {"seed": "7", "trainer": "xgboost"}
+    assert (made["market"], made["image"]) == ({"name": "default"}, VALUES["ImageUri"])
+
+
+def test_a_run_beside_another_is_superseded_which_is_no_failure(run, failing):
+    execution = run({}, failing("BeginRun", "Superseded"))
+    assert (execution.status, execution.error) == ("SUCCEEDED", None)
+    assert [name for name, _ in execution.calls] == ["BeginRun", "AnnounceSuperseded"]
+    (payload,) = execution.announced()
+    outcome = Announce.model_validate(payload)
+    assert (outcome.status, outcome.error, outcome.cause) == ("SUPERSEDED", "Superseded", "because")
+
+
 @pytest.mark.parametrize("error", ["AlreadyRunning", "AlreadyStarted"])
 def test_a_run_beside_another_ends_before_it_costs_anything(run, failing, error):
     execution = run({}, failing("BeginRun", error))
@@ -372,6 +434,8 @@ def test_storing_continues_after_time_ran_out(run, failing):
         ({"markets": [{"name": "UK"}]}, "markets.0.name: "),
         ({"markets": [{"name": "a" * 21}]}, "markets.0.name: "),
         ({"event": ""}, "event: "),
+        ({"retrain_days": -1}, "retrain_days: "),
+        ({"accept_past": "perhaps"}, "accept_past: "),
     ],
 )
 def test_invalid_input_is_rejected_and_announced(run, execution_input, sentence):

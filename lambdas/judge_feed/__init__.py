@@ -1,0 +1,1 @@
+"""Judge the orders that a run has extracted, and decide whether it trains."""

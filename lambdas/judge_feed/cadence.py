@@ -1,0 +1,78 @@
+"""Whether a run trains, or scores with the champion; and the sentence that says why.
+
+See docs/decisions/pipeline.md#a-night-scores-and-trains-when-there-is-a-reason.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.shared.events import Asked
+from lambdas.shared.registry import Package
+
+_ACCESS = {"name", "secret_id", "database", "incremental"}
+"""Fields of a market that say how its rows are read, and not which."""
+
+
+class Flags(BaseModel):
+    """What was found of the market's forecasts, a sentence each; None: nothing.
+
+    A level that is off is no flag: it is the season's, which a new model does not know better.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: datetime.date
+    """The day of the data in which it was found."""
+    inputs: str | None = None
+    rank: str | None = None
+    ageing: str | None = None
+
+
+class Cadence(NamedTuple):
+    """Whether to train, and why or why not, in a sentence."""
+
+    train: bool
+    reason: str
+
+
+def cadence(
+    asked: Asked,
+    champion: Package | None,
+    flags: Flags | None,
+    as_of: datetime.date,
+    settings: str,
+    retrain_days: int,
+) -> Cadence:
+    """The first reason to train; flags that the champion was trained after are none."""
+    if champion is None or champion.artifact is None:
+        return Cadence(True, "Trained: there is no approved model.")
+    age, limit = (as_of - champion.as_of).days, asked.retrain_days
+    limit = retrain_days if limit is None else limit
+    if asked.train:
+        return Cadence(True, "Trained: it was asked for.")
+    if champion.settings != settings:
+        return Cadence(True, "Trained: the champion has other settings, or is of another image.")
+    if age > limit:
+        return Cadence(True, f"Trained: the champion is {age:,} days old, more than {limit:,}.")
+    if flags and flags.as_of > champion.as_of:
+        found = [each for each in (flags.inputs, flags.rank, flags.ageing) if each]
+        if found:
+            return Cadence(True, f"Trained: {' '.join(found)}")
+    return Cadence(
+        False,
+        f"Not trained: the champion is {max(age, 0):,} days old, and is replaced after {limit:,} "
+        "days, on drift, or where train is asked for.",
+    )
+
+
+def digest(image: str, hyperparameters: dict[str, Any], market: dict[str, Any]) -> str:
+    """The digest of what a model is trained with, besides the orders."""
+    rows = {name: value for name, value in market.items() if name not in _ACCESS}
+    text = json.dumps([image, hyperparameters, rows], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

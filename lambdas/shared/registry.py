@@ -1,0 +1,86 @@
+"""The approved models of a market, of which the newest is the champion.
+
+See docs/decisions/pipeline.md#models-outlive-their-runs.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
+
+
+class Verdict(BaseModel):
+    """The model to use, which `artifact`, `model_version` and `metrics_uri` are of, and why."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    promoted: bool
+    """Whether it was trained by the run."""
+    reason: str
+    questions: dict[str, str] = Field(default_factory=dict)
+    """Task -> what was found of it, in a sentence."""
+    group: str
+    artifact: str
+    model_version: str
+    metrics_uri: str | None
+    """None where the champion's package has no metrics."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """An approved model package. A field that its metadata lacks is None."""
+
+    model_version: str
+    """Its ARN, where its metadata has no version."""
+    artifact: str | None
+    metrics_uri: str | None
+    as_of: datetime.date
+    """The last day of what it has learnt from; that of its registration, where it has none."""
+    settings: str | None
+    """The digest of the settings that it was trained with."""
+
+
+def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The newest approved package of the group, whoever approved it; None without a group."""
+    try:
+        listed = sagemaker.list_model_packages(
+            ModelPackageGroupName=group,
+            ModelApprovalStatus="Approved",
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            MaxResults=1,
+        )["ModelPackageSummaryList"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING_GROUP:
+            raise
+        listed = []
+    if not listed:
+        return None
+    arn = listed[0]["ModelPackageArn"]
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    metadata = package.get("CustomerMetadataProperties", {})
+    containers = package.get("InferenceSpecification", {}).get("Containers", [])
+    data = containers[0].get("ModelDataUrl") if containers else None
+    return Package(
+        metadata.get("model_version", arn),
+        metadata.get("artifact", data),
+        metadata.get("metrics_uri"),
+        _day(metadata.get("as_of")) or package["CreationTime"].date(),
+        metadata.get("settings"),
+    )
+
+
+def _day(text: str | None) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text or "")
+    except ValueError:
+        return None
