@@ -48,7 +48,7 @@ def metrics(
         "concordance": (concordance, concordance - noise / 20, concordance + noise / 20),
         "brier_30": (0.0, -1.0, 1.0),
     }
-    one = {"capped_mae": 12.0, "concordance": 0.7}
+    one = {"capped_mae": 12.0, "concordance": 0.7, "brier_30": 0.2, "coverage": 0.8}
     scores = {p: {"naive": one, "model": one} for p in PROTOCOLS} if scores is None else scores
     if differences is None:
         differences = {} if trainer == "naive" else {p: dict(usual) for p in PROTOCOLS}
@@ -260,6 +260,51 @@ def test_naive_is_promoted_unless_the_champion_may_be_better(champion, promoted)
     verdict = decide(metrics("naive"), champion)
     assert verdict.promoted is promoted
     assert "The naive model was asked for" in verdict.reason
+
+
+def written_in(protocol=AT_ORDER, **values):
+    """A good model's metrics with these values of the model, and the differences to match."""
+    found = metrics()
+    verdict = found.tasks[TASK].protocols[protocol]
+    for key, value in values.items():
+        verdict.scores["model"] = verdict.scores["model"] | {key: value}
+        if key == "brier_30":
+            loss = value - verdict.scores["naive"][key]
+            verdict.differences[key] = (loss, loss - 0.01, loss + 0.01)
+    return found
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"brier_30": 0.45}, "Brier, 30 days: 0.450, naive 0.200 (gain -0.250"),
+        ({"coverage": 0.1}, "interval holds: 10% of the time, not 80%"),
+        ({"coverage": 0.96}, "interval holds: 96% of the time, not 80%"),
+        ({"brier_30": 0.45, "auc_30": 0.5, "coverage": 0.1}, "interval holds: 10%"),
+    ],
+)
+def test_a_model_that_is_wrong_in_how_sure_it_is_is_refused(protocol, values, said):
+    promoted, reason, _ = decide(written_in(protocol, **values), None)
+    assert not promoted
+    assert reason.startswith("The model is not sound: ")
+    assert protocol in reason
+    assert said in reason
+
+
+def test_what_is_within_noise_or_fifteen_points_is_sound():
+    for values in ({"brier_30": 0.205}, {"coverage": 0.7}, {"coverage": 0.94}):
+        promoted, reason, _ = decide(written_in(**values), None)
+        assert promoted
+        assert "Not judged" not in reason
+    assert not decide(written_in(coverage=0.7), None, interval_level=0.9).promoted
+
+
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_coverage_that_could_not_be_judged_is_said(value):
+    promoted, reason, _ = decide(written_in(coverage=value), None)
+    assert promoted
+    assert "Not judged: at order, interval holds." in reason
 
 
 # Questions beside the next order.
