@@ -80,8 +80,12 @@ def decide(
     interval_level  how often the model's intervals should hold; the default is the trainer's
     """
     promoted, reason = _decide(new, champion, interval_level)
-    short = reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
-    return Decision(promoted, short, _by_question(new, champion))
+    return Decision(promoted, shortened(reason), _by_question(new, champion))
+
+
+def shortened(reason: str) -> str:
+    """A reason as long as the registry keeps it."""
+    return reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
 
 
 def _decide(

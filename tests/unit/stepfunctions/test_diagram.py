@@ -27,8 +27,7 @@ def test_everything_that_runs_is_drawn_once(machine):
     "arrow",
     [
         "BeginRun --> Markets",
-        "Verdict -->|promoted| RegisterModel",
-        "Verdict -->|else| CreateModel",
+        "JudgeModel --> CreateModel",
         "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
         "JobFailed -->|quota in use| FirstWait",
         "JobAgain -->|training| Train",
