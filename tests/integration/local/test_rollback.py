@@ -33,10 +33,14 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
 ):
     market = pipeline.open_shop(shop(60, seed=21))
 
-    def night(days: int, **inputs: Any) -> str:
-        as_of = str(AS_OF + datetime.timedelta(days=days))
-        machine = pipeline.deployment.pipeline
-        ended = pipeline.run(market, as_of=as_of, machine=machine, **inputs)
+    def night(days: int, **asked: Any) -> str:
+        """The model of a night, which trains another one than the nights before, if it trains."""
+        inputs = {
+            "as_of": str(AS_OF + datetime.timedelta(days=days)),
+            "hyperparameters": {"outlier_contamination": "0", "seed": str(days)},
+            "accept_quiet": True,
+        }
+        ended = pipeline.run(market, machine=pipeline.deployment.pipeline, **inputs, **asked)
         assert ended.status == "SUCCEEDED", ended.causes
         return str(ended.markets[market.name]["model_version"])
 
@@ -45,7 +49,7 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
         return {(item["as_of"]["S"], item["model_version"]["S"]) for item in stored}
 
     old, new = night(0), night(1, train=True)
-    assert old != new, pipeline.announcements[-1]
+    assert old != new, pipeline.announcements[-1]["sentence"]
     refused_without_change(pipeline, stack, market, named, new)
 
     said = roll_back(stack, market.name, seconds=0.1)
