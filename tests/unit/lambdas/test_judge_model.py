@@ -7,10 +7,10 @@ import tarfile
 
 import pytest
 from botocore.exceptions import ClientError
+from cfnlint.jsonschema import StandardValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft7Validator
 from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
@@ -710,15 +710,16 @@ def test_a_retry_registers_what_the_first_try_could_not(aws, event, context, mon
 def test_nothing_is_promoted_while_promotion_is_held(aws, event, context):
     request = event("judge_model")
     champion = approve(metrics(mae=-0.5), "cccccccccccc")
-    arn = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
-    arn = arn["ModelPackageGroupArn"]
-    tag = {"Key": HOLD, "Value": "rolled back to cccccccccccc"}
-    clients.sagemaker().add_tags(ResourceArn=arn, Tags=[tag])
+    group = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
+    arn = group["ModelPackageGroupArn"]
+    clients.sagemaker().add_tags(
+        ResourceArn=arn, Tags=[{"Key": HOLD, "Value": "rolled back to cccccccccccc"}]
+    )
     put(request["artifact"], model(metrics(mae=-1.0)))
     answer = handle(request, context)
     assert (answer["promoted"], answer["artifact"]) == (False, champion)
     assert answer["image"] == "image"
-    assert answer["reason"].startswith("Promotion is held: rolled back to cccccccccccc.")
+    assert str(answer["reason"]).startswith("Promotion is held: rolled back to cccccccccccc.")
     assert packages()[-1]["ModelApprovalStatus"] == "Rejected"
     clients.sagemaker().delete_tags(ResourceArn=arn, TagKeys=[HOLD])
     later = request | {"run_id": "later", "prefix": "runs/later/uk"}
@@ -747,14 +748,15 @@ def pascal(value):
 def test_every_card_is_valid_for_sagemaker(found):
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SageMaker::ModelCard")
     definitions = schema.schema["definitions"]
-    validator = Draft7Validator({**definitions["Content"], "definitions": definitions})
+    validator = StandardValidator({**definitions["Content"], "definitions": definitions})
     content = card.content(found, decide(found, None), "s3://b/m", {"run_id": "x" * 3000})
     assert len(content) <= 100_000
     plain = json.loads(content)
-    validator.validate(pascal(plain))
+    assert [error.message for error in validator.iter_errors(pascal(plain))] == []
     assert plain["model_overview"].keys() == {"model_creator", "model_artifact"}
-    names = {f"{each['name']}" for each in plain["evaluation_details"]}
-    assert len(names) == sum(len(task.protocols) for task in found.tasks.values())
+    assert len({each["name"] for each in plain["evaluation_details"]}) == sum(
+        len(task.protocols) for task in found.tasks.values()
+    )
 
 
 def test_a_card_says_how_many_evaluations_did_not_fit():
