@@ -37,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown contract fuzz soak kills secrets
+.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown contract offline fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ e2e: setup ## test the built image; fails without a Docker engine or an image of
 e2e-sdk: .venv-sagemaker/ready .venv-sagemaker2/ready ## drive the built image by the SageMaker SDK's local mode, versions 3 and 2
 	ORDERGAP_IMAGE=$(IMAGE) .venv-sagemaker/bin/python -m pytest $(IN_SDK) tests/sdk/test_v3.py
 	ORDERGAP_IMAGE=$(IMAGE) .venv-sagemaker2/bin/python -m pytest $(IN_SDK) tests/sdk/test_v2.py
+
+offline: setup .venv-tools/ready ## check rules, dashboard and manifests; Prometheus, HAProxy, kubectl and DVC where they are installed
+	$(BIN)/pytest -rs tests/integration/test_monitoring.py tests/integration/test_rolling_update.py \
+	  tests/integration/test_dvc.py tests/unit/infra/test_kubernetes.py
 
 .venv-%/ready: requirements-%.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)

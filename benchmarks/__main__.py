@@ -1,8 +1,8 @@
 """`make bench`: a table of every figure and its baseline, both measured in one run.
 
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
-another table: how good value and large orders are (python -m benchmarks targets --help), and `feed`
-one of what judge_feed finds.
+another table: how good value and large orders are (python -m benchmarks targets --help), and so are
+`outcomes`, how often ordergap follow raises an alarm, and `feed`, what judge_feed finds.
 """
 
 from __future__ import annotations
@@ -10,13 +10,23 @@ from __future__ import annotations
 import importlib
 import sys
 
-MODULES = ("ingest", "features", "training", "value", "predict", "serving", "extract", "store")
+MODULES = (
+    "ingest",
+    "features",
+    "training",
+    "value",
+    "predict",
+    "serving",
+    "extract",
+    "store",
+    "follow",
+)
 
 
 def main(names: list[str]) -> None:
     """Run the named benchmarks, or all, and print a Markdown table."""
-    if names[:1] == ["targets"]:
-        importlib.import_module("benchmarks.targets").main(names[1:])
+    if names[:1] in (["targets"], ["outcomes"]):
+        importlib.import_module(f"benchmarks.{names[0]}").main(names[1:])
         return
     if names == ["feed"]:
         importlib.import_module("benchmarks.feed").main()

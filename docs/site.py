@@ -22,8 +22,9 @@ from docs import links
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
-    "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "infra/COSTS.md",
-    "infra/README.md", "stepfunctions/README.md",
+    "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md",
+    "examples/dvc/README.md", "infra/COSTS.md", "infra/README.md", "infra/kubernetes/README.md",
+    "infra/monitoring/README.md", "stepfunctions/README.md",
 )  # fmt: skip
 """The pages outside docs/ that the site has, under the paths that they have in the repository."""
 

@@ -32,7 +32,7 @@ from ordergap.models.base import ForecastOptions, Head, Snapshot, TaskForecast
 from ordergap.models.first_order import FirstOrderHead
 from ordergap.models.forecasts import Forecasts
 from ordergap.models.kinds import head_class
-from ordergap.models.lead_forecasts import FIRST_ORDER, LeadForecast, no_leads
+from ordergap.models.lead_forecasts import FIRST_ORDER, LeadForecast, lead_remedy, no_leads
 
 _STAGING = ".saving-"
 _FAILURE = "the model cannot be saved in"
@@ -106,7 +106,9 @@ class Bundle:
         """What forecasts leads; InvalidRequest where this model does not."""
         head = self.heads.get(FIRST_ORDER)
         if not isinstance(head, FirstOrderHead):
-            raise InvalidRequest([Problem(no_leads(self.manifest), hint="train with leads")])
+            raise InvalidRequest(
+                [Problem(no_leads(self.manifest), hint=lead_remedy(self.manifest))]
+            )
         return head
 
     def save(self, directory: Path, side_files: Mapping[str, bytes] | None = None) -> None:

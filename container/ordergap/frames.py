@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
 
 import numpy as np
@@ -143,6 +144,15 @@ def column_names(names: Iterable[object]) -> list[str]:
     return distinct
 
 
+def repeats(name: str, present: Iterable[str]) -> list[str]:
+    """What `column_names` calls further columns of that name.
+
+    >>> repeats("a", ["a", "b", "a (column 3)"])
+    ['a (column 3)']
+    """
+    return [other for other in present if other.startswith(f"{name} (column ")]
+
+
 def build(
     columns: Mapping[str, Sequence[object] | NDArray[Any]],
     kind: Kind,
@@ -180,3 +190,20 @@ def build(
 def write_parquet(frames: Sequence[pl.DataFrame], file: IO[bytes]) -> None:
     """The rows of polars frames with equal columns, one frame after the other, as Parquet."""
     pl.concat(frames).write_parquet(file)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> Any:
+    """A Parquet file, or its first `rows`, as a polars frame.
+
+    columns  those that are read, of which some may be missing; None: all
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        lazy = pl.scan_parquet(path, n_rows=rows, glob=False)
+        if columns is not None:
+            lazy = lazy.select(pl.col(name) for name in lazy.collect_schema() if name in columns)
+        return lazy.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).splitlines()[0][:200]
+        raise DataError(f"{path} is cut, or no Parquet file: copy it again ({first})") from error

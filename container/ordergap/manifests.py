@@ -106,6 +106,11 @@ def read_manifest(directory: Path) -> Manifest:
         raise ModelNotFound(f"{directory} is a file: give a model's folder, unpacked") from error
     except OSError as error:
         raise ModelMismatch(f"{path} cannot be read: {_cause(error)}") from error
+    return parsed(written, path)
+
+
+def parsed(written: bytes, path: Path) -> Manifest:
+    """The manifest of these bytes, which were read at `path`; ModelMismatch where it is none."""
     try:
         content = orjson.loads(written)  # refuses texts that no answer could have
         schema = content["schema_version"]

@@ -118,15 +118,14 @@ class JobSettings(Environment):
     training: Path | None = Field(
         None, alias="SM_CHANNEL_TRAINING", description="where the transactions are"
     )
-    train: Path | None = Field(
-        None, alias="SM_CHANNEL_TRAIN", description="the same by its other name"
-    )
+    train: Path | None = Field(None, alias="SM_CHANNEL_TRAIN", description="by its other name")
     validation: Path | None = Field(
         None, alias="SM_CHANNEL_VALIDATION", description="where later transactions are"
     )
     customers: Path | None = Field(
         None, alias="SM_CHANNEL_CUSTOMERS", description="where the customers' attributes are"
     )
+    leads: Path | None = Field(None, alias="SM_CHANNEL_LEADS", description="where the leads are")
     output_data: Path | None = Field(
         None, alias="SM_OUTPUT_DATA_DIR", description="where metrics and report are also written"
     )

@@ -27,6 +27,11 @@ SAMPLE: dict[str, Any] = {
         "cause": "because",
         "state": "Train",
     },
+    "feed": {
+        "train": True,
+        "reason": "Trained: it was asked for.",
+        "verdict": {"promoted": False, "model_version": "3f2a9c1b7d04"},
+    },
     "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04"},
     "wait": {"count": 1},
     "counts": {"extracted": 1},

@@ -36,6 +36,7 @@ _LOGS = "logs:CreateLogStream logs:PutLogEvents"
 _FUNCTIONS = (
     "BeginRun",
     "ExtractOrders",
+    "JudgeFeed",
     "JudgeModel",
     "StorePredictions",
     "Reconcile",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, Field
 
-from lambdas.announce.messages import Announce, message, sentence, subject
+from lambdas.announce.messages import RUNBOOK, Announce, message, sentence, subject
 from lambdas.shared import clients
 from lambdas.shared.entry import entry_point
 from lambdas.shared.logs import logger, publish
@@ -22,6 +22,9 @@ class Settings(BaseModel):
     """The function's environment."""
 
     topic_arn: str = Field(alias="ORDERGAP_TOPIC_ARN", description="topic of the announcements")
+    runbook: str = Field(
+        RUNBOOK, alias="ORDERGAP_RUNBOOK", description="where readers find docs/operations.md"
+    )
 
 
 @entry_point(Announce)
@@ -48,7 +51,7 @@ def announce(outcome: Announce, settings: Settings, sns: SNSClient) -> str:
     published = sns.publish(
         TopicArn=settings.topic_arn,
         Subject=subject(outcome),
-        Message=message(outcome),
+        Message=message(outcome, settings.runbook),
         MessageStructure="json",
         MessageAttributes=typed,
     )

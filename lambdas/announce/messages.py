@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lambdas.shared.events import Event
 
 EVENT_VERSION = 1
+RUNBOOK = "docs/operations.md"
 
 _CONSOLES = {
     "aws-cn": "console.amazonaws.cn",
@@ -59,12 +60,16 @@ Cause = Annotated[str, AfterValidator(reason), _cut(_MAX_TEXT)]
 
 
 class Verdict(BaseModel):
-    """Whether the model was promoted, and why."""
+    """Whether the model was promoted, and why.
+
+    questions  task -> what was found of it
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     promoted: bool
     reason: Text
+    questions: dict[Name, Text] = {}
     model_version: Name
     artifact: Name
 
@@ -153,6 +158,12 @@ def _state(outcome: Announce) -> str:
     return f" in {outcome.state}" if outcome.state else ""
 
 
+def by_question(outcome: Announce) -> str:
+    """What was found of each question, a line each; nothing where there was no verdict."""
+    found = outcome.verdict.questions if outcome.verdict else {}
+    return "\n".join(f"{task.replace('_', ' ')}: {words}" for task, words in found.items())
+
+
 def subject(outcome: Announce) -> str:
     """The subject of an e-mail: at most 100 printable ASCII characters."""
     name = outcome.market or outcome.run_id
@@ -160,18 +171,34 @@ def subject(outcome: Announce) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_SUBJECT]
 
 
-def message(outcome: Announce) -> str:
+def remedy(outcome: Announce, runbook: str = RUNBOOK) -> str | None:
+    """The line of the runbook about the state that failed; None where nothing did.
+
+    runbook  where readers find docs/operations.md
+    """
+    if outcome.status == "WAITING":
+        return f"{runbook}#a-job-waits"
+    if outcome.status == "FAILED":
+        return f"{runbook}#{(outcome.state or 'Markets').lower()}-failed"
+    return None
+
+
+def message(outcome: Announce, runbook: str = RUNBOOK) -> str:
     """The message for each protocol, in the form of SNS's MessageStructure=json."""
     text, link = sentence(outcome), console(outcome.execution_arn)
+    what_to_do = remedy(outcome, runbook)
     event = _json({
         "source": "ordergap",
         "version": EVENT_VERSION,
         **outcome.model_dump(mode="json"),
         "sentence": text,
         "console": link,
+        "runbook": what_to_do,
     })  # fmt: skip
+    links = "\n".join(filter(None, (link, what_to_do)))
     people, machines = ("default", "email"), ("sqs", "lambda", "https")
-    return _json(dict.fromkeys(people, f"{text}\n\n{link}") | dict.fromkeys(machines, event))
+    mail = "\n\n".join(filter(None, (text, by_question(outcome), links)))
+    return _json(dict.fromkeys(people, mail) | dict.fromkeys(machines, event))
 
 
 def _json(content: dict[str, object] | dict[str, str]) -> str:

@@ -61,8 +61,8 @@ def attributes(
 
     nobody  words that stand for no customer, whose rows are left out of `known`
 
-    Raises SourceColumnMissing, and BadEvent for what the database rejects and for days that are not
-    written as 2011-12-09.
+    Raises SourceColumnMissing, and BadEvent for what the database rejects, for days that are not
+    written as 2011-12-09 and for two rows of one customer and day that differ.
     """
     if query is None:
         return Attributes(pl.DataFrame(), pl.DataFrame(schema=_KNOWN))
@@ -97,8 +97,10 @@ def _known(rows: pl.DataFrame, as_of: datetime.date, nobody: tuple[str, ...]) ->
     rows = rows.with_columns(
         rows[CUSTOMER].replace_strict(texts, read_as, default=None, return_dtype=pl.String)
     ).drop_nulls(CUSTOMER)
-    if SINCE in rows.columns:
-        rows = _until(rows, as_of)
+    rows = _dated(rows)
+    _raise_for_two(rows, names)
+    always, day = pl.col(_DATED).is_null(), pl.col(_DATED)
+    rows = rows.filter(always | (day <= as_of)).sort(_DATED, nulls_last=False, maintain_order=True)
     last = rows.unique(CUSTOMER, keep="last", maintain_order=True)
     objects = [
         json.dumps({name: cell for name, cell in row.items() if cell is not None})
@@ -107,8 +109,10 @@ def _known(rows: pl.DataFrame, as_of: datetime.date, nobody: tuple[str, ...]) ->
     return pl.DataFrame({CUSTOMER: last[CUSTOMER], "attributes": objects}, schema=_KNOWN)
 
 
-def _until(rows: pl.DataFrame, as_of: datetime.date) -> pl.DataFrame:
-    """The rows that hold from `as_of` or earlier, by day; those without a day come first."""
+def _dated(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the day from which each holds; null where it always does."""
+    if SINCE not in rows.columns:
+        return rows.with_columns(pl.lit(None, pl.Date).alias(_DATED))
     blank = is_blank(rows[SINCE]).fill_null(value=True)
     day = rows[SINCE].str.slice(0, 10).set(blank, None).str.to_date("%Y-%m-%d", strict=False)
     written = rows[SINCE].str.contains(_DAY).fill_null(value=False)
@@ -118,5 +122,27 @@ def _until(rows: pl.DataFrame, as_of: datetime.date) -> pl.DataFrame:
             f"select CAST({SINCE} AS DATE)"
         )
         raise BadEvent([problem])
-    dated = rows.with_columns(day.alias(_DATED)).filter(blank | (day <= as_of))
-    return dated.sort(_DATED, nulls_last=False, maintain_order=True)
+    return rows.with_columns(day.alias(_DATED))
+
+
+def _raise_for_two(rows: pl.DataFrame, names: list[str]) -> None:
+    """BadEvent where rows of one customer hold from the same day and differ, as training does."""
+    blank = {name: is_blank(rows[name]).fill_null(value=True) for name in names}
+    values = (rows[name].str.strip_chars().set(blank[name], None) for name in names)
+    cells = rows.select(CUSTOMER, _DATED, *values).unique(maintain_order=True)
+    twice = cells.filter(pl.struct(CUSTOMER, _DATED).is_duplicated())
+    if twice.is_empty():
+        return
+    customer, day = twice.row(0)[:2]
+    same = (pl.col(CUSTOMER) == customer) & pl.col(_DATED).eq_missing(day)
+    one, other = twice.filter(same).rows(named=True)[:2]
+    name = next(name for name in names if one[name] != other[name])
+    since = f"from {day}" if day else "without a day"
+    remedy = "keep the one that is right"
+    if not day:
+        remedy += f", or give in {SINCE} the day from which each holds"
+    problem = (
+        f"{SETTING}: customer {customer} has two rows {since} that differ in {name} "
+        f"({one[name]!r} and {other[name]!r}): {remedy}, or leave the column out"
+    )
+    raise BadEvent([problem])

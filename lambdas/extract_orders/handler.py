@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from ordergap.contract.orders import Rejection
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.extract_orders.database import source_url
 from lambdas.extract_orders.extraction import extract
-from lambdas.extract_orders.request import Request
+from lambdas.extract_orders.request import Extraction, Request
 from lambdas.shared import clients
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent
@@ -40,6 +41,13 @@ class Settings(BaseModel):
     )
 
 
+def rejected_percent(extraction: Extraction) -> float:
+    """What share of the rows until as_of is not used."""
+    later = extraction.rejected[Rejection.LATER]
+    rows = extraction.rows_read - later
+    return 100 * (rows - extraction.rows_used) / rows if rows else 0.0
+
+
 @entry_point(Request)
 def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
     """See `extract`; returns an `Extraction`."""
@@ -65,5 +73,10 @@ def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    publish(market.name, RowsRead=extraction.rows_read, CustomersExtracted=extraction.customers)
+    publish(
+        market.name,
+        RowsRead=extraction.rows_read,
+        RejectedPercent=rejected_percent(extraction),
+        CustomersExtracted=extraction.customers,
+    )
     return extraction.model_dump(mode="json", exclude={"request", "source", "digests"})

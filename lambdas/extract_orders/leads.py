@@ -19,7 +19,7 @@ from ordergap.histories import day_of, iso_dates
 from ordergap.leads import reading
 from ordergap.leads.table import LeadTable
 
-from lambdas.extract_orders.reading import everything
+from lambdas.extract_orders.reading import everything, subquery
 from lambdas.extract_orders.request import Market
 from lambdas.extract_orders.scoring import File, Record, files
 from lambdas.extract_orders.source import NUMBERS
@@ -73,9 +73,9 @@ def leads(
 
     nobody  words that stand for no customer
 
-    Columns besides those that are asked for are attributes: numbers where the database says so,
-    else texts. Raises SourceColumnMissing, and BadEvent for what the database rejects and where
-    there is no lead.
+    Columns besides those that are asked for are attributes: numbers where the database says so (for
+    SQLite, where all of their values are numbers), else texts. Raises SourceColumnMissing, and
+    BadEvent for what the database rejects and where there is no lead.
     """
     if market.leads_query is None or market.lead_events_query is None:
         return Leads()
@@ -109,9 +109,20 @@ def _read(
                 f'{setting} has no column "{column}"; give the column this name by AS. Columns '
                 f"seen: {', '.join(rows.columns)}"
             )
-    known = NUMBERS.get(connection.dialect.name, set())
-    numbers = [n for n, type_ in types.items() if type_ in known and n not in special]
+    numbers = [n for n in _numbers(connection, query, name, types) if n not in special]
     return rows.rename(special), numbers
+
+
+def _numbers(
+    connection: sql.Connection, query: str, name: str, types: Mapping[str, object]
+) -> list[str]:
+    """The columns that hold numbers. SQLite says of each value what it is, and not of a column."""
+    if connection.dialect.name in NUMBERS:
+        return [n for n, type_ in types.items() if type_ in NUMBERS[connection.dialect.name]]
+    kinds = [sql.func.group_concat(sql.func.typeof(sql.column(n)).distinct()) for n in types]
+    found = connection.execute(sql.select(*kinds).select_from(subquery(query, name))).one()
+    held = ({*(each or "").split(",")} - {"", "null"} for each in found)
+    return [n for n, kind in zip(types, held, strict=True) if kind and kind <= {"integer", "real"}]
 
 
 def _records(table: LeadTable, as_of: datetime.date) -> Iterator[tuple[str, bytes]]:

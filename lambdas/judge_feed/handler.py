@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _OVER = datetime.timedelta(hours=20)
 """Of a day; one that began later is not over when the run starts, and may have no orders yet."""
-RUNBOOK = "docs/operations.md#feedbroken"
+RUNBOOK = "docs/operations.md#judgefeed-failed"
 
 
 class Settings(BaseModel):

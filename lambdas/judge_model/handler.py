@@ -76,9 +76,14 @@ def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
     settings, sagemaker = from_environment(Settings), clients.sagemaker()
     verdict = judge(request, settings, clients.s3(), sagemaker)
+    now = datetime.datetime.now(datetime.UTC)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
+    # A promoted model is registered by the next state.
+    age = 0 if verdict.promoted else registry.age_days(sagemaker, verdict.group, now)
+    if age is not None:
+        publish(request.market, ChampionAgeDays=age)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})
-    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(settings.run_days)
+    before = now - datetime.timedelta(settings.run_days)
     try:
         registry.delete_models(sagemaker, verdict.group, before)
     except ClientError as error:  # forecasts do not depend on it, and the next run tries again

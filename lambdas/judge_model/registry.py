@@ -69,3 +69,15 @@ def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
         if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchBucket"}:
             raise
         return None
+
+
+def age_days(sagemaker: SageMakerClient, group: str, now: datetime.datetime) -> int | None:
+    """Whole days since the newest approved package was registered; None where there is none."""
+    listed = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )["ModelPackageSummaryList"]
+    return (now - listed[0]["CreationTime"]).days if listed else None

@@ -26,7 +26,7 @@ class Extraction(BaseModel):
     """The fields of _SUCCESS that are compared."""
 
     customers: int
-    leads: int
+    leads: int = 0
     scoring_files: int
     rows_read: int
     rows_used: int

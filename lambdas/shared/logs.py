@@ -26,9 +26,13 @@ def _metrics() -> Metrics:
 
 
 def publish(market: str, **counts: float) -> None:
-    """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``."""
+    """Publish counts of a market, such as ``publish("uk", CustomersStored=12)``.
+
+    See docs/decisions/infrastructure.md#alarms-on-our-own-metrics-are-over-all-markets.
+    """
     metrics = _metrics()
     metrics.add_dimension("market", market)
+    metrics.add_dimensions(service=str(metrics.service))
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
     metrics.flush_metrics()

@@ -21,8 +21,8 @@ TREES = {
 """The modules of the package, such as models/xgboost.py."""
 
 WITHOUT_CLOCK = {
-    "artifacts", "contract", "evaluation", "features", "frames", "histories", "ingest", "models",
-    "outliers", "report", "scoring", "survival", "tasks",
+    "artifacts", "contract", "evaluation", "features", "follow", "frames", "histories", "ingest",
+    "models", "outliers", "report", "scoring", "survival", "tasks",
 }  # fmt: skip
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 EFFECTS = {

@@ -65,10 +65,10 @@ def everything(root: Path, runtime: dict[str, Requirement]) -> dict[str, Require
 def test_two_lists_that_name_a_package_pin_the_same_version(root: Path) -> None:
     seen: dict[str, set[str]] = {}
     for path in root.rglob("requirements*.txt"):
-        # The SageMaker SDK and the runtime of a Lambda have environments of their own.
+        # The SageMaker SDK, the tools and the runtime of a Lambda have environments of their own.
         name = str(path.relative_to(root))
         if not re.match(
-            r"\.venv|dist|requirements-sagemaker|lambdas/\w+/requirements-runtime", name
+            r"\.venv|dist|requirements-(?:sagemaker|tools)|lambdas/\w+/requirements-runtime", name
         ):
             for name, pin in pins(path).items():
                 seen.setdefault(name, set()).add(str(pin.specifier))

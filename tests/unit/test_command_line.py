@@ -46,7 +46,7 @@ def model(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the shop."""
     place = tmp_path_factory.mktemp("model")
     words = ["--file_path", str(shop), "--model_dir", str(place), "--trainer", "naive"]
-    assert main(["train", *words]) == 0
+    assert main(["train", *words, "--large_orders", "off"]) == 0
     return place
 
 
@@ -86,7 +86,7 @@ def test_no_or_an_unknown_command_is_one_line_of_usage(
     assert main(words) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert "{train,serve,inference,inspect,predict,due,backtest}" in said.err
+    assert "{train,serve,inference,inspect,predict,due,backtest,follow}" in said.err
 
 
 @pytest.mark.parametrize(
@@ -472,7 +472,7 @@ def test_due_by_value_lists_who_is_worth_most_in_the_shortest_horizon(
         (
             ["--by", "value", "--large_thresholds", "9"],
             1,
-            "does not forecast large orders: its Brier",
+            "does not forecast large orders: large_orders is off",
         ),
     ],
 )

@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": "forecast every customer of a file of transactions",
     "due": "list whom to contact first, or whom to win back",
     "backtest": "learn anew at several past days, judge by what came after, beside baselines",
+    "follow": "grade stored forecasts by the orders that came later",
 }
 _MODULES = {"inference": "serve"}
 USAGE = f"usage: ordergap {{{','.join(COMMANDS)}}} [options]; COMMAND --help says more"

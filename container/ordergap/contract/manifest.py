@@ -89,6 +89,11 @@ class Manifest(BaseModel):
             return [columns.amount_column]
         return [columns.quantity_column, columns.price_column]
 
+    @property
+    def not_answered(self) -> dict[str, str]:
+        """The questions that this model does not answer, as people call them -> why."""
+        return {name.replace("_", " "): why for name, why in self.unanswered.items()}
+
     def digest(self) -> str:
         """SHA-256 of all this, but for how the cells of the data were written.
 

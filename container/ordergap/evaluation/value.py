@@ -149,9 +149,15 @@ def spent(histories: Histories, customers: Histories, day: int, until: int) -> t
     """
     place = {customer: i for i, customer in enumerate(customers.customer_ids)}
     owner = np.array([place.get(customer, -1) for customer in histories.customer_ids], np.int64)
+    return spent_by(histories, owner, len(place), day, until)
+
+
+def spent_by(
+    histories: Histories, owner: NDArray[np.int64], count: int, day: int, until: int
+) -> tuple[Float, Float]:
+    """As `spent`, of `count` customers; `owner` has the position of each of `histories`, or -1."""
     owner = owner[histories.customer]
     rows = (histories.day > day) & (histories.day <= until) & (owner >= 0)
-    count = len(customers.customer_ids)
     amount = np.bincount(owner[rows], histories.amount[rows], minlength=count)
     orders = np.bincount(owner[rows], minlength=count).astype(float)
     return np.asarray(amount, float), orders

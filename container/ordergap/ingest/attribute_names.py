@@ -35,10 +35,21 @@ def may_change(name: str) -> bool:
 
 
 def warning(name: str) -> str:
-    """What an undated column of such a name does, and the remedy."""
+    """What an undated column of customers of such a name does, and the remedy."""
+    remedy = "Give a row for each change with the day it holds from in valid_from"
+    return _warning(name, "customers", "orders", remedy)
+
+
+def lead_warning(name: str) -> str:
+    """The same of leads, whose columns never have a day."""
+    remedy = "Give each change as an event with its day"
+    return _warning(name, "leads", "events and orders", remedy)
+
+
+def _warning(name: str, whose: str, what: str, remedy: str) -> str:
     return (
-        f'the column "{name}" of the customers has no day, and its name says that it changes with '
-        "the orders: as it stands today it knows what came after an earlier order, so that the "
-        "model learns from what no forecast can know, and forecasts badly. Give a row for each "
-        "change with the day it holds from in valid_from, or leave the column out"
+        f'the column "{name}" of the {whose} has no day, and its name says that it changes with '
+        f"the {what}: as it stands today it knows what came after an earlier day, so that the "
+        f"model learns from what no forecast can know, and forecasts badly. {remedy}, or leave the "
+        "column out"
     )

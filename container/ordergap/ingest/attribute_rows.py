@@ -12,7 +12,7 @@ import polars as pl
 from ordergap.contract.attributes import CUSTOMER_ID, VALID_FROM, AttributeParameters
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
-from ordergap.frames import Frame, blocks
+from ordergap.frames import Frame, blocks, repeats
 from ordergap.ingest import scanning
 from ordergap.ingest.plain_csv import UNREADABLE
 from ordergap.ingest.sources import find
@@ -75,6 +75,8 @@ def _part(
     sources = {ID: key, **({DAY: VALID_FROM} if VALID_FROM in schema else {})}
     sources |= {name: name for name in asked.attribute_names}
     for name in sources.values():
+        if others := repeats(name, schema):
+            raise DataError(f'{where} has two columns "{name}" ({others[0]}): keep one of them')
         if schema[name].is_nested():
             raise DataError(f'{where} cannot be read: the cells of "{name}" are lists or records')
     raise_for_inexact(frame, schema, key, where)

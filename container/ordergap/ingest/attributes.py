@@ -93,7 +93,7 @@ def read(
             {name: column.to_list() for name, column in texts.items()},
         )
     except Differs as error:
-        raise _differ(rows, error.rows, dated=dated) from error
+        raise _differ(rows, error.rows) from error
     if equal := len(rows) - len(table):
         notes += (f"customers: {equal:,} rows equal another of the same customer and day",)
     undated = int((table.since == ALWAYS).sum())
@@ -215,16 +215,16 @@ def _numbers(
     return values.fill_null(np.nan), (f"{note} {cell}",)
 
 
-def _differ(rows: pl.DataFrame, pair: Sequence[int], *, dated: bool) -> DataError:
+def _differ(rows: pl.DataFrame, pair: Sequence[int]) -> DataError:
     one, other = pair
     customer, day = rows[ID][one], rows[DAY][one]
     places = f"{_place(rows, one)} and {_place(rows, other)}"
-    if dated:
+    if day != ALWAYS:
         return DataError(
             f"customer {customer} has two rows from {date_of(day)} that differ ({places}): keep "
             "the one that is right"
         )
     return DataError(
-        f"customer {customer} has two rows that differ ({places}): keep the one that is right, or "
-        f"add a column {VALID_FROM} with the day from which each holds"
+        f"customer {customer} has two rows without a day that differ ({places}): keep the one that "
+        f"is right, or give in {VALID_FROM} the day from which each holds"
     )

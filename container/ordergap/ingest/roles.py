@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ordergap.contract.orders import Columns
 from ordergap.contract.presets import PRESETS
 from ordergap.errors import MissingColumn
+from ordergap.frames import repeats
 
 CONSEQUENCES = {
     "order": "refunds find their order by customer, product and price",
@@ -46,10 +47,9 @@ def hashed(columns: Columns) -> dict[str, str]:
 def said(present: Sequence[str], used: Mapping[str, str], columns: Columns) -> Iterator[str]:
     """Sentences on columns that may be meant."""
     for role, name in used.items():
-        for other in present:
-            if other.startswith(f"{name} (column "):
-                setting = settings(columns)[role]
-                yield f'of several columns "{name}" the first is read ({setting}), not "{other}"'
+        for other in repeats(name, present):
+            setting = settings(columns)[role]
+            yield f'of several columns "{name}" the first is read ({setting}), not "{other}"'
     for name in present:
         if "status" in _words(name) and not columns.status_column:
             yield f'the column "{name}" is not used: set status_column if it tells voided orders'

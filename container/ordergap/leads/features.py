@@ -7,8 +7,8 @@ facts that do not change. See docs/decisions/leads.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self, cast
 
@@ -24,6 +24,8 @@ FEATURES = "lead_features"
 WINDOWS = (7, 30, 90)
 BUCKETS = 32
 """Of campaigns, and of the values of a categorical attribute."""
+MOST_VALUES = 1000
+"""Of a category, up to which all are kept to tell new ones."""
 _KINDS = 20  # that have columns of their own: the most frequent
 _CAMPAIGN = "campaign"
 ALWAYS = ("days_since_first_seen", "days_since_last_event")
@@ -39,12 +41,14 @@ class LeadFeatures:
     campaigns   whether events are counted by the bucket of their campaign
     numbers     attributes that are numbers
     categories  attributes that are texts, each a column for each bucket of its values
+    values      category -> the values of leads; of more than `MOST_VALUES` none are named
     """
 
     kinds: tuple[str, ...] = ()
     campaigns: bool = False
     numbers: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, leads: LeadTable, until: int) -> Self:
@@ -52,11 +56,17 @@ class LeadFeatures:
         known = leads.day <= until
         kinds = Counter(leads.kind[known].tolist())
         frequent = sorted(kinds, key=lambda kind: (-kinds[kind], kind))[:_KINDS]
+        seen = leads.first_seen <= until
+        values = {
+            name: tuple(sorted({*each[seen].tolist()} - {""}))
+            for name, each in leads.categories.items()
+        }
         return cls(
             tuple(sorted(frequent)),
             bool(np.any(leads.campaign[known] != "")),
             tuple(leads.numbers),
             tuple(leads.categories),
+            {name: each for name, each in values.items() if len(each) <= MOST_VALUES},
         )
 
     @cached_property
@@ -106,6 +116,7 @@ class LeadFeatures:
             "campaigns": self.campaigns,
             "numbers": [*self.numbers],
             "categories": [*self.categories],
+            "values": {name: [*each] for name, each in self.values.items()},
         }
 
     @classmethod
@@ -117,7 +128,20 @@ class LeadFeatures:
             texts[name] = tuple(fields[name])
             if not all(isinstance(each, str) for each in texts[name]):
                 raise ValueError(f"{name} of the leads' features are not texts")
-        return cls(campaigns=bool(fields["campaigns"]), **texts)
+        values = {name: tuple(each) for name, each in fields.get("values", {}).items()}
+        return cls(campaigns=bool(fields["campaigns"]), values=values, **texts)
+
+
+def unseen(leads: LeadTable, columns: LeadFeatures) -> Iterator[str]:
+    """Sentences on leads with a value of a category that none of those learnt from had."""
+    for name, known in columns.values.items():
+        given = leads.categories.get(name, np.empty(0, np.str_))
+        other = given[(given != "") & ~np.isin(given, known)].tolist()
+        if other:
+            yield (
+                f"leads: {name} of {len(other):,} was never seen before, such as "
+                f'"{other[0]:.40}": it shares its bucket with whatever was'
+            )
 
 
 def _buckets(field: str, values: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from ordergap.attributes import category
 from ordergap.clock import today
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, MissingColumn
-from ordergap.frames import Frame, blocks
+from ordergap.frames import Frame, blocks, repeats
 from ordergap.histories import date_of, day_of
 from ordergap.ingest import cells, dates, scanning
 from ordergap.ingest.sources import Source, find
@@ -171,6 +171,8 @@ def _require(frame: pl.DataFrame, what: str, names: Sequence[str]) -> None:
         if name not in frame.columns:
             there = ", ".join(frame.columns)
             raise MissingColumn(f'the {what} have no column "{name}"; their columns are {there}')
+        if others := repeats(name, frame.columns):
+            raise DataError(f'the {what} have two columns "{name}" ({others[0]}): keep one of them')
 
 
 def _frames(source: LeadSource) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -23,6 +23,12 @@ def no_leads(manifest: Manifest) -> str:
     return f"the model does not answer leads: {reason}"
 
 
+def lead_remedy(manifest: Manifest) -> str:
+    """What makes a model that answers leads."""
+    tried = FIRST_ORDER in manifest.unanswered
+    return "train with leads and orders of a longer period" if tried else "train with leads"
+
+
 @dataclass(frozen=True, eq=False)
 class LeadForecast:
     """When k leads order first.

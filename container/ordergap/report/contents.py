@@ -217,3 +217,19 @@ class Contents:
     outliers: tuple[str, Mapping[str, Metrics]] | None = None
     caution: str = ""
     outlook: Outlook | None = None
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The page "Was it right?": stored forecasts beside what came of them.
+
+    until     the last day that is known
+    judged    cohorts of which something has passed
+    alarms    on what -> a sentence; none: nothing is amiss
+    sections  of days ahead, of each further question, and of the latest orders
+    """
+
+    until: datetime.date
+    judged: int
+    alarms: Mapping[str, str]
+    sections: Sequence[Section]

@@ -9,7 +9,7 @@ from importlib import resources
 
 from ordergap.features import attributes
 from ordergap.features.table import CALENDAR, TABULAR
-from ordergap.report.contents import Contents, Ranked, Section, TaskContents
+from ordergap.report.contents import Contents, Followed, Ranked, Section, TaskContents
 from ordergap.report.environment import environment
 from ordergap.report.numbers import fixed, upper
 from ordergap.report.tables import figures
@@ -34,9 +34,17 @@ class Part:
 
 def render(contents: Contents) -> str:
     """The whole page; every text of `contents` is escaped, every figure that is NaN a dash."""
+    return _render("report.html", contents=contents, parts=[*parts(contents)])
+
+
+def render_followed(followed: Followed) -> str:
+    """The page "Was it right?"."""
+    return _render("followed.html", followed=followed, parts=[*map(_added, followed.sections)])
+
+
+def _render(template: str, **what: object) -> str:
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    template = environment().get_template("report.html")
-    return template.render(contents=contents, parts=[*parts(contents)], style=style)
+    return environment().get_template(template).render(style=style, **what)
 
 
 def without_customers(page: str) -> str:

@@ -65,7 +65,8 @@ def train(
                 try_writing("the model cannot be saved in", model_dir)
                 if outputs:
                     try_writing("metrics and report cannot be saved in", outputs)
-            customers = _customers(customers_path, opt_ml, environment)
+            customers = _beside(CUSTOMERS_CHANNEL, opt_ml, customers_path, environment.customers)
+            leads = _beside(LEADS_CHANNEL, opt_ml, leads_path, environment.leads)
             job = Job(
                 content_types=(source.content_type, later.content_type if later else None),
                 customers_type=customers.content_type if customers else None,
@@ -76,10 +77,8 @@ def train(
                 metric_lines=True,
             )
             validation = later.path if later else None
-            channel = None if leads_path else opt_ml.channel(LEADS_CHANNEL)
-            leads = channel.path if channel else leads_path
-            facts = customers.path if customers else None
-            model = Forecaster.fit(hyperparameters, source.path, validation, job, leads, facts)
+            people, facts = (each.path if each else None for each in (leads, customers))
+            model = Forecaster.fit(hyperparameters, source.path, validation, job, people, facts)
             _save(model, model_dir, outputs, hosts)
     except Stopped as stopped:
         log.warning("%s", stopped)
@@ -125,8 +124,8 @@ def _channels(
     return source, later
 
 
-def _customers(path: Path | None, opt_ml: OptMl, environment: JobSettings) -> Channel | None:
-    """The customers' attributes, where there are any."""
-    there = None if path else opt_ml.channel(CUSTOMERS_CHANNEL)
-    elsewhere = path or environment.customers
+def _beside(name: str, opt_ml: OptMl, option: Path | None, variable: Path | None) -> Channel | None:
+    """Data beside the orders, if any: by the option, else the channel, else the variable."""
+    there = None if option else opt_ml.channel(name)
+    elsewhere = option or variable
     return there or (Channel(elsewhere) if elsewhere else None)

@@ -114,6 +114,14 @@ def _read(
     log.info(ingest.describe(cleaned.report))
     histories = cleaned.histories
     day = int(histories.day.max()) if options.as_of is None else options.as_of
+    warn_of_day(bundle, day)
+    count = len(histories.customer_ids)
+    log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))
+    return _with_attributes(bundle, histories, customers, columns), replace(options, as_of=day)
+
+
+def warn_of_day(bundle: Bundle, day: int) -> None:
+    """Warn where the model has learnt from orders after `day`, or from none of long before it."""
     if bundle.manifest.as_of > date_of(day):
         log.warning(
             "the model was trained on orders until %s, which is after as_of %s: these forecasts "
@@ -129,9 +137,6 @@ def _read(
             f"{age:,}",
             ", so the forecasts are stale" if age > bundle.stale_after_days else "",
         )
-    count = len(histories.customer_ids)
-    log.info("forecasting %s customers as of %s", f"{count:,}", date_of(day))
-    return _with_attributes(bundle, histories, customers, columns), replace(options, as_of=day)
 
 
 def _with_attributes(

@@ -89,11 +89,16 @@ def _forecast(
     columns: dict[str, Any],
 ) -> Forecasts:
     from ordergap import ingest  # noqa: PLC0415 - polars, which a server does without
+    from ordergap.leads.features import unseen  # noqa: PLC0415
     from ordergap.leads.reading import read, said  # noqa: PLC0415
     from ordergap.leads.table import first_orders  # noqa: PLC0415
-    from ordergap.scoring.files import columns_of, conventions_of  # noqa: PLC0415
+    from ordergap.scoring.files import (  # noqa: PLC0415
+        columns_of,
+        conventions_of,
+        warn_of_day,
+    )
 
-    bundle.lead_head()  # which refuses, before anything is read
+    head = bundle.lead_head()  # which refuses, before anything is read
     h, as_of, histories = bundle.manifest.hyperparameters, options.as_of, NOBODY
     if orders is not None:
         until = None if as_of is None else date_of(as_of)
@@ -114,10 +119,19 @@ def _forecast(
             "No orders are given: leads who have ordered are forecast as if they had not. Give the "
             "orders with --file_path, or as orders=."
         )
+    if as_of is None:
+        log.warning(
+            "as_of is guessed: %s, the last day of leads and events, at most today. Name the day "
+            "with --as_of, or as as_of=.",
+            date_of(found.as_of),
+        )
+    warn_of_day(bundle, found.as_of)
     ordered = first_orders(found.table, histories) <= found.as_of
     if ordered.any():
         log.info("left out %s leads who have ordered: they are customers", f"{ordered.sum():,}")
     leads = found.table.pick(np.flatnonzero(~ordered))
+    for sentence in unseen(leads, head.columns):
+        log.info("%s", sentence)
     days = np.full(len(leads), found.as_of)
     nobody = bundle.forecast(NOBODY, found.as_of, options.of_model(bundle.manifest))
     return replace(nobody, leads=bundle.forecast_leads(leads, days, options.horizons))

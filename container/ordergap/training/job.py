@@ -196,7 +196,7 @@ def answerable(
 
 
 def _said(task: Task, reason: str) -> str:
-    log.warning("%s is not answered: %s.", task.title, reason)
+    log.warning("Not answered, %s: %s.", task.title.lower(), reason)
     return reason
 
 

@@ -10,6 +10,7 @@ from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.errors import DataError
 from ordergap.histories import Histories
 from ordergap.hosts import Hosts
+from ordergap.ingest.attribute_names import lead_warning, may_change
 from ordergap.leads import leaks
 from ordergap.leads.reading import LeadSource, read, said
 from ordergap.leads.table import LeadTable, first_orders
@@ -34,7 +35,8 @@ def read_leads(
     if source is None:
         raise DataError("this host has no leads and others have: give all hosts all leads")
     h, allowed = hyperparameters, hyperparameters.lead_leaks_allowed
-    leaks.refuse_known([*h.lead_numeric_attributes, *h.lead_category_attributes], allowed)
+    names = [*h.lead_numeric_attributes, *h.lead_category_attributes]
+    leaks.refuse_known(names, allowed)
     found = read(
         source,
         h.lead_numeric_attributes,
@@ -55,9 +57,12 @@ def read_leads(
     leaks.refuse_found(table, first, as_of, allowed)
     for sentence in (*said(found)[:1], *notes):
         log.info("  %s", sentence)
+    warnings = tuple(lead_warning(name) for name in filter(may_change, names))
+    for warning in warnings:
+        log.warning("  %s", warning)
     if len({*hosts.gather(table.digest().encode())}) > 1:
         raise DataError(
             "the hosts have different leads: set the S3DataDistributionType of the channel leads "
             "to FullyReplicated"
         )
-    return (table if len(table) else None), notes
+    return (table if len(table) else None), (*notes, *warnings)

@@ -9,7 +9,7 @@ from ordergap.artifacts import Bundle
 from ordergap.contract.prediction import LAPSED_WITHIN
 from ordergap.evaluation.gaps import WEEKS
 from ordergap.histories import Histories, date_of
-from ordergap.report.contents import Contents
+from ordergap.report.contents import Contents, TaskContents
 from ordergap.report.numbers import described
 from ordergap.tasks.base import Fit, Split, Task, Validation
 from ordergap.training.console import CAUTION
@@ -45,15 +45,19 @@ def contents(
             "chosen on validation": chosen,
             "features": str(len(manifest.feature_names)),
             "settings": settings_line(manifest.hyperparameters.flat()),
+            "not answered": "; ".join(f"{k}: {why}" for k, why in manifest.not_answered.items()),
             "made with": ", ".join(f"{k} {v}" for k, v in manifest.libraries.items()),
         },
         data=manifest.data,
         tasks={
-            name: task.contents(
-                orders,
-                validations[name].comparisons,
-                {protocol: [each] for protocol, each in validations[name].evaluations.items()},
-                ahead.tasks.get(name),
+            name: _answered(
+                task.contents(
+                    orders,
+                    validations[name].comparisons,
+                    {protocol: [each] for protocol, each in validations[name].evaluations.items()},
+                    ahead.tasks.get(name),
+                ),
+                manifest.unanswered.get(name),
             )
             for name, task in tasks.items()
         },
@@ -68,6 +72,11 @@ def contents(
             None,
         ),
     )
+
+
+def _answered(said: TaskContents, lost: str | None) -> TaskContents:
+    """What is said of a task, which is of no use where it has lost to its baselines."""
+    return replace(said, use="", limits={}, findings={"Not answered": lost}) if lost else said
 
 
 def settings_line(settings: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from ordergap.contract.prediction import Status, ValueFields
 from ordergap.contract.tasks import TASKS, TaskEntry, prediction_model
 
+from docs.links import anchors
 from infra import package
 from lambdas.store_predictions import items
 from tests.stack import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
@@ -35,9 +36,10 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 def test_the_template_can_be_deployed_without_a_bucket() -> None:
-    """As deploy.sh packages it: as JSON without blanks, with objects of S3 for local paths."""
+    """As deploy.sh packages it: as JSON in one line, with objects of S3 for local paths."""
     objects = 200 * (len(FUNCTIONS) + 1)
-    assert len(json.dumps(TEMPLATE, separators=(",", ":")).encode()) + objects < 51_200
+    line = json.dumps(TEMPLATE, separators=(",", ":"))
+    assert len(line.encode()) + objects < 51_200
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -261,6 +263,35 @@ def test_every_alarm_publishes_to_the_topic_and_may_do_so() -> None:
         }
         account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
         assert each["Condition"] == account
+
+
+def test_every_alarm_links_to_its_line_of_the_runbook() -> None:
+    assert (ROOT / TEMPLATE["Parameters"]["Runbook"]["Default"]).name == "operations.md"
+    lines = anchors((ROOT / "docs/operations.md").read_text())
+    for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+        said = alarm["Properties"]["AlarmDescription"]["Fn::Sub"]
+        assert said.endswith(f" ${{Runbook}}#{name.lower()}")
+        assert name.lower() in lines
+
+
+def test_alarms_on_our_own_metrics_name_what_the_functions_publish() -> None:
+    """A name that nobody publishes is an alarm that is never raised."""
+    own = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"]["Dimensions"]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"].get("Namespace") == {"Ref": "AWS::StackName"}
+    }
+    assert set(own) == {"ModelsRejected", "ChampionAgeDays", "RejectedPercent"}
+    for metric, ((dimension),) in own.items():
+        assert dimension["Name"] == "service"
+        calls = [
+            node
+            for node in ast.walk(
+                ast.parse((ROOT / f"lambdas/{dimension['Value']}/handler.py").read_text())
+            )
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "publish"
+        ]
+        assert metric in {keyword.arg for call in calls for keyword in call.keywords}
 
 
 def test_missing_runs_raise_an_alarm_only_if_scheduled() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -105,6 +106,18 @@ def test_categories_of_files_and_records_are_the_same(values: list[str]) -> None
     assert found == [category(each) for each in values]
 
 
+def test_two_columns_of_one_name_are_refused_by_it(tmp_path: Path) -> None:
+    head, row = ["customer_id", "region", "region"], ["a", "north", "south"]
+    (tmp_path / "c.csv").write_text(f"{','.join(head)}\n{','.join(row)}\n")
+    (tmp_path / "c.xlsx").write_bytes(workbook({"Customers": [head, row]}))
+    asked = AttributeParameters(category_attributes=("region",))
+    for source in (tmp_path / "c.csv", tmp_path / "c.xlsx", pd.DataFrame([row], columns=head)):
+        with pytest.raises(DataError, match=r'two columns "region" \(region \(column 3\)\): keep'):
+            read(source, asked)
+    (tmp_path / "c.csv").write_text("customer_id,x,x,region\na,1,2,north\n")
+    assert facts(read(tmp_path / "c.csv", asked)) == {"a": {"region": "north"}}
+
+
 DATED = """customer_id,region,age,valid_from
 a,north,40,2022-03-01
 a,south,40,2022-05-01
@@ -148,8 +161,9 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
 def test_equal_rows_are_counted_and_different_ones_refused() -> None:
     found = read(frame(customer_id=["a", "a", "b"]))
     assert "customers: 1 rows equal another of the same customer and day" in found.notes
-    with pytest.raises(DataError, match=r"customer a has two rows that differ .*add a column"):
-        read(frame(customer_id=["a", "b", "a"], age=["1", "1", "2"]))
+    for undated in ({}, {"valid_from": [None, None, ""]}):
+        with pytest.raises(DataError, match=r"a has two rows without a day that differ .*or give"):
+            read(frame(customer_id=["a", "b", "a"], age=["1", "1", "2"], **undated))
     days = ["2022-01-31", "2022-01-31"]
     with pytest.raises(DataError, match=r"two rows from 2022-01-31 that differ \(row 1 .*row 2"):
         read(frame(customer_id=["a", "a"], region=["n", "s"], valid_from=days))

@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docs.links import anchors
 from lambdas.announce.handler import handle
-from lambdas.announce.messages import Announce, console, message, reason, sentence, subject
+from lambdas.announce.messages import (
+    Announce,
+    console,
+    message,
+    reason,
+    remedy,
+    sentence,
+    subject,
+)
 from lambdas.reconcile.account import Counts
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent
@@ -130,9 +139,37 @@ def test_a_failure_names_state_error_and_cause():
 
 def test_each_protocol_gets_its_form():
     sent = json.loads(message(failed()))
-    assert sent["default"] == sent["email"] == f"{sentence(failed())}\n\n{console(ARN)}"
+    links = f"{console(ARN)}\ndocs/operations.md#train-failed"
+    assert sent["default"] == sent["email"] == f"{sentence(failed())}\n\n{links}"
     assert sent["sqs"] == sent["lambda"] == sent["https"]
     assert json.loads(sent["sqs"])["cause"] == "it broke"
+
+
+def test_every_failure_links_to_its_line_of_the_runbook(root, event):
+    machine = json.loads((root / "stepfunctions/pipeline.asl.json").read_text())
+    named = [each.get("Parameters", {}).get("state") for each in every_state(machine)]
+    states = [None, *filter(None, named)]
+    assert {"BeginRun", "ExtractOrders", "Reconcile"} <= {*states}
+    lines = anchors((root / "docs/operations.md").read_text())
+    for outcome in (*(failed(state=state) for state in states), failed(status="WAITING")):
+        page, _, anchor = (remedy(outcome) or "").partition("#")
+        assert page == "docs/operations.md"
+        assert anchor in lines
+        assert json.loads(message(outcome))["default"].endswith(f"#{anchor}")
+    assert remedy(parse(Announce, event("announce"))) is None
+    assert remedy(failed(), "https://git.example/x.md") == "https://git.example/x.md#train-failed"
+
+
+def every_state(node):
+    """Every state of the definition, those within others too."""
+    if isinstance(node, dict):
+        if "Type" in node:
+            yield node
+        for value in node.values():
+            yield from every_state(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from every_state(value)
 
 
 TRAINING = {
@@ -214,6 +251,21 @@ def test_a_message_is_within_the_limits_of_sns_for_any_input(state, error, cause
     assert line.isprintable()
 
 
+def test_people_read_a_line_of_each_question(event):
+    outcome = parse(Announce, event("announce"))
+    (mail, *_) = json.loads(message(outcome)).values()
+    text, *questions, link = mail.split("\n\n")
+    assert text == sentence(outcome)
+    assert link.startswith("https://")
+    (lines,) = questions
+    assert [line.partition(": ")[0] for line in lines.splitlines()] == ["next order", "value"]
+    assert "not answered: amounts are unknown" in lines
+    none = parse(Announce, failed().model_dump() | {"execution_arn": ARN})
+    text, link = sentence(none), console(ARN)
+    (mail, *_) = json.loads(message(none)).values()
+    assert mail.split("\n\n") == [text, f"{link}\n{remedy(none)}"]
+
+
 def test_the_outputs_of_the_other_functions_can_be_announced(event):
     verdict = Verdict(
         promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
@@ -226,8 +278,7 @@ def test_the_outputs_of_the_other_functions_can_be_announced(event):
     answers["counts"]["leads"] = 2
     said = sentence(parse(Announce, event("announce") | answers))
     assert "3 customers, 2 leads among them, have a forecast as of" in said
-    sent = answers["verdict"].keys() - {"questions"}  # which stay in verdict.json
-    assert event("announce")["verdict"].keys() == sent
+    assert event("announce")["verdict"].keys() == answers["verdict"].keys()
     assert event("announce")["counts"].keys() == answers["counts"].keys()
 
 

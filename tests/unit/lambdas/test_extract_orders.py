@@ -640,6 +640,7 @@ def test_nothing_of_a_half_written_attempt_survives(laptop: Shop) -> None:
     manifest = laptop.extract(run_id="night", shards=1)
     assert keys("runs/night/default/") == [
         "runs/night/default/_SUCCESS",
+        "runs/night/default/days.json",
         "runs/night/default/score/part-00000.jsonl",
         "runs/night/default/train/shard-00000.parquet",
     ]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ordergap.attributes import Attributes, number
 from ordergap.contract.attributes import AttributeParameters
 from ordergap.contract.orders import Columns
+from ordergap.errors import DataError
 from ordergap.histories import day_of
 from ordergap.ingest.attributes import read
 
@@ -107,7 +108,6 @@ people = st.lists(
     ),
     min_size=1,
     max_size=8,
-    unique_by=lambda row: (row[0].strip(), row[1]),
 )
 
 
@@ -120,6 +120,15 @@ def test_the_latest_row_not_after_as_of_holds(
     shop = Shop(f"sqlite:///{folder / 'shop.db'}", folder)
     load(shop.url, [line(who, day) for who in ("ana", "ben") for day in (0, 9)])
     load(shop.url, rows, "people", DATED_KINDS)
+    differ = {(who.strip(), since, region) for who, since, region in rows}
+    if len(differ) > len({(who, since) for who, since, _ in differ}):
+        with pytest.raises(BadEvent, match=r"has two rows .* that differ in region"):
+            shop.extract(run_id=folder.name, customers_query=DATED)
+        texts = [(who, since and str(since), region) for who, since, region in rows]
+        frame = pl.DataFrame(texts, ["customer_id", "valid_from", "region"], orient="row")
+        with pytest.raises(DataError, match=r"has two rows .*that differ"):
+            read(frame, AttributeParameters(category_attributes=("region",)), Columns())
+        return
     manifest = shop.extract(run_id=folder.name, customers_query=DATED)
     expected = {}
     for who in ("ana", "ben"):
@@ -134,6 +143,31 @@ def test_the_latest_row_not_after_as_of_holds(
     learnt = of_the_channel(manifest, ["ana", "ben"], category_attributes=("region",))
     assert learnt == [expected.get(who, {}) for who in ("ana", "ben")]
     assert len(channel(manifest)) == len(rows), "the training job looks at every day"
+
+
+FROM_A_DAY = "SELECT id AS customer_id, since AS valid_from, born FROM people"
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        (
+            QUERY,
+            r"without a day that differ in born \('1980' and '1990'\): keep the one .* or give",
+        ),
+        (FROM_A_DAY, f"from {AS_OF} that differ in born"),
+    ],
+)
+def test_two_rows_of_one_customer_and_day_that_differ_are_refused(
+    laptop: Shop, query: str, problem: str
+) -> None:
+    load(laptop.url, [line("ana", 0), line("ana", 9)])
+    rows = [("ana", "north", 1980, AS_OF), (" ana", "north", 1990, AS_OF)]
+    load(laptop.url, rows, "people", KINDS | {"since": sql.Date})
+    with pytest.raises(BadEvent, match=f"customer ana has two rows {problem}"):
+        laptop.extract(customers_query=query)
+    same = query.replace("born", "1980 AS born")
+    assert attributes(laptop.extract(customers_query=same))["ana"]["born"] == "1980"
 
 
 def test_moments_and_dates_of_a_server_are_days(shop: Shop) -> None:

@@ -51,6 +51,18 @@ def test_the_sample_event_gives_what_the_state_machine_goes_on_with(
     assert [path.name for path in tmp_path.iterdir()] == ["shop.db"]
 
 
+def test_the_share_of_rows_that_are_not_used_is_published(
+    url: str, event: Sample, context: LambdaContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = [datetime.datetime(2011, 12, 1), datetime.datetime(2012, 5, 1)]  # noqa: DTZ001
+    load(url, [("", days[0], "1", "A1", 1, 2.0)] * 2 + [("c9", days[1], "1", "A1", 1, 2.0)] * 5,
+         "order_lines", KINDS)  # fmt: skip
+    handle(event("extract_orders"), context)
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    (share,) = [line["RejectedPercent"] for line in lines if "RejectedPercent" in line]
+    assert share == [20.0], "2 of 10 rows; those after as_of are none of them"
+
+
 def test_a_retry_gives_the_same_answer(url: str, event: Sample, context: LambdaContext) -> None:
     first = handle(event("extract_orders"), context)
     do(url, "DROP TABLE order_lines")

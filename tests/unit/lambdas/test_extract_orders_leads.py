@@ -87,7 +87,6 @@ def test_leads_are_a_channel_and_records_until_they_order(shop: Shop, tmp_path: 
     manifest = shop.extract(run_id="night", **QUERIES)
     place = f"s3://{BUCKET}/runs/night/default"
     assert inputs(manifest) == [("training", f"{place}/train/"), ("leads", f"{place}/leads/")]
-    numbers = shop.url.startswith("postgresql")  # SQLite says of no column what it holds
     assert scored(manifest) == {
         "lea@x.org": {
             "customer_id": "lea@x.org",
@@ -96,7 +95,7 @@ def test_leads_are_a_channel_and_records_until_they_order(shop: Shop, tmp_path: 
                 {"date": str(day(30)), "kind": "page"},
                 {"date": str(day(2)), "kind": "visit", "campaign": "Été"},
             ],
-            "attributes": {"source": 'fa"ir', "age": 31.0 if numbers else "31"},
+            "attributes": {"source": 'fa"ir', "age": 31.0},
             "as_of": str(AS_OF),
         },
         "max": {
@@ -121,12 +120,17 @@ def test_leads_are_a_channel_and_records_until_they_order(shop: Shop, tmp_path: 
         name: json.loads(manifest.hyperparameters.get(f"lead_{name}_attributes", "[]"))
         for name in ("numeric", "category")
     }
-    assert names == (
-        {"numeric": ["age"], "category": ["source"]} if numbers
-        else {"numeric": [], "category": ["source", "age"]}
-    )  # fmt: skip
+    assert names == {"numeric": ["age"], "category": ["source"]}
     trained = read(channel, names["numeric"], names["category"])
     assert trained.table.lead_ids == ["17850", "ana", "late", "lea@x.org", "max"]
+
+
+def test_a_column_of_numbers_and_texts_is_of_texts(laptop: Shop) -> None:
+    fill(laptop)
+    query = QUERIES["leads_query"].replace("age", "CASE id WHEN 'max' THEN 'old' ELSE age END age")
+    manifest = laptop.extract(**QUERIES | {"leads_query": query})
+    assert scored(manifest)["max"]["attributes"] == {"age": "old"}
+    assert scored(manifest)["lea@x.org"]["attributes"]["age"] == "31"
 
 
 def test_a_run_without_leads_knows_nothing_of_them(laptop: Shop) -> None:

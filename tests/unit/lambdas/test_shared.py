@@ -52,7 +52,7 @@ def test_every_error_is_a_subclass_of_the_containers():
         for each in vars(errors).values()
         if isinstance(each, type) and each.__module__ == errors.__name__
     ]
-    assert len(subclasses) == 12
+    assert len(subclasses) == 14
     for each in subclasses:
         assert issubclass(each, OrdergapError)
         assert each.__bases__[0].__module__ == base.__name__
@@ -215,6 +215,9 @@ def test_counts_are_published_by_market(capsys):
     assert (first["market"], first["PredictionsWritten"]) == ("uk", [12.0])
     assert (second["market"], second["PredictionsWritten"]) == ("de", [5.0])
     assert "PredictionsRejected" not in second
+    for each in (first, second):
+        (published,) = each["_aws"]["CloudWatchMetrics"]
+        assert sorted(map(sorted, published["Dimensions"])) == [["market", "service"], ["service"]]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

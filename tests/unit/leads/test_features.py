@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.hashing import bucket
-from ordergap.leads.features import BUCKETS, LeadFeatures
+from ordergap.leads.features import BUCKETS, MOST_VALUES, LeadFeatures, unseen
 
 from tests.unit.leads.tables import EVENTS, Event, table
 
@@ -47,6 +49,27 @@ def test_every_column_is_what_plain_loops_say(events: list[Event], as_of: int) -
         assert set(expected) == set(COLUMNS.names)
         found = dict(zip(COLUMNS.names, matrix[lead].tolist(), strict=True))
         assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_values_that_none_of_those_learnt_from_had_are_counted() -> None:
+    known = table([], (0, 5))
+    columns = LeadFeatures.of(known, 160)
+    assert LeadFeatures.parse(columns.content()) == columns
+    assert [*unseen(known, columns)] == []
+    later = replace(known, categories={"source": np.array(["fair", "", "web"])})
+    (said,) = unseen(later, columns)
+    assert said.startswith('leads: source of 1 was never seen before, such as "fair"')
+    many = np.array([f"{i}" for i in range(MOST_VALUES + 1)])
+    wide = LeadFeatures.of(table([], (0,) * len(many)), 160)
+    assert wide.values == {"source": ("web",)}
+    wide = LeadFeatures.of(replace(table([], (0,) * len(many)), categories={"source": many}), 160)
+    assert [*unseen(later, wide)] == [], "of so many values none are kept"
+
+
+def test_a_model_of_before_values_were_kept_is_read() -> None:
+    content: Any = COLUMNS.content()
+    del content["values"]
+    assert LeadFeatures.parse(content) == COLUMNS
 
 
 @given(EVENTS, EVENTS, AS_OF)

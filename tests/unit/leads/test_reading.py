@@ -89,6 +89,10 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(MissingColumn, match='no column "income"; their columns are lead_id'):
         read(tmp_path, ["income"])
+    write(tmp_path, LEADS.replace("city", "age"))
+    with pytest.raises(DataError, match=r'leads have two columns "age" \(age \(column 4\)\): keep'):
+        read(tmp_path, ["age"])
+    write(tmp_path)
     with pytest.raises(DataError, match=r'"city" are no numbers, such as .Köln.*lead_category'):
         read(tmp_path, ["city"])
     with pytest.raises(DataError, match="there is no lead that can be used: left out 2 leads"):

@@ -91,6 +91,26 @@ def test_buckets_of_another_number_are_not_taken_for_the_models() -> None:
     )
 
 
+TWO = HashedColumns(hashed_columns=("Size", "Hue"), hash_buckets=4)
+
+
+@given(st.lists(texts, max_size=3), st.lists(texts, max_size=3))
+def test_an_order_has_as_many_lines_in_every_column(sizes: list[Any], hues: list[Any]) -> None:
+    good = {"values": {"Size": ["S"], "Hue": [None]}}
+    for lines in (
+        {"values": {"Size": sizes, "Hue": hues}},
+        {"values": {"Size": sizes}, "buckets": {"Hue:4": [1] * len(hues)}},
+    ):
+        if len(sizes) == len(hues):
+            assert len(read(TWO, good, lines)) == 2
+            continue
+        with pytest.raises(InvalidRequest) as caught:
+            read(TWO, good, lines)
+        (problem,) = caught.value.problems
+        assert problem.field == "orders[1].values"
+        assert f"are {len(sizes)} of Size and {len(hues)} of Hue" in problem.message
+
+
 def test_a_number_is_no_value() -> None:
     assert "values.Size" in refusal({"values": {"Size": [1104905]}})
 

@@ -1,10 +1,12 @@
 """How old the model is, in answers of every form, the log, the metrics and the page."""
 
 import csv
+import dataclasses
 import datetime
 import io
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -12,10 +14,13 @@ from flask.testing import FlaskClient
 from ordergap.artifacts import Bundle
 from ordergap.forecaster import Forecaster
 from ordergap.serving.app.application import create_app
+from ordergap.serving.app.counts import Counts
+from ordergap.serving.app.metrics import Metrics
 from ordergap.settings import Settings
 
 LEARNT_UNTIL = datetime.date(2011, 12, 1)
 LIMIT = 400
+EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - a day, whatever the zone
 
 
 class Clock:
@@ -126,6 +131,24 @@ def test_the_metrics_say_how_old_the_model_is_today(
     lines = server.get("/metrics").text.splitlines()
     assert f"ordergap_model_age_days {float(days)}" in lines
     assert f"ordergap_model_stale {float(stale)}" in lines
+
+
+def test_the_metrics_say_when_the_last_order_was(bundle: Bundle, server: FlaskClient) -> None:
+    (line,) = re.findall(
+        r"^ordergap_data_last_day_seconds (\S+)$", server.get("/metrics").text, re.MULTILINE
+    )
+    day = EPOCH + datetime.timedelta(seconds=float(line))
+    assert day.date() == bundle.manifest.data.last_day
+    assert day == datetime.datetime.combine(day.date(), datetime.time())
+
+
+def test_a_model_that_knows_no_order_has_no_last_day(bundle: Bundle) -> None:
+    data = bundle.manifest.data.model_copy(update={"last_day": None})
+    manifest = bundle.manifest.model_copy(update={"data": data})
+    metrics = Metrics(Counts(), dataclasses.replace(bundle, manifest=manifest), LEARNT_UNTIL)
+    text, _ = metrics.write(None)
+    assert b"ordergap_model_age_days" in text
+    assert b"ordergap_data_last_day" not in text
 
 
 def test_the_page_knows_the_limit(server: FlaskClient) -> None:

@@ -25,6 +25,7 @@ from ordergap.contract.tasks import prediction_model
 from ordergap.evaluation.gaps import METRICS
 from ordergap.forecaster import Forecaster
 from ordergap.serving.app.application import create_app
+from ordergap.serving.pages.openapi import describe
 from ordergap.serving.pages.page import field_titles, render
 from ordergap.settings import Settings
 from pydantic import BaseModel, Field
@@ -103,6 +104,18 @@ def test_a_model_without_metrics_has_a_page(
     manifest: Manifest, metrics: dict[str, Any], words: str
 ) -> None:
     assert words in text_of(manifest.model_copy(update={"metrics": metrics}))
+
+
+def test_what_is_not_answered_is_said_with_the_reason(manifest: Manifest) -> None:
+    assert "Not answered" not in text_of(manifest)
+    why = {"next_order": "it is <worse>", "large_order": "large_orders is off"}
+    text = text_of(manifest.model_copy(update={"unanswered": why}))
+    assert "Not answered: it is <worse>." in text, "beside how good it is"
+    assert "Not answered: large order large_orders is off" in text, "in the model card"
+    described = json.loads(describe(manifest.model_copy(update={"unanswered": why}), Settings()))[
+        "info"
+    ]["description"]
+    assert "Not answered, next order: it is <worse>. Not answered, large order:" in described
 
 
 def test_what_the_manifest_says_is_text(manifest: Manifest) -> None:

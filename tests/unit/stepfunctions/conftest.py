@@ -156,6 +156,7 @@ def _verdict(parameters: Json) -> Json:
         "Payload": {
             "promoted": True,
             "reason": "The model beats naive.",
+            "questions": {"value": "not judged."},
             "group": f"{VALUES['Prefix']}-{event['market']}",
             "artifact": event["artifact"],
             "image": event["image"],

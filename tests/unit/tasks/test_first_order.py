@@ -12,15 +12,21 @@ import numpy as np
 import ordergap
 import polars as pl
 import pytest
+from ordergap import ingest
 from ordergap.cli.main import main
+from ordergap.contract.hyperparameters import parse
 from ordergap.contract.metrics import EvaluationProtocol
+from ordergap.contract.orders import Columns
 from ordergap.errors import DataError, InvalidRequest, ModelMismatch
 from ordergap.evaluation.compare import Comparison
 from ordergap.forecaster import Forecaster
+from ordergap.histories import day_of
+from ordergap.hosts import ALONE
 from ordergap.serving.app.application import create_app
 from ordergap.settings import Settings
 from ordergap.tasks.base import Validation
 from ordergap.tasks.first_order import EVENTS, SHARE, FirstOrder
+from ordergap.training.leads import read_leads
 
 from lambdas.store_predictions.items import prediction
 from local import leads as made_up
@@ -112,9 +118,15 @@ def test_the_same_leads_make_the_same_model_and_it_is_loaded_as_saved(
         rows = [each.predict_leads(folder) for each in (model, loaded)]
     assert rows[0].equals(rows[1])
     assert "leads who have ordered are forecast as if they had not" in caplog.text
-    caplog.clear()
-    model.predict_leads(folder, folder / "orders.csv")
-    assert "No orders are given" not in caplog.text
+    assert f"as_of is guessed: {LAST}, the last day of leads and events" in caplog.text
+    for as_of, warned in ((None, False), ("2024-08-01", True)):
+        caplog.clear()
+        with caplog.at_level("WARNING", "ordergap"):
+            model.predict_leads(folder, folder / "orders.csv", as_of)
+        said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert [each.startswith("the model was trained on orders until") for each in said] == (
+            [True] * warned
+        )
     manifest = tmp_path / "manifest.json"
     content = json.loads(manifest.read_text())
     content["tasks"]["first_order"]["parameters"]["lead_features"]["kinds"] = ["visit"]
@@ -272,6 +284,21 @@ def test_such_a_column_of_another_name_is_found(folder: Path, truth: made_up.Mad
         ordergap.fit(
             folder / "orders.csv", leads=frames, **WORDS, lead_numeric_attributes="loyalty"
         )
+
+
+@pytest.mark.parametrize(("name", "warned"), [("visits_so_far", True), ("age", False)])
+def test_a_column_whose_name_says_that_it_changes_is_warned_of(
+    folder: Path, truth: made_up.MadeUp, name: str, warned: bool
+) -> None:
+    leads = pl.read_csv(folder / "leads.csv").rename({"age": name})
+    frames = (leads, pl.read_csv(folder / "events.csv"))
+    found = read_leads(
+        ALONE, frames, parse({"lead_numeric_attributes": name}),
+        ingest.read(folder / "orders.csv", Columns(amount_column="Amount")).histories,
+        day_of(LAST),
+    )  # fmt: skip
+    said = f'"{name}" of the leads has no day, and its name says that it changes'
+    assert any(said in note for note in found[1]) == warned
 
 
 def test_a_lead_with_an_order_before_it_was_seen_is_counted(

@@ -246,7 +246,11 @@ def test_what_lost_is_in_the_metrics_and_not_in_the_model(
     assert trained.metrics.unanswered["value"] == "it is worse"
     assert trained.metrics.answered[0] == "next_order"
     assert "value" not in trained.metrics.answered
-    assert b"What customers spend" in trained.report()
+    report = trained.report().decode()
+    assert "What customers spend" in report
+    assert "<dt>Not answered</dt><dd>it is worse</dd>" in report
+    assert "<dd>value: it is worse</dd>" in report, "in the model card, too"
+    assert "planning revenue" not in report, "it is of no use"
 
 
 @pytest.mark.usefixtures("few_replicates")

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from ordergap.artifacts import Bundle
 from ordergap.serving.app.counts import SECONDS, Counts
+from ordergap.serving.app.memory import memory
 
 
 class Metrics(Collector):
@@ -76,6 +77,19 @@ class Metrics(Collector):
             "1 where forecasts as of today are stale, else 0: see ORDERGAP_STALE_AFTER_DAYS.",
             float(self._stale),
         )
+        if last := self._manifest.data.last_day:
+            yield GaugeMetricFamily(
+                "ordergap_data_last_day_seconds",
+                "Unix time at which the last day with an order learnt from begins, in UTC.",
+                datetime.datetime.combine(last, datetime.time(), datetime.UTC).timestamp(),
+            )
+        used, limit = memory()
+        for name, meaning, value in (
+            ("ordergap_memory_bytes", "Memory of the container that is in use.", used),
+            ("ordergap_memory_limit_bytes", "The most memory that the container may use.", limit),
+        ):
+            if value is not None:
+                yield GaugeMetricFamily(name, meaning, value)
         yield InfoMetricFamily(
             "ordergap_model",
             "The model in use.",

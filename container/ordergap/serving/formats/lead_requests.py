@@ -19,7 +19,7 @@ from ordergap.errors import InvalidRequest, Problem
 from ordergap.histories import date_of, day_of
 from ordergap.leads.features import FEATURES, LeadFeatures
 from ordergap.leads.table import LeadTable
-from ordergap.models.lead_forecasts import FIRST_ORDER, no_leads
+from ordergap.models.lead_forecasts import FIRST_ORDER, lead_remedy, no_leads
 from ordergap.scoring.answer import Placeholder
 from ordergap.scoring.problems import LIMIT, from_contract, near, shorten
 from ordergap.serving.formats.context import DecodeContext
@@ -97,7 +97,7 @@ def read(
             record = LeadRecord.model_validate(records[i])
             found = list(islice(_problems(record, columns, today, i, label), LIMIT))
             if not section:
-                hint = "send orders, or train with leads"
+                hint = f"send orders, or {lead_remedy(manifest)}"
                 found = [Problem(f"{label}: {no_leads(manifest)}", i, "first_seen", hint)]
             name = customer(record.customer_id, words)
         except ValidationError as error:

@@ -84,10 +84,14 @@ def buckets_of(
         return {}
     given = [tuple(_given(order, field) for field in _CELLS) for order in orders]
     counts = {}
+    lengths: list[int] | None = None
     for name in names:
         hashed = cache(partial(bucket, name, buckets=buckets))
         lines = [_buckets(values, numbers, columns, name, hashed) for values, numbers in given]
-        owner = np.repeat(np.arange(len(orders)), [len(each) for each in lines])
+        own = [len(each) for each in lines]
+        if own != (lengths := lengths or own):
+            raise ValueError("the lines of an order need a closer look")
+        owner = np.repeat(np.arange(len(orders)), own)
         flat = np.array([*chain.from_iterable(lines)], np.int64)
         counts[name] = counts_by_bucket(owner, flat, len(orders), buckets)
     return counts
@@ -139,9 +143,11 @@ def unhashed_orders(
     """Orders without the values that the model counts, or with buckets that it does not have."""
     last = columns.hash_buckets
     for k, order in enumerate(record.orders):
+        lengths: dict[str, int] = {}
         for name in columns.hashed_columns:
             key = columns.buckets_key(name)
             if name in order.values:
+                lengths[name] = len(order.values[name])
                 continue
             if key not in order.buckets:
                 field, message = "values", f"has no {name}, of which the model counts the values"
@@ -153,7 +159,13 @@ def unhashed_orders(
                 field, message = "buckets", f"has {wrong[0]} in {key}"
                 hint = f"the buckets are 0 to {last - 1}, and {last} where there is no value"
             else:
+                lengths[name] = len(order.buckets[key])
                 continue
             yield Problem(
                 f"{label}: orders[{k}].{field} {message}", i, f"orders[{k}].{field}", hint
             )
+        if len({*lengths.values()}) > 1:
+            counted = " and ".join(f"{count} of {name}" for name, count in lengths.items())
+            field = f"orders[{k}].values"
+            hint = "each has a text, or null, for each order line"
+            yield Problem(f"{label}: {field} are {counted}", i, field, hint)

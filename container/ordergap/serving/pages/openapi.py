@@ -97,6 +97,7 @@ def describe(manifest: Manifest, settings: Settings) -> bytes:
             "description": (
                 f"Forecasts of model {manifest.model_version}, trained on orders from "
                 f"{manifest.first_day} to {manifest.as_of}. The version is the model's."
+                + "".join(f" Not answered, {k}: {v}." for k, v in manifest.not_answered.items())
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

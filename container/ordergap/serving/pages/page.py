@@ -153,6 +153,7 @@ def _card(manifest: Manifest, metrics: TrainingMetrics | None) -> list[tuple[str
         ]
     return [
         *pairs,
+        *((f"Not answered: {name}", why) for name, why in manifest.not_answered.items()),
         ("Features", str(len(manifest.feature_names))),
         ("Data", f"sha256 {manifest.data_digest[:12]}"),
     ]

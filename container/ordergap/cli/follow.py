@@ -1,0 +1,100 @@
+"""ordergap follow."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ordergap.cli import options
+
+log = logging.getLogger("ordergap")
+
+
+def run(words: Sequence[str]) -> None:
+    """Grade stored forecasts by the orders that came later."""
+    parser = options.parser(
+        "follow",
+        "Grade stored forecasts by the orders that came later: level, rank, ageing, value and "
+        "large\norders, of one cohort a week. A folder of cohorts grows by --add. The exit code "
+        "is 0 whether\nthere are alarms or not.",
+        None,
+        "--forecasts DIR [--file_path PATH] [--add PATH --run NAME] [options]",
+    )
+    parser.add_argument(
+        "--forecasts", type=Path, required=True, metavar="DIR", help="folder of cohorts (*.parquet)"
+    )
+    options.add_file_path(parser, required=False)
+    parser.add_argument(
+        "--model_dir",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders with the models that made the forecasts, unpacked or model.tar.gz, at any "
+        "depth: for the rank, and for how the file is read (default: the rank is not judged)",
+    )
+    parser.add_argument(
+        "--as_of",
+        type=options.date,
+        help="last day of which the orders tell, as 2011-12-09 (default: the file's last)",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="folder for follow.json and follow.html (default: none)"
+    )
+    group = parser.add_argument_group("what is added to the folder of cohorts first")
+    group.add_argument(
+        "--add",
+        type=Path,
+        metavar="PATH",
+        help="predictions of one run, JSON Lines as a batch transform or predict writes them: a "
+        "file or a folder",
+    )
+    group.add_argument("--run", type=_name, metavar="NAME", help="of the run: letters, digits, .-_")
+    group.add_argument(
+        "--role",
+        choices=("champion", "challenger"),
+        default="champion",
+        help="whether these forecasts were used, or made for comparison (default champion)",
+    )
+    options.add_columns(parser, "as the newest model's file")
+    parsed = parser.parse_args(words)
+    if not (parsed.add or parsed.file_path):
+        parser.error("the following arguments are required: --file_path, or --add")
+    if bool(parsed.add) != bool(parsed.run):
+        parser.error("--add and --run go together")
+    options.use_all_processors()
+    if parsed.add:
+        _add(parsed)
+    if parsed.file_path:
+        from ordergap.follow.run import follow  # noqa: PLC0415 - numeric, so after the threads
+
+        result = follow(
+            parsed.forecasts, parsed.file_path, parsed.model_dir, parsed.as_of,
+            options.columns(parsed),
+        )  # fmt: skip
+        log.info("%s", result)
+        if parsed.output:
+            result.save(parsed.output)
+            log.info("wrote follow.json and follow.html to %s", parsed.output)
+
+
+def _add(parsed: argparse.Namespace) -> None:
+    from ordergap.histories import date_of  # noqa: PLC0415 - numeric, so after the threads
+    from ordergap.scoring.cohort_records import from_records  # noqa: PLC0415
+
+    now = datetime.datetime.now(datetime.UTC)
+    cohort = from_records(parsed.add, parsed.run, now, parsed.role)
+    ending = "" if parsed.role == "champion" else f"_{parsed.role}"
+    path = parsed.forecasts / f"{date_of(cohort.about.as_of)}_{parsed.run}{ending}.parquet"
+    cohort.save(path)
+    log.info("wrote %s forecasts to %s", f"{len(cohort.customer_ids):,}", path)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{1,100}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} must be up to 100 letters, digits, .-_")
+    return text
