@@ -387,5 +387,6 @@ def test_the_outputs_are_those_that_are_read() -> None:
         "TableName",
         "TopicArn",
         "PipelineArn",
+        "ModelGroupPrefix",
         "RepositoryUri",
     }
