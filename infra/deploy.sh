@@ -91,13 +91,12 @@ if [[ $unknown == *TypeNotFoundException* ]]; then
 fi
 echo "Uploading dist/ and deploying"
 aws cloudformation package --template-file "$template" --s3-bucket "$artefacts" --use-json \
-  --output-template-file dist/template.json >dist/upload.log 2>&1 ||
+  --output-template-file dist/packaged.json >dist/upload.log 2>&1 ||
   { tr '\r' '\n' <dist/upload.log | grep -v ^Uploading >&2; exit 1; }
-# In one line, without spaces after keys, the template is below the 51,200 bytes that a stack accepts.
-sed 's/^ *//; s/^\("[^"\\]*"\): /\1:/' dist/template.json | tr -d '\n' >dist/packaged.json
 parameters=("ImageTag=$tag")
 while IFS= read -r each; do [ -z "$each" ] || parameters+=("$each"); done <<<"$listed"
-aws cloudformation deploy --template-file dist/packaged.json --stack-name "$stack" \
+# Through the bucket: a request takes 51,200 bytes of template.
+aws cloudformation deploy --template-file dist/packaged.json --s3-bucket "$artefacts" --stack-name "$stack" \
   --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
   --tags "application=ordergap" --parameter-overrides "${parameters[@]}"
 push "$(resource Repository)" # a first deployment and another Prefix have made a new one

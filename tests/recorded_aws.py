@@ -44,6 +44,9 @@ here = os.path.dirname(os.path.abspath(__file__))
 name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
 command = "docker image" if name == "docker" else " ".join(words[:2])
 given = json.loads(words[words.index("--cli-input-json") + 1]) if name == "aws" else {{}}
+if "--body" in words:
+    with open(words[words.index("--body") + 1]) as file:
+        given["Body"] = file.read()
 with open(here + "/calls", "a") as file:
     file.write(json.dumps([command, given]) + "\\n")
 with open(here + "/answers") as file:

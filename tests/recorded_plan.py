@@ -96,6 +96,11 @@ ANSWERS: dict[str, Any] = {
             "ResourceStatus": "CREATE_COMPLETE",
         }
     },
+    "s3api head-bucket": error("404", "HeadBucket", "Not Found"),
+    "s3api create-bucket": {"Location": "/ordergap-artefacts"},
+    "s3api put-object": {"ETag": '"0"'},
+    "s3api delete-object": {},
+    "s3api delete-bucket": {},
     "cloudformation delete-change-set": {},
     "cloudformation delete-stack": {},
     "dynamodb describe-table": {
@@ -144,6 +149,9 @@ OF_CHECK = {
     "states": ["stepfunctions test-state"],
     "indexes": ["cloudformation describe-stack-resource", "dynamodb describe-table"],
     "changes": [
+        *(f"s3api {each}-bucket" for each in ("head", "create", "delete")),
+        "s3api put-object",
+        "s3api delete-object",
         "cloudformation create-change-set",
         "cloudformation describe-type",
         "cloudformation describe-change-set",

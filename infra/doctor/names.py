@@ -30,8 +30,8 @@ from local.runners import ROOT
 REGION = "ap-northeast-1"  # no name of a region is longer
 LONGEST = 128
 """Characters of the longest name of a stack that CloudFormation accepts."""
-BODY = 51_200
-"""Bytes of the largest template that CloudFormation accepts in a request."""
+BODY = 1 << 20
+"""Bytes of the largest template that CloudFormation accepts from a bucket."""
 BUCKET = 63
 LIMITS = {
     "AWS::Budgets::Budget": 100,
@@ -143,7 +143,7 @@ def size_problems(root: Path = ROOT) -> Iterator[str]:
     if template is None:
         yield "infra/deploy.sh does not deploy with a stand-in for the AWS CLI"
     elif len(template) > BODY:
-        yield f"the packaged template has {len(template):,} bytes; a request takes {BODY:,}"
+        yield f"the packaged template has {len(template):,} bytes; CloudFormation takes {BODY:,}"
 
 
 def problems(root: Path = ROOT) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
@@ -57,14 +59,16 @@ def change_set(plan: Plan) -> Findings:
             f"a first creation: aws cloudformation delete-stack --stack-name {name}"
         )
         return
+    findings: list[Problem | Note] = []
     try:
-        made = aws("cloudformation create-change-set", **_request(plan, status))
+        with _uploaded(plan, findings) as url:
+            made = aws("cloudformation create-change-set", **_request(plan, status, url))
     except (Refused, Unanswered):
+        yield from findings
         # The answer may be lost, and what was asked for done.
         if plan.previous is None and (left := existing(name)):
             yield _left("stack", left["StackId"])
         raise
-    findings: list[Problem | Note] = []
     try:
         findings += _described(plan, made["Id"])
     finally:  # also where the plan is stopped
@@ -72,7 +76,43 @@ def change_set(plan: Plan) -> Findings:
         yield from findings
 
 
-def _request(plan: Plan, status: str) -> dict[str, object]:
+@contextmanager
+def _uploaded(plan: Plan, findings: list[Problem | Note]) -> Iterator[str]:
+    """The address of the template in deploy.sh's bucket, for as long as it is read.
+
+    A request takes 51,200 bytes of template, and ours has more. What cannot be removed afterwards
+    is added to the findings.
+    """
+    stack = plan.stack
+    bucket = f"{stack.name.lower()}-artefacts-{stack.account}-{stack.region}"
+    there = {"Bucket": bucket, "ExpectedBucketOwner": stack.account}
+    template = {**there, "Key": f"plan-{time.time_ns()}.json"}
+    removals: dict[str, dict[str, str]] = {"s3api delete-object": template}
+    try:
+        aws("s3api head-bucket", **there)
+    except Refused as error:
+        if error.code != "404":
+            raise
+        elsewhere = {"LocationConstraint": stack.region}
+        here = {"CreateBucketConfiguration": elsewhere} if stack.region != "us-east-1" else {}
+        aws("s3api create-bucket", Bucket=bucket, **here)
+        removals["s3api delete-bucket"] = there
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+            file.write(_packaged(plan))
+            file.flush()
+            aws(f"s3api put-object --body {file.name}", **template)
+        suffix = "amazonaws.com.cn" if stack.partition == "aws-cn" else "amazonaws.com"
+        yield f"https://{bucket}.s3.{stack.region}.{suffix}/{template['Key']}"
+    finally:
+        for command, what in removals.items():
+            try:
+                aws(command, **what)
+            except (Refused, Unanswered) as error:
+                findings.append(Problem(f"{bucket} is left with {template['Key']} ({error})"))
+
+
+def _request(plan: Plan, status: str, url: str) -> dict[str, object]:
     parameters: list[dict[str, object]] = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in plan.given.items()
     ]
@@ -83,7 +123,7 @@ def _request(plan: Plan, status: str) -> dict[str, object]:
         "StackName": plan.stack.name,
         "ChangeSetName": f"plan-{time.time_ns()}",
         "ChangeSetType": "CREATE" if status == _REVIEW else "UPDATE",
-        "TemplateBody": _packaged(plan),
+        "TemplateURL": url,
         "Parameters": parameters,
         "Capabilities": ["CAPABILITY_IAM"],
     }
@@ -204,7 +244,7 @@ CHECKS = (
     Check("indexes", "DynamoDB which indexes the table has", indexes),
     Check(
         "changes",
-        "CloudFormation for a change set, which is deleted and never executed",
+        "CloudFormation for a change set, which is deleted and never executed, as is its template",
         change_set,
     ),
 )

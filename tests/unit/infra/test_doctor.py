@@ -285,10 +285,12 @@ def planted(checkout: Path, tmp_path: Path, name: str, old: str, new: str) -> Pa
 
 def test_a_template_that_is_too_large_is_named(checkout: Path, tmp_path: Path) -> None:
     assert list(names.size_problems(checkout)) == []
-    text = f"Ordergap: {'x' * 40_000}"
+    text = f"Ordergap: {'x' * 1_100_000}"
     large = planted(checkout, tmp_path, "template.yaml", "Ordergap: every night", text)
     [problem] = names.size_problems(large)
-    assert re.match(r"the packaged template has [\d,]+ bytes; a request takes 51,200", problem)
+    assert re.match(
+        r"the packaged template has [\d,]+ bytes; CloudFormation takes 1,048,576", problem
+    )
 
 
 def test_a_script_that_does_not_deploy_is_no_pass(checkout: Path, tmp_path: Path) -> None:

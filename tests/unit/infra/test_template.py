@@ -35,13 +35,6 @@ def test_cfn_lint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_template_can_be_deployed_without_a_bucket() -> None:
-    """As deploy.sh packages it: as JSON in one line, with objects of S3 for local paths."""
-    objects = 200 * (len(FUNCTIONS) + 1)
-    line = json.dumps(TEMPLATE, separators=(",", ":"))
-    assert len(line.encode()) + objects < 51_200
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_has_the_variables_that_it_reads_and_no_others(function: str) -> None:
     read = {
