@@ -9,9 +9,11 @@ from unittest.mock import patch
 
 import pytest
 
+from infra import rollback
 from infra.lineage import lineage
 from infra.registered import Refused, Stack, connect
 from infra.rollback import release, roll_back
+from local.aws import REGION
 from local.deployment import STACK
 from local.lambda_runtime import Function, Result
 from local.storage import split_uri
@@ -25,11 +27,11 @@ pytestmark = pytest.mark.xdist_group("embedded-aws")
 def stack(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Stack:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
-    return connect(STACK, "us-east-1", pipeline.aws.endpoint)
+    return connect(STACK, REGION, pipeline.aws.endpoint)
 
 
 def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
-    pipeline: Pipeline, stack: Stack
+    pipeline: Pipeline, stack: Stack, capsys: pytest.CaptureFixture[str]
 ):
     market = pipeline.open_shop(shop(60, seed=21))
 
@@ -69,7 +71,11 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
     assert newest.reason.startswith("Promotion is held: rolled back on ")
 
     assert "promotion is released" in release(stack, market.name)
-    assert "not held" in release(stack, market.name)
+    where = ["--endpoint-url", pipeline.aws.endpoint, "--region", REGION, "--market", market.name]
+    assert rollback.main([*where, "--release"]) == 0
+    assert "promotion is not held" in capsys.readouterr().out
+    assert rollback.main([*where, "--to", "0123456789ab"]) == 1
+    assert "there is no model 0123456789ab; there are " in capsys.readouterr().err
     assert night(4, train=True) not in {old, new}
 
     customer, item = next(iter(market.stored().items()))
