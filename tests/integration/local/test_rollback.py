@@ -54,6 +54,12 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
     assert old != new, pipeline.announcements[-1]["sentence"]
     refused_without_change(pipeline, stack, market, named, new)
 
+    # A run that ends well and writes nothing, as one that was superseded, is no rollback.
+    with (
+        patch.object(rollback, "_run", lambda *_: "SUCCEEDED"),
+        pytest.raises(Refused, match=f"NOT rolled back whole.* name model {new}.*TO={old}"),
+    ):
+        roll_back(stack, market.name)
     said = roll_back(stack, market.name, seconds=0.1)
     day = str(AS_OF + datetime.timedelta(days=1))
     assert named() == {(day, old)}
