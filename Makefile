@@ -37,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown contract offline fuzz soak kills secrets
+.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown forget contract offline fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -181,6 +181,10 @@ lineage: setup ## where a forecast comes from: make lineage CUSTOMER=17850 MARKE
 
 teardown: ## delete the stack from AWS; what holds data stays and is named
 	infra/teardown.sh
+
+forget: export CUSTOMER := $(value CUSTOMER)
+forget: setup ## remove a customer from AWS and from later runs, with a proof: make forget CUSTOMER=17850 MARKET=uk
+	@MARKET=$(MARKET) STACK=$(STACK) REGION=$(REGION) UNDO=$(UNDO) $(BIN)/python -m infra.forget
 
 secrets: .venv-secrets/$(DETECT_SECRETS) ## look for private keys and tokens of known services in what is committed
 	git ls-files -z | xargs -0 .venv-secrets/bin/detect-secrets-hook $(addprefix --disable-plugin ,$(GUESSES))

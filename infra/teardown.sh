@@ -30,6 +30,7 @@ Kept, at a cost:
   the forecasts            table $table (protected against deletion)
   zips and templates       bucket $artefacts
   logs of jobs             log groups under /aws/sagemaker
+  key of the forgotten     secret $stack-forgotten, if anybody was (never delete it before the bucket)
 Kept, at no cost, in the stack's Prefix: models of SageMaker, and the packages of the model registry,
          whose image is deleted.
 END

@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
         "--estimate", action="store_true",
         help="print what this run would cost on AWS, and do nothing else",
     )  # fmt: skip
+    top.add_argument(
+        "--mlflow", default="", metavar="URI", help="MLflow server to mirror the model into"
+    )
     top.add_argument("--keep", action="store_true", help="keep the AWS running until Ctrl-C")
     group = top.add_argument_group("columns")
     for name, field in Columns.model_fields.items():

@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
             aws = stack.enter_context(embedded.start(folder, runner))
             stack.callback(_keep_logs, folder, options.output)
             secret = aws.secrets.create_secret(Name="ordergap-source", SecretString=url)["ARN"]
-            deployment = deploy(aws, secret, LAPTOP)
+            deployment = deploy(aws, secret, LAPTOP | {"MlflowTrackingUri": options.mlflow})
             step.text += f" at {aws.endpoint}"
         for name in NOT_EMULATED.values():
             console.print(f"    Not emulated: {name}", style="dim")
@@ -141,7 +141,7 @@ class Run:
                 f"{cause}\nThe logs of jobs and functions are in {self.output / 'logs'}."
             )
         [market] = json.loads(execution["output"])["markets"]
-        console.print(f"\n{market['counts']['sentence']}", markup=False)
+        show.outcome(market, console)
 
     def show(self, console: Console) -> None:
         """Print the metrics, what to expect, whom to contact, and the path of the report."""

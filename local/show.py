@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ordergap.contract.metrics import MODEL, TrainingMetrics
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from lambdas.track_model.handler import OFF
 from local.lists import Row, chance, value, worth
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ class Progress:
                 seconds = time.monotonic() - self._since
                 self._console.print(f"  [green]✓[/] {exited:58} {seconds:5.1f} s")
             self._now = None
+
+
+def outcome(market: Mapping[str, Any], console: Console) -> None:
+    """Print what the execution says of a market: its counts, and MLflow where that is on."""
+    console.print(f"\n{market['counts']['sentence']}", markup=False)
+    if market["tracking"] != OFF:
+        console.print(market["tracking"], markup=False)
 
 
 def metrics(metrics: TrainingMetrics) -> Iterable[Table]:

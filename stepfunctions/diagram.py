@@ -41,7 +41,8 @@ def _scope(states: States, start: str) -> Iterator[str]:
     caught: dict[str, list[str]] = {}
     for state in path:
         for catcher in states[state].get("Catch", ()):
-            if target := _drawn(states, catcher["Next"]):
+            target = _drawn(states, catcher["Next"])
+            if target and target not in path:  # else the same follows as without a failure
                 caught.setdefault(target, []).append(state)
     drawn = set(path)
     for target, sources in caught.items():

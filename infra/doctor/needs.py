@@ -26,6 +26,7 @@ ACTIONS = {
     "lambda:Invoke": "lambda:InvokeFunction",
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
 }
 """Operation -> its action, where the names differ."""
@@ -82,6 +83,8 @@ def _single(request: Request) -> Iterator[dict[str, Any]]:
     given = request.parameters
     if request.operation == "DeleteObjects":
         yield from ({**given, **each} for each in given["Delete"]["Objects"])
+    elif request.operation == "CreateSecret":
+        yield {"SecretId": given["Name"], **given}
     elif group := given.get("ModelPackageGroupName"):
         yield {"ModelPackageName": f"{group}/1", **given}  # the name of a package of the group
     else:
@@ -91,6 +94,8 @@ def _single(request: Request) -> Iterator[dict[str, Any]]:
 def _of(request: Request, parameters: dict[str, Any]) -> Iterator[Need]:
     operation = f"{model(request.service).signing_name}:{request.operation}"
     action = ACTIONS.get(operation, operation)
+    if "VersionId" in parameters:  # of S3
+        action += "Version"
     reason = f"{request.operation} of {request.place}"
     context = {"s3:prefix": parameters["Prefix"]} if "Prefix" in parameters else {}
     arns = list(dict.fromkeys(_arns(action, parameters)))
@@ -154,7 +159,7 @@ def _of_callers(request: Request, recording: Recording) -> Iterator[Need]:
         key = _arn("kms", f"key/{recording.ids['TopicKey']}")
         for action in ("kms:Decrypt", "kms:GenerateDataKey"):
             yield Need(role, action, key, "Publish to a topic with a key")
-    elif request.operation == "GetSecretValue":
+    elif request.operation == "GetSecretValue" and given["SecretId"].startswith("arn:"):
         key = recording.parameters["SecretKeyArn"]
         yield Need(role, "kms:Decrypt", key, "GetSecretValue of a secret with a key")
     elif request.operation == "CreateModelPackage":

@@ -15,9 +15,11 @@ import itertools
 import json
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +44,7 @@ PREFIX, STACK = "abcdefghijkl", "s" * 25
 """The longest prefix, and the longest name of a stack that infra/deploy.sh takes everywhere."""
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECONDS = 300
+FORGET_ATTEMPTS = 200
 
 
 class Runner:
@@ -82,6 +85,7 @@ def record() -> Recording:
             aws.secrets.create_secret(Name=name, SecretString=database.url)["ARN"]
             for name in ("ordergap-source", "ordergap-market")
         ]
+        login = json.dumps({"username": "ordergap", "password": "recorded"})
         ec2 = aws._session.client("ec2", endpoint_url=aws.endpoint)  # noqa: SLF001
         recording.parameters = {
             "SubnetIds": ec2.describe_subnets()["Subnets"][0]["SubnetId"],
@@ -89,6 +93,8 @@ def record() -> Recording:
             "Prefix": PREFIX,
             "MarketSecretArns": secrets[1],
             "SecretKeyArn": KEY,
+            "MlflowTrackingUri": stack.enter_context(_mlflow()),
+            "MlflowSecretArn": aws.secrets.create_secret(Name="mlflow", SecretString=login)["ARN"],
             "Shards": "2",
         }
         stack.enter_context(patch.object(deployment, "STACK", STACK))
@@ -105,6 +111,30 @@ def record() -> Recording:
             recording.requests += [Request(function, role, **json.loads(line)) for line in lines]
     recording.given_up = list(dict.fromkeys(recording.given_up))
     return recording
+
+
+@contextmanager
+def _mlflow() -> Iterator[str]:
+    """The address of what answers as an MLflow server up to the model, and then no longer."""
+    answer = json.dumps({"experiment": {"experiment_id": "1"}, "runs": []}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET  # noqa: N815 - a name of http.server
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def _orders() -> pl.DataFrame:
@@ -162,6 +192,9 @@ def _run(
             break
     if not (ended := [*recording.ended.values()][-1]).startswith("SUCCEEDED"):
         recording.given_up.append(f"A run without faults does not succeed: {ended}")
+    _forget(deployed, undo=False)  # after which an extraction reads the list
+    _execute(recording, deployed, machine, f"{number + 1:0{RUN_ID}}", markets=[market])
+    _forget(deployed, undo=True)
     before = len(recording.given_up)
     for name in OTHERS:
         market = {"name": name, "secret_id": secret}
@@ -170,6 +203,19 @@ def _run(
     # A name or an input that is refused is no fault.
     later = [each for each in recording.given_up[before:] if "planted" in each]
     recording.given_up[before:] = later
+
+
+def _forget(deployed: Deployment, *, undo: bool) -> None:
+    """Forget a customer, as often as it takes: no state of the machine retries this function."""
+    client = deployed.aws._session.client("lambda", endpoint_url=deployed.aws.endpoint)  # noqa: SLF001
+    event = {"market": MARKET, "customer": "c001", "undo": undo}
+    for _ in range(FORGET_ATTEMPTS):
+        answer = client.invoke(
+            FunctionName=deployed.outputs["ForgetFunction"], Payload=json.dumps(event).encode()
+        )
+        if "errorType" not in (content := json.loads(answer["Payload"].read())):
+            return
+    raise RuntimeError(f"forget_customer fails: {content}")
 
 
 def _faults(folder: Path, runner: Runner) -> int:

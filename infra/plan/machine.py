@@ -36,6 +36,7 @@ SAMPLE: dict[str, Any] = {
     "wait": {"count": 1},
     "counts": {"extracted": 1},
     "announcement": {"announced": True},
+    "tracking": {"Error": "x", "sentence": "as it is"},
 }
 """What the states of a run may refer to, all at once."""
 

@@ -32,22 +32,25 @@ _RUNS = ("s3:prefix", "runs/first-run/uk/")
 _EXECUTIONS = f"{_ARN}states:{_ACCOUNT}"
 _RULE = f"{_ARN}events:{_ACCOUNT}:rule/StepFunctionsGetEventsForSageMaker"
 _LOG = f"{_ARN}logs:{_ACCOUNT}:log-group:"
+_FORGOTTEN = f"{_ARN}secretsmanager:{_ACCOUNT}:secret:${{AWS::StackName}}-forgotten-x"
 _LOGS = "logs:CreateLogStream logs:PutLogEvents"
 _FUNCTIONS = (
     "BeginRun",
     "ExtractOrders",
     "JudgeFeed",
     "JudgeModel",
+    "TrackModel",
     "StorePredictions",
     "Reconcile",
     "Announce",
 )
+_BESIDE = "ForgetCustomer"
 _SAGEMAKER = ("iam:PassedToService", "sagemaker.amazonaws.com")
 
 RIGHTS = (
     *(
         Right(f"{function}Role", _LOGS, f"{_LOG}${{{function}Logs}}:log-stream:x")
-        for function in _FUNCTIONS
+        for function in (*_FUNCTIONS, _BESIDE)
     ),
     Right("BeginRunRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/runs/running.json"),
     Right("BeginRunRole", "s3:ListBucket", "${Bucket.Arn}"),
@@ -85,6 +88,10 @@ RIGHTS = (
     Right("JudgeModelRole", "ecr:BatchGetImage", "${Repository.Arn}"),
     Right("JudgeModelRole", "sagemaker:ListModels", "*"),
     Right("JudgeModelRole", "sagemaker:DeleteModel", f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}"),
+    Right("TrackModelRole", "s3:GetObject", f"{_RUN}/verdict.json"),
+    Right("TrackModelRole", "s3:GetObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("TrackModelRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("TrackModelRole", "s3:PutObject", "${Bucket.Arn}/models/x", None, allowed=False),
     Right("StorePredictionsRole", "s3:GetObject s3:PutObject", f"{_RUN}/predictions/0"),
     Right("StorePredictionsRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("StorePredictionsRole", "dynamodb:PutItem", "${Predictions.Arn}"),
@@ -92,6 +99,26 @@ RIGHTS = (
     Right("ReconcileRole", "s3:GetObject", f"{_RUN}/_SUCCESS"),
     Right("ReconcileRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("ReconcileRole", "s3:PutObject", f"{_RUN}/_SUCCESS", None, allowed=False),
+    Right("ExtractOrdersRole", "secretsmanager:GetSecretValue", _FORGOTTEN),
+    Right(
+        "ForgetCustomerRole",
+        "s3:DeleteObjectVersion s3:GetObject s3:GetObjectVersion s3:PutObject",
+        f"{_RUN}/score/0",
+    ),
+    Right("ForgetCustomerRole", "s3:DeleteObject", "${Bucket.Arn}/forgotten/uk/x"),
+    Right("ForgetCustomerRole", "s3:DeleteObject", f"{_RUN}/score/0", None, allowed=False),
+    Right("ForgetCustomerRole", "s3:ListBucket s3:ListBucketVersions", "${Bucket.Arn}"),
+    Right(
+        "ForgetCustomerRole",
+        "states:DescribeExecution",
+        f"{_EXECUTIONS}:execution:${{AWS::StackName}}:first-run",
+    ),
+    Right(
+        "ForgetCustomerRole",
+        "secretsmanager:CreateSecret secretsmanager:GetSecretValue",
+        _FORGOTTEN,
+    ),
+    Right("ForgetCustomerRole", "dynamodb:DeleteItem", "${Predictions.Arn}"),
     Right("AnnounceRole", "sns:Publish", "${Topic}"),
     Right("AnnounceRole", "kms:Decrypt kms:GenerateDataKey", "${TopicKey.Arn}"),
     Right("SageMakerRole", "s3:GetObject s3:PutObject", f"{_RUN}/model/x"),

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Superseded, Unavailable
+from lambdas.shared.executions import runs
 from lambdas.shared.runs import RUNNING
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _REMEMBERED = 100
-LONGEST = datetime.timedelta(days=1)
-"""The state machine's own timeout."""
 
 
 class _Running(BaseModel):
@@ -61,7 +60,7 @@ def begin(
             f"the event {event} has started {_name(found.events[event or ''])}; to repeat that "
             "run, leave event out of the input"
         )
-    if found.execution_arn != execution_arn and _runs(states, found.execution_arn, written):
+    if found.execution_arn != execution_arn and runs(states, found.execution_arn, written):
         raise Superseded(
             f"{_name(found.execution_arn)} is under way; if it should have what is new, start "
             "another when it has ended"
@@ -81,14 +80,6 @@ def begin(
         # By a run that began at the same moment, or by this very call, whose answer was lost: a
         # retry of the function reads by whom. Or the object has expired.
         raise Unavailable(f"{RUNNING} was written meanwhile") from None
-
-
-def _runs(states: SFNClient, execution_arn: str, written: datetime.datetime) -> bool:
-    try:
-        return states.describe_execution(executionArn=execution_arn)["status"] == "RUNNING"
-    except states.exceptions.ExecutionDoesNotExist:
-        # DescribeExecution may not know yet what has just begun, and no longer what is long over.
-        return datetime.datetime.now(datetime.UTC) - written < LONGEST
 
 
 def _name(execution_arn: str) -> str:

@@ -25,12 +25,14 @@ class Account:
 
     source     name in training files -> name in the database, of every column
     later      rows after as_of, which are skipped
+    forgotten  rows of customers who are to be forgotten, which are dropped
     watermark  the last day with a row until as_of
     sums       of every shard, by day
     """
 
     source: Mapping[str, str]
     later: int = 0
+    forgotten: int = 0
     rows_reused: int = 0
     watermark: datetime.date | None = None
     sums: list[dict[datetime.date, Day]] = field(default_factory=list)
@@ -74,10 +76,14 @@ class Account:
         except DataError as error:
             raise BadEvent([f"market.columns: {error}"]) from None
         rejected = report.rejected | {
-            Rejection.LATER: report.rejected[Rejection.LATER] + self.later
+            Rejection.LATER: report.rejected[Rejection.LATER] + self.later,
+            Rejection.FORGOTTEN: self.forgotten,
         }
         report = report.model_copy(
-            update={"rows_read": report.rows_read + self.later, "rejected": rejected}
+            update={
+                "rows_read": report.rows_read + self.later + self.forgotten,
+                "rejected": rejected,
+            }
         )
         if not report.rows_read:
             raise SourceEmpty(f"{rows} has no rows; name another in market.table or market.query")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,6 +17,7 @@ from ordergap.errors import DataError
 from ordergap.ingest.cells import customers, is_blank
 
 from lambdas.extract_orders.reading import read, refused, subquery, types_of
+from lambdas.shared.customers import without
 from lambdas.shared.errors import BadEvent, SourceColumnMissing
 
 CUSTOMER, SINCE = "customer_id", "valid_from"
@@ -55,11 +57,16 @@ class Attributes:
 
 
 def attributes(
-    connection: sql.Connection, query: str | None, as_of: datetime.date, nobody: tuple[str, ...]
+    connection: sql.Connection,
+    query: str | None,
+    as_of: datetime.date,
+    nobody: tuple[str, ...],
+    forgotten: Container[str] | None = None,
 ) -> Attributes:
     """Read the attributes of all customers; none without a query.
 
-    nobody  words that stand for no customer, whose rows are left out of `known`
+    nobody     words that stand for no customer, whose rows are left out of `known`
+    forgotten  customers whose rows are dropped
 
     Raises SourceColumnMissing, and BadEvent for what the database rejects, for days that are not
     written as 2011-12-09 and for two rows of one customer and day that differ.
@@ -82,7 +89,7 @@ def attributes(
         read(connection, sql.select(*map(sql.column, actual)).select_from(source), frames.append)
     if not frames:
         raise BadEvent([f"{SETTING}: it has no rows; correct it, or leave it out"])
-    rows = pl.concat(frames).rename(special)
+    rows = without(pl.concat(frames).rename(special), forgotten, nobody)
     return Attributes(rows, _known(rows, as_of, nobody))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,13 @@ def extract(
     *,
     shards: int = 32,
     overlap_days: int = 3,
+    forgotten: Container[str] | None = None,
 ) -> Success:
     """Read a market's orders and write its files to the bucket.
 
     folder        temporary and empty, for the rows of the shards
     overlap_days  days by which a row may be late and still be read by an incremental extraction
+    forgotten     customers whose rows are dropped, as if the source had none
 
     Returns the manifest of a complete earlier attempt, and deletes the files of an incomplete one.
     Raises SourceUnreachable, SourceColumnMissing, SourceEmpty and BadEvent.
@@ -85,11 +88,12 @@ def extract(
         account.later = source.count_after(until)
         source.read(earlier.since if earlier else None, until, _with_progress(rows))
         words = tuple(columns.no_customer_words)
-        facts = attributes(connection, market.customers_query, request.as_of, words)
-        people = leads(connection, market, request.as_of, words)
+        facts = attributes(connection, market.customers_query, request.as_of, words, forgotten)
+        people = leads(connection, market, request.as_of, words, forgotten)
     decided = rows.decide(earlier.conventions if earlier else None)
     columns = settled(columns, decided)
     rows.settle(columns, request.as_of)
+    account.forgotten = rows.forget(forgotten) if forgotten is not None else 0
     for sentence in (*decided.notes, f"{rows.rows:,} rows read: cleaning them"):
         logger().info(sentence)
 
@@ -97,10 +101,9 @@ def extract(
         with file.open("rb") as body:
             s3.put_object(Bucket=bucket, Key=run.train_shard(shard), Body=body)
 
-    counted_from = until + datetime.timedelta(1) if iso else None
     records = finish(
         rows, columns, decided, request.as_of, account, upload,
-        counted_from=counted_from, known=facts.known,
+        counted_from=until + datetime.timedelta(1) if iso else None, known=facts.known,
     )  # fmt: skip
     digests: dict[str, str] = {}
     attributed = 0

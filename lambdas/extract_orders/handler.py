@@ -16,6 +16,7 @@ from lambdas.extract_orders.request import Extraction, Request
 from lambdas.shared import clients
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent
+from lambdas.shared.forgotten import read
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.settings import from_environment
 
@@ -31,6 +32,9 @@ class Settings(BaseModel):
     )
     shards: int = Field(
         32, ge=1, le=10_000, alias="ORDERGAP_SHARDS", description="number of training files"
+    )
+    forgotten_secret: str | None = Field(
+        None, alias="ORDERGAP_FORGOTTEN_SECRET", description="secret with the key of the forgotten"
     )
     overlap_days: int = Field(
         3,
@@ -57,6 +61,9 @@ def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
     secret_id = market.secret_id or settings.secret_id
     if not secret_id:
         raise BadEvent(["market.secret_id: name the secret that holds the database's URL"])
+    forgotten = read(
+        clients.s3(), clients.secrets(), settings.bucket, settings.forgotten_secret, market.name
+    )
     # The same folder for every attempt, so that the files of a killed one are deleted.
     folder = Path(tempfile.gettempdir(), f"extract-{request.run_id}-{market.name}")
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,6 +77,7 @@ def handle(request: Request, _context: LambdaContext) -> dict[str, object]:
             folder,
             shards=settings.shards,
             overlap_days=settings.overlap_days,
+            forgotten=forgotten,
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ import datetime
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -23,6 +23,7 @@ from lambdas.extract_orders.reading import everything, subquery
 from lambdas.extract_orders.request import Market
 from lambdas.extract_orders.scoring import File, Record, files
 from lambdas.extract_orders.source import NUMBERS
+from lambdas.shared.customers import without
 from lambdas.shared.errors import BadEvent, SourceColumnMissing
 
 _LEADS = ("market.leads_query", (reading.LEAD, reading.FIRST_SEEN))
@@ -67,11 +68,16 @@ class Leads:
 
 
 def leads(
-    connection: sql.Connection, market: Market, as_of: datetime.date, nobody: tuple[str, ...]
+    connection: sql.Connection,
+    market: Market,
+    as_of: datetime.date,
+    nobody: tuple[str, ...],
+    forgotten: Container[str] | None = None,
 ) -> Leads:
     """Read the leads until the end of `as_of`; none where the market has no query of them.
 
-    nobody  words that stand for no customer
+    nobody     words that stand for no customer
+    forgotten  customers and leads whose rows are dropped
 
     Columns besides those that are asked for are attributes: numbers where the database says so (for
     SQLite, where all of their values are numbers), else texts. Raises SourceColumnMissing, and
@@ -81,6 +87,7 @@ def leads(
         return Leads()
     people, numbers = _read(connection, market.leads_query, "leads", *_LEADS)
     events, _ = _read(connection, market.lead_events_query, "events", *_EVENTS)
+    people, events = (without(each, forgotten, nobody) for each in (people, events))
     texts = [name for name in people.columns if name not in {*_LEADS[1], *numbers}]
     try:
         found = reading.read(

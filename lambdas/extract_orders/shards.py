@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ from ordergap.ingest import Decided, Evidence, dates, decide
 from ordergap.ingest.cells import customers, identifiers
 from ordergap.ingest.roles import names as names_of
 
+from lambdas.shared.customers import without
 from lambdas.shared.errors import BadEvent
 
 ROW = "_row"
@@ -145,6 +146,19 @@ class Shards:
                 frame.with_columns(shard.fill_null(frame[_SHARD]).alias(_SHARD)).filter(~alone)
             )
             self._divide(frame.filter(alone), alone=True)
+
+    def forget(self, listed: Container[str]) -> int:
+        """Leave out the rows of listed customers, when all are settled; returns how many."""
+        before = after = 0
+        for shard in range(self.count):
+            frame = self.read(shard)
+            left = without(frame, listed, self._columns.no_customer_words)
+            before, after = before + len(frame), after + len(left)
+            if len(left) < len(frame):
+                for piece in self._pieces_of(shard, alone=False):
+                    piece.unlink()
+                self._write(left, self._shard_folder(shard))
+        return before - after
 
     def _lines(self, orders: pl.Series, columns: Columns, as_of: datetime.date) -> pl.DataFrame:
         """The lines of `orders` until `as_of` with a customer and a date."""

@@ -46,6 +46,10 @@ class Unavailable(PlatformError):
     """A service of AWS failed or throttled, or could not be reached; worth a retry."""
 
 
+class ForgottenUnreadable(UserError):
+    """The list of the forgotten was made by another key than there is; names both."""
+
+
 class SourceEmpty(NothingToLearn):
     """The database holds no usable order until as_of."""
 
@@ -68,6 +72,10 @@ class ModelUnreadable(ModelMismatch):
 
 class NoModelToScoreWith(ModelNotFound):
     """The new model is not good enough, and no model was approved before it."""
+
+
+class NotTracked(PlatformError):
+    """MLflow does not have the model; the next run tries again."""
 
 
 class StoreUnfinished(PlatformError):

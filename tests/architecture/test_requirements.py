@@ -65,11 +65,10 @@ def everything(root: Path, runtime: dict[str, Requirement]) -> dict[str, Require
 def test_two_lists_that_name_a_package_pin_the_same_version(root: Path) -> None:
     seen: dict[str, set[str]] = {}
     for path in root.rglob("requirements*.txt"):
-        # The SageMaker SDK, the tools and the runtime of a Lambda have environments of their own.
+        # MLflow, the SDK, the tools and the runtime of a Lambda have environments of their own.
         name = str(path.relative_to(root))
-        if not re.match(
-            r"\.venv|dist|requirements-(?:sagemaker|tools)|lambdas/\w+/requirements-runtime", name
-        ):
+        own = r"\.venv|dist|requirements-(mlflow|sagemaker|tools)|lambdas/\w+/requirements-run"
+        if not re.match(own, name):
             for name, pin in pins(path).items():
                 seen.setdefault(name, set()).add(str(pin.specifier))
     assert not {name: versions for name, versions in seen.items() if len(versions) > 1}

@@ -89,9 +89,7 @@ class Columns(HashedColumns):
         None,
         description="how dates are written: a pattern such as %d.%m.%Y, day-first, month-first, "
         "year-first, excel, epoch-s or epoch-ms; else found out",
-        json_schema_extra={
-            "noun": "a pattern such as %d.%m.%Y, or one of " + ", ".join(DATE_WORDS)
-        },
+        json_schema_extra={"noun": f"a pattern such as %d.%m.%Y or one of {', '.join(DATE_WORDS)}"},
     )
     time_zone: str | None = Field(
         None,
@@ -210,6 +208,7 @@ class Rejection(StrEnum):
     CANCELLATION = "cancellation"  # a cancelling line that was netted against its order line
     UNMATCHED_CANCELLATION = "cancellation_of_nothing"  # no earlier order line of that kind
     CANCELLED = "cancelled_line"  # an order line that cancellations took back wholly
+    FORGOTTEN = "forgotten_customer"  # of somebody who is to be forgotten, on AWS alone
 
 
 UNREADABLE = (

@@ -39,6 +39,7 @@ _ROLES = {
     Rejection.CANCELLATION: "quantity",
     Rejection.UNMATCHED_CANCELLATION: "quantity",
     Rejection.CANCELLED: "quantity",
+    Rejection.FORGOTTEN: "customer",
 }
 _REMEDIES = {
     Rejection.NO_CUSTOMER: "orders of nobody teach nothing",

@@ -11,7 +11,7 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from lambdas.begin_run.handler import handle
 from lambdas.begin_run.request import checked
-from lambdas.begin_run.running import LONGEST, begin
+from lambdas.begin_run.running import begin
 from lambdas.shared import clients
 from lambdas.shared.errors import (
     AlreadyRunning,
@@ -21,6 +21,7 @@ from lambdas.shared.errors import (
     Superseded,
     Unavailable,
 )
+from lambdas.shared.executions import LONGEST
 from lambdas.shared.runs import RUNNING
 from tests.unit.lambdas.conftest import BUCKET
 

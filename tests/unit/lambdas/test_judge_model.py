@@ -18,7 +18,7 @@ from ordergap.evaluation.gaps import METRICS
 from lambdas.judge_model import artifact, card, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
-from lambdas.shared import clients
+from lambdas.shared import archives, clients
 from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith, Unavailable
 from lambdas.shared.registry import HOLD, Package, champion
 from lambdas.shared.runs import Run
@@ -551,7 +551,7 @@ def test_a_missing_model_is_refused(aws):
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_read_to_its_end(aws, monkeypatch):
-    monkeypatch.setattr(artifact, "_MOST", 2**20)
+    monkeypatch.setattr(archives, "_MOST", 2**20)
     uri = f"s3://{BUCKET}/model.tar.gz"
     put(uri, archive({"zeros": bytes(8 << 20), "metrics.json": GOOD_METRICS}))
     with pytest.raises(ModelUnreadable, match="unpacks to more than"):

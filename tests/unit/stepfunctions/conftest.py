@@ -170,6 +170,10 @@ def _model(parameters: Json) -> Json:
     return {"ModelArn": f"arn:aws:sagemaker:{REGION}:123456789012:model/{parameters['ModelName']}"}
 
 
+def _tracked(_: Json) -> Json:
+    return {"Payload": {"tracked": False, "sentence": "No MLflow server is named."}}
+
+
 def _counts(_: Json) -> Json:
     counts = {"extracted": 7, "scored": 7, "written": 7, "superseded": 0, "rejected": 0}
     counts |= {"stale": 0, "leads": 0}
@@ -182,6 +186,7 @@ ANSWERS = {
     "JudgeFeed": _feed,
     "Train": _training,
     "JudgeModel": _verdict,
+    "TrackModel": _tracked,
     "CreateModel": _model,
     "Reconcile": _counts,
 }

@@ -27,7 +27,8 @@ def test_everything_that_runs_is_drawn_once(machine):
     "arrow",
     [
         "BeginRun --> Markets",
-        "JudgeModel --> CreateModel",
+        "JudgeModel --> TrackModel",
+        "TrackModel --> CreateModel",
         "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
         "JobFailed -->|quota in use| FirstWait",
         "JobAgain -->|training| Train",

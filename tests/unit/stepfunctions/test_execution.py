@@ -13,6 +13,7 @@ from botocore.validate import ParamValidator
 from ordergap.contract.hyperparameters import parse
 
 from lambdas.announce.messages import Announce
+from lambdas.track_model.handler import TrackModel
 from tests.stack import input_of
 from tests.unit.stepfunctions.conftest import VALUES
 
@@ -152,7 +153,11 @@ def test_a_model_is_made_of_the_image_and_artifact_of_the_chosen_package(run, an
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == champion["artifact"]
     assert model["PrimaryContainer"]["Image"] == champion["image"]
-    assert execution.output["markets"][0]["promoted"] is False
+    (market,) = execution.output["markets"]
+    assert market["promoted"] is False
+    assert market["tracking"] == "No MLflow server is named."
+    (track,) = execution.of("TrackModel")
+    TrackModel.model_validate(track["Payload"])
 
 
 def test_the_transform_job_uses_the_model_that_was_created(night):
@@ -191,6 +196,17 @@ def test_a_failure_is_announced_with_its_state_and_fails_the_run(run, failing, s
     Announce.model_validate(payload)
     assert (payload["state"], payload["error"], payload["market"]) == (seen, error, "uk")
     assert payload["cause"]
+
+
+@pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout", "ClientError"])
+def test_a_market_goes_on_where_mlflow_was_not_reached(run, failing, error):
+    execution = run({"markets": [{"name": "uk"}]}, failing("TrackModel", error), files=1)
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert execution.of("CreateModel")
+    (market,) = execution.output["markets"]
+    said = f"Not mirrored into MLflow: {error}; see the log of track_model."
+    assert market["tracking"] == said
+    assert not execution.of("AnnounceFailure")
 
 
 def test_one_market_that_fails_does_not_stop_another(run, failing):

@@ -1,0 +1,1 @@
+"""Remove a customer from the table and from every object of a market."""

@@ -1,0 +1,1 @@
+"""Mirror a judged model into an MLflow server, where one is named."""
