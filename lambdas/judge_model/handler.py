@@ -78,7 +78,7 @@ def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     verdict = judge(request, settings, clients.s3(), sagemaker)
     now = datetime.datetime.now(datetime.UTC)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
-    age = registry.age_days(sagemaker, verdict.group, now)
+    age = 0 if verdict.promoted else registry.age_days(sagemaker, verdict.group, now)
     if age is not None:
         publish(request.market, ChampionAgeDays=age)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})

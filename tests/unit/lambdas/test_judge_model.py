@@ -617,7 +617,7 @@ def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monke
     put(request["artifact"], model(metrics(mae=-5.0)))
     clients.s3().delete_object(Bucket=BUCKET, Key=f"{request['prefix']}/verdict.json")
     handle(request, context)
-    assert published() == {"ChampionAgeDays": [0.0]}, "it is registered by the next state"
+    assert published() == {"ChampionAgeDays": [0.0]}
 
 
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
