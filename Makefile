@@ -37,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy teardown forget contract offline fuzz soak kills secrets
+.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown forget contract offline fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -172,6 +172,12 @@ plan: setup ## ask AWS what it would refuse, before anything is paid for: make p
 
 deploy: package image ## deploy to AWS: make deploy PARAMETERS="SourceSecretArn=arn:…", see infra/README.md
 	IMAGE=$(IMAGE) infra/deploy.sh
+
+rollback: setup ## go back to an earlier model and stay there: make rollback MARKET=uk [TO=version]; RELEASE=1 lifts the hold
+	$(BIN)/python -m infra.rollback --market "$(MARKET)" $(if $(TO),--to "$(TO)") $(if $(RELEASE),--release) $(ARGS)
+
+lineage: setup ## where a forecast comes from: make lineage CUSTOMER=17850 MARKET=uk
+	$(BIN)/python -m infra.lineage --customer "$(CUSTOMER)" --market "$(MARKET)" $(ARGS)
 
 teardown: ## delete the stack from AWS; what holds data stays and is named
 	infra/teardown.sh

@@ -67,18 +67,25 @@ RIGHTS = (
     Right("JudgeFeedRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/feeds/uk/accepted.json"),
     Right("JudgeFeedRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("JudgeFeedRole", "s3:PutObject", "${Bucket.Arn}/models/x", None, allowed=False),
-    Right("JudgeFeedRole", "sagemaker:ListModelPackages", _GROUP),
+    Right(
+        "JudgeFeedRole",
+        "sagemaker:DescribeModelPackageGroup sagemaker:ListModelPackages sagemaker:ListTags",
+        _GROUP,
+    ),
     Right("JudgeFeedRole", "sagemaker:DescribeModelPackage", _PACKAGE),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", f"{_RUN}/verdict.json"),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
     Right("JudgeModelRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right(
         "JudgeModelRole",
-        "sagemaker:CreateModelPackageGroup sagemaker:DescribeModelPackageGroup "
-        "sagemaker:ListModelPackages",
+        "sagemaker:CreateModelPackage sagemaker:CreateModelPackageGroup "
+        "sagemaker:DescribeModelPackageGroup sagemaker:ListModelPackages sagemaker:ListTags",
         _GROUP,
     ),
-    Right("JudgeModelRole", "sagemaker:DescribeModelPackage", _PACKAGE),
+    Right(
+        "JudgeModelRole", "sagemaker:CreateModelPackage sagemaker:DescribeModelPackage", _PACKAGE
+    ),
+    Right("JudgeModelRole", "ecr:BatchGetImage", "${Repository.Arn}"),
     Right("JudgeModelRole", "sagemaker:ListModels", "*"),
     Right("JudgeModelRole", "sagemaker:DeleteModel", f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}"),
     Right("TrackModelRole", "s3:GetObject", f"{_RUN}/verdict.json"),
@@ -154,10 +161,6 @@ RIGHTS = (
         "sagemaker:AddTags sagemaker:CreateModel",
         f"{_ARN}sagemaker:{_ACCOUNT}:model/{_JOB}",
     ),
-    Right("PipelineRole", "sagemaker:CreateModelPackage", _GROUP),
-    Right("PipelineRole", "sagemaker:CreateModelPackage", _PACKAGE),
-    Right("PipelineRole", "s3:GetObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
-    Right("PipelineRole", "ecr:BatchGetImage", "${Repository.Arn}"),
     Right("PipelineRole", "iam:PassRole", "${SageMakerRole.Arn}", _SAGEMAKER),
     Right("PipelineRole", "iam:PassRole", "${AnnounceRole.Arn}", _SAGEMAKER, allowed=False),
     *(

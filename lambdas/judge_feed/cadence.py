@@ -48,27 +48,35 @@ def cadence(
     as_of: datetime.date,
     settings: str,
     retrain_days: int,
+    held: str | None,
 ) -> Cadence:
-    """The first reason to train; flags that the champion was trained after are none."""
-    if champion is None or champion.artifact is None:
+    """The first reason to train; flags that the champion was trained after are none.
+
+    held  why promotion is held, so that a new model would not be used; None where it is not
+    """
+    if champion is None or champion.artifact is None or champion.image is None:
         return Cadence(True, "Trained: there is no approved model.")
     age, limit = (as_of - champion.as_of).days, asked.retrain_days
     limit = retrain_days if limit is None else limit
+    newer = flags if flags and flags.as_of > champion.as_of else None
+    found = [each for each in (newer.inputs, newer.rank, newer.ageing) if each] if newer else []
     if asked.train:
-        return Cadence(True, "Trained: it was asked for.")
-    if champion.settings != settings:
-        return Cadence(True, "Trained: the champion has other settings, or is of another image.")
-    if age > limit:
-        return Cadence(True, f"Trained: the champion is {age:,} days old, more than {limit:,}.")
-    if flags and flags.as_of > champion.as_of:
-        found = [each for each in (flags.inputs, flags.rank, flags.ageing) if each]
-        if found:
-            return Cadence(True, f"Trained: {' '.join(found)}")
-    return Cadence(
-        False,
-        f"Not trained: the champion is {max(age, 0):,} days old, and is replaced after {limit:,} "
-        "days, on drift, or where train is asked for.",
-    )
+        why = "it was asked for."
+    elif held is not None:
+        return Cadence(False, f"Not trained: promotion is held: {held}.")
+    elif champion.settings != settings:
+        why = "the champion has other settings, or is of another image."
+    elif age > limit:
+        why = f"the champion is {age:,} days old, more than {limit:,}."
+    elif found:
+        why = " ".join(found)
+    else:
+        return Cadence(
+            False,
+            f"Not trained: the champion is {max(age, 0):,} days old, and is replaced after "
+            f"{limit:,} days, on drift, or where train is asked for.",
+        )
+    return Cadence(True, f"Trained: {why}")
 
 
 def digest(image: str, hyperparameters: dict[str, Any], market: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
 from lambdas.shared.logs import logger, publish
-from lambdas.shared.registry import Verdict, champion
+from lambdas.shared.registry import Verdict, champion, hold
 from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
@@ -130,16 +130,18 @@ def judge(
     package = champion(sagemaker, group)
     made = digest(request.made.image, request.made.hyperparameters, request.made.market)
     flags = objects.read(s3, run.bucket, run.flags, Flags)
+    held = hold(sagemaker, group) if package else None
     train, reason = cadence(
-        request.asked, package, flags, request.as_of, made, settings.retrain_days
+        request.asked, package, flags, request.as_of, made, settings.retrain_days, held
     )
     verdict = None
-    if not train and package and package.artifact:
+    if not train and package and package.artifact and package.image:
         verdict = Verdict(
             promoted=False,
             reason=reason,
             group=group,
             artifact=package.artifact,
+            image=package.image,
             model_version=package.model_version,
             metrics_uri=package.metrics_uri,
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ordergap.contract.metrics import METRICS_SCHEMA_VERSION, TrainingMetrics
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lambdas.shared import archives
 from lambdas.shared.errors import ModelUnreadable
@@ -20,23 +21,38 @@ _MOST = 4 * 2**20  # bytes of both files
 
 @dataclass(frozen=True)
 class Trained:
-    """A model's version and metrics; `text` is metrics.json as it was."""
+    """A model's manifest and metrics; `text` is metrics.json as it was."""
 
-    model_version: str
+    manifest: About
     metrics: TrainingMetrics
     text: bytes
 
+    @property
+    def model_version(self) -> str:
+        """The version of the model."""
+        return self.manifest.model_version
 
-class _Card(BaseModel):
+
+class _Asked(BaseModel):
+    """The part of the hyperparameters that is looked at."""
+
+    interval_level: float = Field(0.8, gt=0, lt=1)
+
+
+class About(BaseModel):
     """The part of manifest.json that is looked at."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     model_version: str
+    hyperparameters: _Asked = _Asked()
+    first_day: datetime.date | None = None
+    as_of: datetime.date | None = None
+    data_digest: str | None = None
 
 
 def read(s3: S3Client, uri: str) -> Trained:
-    """Version and metrics of the model.tar.gz at `uri`.
+    """Manifest and metrics of the model.tar.gz at `uri`.
 
     Nothing is unpacked to disk, and no more is read than it takes to find both files. Raises
     ModelUnreadable where the object is missing, is no such archive, or unpacks to more than 4 GiB.
@@ -47,12 +63,14 @@ def read(s3: S3Client, uri: str) -> Trained:
             f"{uri} does not hold {' and '.join(missing)}, which every Ordergap model has; "
             "train with Ordergap's image"
         )
-    card, text = (members[name] for name in _WANTED)
+    about, text = (members[name] for name in _WANTED)
     try:
-        version = _Card.model_validate_json(card).model_version
+        manifest = About.model_validate_json(about)
     except ValidationError as error:
-        raise ModelUnreadable(f"{uri}: manifest.json names no model_version") from error
-    return Trained(version, parse(text, uri), text)
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise ModelUnreadable(f"{uri}: manifest.json: {where}: {first['msg']}") from error
+    return Trained(manifest, parse(text, uri), text)
 
 
 def parse(text: bytes, uri: str) -> TrainingMetrics:

@@ -18,6 +18,9 @@ from ordergap.contract.metrics import (
 )
 
 CAPS_ALIKE = 1.25
+FURTHEST = 0.15
+"""Of the share of intervals that hold, from its nominal level."""
+_SOUND = ("brier_30", "coverage")
 _LEVELS = (0.5, 0.999)  # what is further out tells nothing of a standard error
 
 
@@ -109,6 +112,30 @@ def questions(metrics: TrainingMetrics) -> Iterator[Question]:
             for key, metric in judged.definitions.items():
                 if protocol in (*metric.decides, *metric.compared):
                     yield Question(task, protocol, key, metric)
+
+
+def soundness(metrics: TrainingMetrics, interval_level: float) -> tuple[list[str], str]:
+    """What is not sound of the probabilities and intervals, and a sentence on what is not known.
+
+    The tasks that have to beat naive are looked at, by their Brier score of 30 days and the share
+    of their intervals that hold, which should be `interval_level`.
+    """
+    found, unknown = [], []
+    for task in dict.fromkeys(each.task for each in questions(metrics) if each.must_beat):
+        judged = metrics.tasks[task]
+        for protocol, verdict in judged.protocols.items():
+            for key in (key for key in _SOUND if key in judged.definitions):
+                question = Question(task, protocol, key, judged.definitions[key])
+                name = f"{protocol}, {question.metric.title}"
+                gain, value = question.gain(metrics), verdict.scores.get(MODEL, {}).get(key)
+                if key == "coverage" and value is not None and isfinite(value):
+                    if abs(value - interval_level) > FURTHEST:
+                        found.append(f"{name}: {value:.0%} of the time, not {interval_level:.0%}")
+                elif key == "coverage" or gain is None:
+                    unknown.append(name)
+                elif gain.high < 0:
+                    found.append(f"{name}: {question.sentence(metrics, gain).partition(': ')[2]}")
+    return found, f" Not judged: {'; '.join(unknown)}." if unknown else ""
 
 
 def task_title(task: str) -> str:

@@ -15,6 +15,11 @@ Takes the place   no gain is smaller than the champion's beyond noise. The two w
                   judged under it with caps within a quarter of one another; where none can be,
                   the newer model, which has shown that it beats naive, is promoted.
 
+Is sound          no sure loss to naive in the Brier score of 30 days, and intervals that hold no
+                  further than 15 points from how often they should, under every protocol. A model
+                  may rank well and name dates well, and be wrong in how sure it says it is. What
+                  could not be judged of the two is said and not held against the model.
+
 The naive model gains nothing over itself, whatever the cap. It is promoted where there is no
 champion, and where the champion is not surely better than naive; a champion of which nothing is
 known stays.
@@ -38,7 +43,7 @@ from typing import NamedTuple
 
 from ordergap.contract.metrics import NAIVE, TrainingMetrics
 
-from lambdas.judge_model.gains import Question, questions, task_title, z
+from lambdas.judge_model.gains import Question, questions, soundness, task_title, z
 
 NOISE_LEVEL = 0.9
 _LONGEST = 1024
@@ -67,18 +72,33 @@ class Champion:
     metrics: TrainingMetrics | None
 
 
-def decide(new: TrainingMetrics, champion: Champion | None) -> Decision:
-    """Whether `new` is promoted, by the rule of this module."""
-    promoted, reason = _decide(new, champion)
-    short = reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
-    return Decision(promoted, short, _by_question(new, champion))
+def decide(
+    new: TrainingMetrics, champion: Champion | None, interval_level: float = 0.8
+) -> Decision:
+    """Whether `new` is promoted, by the rule of this module.
+
+    interval_level  how often the model's intervals should hold; the default is the trainer's
+    """
+    promoted, reason = _decide(new, champion, interval_level)
+    return Decision(promoted, shortened(reason), _by_question(new, champion))
 
 
-def _decide(new: TrainingMetrics, champion: Champion | None) -> tuple[bool, str]:
+def shortened(reason: str) -> str:
+    """A reason as long as the registry keeps it."""
+    return reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
+
+
+def _decide(
+    new: TrainingMetrics, champion: Champion | None, interval_level: float
+) -> tuple[bool, str]:
     if new.trainer == NAIVE:
         beats, shown = True, "The naive model was asked for, which has nothing to beat."
     else:
         beats, shown = _against_naive(new)
+        if beats:
+            unsound, also = soundness(new, interval_level)
+            beats = not unsound
+            shown = f"The model is not sound: {'; '.join(unsound)}." if unsound else shown + also
     if new.stopped_early:
         shown += f" It was stopped early and knows the days until {new.validated_after} only."
     if not beats:

@@ -14,13 +14,16 @@ from ordergap.contract.prediction import Date
 from pydantic import BaseModel, Field
 
 from lambdas.judge_model import artifact, registry
-from lambdas.judge_model.gate import Champion, decide
+from lambdas.judge_model.artifact import Trained
+from lambdas.judge_model.gate import Champion, Decision, decide, shortened
+from lambdas.judge_model.registration import register
 from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import NoModelToScoreWith
 from lambdas.shared.events import RunEvent
 from lambdas.shared.logs import logger, publish
-from lambdas.shared.registry import Package, Verdict, champion
+from lambdas.shared.registry import Package, Verdict, champion, hold
+from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -52,12 +55,20 @@ class JudgeModel(RunEvent):
     as_of: Date
     artifact: Annotated[str, Field(pattern=r"^s3://[^/]+/.+$")]
     training_job: Annotated[str, Field(min_length=1)]
+    image: Annotated[str, Field(min_length=1)]
+    """What the training job ran."""
+    settings: str
+    """The digest of what it was made with."""
 
 
 class _Record(Verdict):
-    """The content of verdict.json: the verdict, and the artifact of the model that was judged."""
+    """The content of verdict.json: the verdict, and the artifact of the model that was judged.
+
+    again  whether that model is the champion itself, which is registered already
+    """
 
     judged: str
+    again: bool
 
 
 @entry_point(JudgeModel)
@@ -67,7 +78,6 @@ def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     verdict = judge(request, settings, clients.s3(), sagemaker)
     now = datetime.datetime.now(datetime.UTC)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
-    # A promoted model is registered by the next state.
     age = 0 if verdict.promoted else registry.age_days(sagemaker, verdict.group, now)
     if age is not None:
         publish(request.market, ChampionAgeDays=age)
@@ -85,50 +95,97 @@ def judge(
 ) -> Verdict:
     """Compare the new model with naive and with the market's champion, by the rule in `gate`.
 
-    Writes metrics.json and verdict.json to the run's files, and creates the market's model package
-    group where it is missing. A retry reads verdict.json, so that a model that has become the
-    champion meanwhile is not compared with itself.
+    Nothing is promoted while promotion is held. The model is registered in the market's model
+    package group, which is created where it is missing: as approved, or as rejected with the
+    reason. The champion's own version, from the same data, is not registered again.
+
+    Writes metrics.json and verdict.json to the run's files. A retry reads verdict.json, so that a
+    model that has become the champion meanwhile is not compared with itself.
 
     Raises ModelUnreadable, and NoModelToScoreWith where the model is not promoted and the market
     has no approved model.
     """
     run = request.run(settings.bucket)
     group = f"{settings.group_prefix}-{request.market}"
-    earlier = objects.read(s3, run.bucket, run.verdict, _Record)
-    if earlier and earlier.judged == request.artifact:
-        return Verdict(**earlier.model_dump(exclude={"judged"}))
     trained = artifact.read(s3, request.artifact)
     s3.put_object(
         Bucket=run.bucket, Key=run.metrics, Body=trained.text, ContentType="application/json"
     )
     registry.ensure_group(sagemaker, group)
-    package = champion(sagemaker, group)
+    record = objects.read(s3, run.bucket, run.verdict, _Record)
+    if record is None or record.judged != request.artifact:
+        package = champion(sagemaker, group)
+        decision = _decide(s3, sagemaker, group, trained, package)
+        chosen = package
+        if decision.promoted:
+            chosen = Package(
+                trained.model_version,
+                request.artifact,
+                run.uri(run.metrics),
+                request.as_of,
+                request.settings,
+                request.image,
+            )
+        if chosen is None or chosen.artifact is None or chosen.image is None:
+            _register(s3, sagemaker, group, request, run, trained, decision)
+            raise NoModelToScoreWith(
+                f"model {trained.model_version} was not promoted, and {group} has no approved "
+                f"model: {decision.reason} Approve a package of {group} by hand, or train with "
+                "trainer=naive."
+            )
+        record = _Record(
+            promoted=decision.promoted,
+            reason=decision.reason,
+            questions=dict(decision.questions),
+            group=group,
+            artifact=chosen.artifact,
+            image=chosen.image,
+            model_version=chosen.model_version,
+            metrics_uri=chosen.metrics_uri,
+            judged=request.artifact,
+            again=package is not None and package.model_version == trained.model_version,
+        )
+        s3.put_object(
+            Bucket=run.bucket,
+            Key=run.verdict,
+            Body=record.model_dump_json(indent=2).encode(),
+            ContentType="application/json",
+        )
+    if not record.again:
+        decision = Decision(record.promoted, record.reason, record.questions)
+        _register(s3, sagemaker, group, request, run, trained, decision)
+    return Verdict(**record.model_dump(exclude={"judged", "again"}))
+
+
+def _decide(
+    s3: S3Client, sagemaker: SageMakerClient, group: str, trained: Trained, package: Package | None
+) -> Decision:
+    """The gate's decision, unless the model is the champion itself, or promotion is held."""
+    if package and package.model_version == trained.model_version:
+        return Decision(False, f"It is the champion {package.model_version} itself, again.", {})
     known = Champion(package.model_version, registry.metrics(s3, package)) if package else None
-    promoted, reason, questions = decide(trained.metrics, known)
-    chosen = package
-    if promoted:
-        chosen = Package(
-            trained.model_version, request.artifact, run.uri(run.metrics), request.as_of, None
-        )
-    if chosen is None or chosen.artifact is None:
-        raise NoModelToScoreWith(
-            f"model {trained.model_version} was not promoted, and {group} has no approved model: "
-            f"{reason} Approve a package of {group} by hand, or train with trainer=naive."
-        )
-    verdict = Verdict(
-        promoted=promoted,
-        reason=reason,
-        questions=dict(questions),
-        group=group,
-        artifact=chosen.artifact,
-        model_version=chosen.model_version,
-        metrics_uri=chosen.metrics_uri,
-    )
-    record = _Record(judged=request.artifact, **verdict.model_dump())
-    s3.put_object(
-        Bucket=run.bucket,
-        Key=run.verdict,
-        Body=record.model_dump_json(indent=2).encode(),
-        ContentType="application/json",
-    )
-    return verdict
+    decision = decide(trained.metrics, known, trained.manifest.hyperparameters.interval_level)
+    held = hold(sagemaker, group)
+    if held is None or not decision.promoted:
+        return decision
+    reason = f"Promotion is held: {held}. It would be promoted otherwise. {decision.reason}"
+    return decision._replace(promoted=False, reason=shortened(reason))
+
+
+def _register(
+    s3: S3Client,
+    sagemaker: SageMakerClient,
+    group: str,
+    request: JudgeModel,
+    run: Run,
+    trained: Trained,
+    decision: Decision,
+) -> None:
+    details = {
+        "artifact": request.artifact,
+        "image": request.image,
+        "as_of": request.as_of.isoformat(),
+        "settings": request.settings,
+        "training_job": request.training_job,
+    }
+    register(s3, sagemaker, group, run, trained, decision, details)

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
+HOLD = "hold"
+"""The tag of a group of model packages in which no model is promoted; its value says why."""
 MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
 
 
 class Verdict(BaseModel):
-    """The model to use, which `artifact`, `model_version` and `metrics_uri` are of, and why."""
+    """The model to use, which the fields but the first four are of, and why."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -30,6 +32,8 @@ class Verdict(BaseModel):
     """Task -> what was found of it, in a sentence."""
     group: str
     artifact: str
+    image: str
+    """What it was registered with, which is not the stack's image of today."""
     model_version: str
     metrics_uri: str | None
     """None where the champion's package has no metrics."""
@@ -47,6 +51,7 @@ class Package:
     """The last day of what it has learnt from; that of its registration, where it has none."""
     settings: str | None
     """The digest of the settings that it was trained with."""
+    image: str | None = None
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -69,14 +74,25 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
-    data = containers[0].get("ModelDataUrl") if containers else None
+    first = containers[0] if containers else None
+    data = first.get("ModelDataUrl") if first else None
     return Package(
         metadata.get("model_version", arn),
         metadata.get("artifact", data),
         metadata.get("metrics_uri"),
         _day(metadata.get("as_of")) or package["CreationTime"].date(),
         metadata.get("settings"),
+        first["Image"] if first else None,
     )
+
+
+def hold(sagemaker: SageMakerClient, group: str) -> str | None:
+    """Why promotion is held in a group that exists; None where it is not."""
+    arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)[
+        "ModelPackageGroupArn"
+    ]
+    tags = sagemaker.list_tags(ResourceArn=arn, MaxResults=50)["Tags"]
+    return next((tag["Value"] for tag in tags if tag["Key"] == HOLD), None)
 
 
 def _day(text: str | None) -> datetime.date | None:

@@ -87,6 +87,21 @@ class Run:
         return f"{self.model}/metrics.json"
 
     @property
+    def kept_success(self) -> str:
+        """A copy of the extraction's manifest, kept as long as the model."""
+        return f"{self.model}/{SUCCESS}"
+
+    @property
+    def kept_days(self) -> str:
+        """A copy of the extraction's sums by day, kept as long as the model."""
+        return f"{self.model}/days.json"
+
+    @property
+    def card(self) -> str:
+        """The content of the model's card."""
+        return f"{self.model}/card.json"
+
+    @property
     def verdict(self) -> str:
         """Whether the model was promoted, and why."""
         return f"{self.prefix}/verdict.json"

@@ -27,9 +27,8 @@ def planted(definition, values):
     states = json.loads(patient(definition, values))
     market = states["States"]["Markets"]["ItemProcessor"]["States"]
     del market["Reconcile"]["Retry"]
-    register = market["RegisterModel"]["Parameters"]
-    del register["ModelPackageDescription.$"]
-    register["ModelPackageDescription"] = "x" * 1025
+    container = market["CreateModel"]["Parameters"]["PrimaryContainer"]
+    container["ContainerHostname"] = "x" * 64
     return json.dumps(states)
 
 runs._patient = planted
@@ -54,7 +53,7 @@ def test_an_error_that_is_not_retried_is_named(recorded: recording.Recording) ->
 
 
 def test_a_request_that_aws_would_refuse_is_named(recorded: recording.Recording) -> None:
-    sentence = "RegisterModel: CreateModelPackage.ModelPackageDescription has a length of 1025"
+    sentence = "CreateModel: CreateModel.PrimaryContainer.ContainerHostname has a length of 64"
     assert any(problem.startswith(sentence) for problem in of_requests(recorded))
 
 

@@ -382,5 +382,6 @@ def test_the_outputs_are_those_that_are_read() -> None:
         "TopicArn",
         "ForgetFunction",
         "PipelineArn",
+        "ModelGroupPrefix",
         "RepositoryUri",
     }

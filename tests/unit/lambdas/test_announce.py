@@ -269,7 +269,7 @@ def test_people_read_a_line_of_each_question(event):
 def test_the_outputs_of_the_other_functions_can_be_announced(event):
     verdict = Verdict(
         promoted=False, reason="Why.", group="ordergap-uk", artifact="s3://b/model.tar.gz",
-        model_version="v", metrics_uri=None,
+        image="image", model_version="v", metrics_uri=None,
     )  # fmt: skip
     counts = Counts(extracted=3, scored=3, written=1, superseded=1, rejected=1, stale=0)
     answers = {"verdict": verdict.model_dump(), "counts": counts.model_dump()}

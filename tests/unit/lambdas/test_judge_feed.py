@@ -198,11 +198,16 @@ def test_sums_of_parts_add_up_to_those_of_the_whole() -> None:
 
 # When a run trains.
 
-YOUNG = Package("f82", "s3://b/model.tar.gz", None, NIGHT - 3 * ONE, "same")
+YOUNG = Package("f82", "s3://b/model.tar.gz", None, NIGHT - 3 * ONE, "same", "image")
 
 
-def decide(champion: Package | None = YOUNG, flags: Flags | None = None, **asked: Any) -> Any:
-    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28)
+def decide(
+    champion: Package | None = YOUNG,
+    flags: Flags | None = None,
+    held: str | None = None,
+    **asked: Any,
+) -> Any:
+    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28, held)
 
 
 def test_a_young_champion_scores() -> None:
@@ -212,17 +217,22 @@ def test_a_young_champion_scores() -> None:
 
 
 def aged(days: int) -> Package:
-    return Package("f82", "s3://b/model.tar.gz", None, NIGHT - days * ONE, "same")
+    return Package("f82", "s3://b/model.tar.gz", None, NIGHT - days * ONE, "same", "image")
 
 
 @pytest.mark.parametrize(
     ("asked", "champion", "flags", "reason"),
     [
         ({}, None, None, "there is no approved model"),
-        ({}, Package("arn", None, None, NIGHT, "same"), None, "there is no approved model"),
+        (
+            {},
+            Package("arn", None, None, NIGHT, "same", "i"),
+            None,
+            "there is no approved model",
+        ),
         ({"train": True}, YOUNG, None, "it was asked for"),
-        ({}, Package("f", "s3://b/m", None, NIGHT, "other"), None, "other settings"),
-        ({}, Package("f", "s3://b/m", None, NIGHT, None), None, "other settings"),
+        ({}, Package("f", "s3://b/m", None, NIGHT, "other", "i"), None, "other settings"),
+        ({}, Package("f", "s3://b/m", None, NIGHT, None, "i"), None, "other settings"),
         ({}, aged(29), None, "the champion is 29 days old, more than 28"),
         ({"retrain_days": 2}, YOUNG, None, "3 days old, more than 2"),
         ({}, YOUNG, Flags(as_of=NIGHT, inputs="Amounts doubled."), "Amounts doubled."),
@@ -235,6 +245,14 @@ def test_a_run_trains_for_a_reason(
     train, said = decide(champion, flags, **asked)
     assert train
     assert reason in said
+
+
+def test_while_promotion_is_held_a_run_trains_only_if_asked() -> None:
+    train, reason = decide(aged(99), held="rolled back")
+    assert not train
+    assert reason == "Not trained: promotion is held: rolled back."
+    assert decide(aged(99), held="rolled back", train=True).train
+    assert decide(None, held="rolled back").train
 
 
 def test_what_is_no_reason_to_train() -> None:
@@ -302,6 +320,11 @@ def approve(as_of: datetime.date | None, settings: str) -> None:
         ModelPackageGroupName="ordergap-uk",
         ModelApprovalStatus="Approved",
         CustomerMetadataProperties=metadata,
+        InferenceSpecification={
+            "Containers": [{"Image": "of-then", "ModelDataUrl": metadata["artifact"]}],
+            "SupportedContentTypes": ["application/jsonlines"],
+            "SupportedResponseMIMETypes": ["application/jsonlines"],
+        },
     )
 
 

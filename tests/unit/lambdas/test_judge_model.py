@@ -7,18 +7,21 @@ import tarfile
 
 import pytest
 from botocore.exceptions import ClientError
+from cfnlint.jsonschema import StandardValidator
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
-from lambdas.judge_model import artifact, registry
+from lambdas.judge_model import artifact, card, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import archives, clients
-from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith
-from lambdas.shared.registry import Package, champion
+from lambdas.shared.errors import ModelUnreadable, NoModelToScoreWith, Unavailable
+from lambdas.shared.registry import HOLD, Package, champion
+from lambdas.shared.runs import Run
 
 BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
@@ -56,7 +59,7 @@ def metrics(
         "concordance": (concordance, concordance - noise / 20, concordance + noise / 20),
         "brier_30": (0.0, -1.0, 1.0),
     }
-    one = {"capped_mae": 12.0, "concordance": 0.7}
+    one = {"capped_mae": 12.0, "concordance": 0.7, "brier_30": 0.2, "coverage": 0.8}
     scores = {p: {"naive": one, "model": one} for p in PROTOCOLS} if scores is None else scores
     if differences is None:
         differences = {} if trainer == "naive" else {p: dict(usual) for p in PROTOCOLS}
@@ -92,7 +95,9 @@ def archive(files):
 def model(found, version="aaaaaaaaaaaa"):
     return archive({
         "report.html": b"<html>",
-        "./manifest.json": json.dumps({"model_version": version, "more": 1}).encode(),
+        "./manifest.json": json.dumps(
+            {"model_version": version, "data_digest": "d" * 64, "more": 1}
+        ).encode(),
         "model.ubj": b"\0" * 3000,
         "metrics.json": found.model_dump_json().encode(),
     })  # fmt: skip
@@ -268,6 +273,51 @@ def test_naive_is_promoted_unless_the_champion_may_be_better(champion, promoted)
     verdict = decide(metrics("naive"), champion)
     assert verdict.promoted is promoted
     assert "The naive model was asked for" in verdict.reason
+
+
+def written_in(protocol=AT_ORDER, **values):
+    """A good model's metrics with these values of the model, and the differences to match."""
+    found = metrics()
+    verdict = found.tasks[TASK].protocols[protocol]
+    for key, number in values.items():
+        verdict.scores["model"] = verdict.scores["model"] | {key: number}
+        if key == "brier_30":
+            loss = number - verdict.scores["naive"][key]
+            verdict.differences[key] = (loss, loss - 0.01, loss + 0.01)
+    return found
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"brier_30": 0.45}, "Brier, 30 days: 0.450, naive 0.200 (gain -0.250"),
+        ({"coverage": 0.1}, "interval holds: 10% of the time, not 80%"),
+        ({"coverage": 0.96}, "interval holds: 96% of the time, not 80%"),
+        ({"brier_30": 0.45, "auc_30": 0.5, "coverage": 0.1}, "interval holds: 10%"),
+    ],
+)
+def test_a_model_that_is_wrong_in_how_sure_it_is_is_refused(protocol, values, said):
+    promoted, reason, _ = decide(written_in(protocol, **values), None)
+    assert not promoted
+    assert reason.startswith("The model is not sound: ")
+    assert protocol in reason
+    assert said in reason
+
+
+def test_what_is_within_noise_or_fifteen_points_is_sound():
+    for values in ({"brier_30": 0.205}, {"coverage": 0.7}, {"coverage": 0.94}):
+        promoted, reason, _ = decide(written_in(**values), None)
+        assert promoted
+        assert "Not judged" not in reason
+    assert not decide(written_in(coverage=0.7), None, interval_level=0.9).promoted
+
+
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_coverage_that_could_not_be_judged_is_said(value):
+    promoted, reason, _ = decide(written_in(coverage=value), None)
+    assert promoted
+    assert "Not judged: at order, interval holds." in reason
 
 
 # Questions beside the next order.
@@ -468,7 +518,7 @@ GOOD_METRICS = metrics().model_dump_json().encode()
         (model(metrics())[:200], "not a whole model.tar.gz"),
         (archive({"manifest.json": GOOD_CARD}), "does not hold metrics.json"),
         (archive({"sub/metrics.json": GOOD_METRICS}), "manifest.json and metrics.json"),
-        (archive({"manifest.json": b"{}", "metrics.json": GOOD_METRICS}), "no model_version"),
+        (archive({"manifest.json": b"{}", "metrics.json": GOOD_METRICS}), "model_version: Field"),
         (archive({"manifest.json": GOOD_CARD, "metrics.json": b"{"}), "not as it should be"),
         (
             archive({"manifest.json": GOOD_CARD, "metrics.json": b" " * (5 << 20)}),
@@ -567,7 +617,7 @@ def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monke
     put(request["artifact"], model(metrics(mae=-5.0)))
     clients.s3().delete_object(Bucket=BUCKET, Key=f"{request['prefix']}/verdict.json")
     handle(request, context)
-    assert published() == {"ChampionAgeDays": [0.0]}, "it is registered by the next state"
+    assert published() == {"ChampionAgeDays": [0.0]}
 
 
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
@@ -605,6 +655,144 @@ def test_without_a_champion_a_rejected_model_ends_the_run_with_a_remedy(aws, eve
     assert "at order, capped error" in message
     assert "trainer=naive" in message
     assert text(metrics_key(request))
+    (package,) = packages()
+    assert package["ModelApprovalStatus"] == "Rejected"
+    assert package["ModelPackageDescription"] in message
+
+
+def packages():
+    """All packages of the group, the oldest first."""
+    listed = clients.sagemaker().list_model_packages(
+        ModelPackageGroupName=GROUP, SortBy="CreationTime", SortOrder="Ascending"
+    )["ModelPackageSummaryList"]
+    arns = [each["ModelPackageArn"] for each in listed]
+    return [clients.sagemaker().describe_model_package(ModelPackageName=arn) for arn in arns]
+
+
+def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
+    request = event("judge_model")
+    run = Run(BUCKET, request["run_id"], request["market"])
+    for key in (run.success, run.days):
+        put(run.uri(key), json.dumps({"of": key}))
+    put(request["artifact"], model(metrics(), "0123456789ab"))
+    handle(request, context)
+    worse = request | {"run_id": "later", "prefix": "runs/later/uk"}
+    worse["artifact"] = f"s3://{BUCKET}/worse/model.tar.gz"
+    put(worse["artifact"], model(metrics(mae=+3.0), "ba9876543210"))
+    handle(worse, context)
+    first, second = packages()
+    assert [first["ModelApprovalStatus"], second["ModelApprovalStatus"]] == ["Approved", "Rejected"]
+    assert second["ModelPackageDescription"].startswith("The model is worse than naive: ")
+    (container,) = first["InferenceSpecification"]["Containers"]
+    assert container["Image"] == request["image"]
+    known = first["CustomerMetadataProperties"]
+    assert known["data_digest"] == "d" * 64
+    for name in ("artifact", "training_job", "settings", "as_of", "run_id"):
+        assert known[name] == request[name]
+    for name, key in (("manifest_uri", run.success), ("days_uri", run.days)):
+        copy = known[name].removeprefix(f"s3://{BUCKET}/")
+        assert copy.startswith("models/uk/")
+        assert json.loads(text(copy)) == {"of": key}
+    quality = first["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    assert quality == known["metrics_uri"] == run.uri(run.metrics)
+    drift = first["DriftCheckBaselines"]
+    assert drift["ModelDataQuality"]["Statistics"]["S3Uri"] == known["days_uri"]
+    assert drift["ModelQuality"] == first["ModelMetrics"]["ModelQuality"]
+    kept = json.loads(text(known["card_uri"].removeprefix(f"s3://{BUCKET}/")))
+    assert kept["additional_information"]["custom_details"]["data_digest"] == "d" * 64
+
+
+def test_the_champion_itself_is_not_registered_again(aws, event, context):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(), "0123456789ab"))
+    handle(request, context)
+    again = request | {"run_id": "again", "prefix": "runs/again/uk"}
+    again["artifact"] = f"s3://{BUCKET}/again/model.tar.gz"
+    put(again["artifact"], model(metrics(), "0123456789ab"))
+    answer = handle(again, context)
+    assert (answer["promoted"], answer["artifact"]) == (False, request["artifact"])
+    assert answer["reason"] == "It is the champion 0123456789ab itself, again."
+    assert len(packages()) == 1
+
+
+def test_a_retry_registers_what_the_first_try_could_not(aws, event, context, monkeypatch):
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(), "0123456789ab"))
+    create = clients.sagemaker().create_model_package
+
+    def conflict(**_parameters):
+        Failing("ConflictException").create_model_package()
+
+    monkeypatch.setattr(clients.sagemaker(), "create_model_package", conflict)
+    with pytest.raises(Unavailable):
+        handle(request, context)
+    monkeypatch.setattr(clients.sagemaker(), "create_model_package", create)
+    assert handle(request, context) == handle(request, context)
+    (package,) = packages()
+    assert package["ModelApprovalStatus"] == "Approved"
+
+
+def test_nothing_is_promoted_while_promotion_is_held(aws, event, context):
+    request = event("judge_model")
+    champion = approve(metrics(mae=-0.5), "cccccccccccc")
+    group = clients.sagemaker().describe_model_package_group(ModelPackageGroupName=GROUP)
+    arn = group["ModelPackageGroupArn"]
+    clients.sagemaker().add_tags(
+        ResourceArn=arn, Tags=[{"Key": HOLD, "Value": "rolled back to cccccccccccc"}]
+    )
+    put(request["artifact"], model(metrics(mae=-1.0)))
+    answer = handle(request, context)
+    assert (answer["promoted"], answer["artifact"]) == (False, champion)
+    assert answer["image"] == "image"
+    assert str(answer["reason"]).startswith("Promotion is held: rolled back to cccccccccccc.")
+    assert packages()[-1]["ModelApprovalStatus"] == "Rejected"
+    clients.sagemaker().delete_tags(ResourceArn=arn, TagKeys=[HOLD])
+    later = request | {"run_id": "later", "prefix": "runs/later/uk"}
+    later["artifact"] = f"s3://{BUCKET}/later/model.tar.gz"
+    put(later["artifact"], model(metrics(mae=-1.0)))
+    assert handle(later, context)["promoted"] is True
+
+
+# The model card.
+
+
+def pascal(value):
+    """The card in the form of CloudFormation, whose names begin with capitals."""
+    if isinstance(value, list):
+        return [pascal(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name.title().replace("_", ""): each if name == "custom_details" else pascal(each)
+        for name, each in value.items()
+    }
+
+
+@settings(max_examples=40)
+@given(anything)
+def test_every_card_is_valid_for_sagemaker(found):
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SageMaker::ModelCard")
+    definitions = schema.schema["definitions"]
+    validator = StandardValidator({**definitions["Content"], "definitions": definitions})
+    content = card.content(found, decide(found, None), "s3://b/m", {"run_id": "x" * 3000})
+    assert len(content) <= 100_000
+    plain = json.loads(content)
+    assert [error.message for error in validator.iter_errors(pascal(plain))] == []
+    assert plain["model_overview"].keys() == {"model_creator", "model_artifact"}
+    assert len({each["name"] for each in plain["evaluation_details"]}) == sum(
+        len(task.protocols) for task in found.tasks.values()
+    )
+
+
+def test_a_card_says_how_many_evaluations_did_not_fit():
+    found = metrics()
+    many = {f"{i} {'x' * 50}": {"capped_mae": 1.0} for i in range(400)}
+    for verdict in found.tasks[TASK].protocols.values():
+        verdict.scores.update(many)
+    content = json.loads(card.content(found, decide(found, None), "s3://b/m", {}))
+    said = content["additional_information"]["caveats_and_recommendations"]
+    assert "Left out, as they do not fit: 1 evaluations." in said
+    assert len(content["evaluation_details"]) == 1
 
 
 def test_a_model_is_judged_once(aws, event, context):

@@ -159,6 +159,7 @@ def _verdict(parameters: Json) -> Json:
             "questions": {"value": "not judged."},
             "group": f"{VALUES['Prefix']}-{event['market']}",
             "artifact": event["artifact"],
+            "image": event["image"],
             "model_version": "f8219c88b603",
             "metrics_uri": f"s3://{VALUES['Bucket']}/{event['prefix']}/metrics.json",
         }

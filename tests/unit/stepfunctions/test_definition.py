@@ -55,10 +55,6 @@ DOCUMENTED = {
     # Optimized integrations are Service.AmazonServiceException, throttling among them, and the
     # service's own exceptions: "AWS Step Functions Data Science SDK", workflow recipes.
     "SageMaker.AmazonSageMakerException": ("arn:${Partition}:states:::sagemaker:",),
-    # SDK integrations are Service.ServiceException: "AWS SDK service integrations"; the conflict is
-    # SageMaker API reference, CreateModelPackage.
-    "SageMaker.SageMakerException": ("arn:${Partition}:states:::aws-sdk:sagemaker:",),
-    "SageMaker.ConflictException": ("arn:${Partition}:states:::aws-sdk:sagemaker:",),
     # "Handling errors": the list of the input of a distributed Map could not be read.
     "States.ItemReaderFailed": ("Map",),
 }

@@ -27,8 +27,8 @@ def test_everything_that_runs_is_drawn_once(machine):
     "arrow",
     [
         "BeginRun --> Markets",
-        "Verdict -->|promoted| RegisterModel",
-        "Verdict -->|else| TrackModel",
+        "JudgeModel --> TrackModel",
+        "TrackModel --> CreateModel",
         "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
         "JobFailed -->|quota in use| FirstWait",
         "JobAgain -->|training| Train",

@@ -19,7 +19,6 @@ from tests.unit.stepfunctions.conftest import VALUES
 
 OPERATIONS = {
     "Train": "CreateTrainingJob",
-    "RegisterModel": "CreateModelPackage",
     "CreateModel": "CreateModel",
     "ScoreCustomers": "CreateTransformJob",
 }
@@ -131,37 +130,34 @@ def _too_long(value: Any, shape: Shape, path: str = ""):
         yield path
 
 
-def test_a_rejected_model_is_not_registered_and_the_champion_is_used(run, answers):
-    champion = "s3://ordergap-bucket/runs/earlier/uk/model/job/output/model.tar.gz"
+def test_a_model_is_made_of_the_image_and_artifact_of_the_chosen_package(run, answers):
+    champion = {
+        "promoted": False,
+        "artifact": "s3://ordergap-bucket/models/uk/earlier/job/output/model.tar.gz",
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:earlier",
+        "metrics_uri": None,
+    }
 
     def service(name, parameters):
         answer = answers(name, parameters)
         if name == "JudgeModel":
-            changed = {"promoted": False, "artifact": champion, "metrics_uri": None}
-            answer["Payload"] |= changed
+            answer["Payload"] |= champion
         return answer
 
     execution = run({"markets": [{"name": "uk"}]}, service)
     assert execution.status == "SUCCEEDED", execution.cause
-    assert not execution.of("RegisterModel")
+    (train,) = execution.of("Train")
+    (judged,) = execution.of("JudgeModel")
+    image = train["AlgorithmSpecification"]["TrainingImage"]
+    assert judged["Payload"]["image"] == image != champion["image"]
     (model,) = execution.of("CreateModel")
-    assert model["PrimaryContainer"]["ModelDataUrl"] == champion
+    assert model["PrimaryContainer"]["ModelDataUrl"] == champion["artifact"]
+    assert model["PrimaryContainer"]["Image"] == champion["image"]
     (market,) = execution.output["markets"]
     assert market["promoted"] is False
     assert market["tracking"] == "No MLflow server is named."
     (track,) = execution.of("TrackModel")
     TrackModel.model_validate(track["Payload"])
-
-
-def test_a_promoted_model_is_registered_as_judge_model_reads_it(night):
-    for package in night.of("RegisterModel"):
-        metadata = package["CustomerMetadataProperties"]
-        assert set(metadata) == {
-            "metrics_uri", "model_version", "artifact", "run_id", "as_of", "settings",
-        }  # fmt: skip
-        (container,) = package["InferenceSpecification"]["Containers"]
-        assert container["ModelDataUrl"] == metadata["artifact"]
-        assert package["ModelApprovalStatus"] == "Approved"
 
 
 def test_the_transform_job_uses_the_model_that_was_created(night):
@@ -179,7 +175,6 @@ def test_the_transform_job_uses_the_model_that_was_created(night):
         ("Train", "States.Timeout", 1),
         ("JudgeFeed", "Unavailable", 7),
         ("JudgeModel", "NoModelToScoreWith", 1),
-        ("RegisterModel", "SageMaker.ConflictException", 7),
         ("CreateModel", "SageMaker.AmazonSageMakerException", 7),
         ("ScoreCustomers", "SageMaker.ResourceLimitExceededException", 9),
         ("StoreObject", "StoreUnfinished", 51),
@@ -325,6 +320,7 @@ CHAMPION = {
     "reason": "Not trained: the champion is 3 days old.",
     "group": "ordergapshop-uk",
     "artifact": "s3://ordergap-bucket/models/uk/earlier/job/output/model.tar.gz",
+    "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:earlier",
     "model_version": "f8219c88b603",
     "metrics_uri": None,
     "questions": {},
@@ -341,10 +337,11 @@ def test_a_night_without_a_reason_to_train_scores_with_the_champion(run, answers
 
     execution = run({"markets": [{"name": "uk"}]}, service)
     assert execution.status == "SUCCEEDED", execution.cause
-    paid = {"Train", "JudgeModel", "RegisterModel"}
+    paid = {"Train", "JudgeModel"}
     assert not {name for name, _ in execution.calls} & paid
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == CHAMPION["artifact"]
+    assert model["PrimaryContainer"]["Image"] == CHAMPION["image"]
     assert execution.of("ScoreCustomers")
     (market,) = execution.output["markets"]
     said = (market["trained"], market["promoted"], market["training"])
@@ -401,14 +398,6 @@ def test_a_retry_has_a_name_of_its_own(run, failing, state, name):
     names = [parameters[name] for parameters in execution.of(state)]
     assert len(names) == len(set(names)) == 5
     assert len(execution.waits) == 4
-
-
-def test_a_repeated_registration_has_the_same_token(run, failing):
-    execution = run({}, failing("RegisterModel", "SageMaker.SageMakerException", times=2))
-    assert execution.status == "SUCCEEDED", execution.cause
-    tokens = [parameters["ClientToken"] for parameters in execution.of("RegisterModel")]
-    assert len(tokens) == 3
-    assert len(set(tokens)) == 1
 
 
 def test_storing_continues_after_time_ran_out(run, failing):
