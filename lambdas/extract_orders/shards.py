@@ -130,17 +130,18 @@ class Shards:
         lines = self._lines(identifiers(orders.to_series()).unique(), columns, as_of)
         one = pl.col("who").n_unique() == 1
         first = pl.col("shard").first()
-        dated = lines.drop_nulls("day").group_by("of", "day").agg(first, one=one)
-        undated = lines.group_by("of").agg(first, one=one & (pl.col("day").n_unique() == 1))
-        undated = undated.with_columns(day=pl.lit(None, pl.Date))
-        found = pl.concat([dated, undated.select(dated.columns)]).filter("one").drop("one")
+        of_day = lines.drop_nulls("day").group_by("of", "day").agg(first, one=one).filter("one")
+        # A row without a date, or a refund of a later day, which cleaning sees there.
+        of_order = lines.group_by("of").agg(first, one=one & (pl.col("day").n_unique() == 1))
+        of_order = of_order.filter("one")
         for piece in pieces:
             frame = _read(piece)
             piece.unlink()
             order, day = frame[columns.order_column], days(frame[columns.date_column], columns)
             keys = frame.select(of=identifiers(order), day=day)
-            shard = keys.join(found, on=["of", "day"], how="left", nulls_equal=True,
-                              maintain_order="left")["shard"]  # fmt: skip
+            by_day = keys.join(of_day, on=["of", "day"], how="left", maintain_order="left")
+            by_order = keys.join(of_order, on="of", how="left", maintain_order="left")
+            shard = by_day["shard"].fill_null(by_order["shard"])
             alone = shard.is_null()
             self._divide(
                 frame.with_columns(shard.fill_null(frame[_SHARD]).alias(_SHARD)).filter(~alone)
