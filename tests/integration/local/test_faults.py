@@ -170,7 +170,8 @@ def test_every_function_may_fail_once(pipeline: Pipeline):
 
     with patch.object(Function, "invoke", invoke):
         ended = pipeline.run(market)
-    assert len(failed) == len(functions(ROOT))
+    in_runs = {*functions(ROOT)} - {"forget_customer"}  # which people call
+    assert failed == {f"ordergap-{each.replace('_', '-')}" for each in in_runs}
     assert_all_written(ended, market)
 
 
