@@ -40,6 +40,12 @@ def job(platform: Platform, orders: Path) -> Platform:
     return platform
 
 
+MODEL = {
+    "manifest.json", "metrics.json", "report.html",
+    "next_order/model.json", "value/factor.ubj", "large_order/exceedance.ubj",
+}  # fmt: skip
+
+
 def raising(error: BaseException) -> Callable[..., None]:
     def train(*_: object, **__: object) -> None:
         raise error
@@ -52,9 +58,7 @@ def raising(error: BaseException) -> Callable[..., None]:
 @pytest.mark.point(35)
 def test_a_model_in_its_folder_side_outputs_in_theirs_and_exit_code_0(job: Platform) -> None:
     assert job.train() == 0
-    assert set(job.files()) == {
-        "manifest.json", "metrics.json", "next_order/model.json", "value/factor.ubj", "report.html"
-    }  # fmt: skip
+    assert set(job.files()) == MODEL
     assert set(job.files("output")) == {"data/metrics.json", "data/report.html"}
     assert job.files()["metrics.json"] == job.files("output")["data/metrics.json"]
 
@@ -141,9 +145,7 @@ def test_a_job_killed_while_saving_leaves_nothing_that_a_later_one_keeps(
     assert MANIFEST not in job.files()
     assert any(name.startswith(".saving-") for name in job.files())
     assert job.train() == 0
-    assert set(job.files()) == {
-        "manifest.json", "metrics.json", "next_order/model.json", "value/factor.ubj", "report.html"
-    }  # fmt: skip
+    assert set(job.files()) == MODEL
 
 
 @pytest.mark.point(39)
