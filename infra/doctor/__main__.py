@@ -111,7 +111,7 @@ CHECKS = (
           "let the function report it as an error that its state retries"),
     Check("AWS's language service accepts the state machine", definition,
           "mend stepfunctions/pipeline.asl.json"),
-    Check("the packaged template fits into a request", names.size_problems,
+    Check("the packaged template is not too large", names.size_problems,
           "shorten infra/template.yaml"),
     Check("all names fit, at their longest", names.problems,
           "refuse the stack's name in infra/deploy.sh, or shorten what is made of it"),
