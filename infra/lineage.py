@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from infra.registered import Package, Refused, Stack, connect, options
+from infra.registered import Package, Refused, Stack, options, run
 
 _UNKNOWN = "not known: the package does not say"
 
@@ -54,15 +52,13 @@ def main(arguments: Sequence[str]) -> int:
     """Print the chain; the exit code."""
     top = options("python -m infra.lineage", (__doc__ or "").partition(":")[0])
     top.add_argument("--customer", required=True, help="id of the customer")
-    given = top.parse_args(arguments)
-    try:
-        stack = connect(given.stack, given.region, given.endpoint_url)
-        for link, what in lineage(stack, given.customer, given.market):
-            print(f"{link:14}{what}")
-    except (Refused, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run(
+        top,
+        arguments,
+        lambda stack, given: (
+            f"{link:14}{what}" for link, what in lineage(stack, given.customer, given.market)
+        ),
+    )
 
 
 if __name__ == "__main__":

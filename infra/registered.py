@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.shared.registry import MISSING_GROUP, hold
 
@@ -152,6 +153,22 @@ def connect(name: str, region: str | None = None, endpoint: str | None = None) -
         session.client("stepfunctions", endpoint_url=endpoint),
         outputs,
     )
+
+
+def run(
+    top: argparse.ArgumentParser,
+    arguments: Sequence[str],
+    act: Callable[[Stack, argparse.Namespace], Iterable[str]],
+) -> int:
+    """Print the lines of what is done with the stack; the exit code."""
+    given = top.parse_args(arguments)
+    try:
+        for line in act(connect(given.stack, given.region, given.endpoint_url), given):
+            print(line)
+    except (Refused, ClientError, BotoCoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def options(prog: str, description: str) -> argparse.ArgumentParser:

@@ -14,10 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from infra.registered import Package, Refused, Rows, Stack, connect, options
-from lambdas.shared.registry import HOLD
+from infra.registered import Package, Refused, Rows, Stack, options, run
+from lambdas.shared.registry import HOLD, group_arn
 
 _ROLLED_BACK = "Rolled back"
 _SECONDS = 2.0  # between looks at the run
@@ -54,11 +52,9 @@ def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float =
     given = _input(stack, market, day, before)
     if held is None:
         reason = f"rolled back on {datetime.datetime.now(datetime.UTC).date()}"
-        group = stack.sagemaker.describe_model_package_group(
-            ModelPackageGroupName=stack.group(market)
-        )
         stack.sagemaker.add_tags(
-            ResourceArn=group["ModelPackageGroupArn"], Tags=[{"Key": HOLD, "Value": reason}]
+            ResourceArn=group_arn(stack.sagemaker, stack.group(market)),
+            Tags=[{"Key": HOLD, "Value": reason}],
         )
     if target.status != "Approved":
         _set(stack, target, "Approved", f"Approved again: rolled back to {target.version}")
@@ -83,8 +79,8 @@ def release(stack: Stack, market: str) -> str:
     held = stack.held(market)
     if held is None:
         return f"promotion is not held in {market}: nothing was done"
-    group = stack.sagemaker.describe_model_package_group(ModelPackageGroupName=stack.group(market))
-    stack.sagemaker.delete_tags(ResourceArn=group["ModelPackageGroupArn"], TagKeys=[HOLD])
+    arn = group_arn(stack.sagemaker, stack.group(market))
+    stack.sagemaker.delete_tags(ResourceArn=arn, TagKeys=[HOLD])
     if (still := stack.held(market)) is not None:
         raise Refused(f"promotion is still held in {market}: {still}")
     return f"promotion is released in {market}, which was held: {held}"
@@ -181,17 +177,15 @@ def main(arguments: Sequence[str]) -> int:
     top = options("python -m infra.rollback", (__doc__ or "").partition(":")[0])
     top.add_argument("--to", metavar="VERSION", help="(default: the model before the newest)")
     top.add_argument("--release", action="store_true", help="let models be promoted again")
-    given = top.parse_args(arguments)
-    try:
-        stack = connect(given.stack, given.region, given.endpoint_url)
-        if given.release:
-            print(release(stack, given.market))
-        else:
-            print(roll_back(stack, given.market, given.to))
-    except (Refused, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run(
+        top,
+        arguments,
+        lambda stack, given: [
+            release(stack, given.market)
+            if given.release
+            else roll_back(stack, given.market, given.to)
+        ],
+    )
 
 
 if __name__ == "__main__":

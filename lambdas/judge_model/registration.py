@@ -15,6 +15,7 @@ from lambdas.judge_model.artifact import Trained
 from lambdas.judge_model.gate import Decision
 from lambdas.shared.errors import Unavailable
 from lambdas.shared.logs import logger
+from lambdas.shared.registry import newest
 from lambdas.shared.runs import Run
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def register(
         "model_version": trained.model_version,
         "metrics_uri": run.uri(run.metrics),
     }
-    if _newest(sagemaker, group) == details["artifact"]:
+    if _newest_artifact(sagemaker, group) == details["artifact"]:
         return
     if trained.manifest.data_digest:
         known["data_digest"] = trained.manifest.data_digest
@@ -88,14 +89,11 @@ def register(
         raise Unavailable(f"{group} is being changed by another: {error}") from error
 
 
-def _newest(sagemaker: SageMakerClient, group: str) -> str | None:
+def _newest_artifact(sagemaker: SageMakerClient, group: str) -> str | None:
     """The artifact of the group's newest package."""
-    listed = sagemaker.list_model_packages(
-        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", MaxResults=1
-    )["ModelPackageSummaryList"]
-    if not listed:
+    if not (found := newest(sagemaker, group)):
         return None
-    package = sagemaker.describe_model_package(ModelPackageName=listed[0]["ModelPackageArn"])
+    package = sagemaker.describe_model_package(ModelPackageName=found["ModelPackageArn"])
     return package.get("CustomerMetadataProperties", {}).get("artifact")
 
 

@@ -14,7 +14,7 @@ from ordergap.contract.metrics import TrainingMetrics
 
 from lambdas.judge_model.artifact import parse
 from lambdas.shared.errors import ModelUnreadable
-from lambdas.shared.registry import MISSING_GROUP, Package
+from lambdas.shared.registry import MISSING_GROUP, Package, newest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -73,11 +73,5 @@ def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
 
 def age_days(sagemaker: SageMakerClient, group: str, now: datetime.datetime) -> int | None:
     """Whole days since the newest approved package was registered; None where there is none."""
-    listed = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["ModelPackageSummaryList"]
-    return (now - listed[0]["CreationTime"]).days if listed else None
+    package = newest(sagemaker, group, approved=True)
+    return (now - package["CreationTime"]).days if package else None

@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import (
+        ListModelPackagesInputTypeDef,
+        ModelPackageSummaryTypeDef,
+    )
 
 HOLD = "hold"
 """The tag of a group of model packages in which no model is promoted; its value says why."""
@@ -57,20 +61,14 @@ class Package:
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     """The newest approved package of the group, whoever approved it; None without a group."""
     try:
-        listed = sagemaker.list_model_packages(
-            ModelPackageGroupName=group,
-            ModelApprovalStatus="Approved",
-            SortBy="CreationTime",
-            SortOrder="Descending",
-            MaxResults=1,
-        )["ModelPackageSummaryList"]
+        found = newest(sagemaker, group, approved=True)
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING_GROUP:
             raise
-        listed = []
-    if not listed:
+        found = None
+    if not found:
         return None
-    arn = listed[0]["ModelPackageArn"]
+    arn = found["ModelPackageArn"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
@@ -86,13 +84,32 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     )
 
 
+def newest(
+    sagemaker: SageMakerClient, group: str, *, approved: bool = False
+) -> ModelPackageSummaryTypeDef | None:
+    """The newest package of a group that exists, or the newest approved one; None without one."""
+    request: ListModelPackagesInputTypeDef = {
+        "ModelPackageGroupName": group,
+        "SortBy": "CreationTime",
+        "SortOrder": "Descending",
+        "MaxResults": 1,
+    }
+    if approved:
+        request["ModelApprovalStatus"] = "Approved"
+    listed = sagemaker.list_model_packages(**request)["ModelPackageSummaryList"]
+    return listed[0] if listed else None
+
+
 def hold(sagemaker: SageMakerClient, group: str) -> str | None:
     """Why promotion is held in a group that exists; None where it is not."""
-    arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)[
-        "ModelPackageGroupArn"
-    ]
-    tags = sagemaker.list_tags(ResourceArn=arn, MaxResults=50)["Tags"]
+    tags = sagemaker.list_tags(ResourceArn=group_arn(sagemaker, group), MaxResults=50)["Tags"]
     return next((tag["Value"] for tag in tags if tag["Key"] == HOLD), None)
+
+
+def group_arn(sagemaker: SageMakerClient, group: str) -> str:
+    """The ARN of a group that exists, which tags are of."""
+    found = sagemaker.describe_model_package_group(ModelPackageGroupName=group)
+    return found["ModelPackageGroupArn"]
 
 
 def _day(text: str | None) -> datetime.date | None:
