@@ -21,6 +21,7 @@ from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Verdict, champion, hold
+from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def judge(
     )
     newer = accepted is None or feed.as_of >= accepted.as_of
     if (feed.full and newer) or request.asked.accept_past:
-        objects.write(s3, run.bucket, run.accepted, feed)
+        _write(s3, run, run.accepted, feed)
     if verdict:
-        objects.write(s3, run.bucket, run.verdict, verdict)
-    objects.write(s3, run.bucket, run.feed, judged)
+        _write(s3, run, run.verdict, verdict)
+    _write(s3, run, run.feed, judged)
     return judged
 
 
@@ -181,3 +182,12 @@ def _refuse(
             f"{'; '.join([*quiet, *past])}. The forecasts of the last run stay. Correct the source "
             f"and start a run; {', and '.join(remedies)}. See {RUNBOOK}"
         )
+
+
+def _write(s3: S3Client, run: Run, key: str, content: BaseModel) -> None:
+    s3.put_object(
+        Bucket=run.bucket,
+        Key=key,
+        Body=content.model_dump_json(indent=2).encode(),
+        ContentType="application/json",
+    )

@@ -145,7 +145,12 @@ def judge(
             judged=request.artifact,
             again=package is not None and package.model_version == trained.model_version,
         )
-        objects.write(s3, run.bucket, run.verdict, record)
+        s3.put_object(
+            Bucket=run.bucket,
+            Key=run.verdict,
+            Body=record.model_dump_json(indent=2).encode(),
+            ContentType="application/json",
+        )
     if not record.again:
         decision = Decision(record.promoted, record.reason, record.questions)
         _register(s3, sagemaker, group, request, run, trained, decision)

@@ -25,9 +25,3 @@ def read(s3: S3Client, bucket: str, key: str, cls: type[M]) -> M | None:
     except ValidationError:
         logger().warning(f"s3://{bucket}/{key} is damaged or of another version: ignored")
     return None
-
-
-def write(s3: S3Client, bucket: str, key: str, content: BaseModel) -> None:
-    """The object as JSON that `read` reads, and people."""
-    body = content.model_dump_json(indent=2).encode()
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
