@@ -108,6 +108,9 @@ def read_reference(directory: Path, manifest: Manifest) -> Reference | None:
     if reference.model_version != manifest.model_version:
         what = f"is of another model, {_short(reference.model_version)}"
         raise ModelMismatch(f"{directory / REFERENCE} {what}; {remedy}")
+    if unread := [name for name in reference.features if name not in manifest.feature_names]:
+        what = f"counts what the model does not read, {_short(unread[0])}"
+        raise ModelMismatch(f"{directory / REFERENCE} {what}; {remedy}")
     return reference
 
 

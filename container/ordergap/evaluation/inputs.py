@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,32 +32,39 @@ def summary(found: Drift) -> Inputs:
 
 
 def reference(histories: Histories, manifest: Manifest) -> Reference:
-    """The latest order of each customer in each window until the last day learnt from.
-
-    Of the features that the model reads. Without any where a window has too few orders, or there
-    are too few days before the first.
-    """
-    as_of, windows = day_of(manifest.as_of), 1 + WINDOWS
-    window = (as_of - histories.day.astype(np.int64)) // DAYS  # 0 is the latest
-    customer = histories.customer
-    latest = np.append((customer[1:] != customer[:-1]) | (window[1:] != window[:-1]), True)
-    rows = np.flatnonzero(latest & (window >= 0) & (window < windows))
-    window = window[rows]
-    found: dict[str, FeatureReference] = {}
-    seen = as_of - int(histories.day.min()) >= DAYS * windows + _PAST
-    if seen and np.bincount(window, minlength=windows).min() >= LEAST_ORDERS:
-        names = [name for name in FEATURES if name in manifest.feature_names]
-        values = features.compute(histories, names, rows).astype(float)
-        for name, column in zip(names, values.T, strict=True):
-            if not np.isnan(column).all():
-                found[name] = _counted(column, window)
+    """What orders served by a model are compared with: those that it learnt from."""
     return Reference(
         model_version=manifest.model_version,
         as_of=manifest.as_of,
         days=DAYS,
-        windows=windows,
-        features=found,
+        windows=1 + WINDOWS,
+        features=counted(histories, day_of(manifest.as_of), manifest.feature_names),
     )
+
+
+def counted(
+    histories: Histories, as_of: int, names: Collection[str]
+) -> dict[str, FeatureReference]:
+    """The latest order of each customer in each window until day `as_of`, by feature.
+
+    Of the features that are among `names`, and known of some order. Empty where a window has too
+    few orders, or there are too few days before the first.
+    """
+    window = (as_of - histories.day.astype(np.int64)) // DAYS  # 0 is the latest
+    customer = histories.customer
+    latest = np.append((customer[1:] != customer[:-1]) | (window[1:] != window[:-1]), True)
+    rows = np.flatnonzero(latest & (window >= 0) & (window <= WINDOWS))
+    window = window[rows]
+    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + _PAST
+    if not seen or np.bincount(window, minlength=1 + WINDOWS).min() < LEAST_ORDERS:
+        return {}
+    compared = [name for name in FEATURES if name in names]
+    values = features.compute(histories, compared, rows).astype(float)
+    return {
+        name: _counted(column, window)
+        for name, column in zip(compared, values.T, strict=True)
+        if not np.isnan(column).all()
+    }
 
 
 def _counted(values: NDArray[np.float64], window: NDArray[np.int64]) -> FeatureReference:

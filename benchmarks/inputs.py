@@ -1,0 +1,190 @@
+"""Served orders beside those that a model learnt from: false alarms, faults found, and the cost.
+
+python -m benchmarks.inputs
+
+A model of every fourth week of Online Retail, where present, and of CDNOW serves for five weeks.
+Every customer is asked about, half of them, or each at each order. Then two servers of one model,
+one of which has no reference, are asked in turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ordergap import features, ingest
+from ordergap.contract.hyperparameters import parse
+from ordergap.contract.reference import REFERENCE, FeatureReference
+from ordergap.evaluation.drift import DAYS, FEATURES
+from ordergap.evaluation.inputs import counted
+from ordergap.features.bins import counts
+from ordergap.forecaster import fit, load
+from ordergap.histories import Histories
+from ordergap.serving.app.counts import Counts
+from ordergap.serving.app.served import Served
+
+from benchmarks.cutoff import cases
+from benchmarks.features import made_up
+from benchmarks.predict import TREES, write_orders
+from benchmarks.serving import Running, ask, connect, records, running
+
+LEAST = 300  # orders served: a third of what the alert asks for, as these shops are small
+FACTORS = (1.0, 1.2, 1.3, 2.0)
+SINGLE, BATCH, TURNS = 100, 2, 40  # requests of a turn, of one customer and of a thousand
+
+_BEFORE_FEW = 14_800  # the day from which on made-up orders are few
+
+Asked = Callable[[Histories, int], NDArray[np.bool_]]
+
+
+def everybody(orders: Histories, day: int) -> NDArray[np.bool_]:
+    """The last order of each customer."""
+    last = np.zeros(len(orders), bool)
+    last[orders.last_row] = True
+    recent: NDArray[np.bool_] = last & (orders.day > day - DAYS)
+    return recent
+
+
+def half(orders: Histories, day: int) -> NDArray[np.bool_]:
+    """Of every second customer."""
+    other: NDArray[np.bool_] = everybody(orders, day) & (orders.customer % 2 == 0)
+    return other
+
+
+def at_each_order(orders: Histories, day: int) -> NDArray[np.bool_]:
+    """Every order, as the last one at its day."""
+    asked: NDArray[np.bool_] = orders.day > day - DAYS
+    return asked
+
+
+def excess(served: NDArray[np.int64], learnt: Sequence[int]) -> float:
+    """The stability index less what chance makes it, as the recording rules have it."""
+    one, other = (np.asarray(each) + 0.5 for each in (served, learnt))
+    one, other = one / one.sum(), other / other.sum()
+    index = ((one - other) * np.log(one / other)).sum()
+    return float(index - (len(learnt) - 1) * (1 / served.sum() + 1 / sum(learnt)))
+
+
+def drifted(
+    orders: Histories, rows: NDArray[np.bool_], reference: Mapping[str, FeatureReference]
+) -> list[str]:
+    """The features of which the alert would sound."""
+    values = features.compute(orders, [*reference], rows).astype(float)
+    return [
+        name
+        for column, (name, own) in zip(values.T, reference.items(), strict=True)
+        if excess(counts(column, np.array(own.edges)), own.orders) > own.limit
+    ]
+
+
+def alarms(data: str, whole: Histories, asked: Asked) -> None:
+    """Print how many weeks sound, healthy and with dearer orders since the training."""
+    first, last = int(whole.day.min()), int(whole.day.max())
+    weeks, found, names = 0, Counter[float](), Counter[str]()
+    for trained in range(first + 142, last - 7, DAYS):
+        if not (reference := counted(whole.until(trained), trained, FEATURES)):
+            continue
+        for day in range(trained + 7, min(trained + 36, last + 1), 7):
+            known = whole.until(day)
+            rows = asked(known, day)
+            if np.count_nonzero(rows) < LEAST:
+                continue
+            weeks += 1
+            for factor in FACTORS:
+                dearer = np.where(known.day > trained, factor * known.amount, known.amount)
+                which = drifted(replace(known, amount=dearer), rows, reference)
+                found[factor] += bool(which)
+                names.update(which if factor == 1 else ())
+    hits = ", ".join(f"x {factor}: {found[factor] / max(weeks, 1):.0%}" for factor in FACTORS[1:])
+    print(f"{data}, {asked.__name__}: {weeks} weeks, {found[1.0]} sound {dict(names)}; {hits}")
+
+
+def cost() -> None:
+    """Print the CPU of requests to a server that counts, beside one that does not."""
+    customers = [_as_of_last_order(record) for record in records(made_up(400_000))[:1000]]
+    with tempfile.TemporaryDirectory() as name:
+        counting, plain = Path(name) / "counting", Path(name) / "plain"
+        write_orders(made_up(100_000).until(_BEFORE_FEW), Path(name) / "orders.csv")
+        model = fit(Path(name) / "orders.csv", quiet=True, num_round=TREES, early_stopping_rounds=0)
+        model.save(counting)
+        shutil.copytree(counting, plain)
+        (plain / REFERENCE).unlink()
+        _counting_alone(counting)
+        words = ("-m", "ordergap", "serve", "--model_dir")
+        with running(*words, str(counting)) as one, running(*words, str(plain)) as other:
+            for what, bodies, form, times in (
+                ("one customer", customers, "application/json", SINGLE),
+                ("1,000 customers", [b"\n".join(customers)], "application/jsonlines", BATCH),
+            ):
+                taken = np.array([
+                    [_cpu(server, bodies, form, times) for server in (one, other)]
+                    for _ in range(TURNS + 1)
+                ])[1:]  # fmt: skip
+                ours, theirs = np.median(taken, axis=0) / times * 1e3
+                ratios = taken[:, 0] / taken[:, 1] - 1
+                low, high = np.quantile(ratios, (0.25, 0.75))
+                print(
+                    f"{what}: {ours:.3f} ms of CPU, without {theirs:.3f} ms: "
+                    f"{ours / theirs - 1:+.1%}; half of the turns from {low:+.1%} to {high:+.1%}"
+                )
+
+
+def _as_of_last_order(record: bytes) -> bytes:
+    """Then the order is counted."""
+    content = json.loads(record)
+    return json.dumps(content | {"as_of": content["orders"][-1]["date"]}).encode()
+
+
+def _counting_alone(folder: Path) -> None:
+    model, repeats = load(folder), 200
+    assert model.reference  # noqa: S101 - fitted by this version
+    assert model.reference.features  # noqa: S101 - of orders enough
+    served = Served(model.reference, model.manifest.feature_names, Counts())
+    for customers in (1, 1000):
+        histories = made_up(400_000).pick(np.arange(customers))
+        known = model.bundle.known(histories, histories.day[histories.last_row].astype(np.int64))
+        start = time.thread_time()
+        for _ in range(repeats):
+            served(*known)
+        taken = (time.thread_time() - start) / repeats
+        print(f"counting alone, {customers:,} customers: {taken * 1e6:.0f} us of CPU")
+
+
+def _cpu(server: Running, bodies: Sequence[bytes], form: str, times: int) -> float:
+    """CPU seconds that the workers need for so many requests."""
+    before = _used(server)
+    with contextlib.closing(connect(server.port)) as connection:
+        for i in range(times):
+            ask(connection, bodies[i % len(bodies)], form)
+    return _used(server) - before
+
+
+def _used(server: Running) -> float:
+    seconds = 0.0
+    for worker in server.workers():
+        tasks = Path(f"/proc/{worker}/task").iterdir()
+        seconds += sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    return seconds
+
+
+def main() -> None:
+    """Print a line for each data set and who is asked about, then one for each request."""
+    with tempfile.TemporaryDirectory() as name:
+        for data, file, columns in cases(Path(name)):
+            whole = ingest.read(file, parse(columns).columns).histories
+            for asked in (everybody, half, at_each_order):
+                alarms(data, whole, asked)
+    cost()
+
+
+if __name__ == "__main__":
+    main()
