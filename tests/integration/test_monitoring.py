@@ -55,7 +55,7 @@ def test_the_rules_pass_their_tests() -> None:
     assert status == 0, said
     alerts = set(re.findall(r"alert: (\w+)", RULES))
     fired = re.findall(r"alertname: (\w+)\n +exp_alerts", (FOLDER / "rules_test.yaml").read_text())
-    assert len(alerts) == 8
+    assert len(alerts) == 9
     assert alerts == {*fired}, "each fires in a test"
 
 
@@ -68,6 +68,10 @@ def test_the_rules_pass_their_tests() -> None:
         ("> 35", "> 34"),
         ("- ordergap_model_age_days > 2", "- ordergap_model_age_days > 3"),
         ('status!="503"', 'status!="200"'),
+        (">= 1000", ">= 100"),
+        ("> max by (job, version, feature)", "> 2 * max by (job, version, feature)"),
+        ("- ordergap:reference_share)\n", "+ ordergap:reference_share)\n"),
+        ("(count by (job, version, feature) (ordergap:reference_orders) - 1)", "0"),
     ],
 )
 def test_a_wrong_rule_fails_them(tmp_path: Path, right: str, wrong: str) -> None:
