@@ -89,7 +89,8 @@ def drifted(
 def alarms(data: str, whole: Histories, asked: Asked) -> None:
     """Print how many weeks sound, healthy and with dearer orders since the training."""
     first, last = int(whole.day.min()), int(whole.day.max())
-    weeks, found, names = 0, Counter[float](), Counter[str]()
+    weeks, late = 0, 0  # late: weeks whose 28 days are all dear
+    found, names = Counter[tuple[float, bool]](), Counter[str]()
     for trained in range(first + 142, last - 7, DAYS):
         if not (reference := counted(whole.until(trained), trained, FEATURES)):
             continue
@@ -98,14 +99,19 @@ def alarms(data: str, whole: Histories, asked: Asked) -> None:
             rows = asked(known, day)
             if np.count_nonzero(rows) < LEAST:
                 continue
-            weeks += 1
+            weeks, late = weeks + 1, late + (day >= trained + DAYS)
             for factor in FACTORS:
                 dearer = np.where(known.day > trained, factor * known.amount, known.amount)
                 which = drifted(replace(known, amount=dearer), rows, reference)
-                found[factor] += bool(which)
+                found[factor, day >= trained + DAYS] += bool(which)
                 names.update(which if factor == 1 else ())
-    hits = ", ".join(f"x {factor}: {found[factor] / max(weeks, 1):.0%}" for factor in FACTORS[1:])
-    print(f"{data}, {asked.__name__}: {weeks} weeks, {found[1.0]} sound {dict(names)}; {hits}")
+    hits = ", ".join(
+        f"x {factor}: {(found[factor, False] + found[factor, True]) / weeks:.0%}, "
+        f"late {found[factor, True] / late:.0%}"
+        for factor in FACTORS[1:]
+    )
+    sound = found[1.0, False] + found[1.0, True]
+    print(f"{data}, {asked.__name__}: {weeks} weeks, {sound} sound {dict(names)}; {hits}")
 
 
 def cost() -> None:

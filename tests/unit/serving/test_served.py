@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ordergap import features
 from ordergap.artifacts import Bundle
 from ordergap.contract.reference import BINS, FeatureReference, Reference
-from ordergap.evaluation.drift import DAYS, FEATURES, WINDOWS
+from ordergap.evaluation.drift import DAYS, FEATURES, LEAST_ORDERS, WINDOWS
 from ordergap.evaluation.inputs import counted
 from ordergap.features.bins import counts as in_bins
 from ordergap.forecaster import Forecaster
@@ -23,6 +23,7 @@ from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.served import Served, by_bin
 from ordergap.settings import Settings
 from prometheus_client.parser import text_string_to_metric_families
+from scipy.special import chdtrc
 
 from tests.shop import OPENING, shop
 
@@ -171,6 +172,13 @@ def test_bins_are_those_of_the_training(values: list[float], edges: list[float])
     expected = in_bins(matrix[:, 1], np.array(edges)).tolist()
     assert cells[BINS + 1 :][: len(expected)] == expected
     assert sum(cells) == 2 * n
+
+
+@pytest.mark.parametrize("bins", range(2, BINS + 2))
+def test_what_sounds_is_no_chance(bins: int) -> None:
+    served, learnt = 1000, (1 + WINDOWS) * LEAST_ORDERS  # at least, by the rule and by the training
+    index = 0.1 + (bins - 1) * (1 / served + 1 / learnt)
+    assert chdtrc(bins - 1, index * served * learnt / (served + learnt)) < 1e-4
 
 
 def test_the_counts_of_workers_add_up_and_stay_when_one_has_ended() -> None:
