@@ -160,8 +160,7 @@ def judged(data: str, made: Sequence[Model], orders: Orders) -> tuple[int, int]:
     youngest = {each.about.as_of: each for model in made for each in model.cohorts}
     anew = [youngest[day] for day in sorted(youngest)]
     newest = with_earlier([grade(each, orders, known)[0] for each in anew])
-    found += (late := alarms(newest))
-    print(f"  trained anew: {len(newest)} weeks, alarms {len(late)}")
+    print(f"  trained anew: {len(newest)} of these cohorts, alarms {len(alarms(newest))}")
     for share in SHARES:
         lost = [
             _lost(model.cohorts, healthy, orders, known, share)
