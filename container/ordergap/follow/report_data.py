@@ -49,8 +49,8 @@ def _introduction(days: int, main: int) -> str:
         return "Shown, and no reason for an alarm."
     return (
         "z is how far the level is off, chance and season allowed for. The AUC says how well "
-        "customers are told from one another, beside the model's validation and cohorts of the weeks "
-        "before; ageing, whether a challenger does it better."
+        "customers are told from one another, beside the model's validation and earlier cohorts; "
+        "ageing, whether a challenger does it better."
     )
 
 
