@@ -17,14 +17,20 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from ordergap import features
+from ordergap.contract.reference import BINS
+from ordergap.features.bins import bin_of, edges_of
 from ordergap.histories import Histories
 
-FEATURES = ("amount", "items", "item_price", "lines", "orders_14d", "orders_30d")
+COUNTS = ("orders_14d", "orders_30d")
+FEATURES = ("amount", "items", "item_price", "lines", *COUNTS)
 DAYS, WINDOWS = 28, 3
 """The latest days, and how many times as many before them they are compared with."""
 LEAST_ORDERS = 100
-_BINS, _PAST = 10, 30  # _PAST: days that the features look back
+PAST = 30
+"""Days that the features look back."""
 _LARGE, _TIMES, _SURE = 0.1, 1.5, 1e-4
+_SEASON = 0.5 / _TIMES
+"""Usual at least of counts, which rise and fall with the season: they sound above .5."""
 _HALF = 0.5  # of an order, which every bin has besides its own: a share of 0 has no logarithm
 
 
@@ -32,7 +38,8 @@ class FeatureDrift(NamedTuple):
     """How far one feature is from its past.
 
     excess   the stability index less what chance alone makes it
-    usual    the largest excess of a third of the past against the rest of it
+    usual    the largest excess of a third of the past against the rest of it; of counts of orders
+             a season's at least
     p        of an index as large by chance alone
     """
 
@@ -41,9 +48,14 @@ class FeatureDrift(NamedTuple):
     p: float
 
     @property
+    def limit(self) -> float:
+        """An excess above it is large, and larger than usual."""
+        return max(_LARGE, _TIMES * self.usual)
+
+    @property
     def drifted(self) -> bool:
         """Whether it is large, larger than usual, and no chance."""
-        return self.excess > max(_LARGE, _TIMES * self.usual) and self.p < _SURE
+        return self.excess > self.limit and self.p < _SURE
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ def drift(histories: Histories, as_of: int) -> Drift:
     window = age[rows] // DAYS  # 0 is the latest
     sizes = np.bincount(window, minlength=1 + WINDOWS)
     found = Drift(int(sizes[0]), int(sizes[1:].sum()))
-    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + _PAST
+    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + PAST
     if sizes.min() < LEAST_ORDERS or not seen:
         return found
     values = features.compute(histories, FEATURES, rows).astype(float)
@@ -74,31 +86,34 @@ def drift(histories: Histories, as_of: int) -> Drift:
         found.recent,
         found.earlier,
         {
-            name: feature_drift(column, window)
+            name: feature_drift(column, window, season_of(name))
             for name, column in zip(FEATURES, values.T, strict=True)
             if not np.isnan(column).all()
         },
     )
 
 
-def feature_drift(values: NDArray[np.float64], window: NDArray[np.int64]) -> FeatureDrift:
-    """The drift of the values (n,) in window 0 from those in 1 to `WINDOWS`; NaN is unknown."""
-    bin_of = _bins(values, values[window > 0])
+def season_of(feature: str) -> float:
+    """The least excess of a feature that is usual."""
+    return _SEASON if feature in COUNTS else -np.inf
+
+
+def feature_drift(
+    values: NDArray[np.float64], window: NDArray[np.int64], season: float = -np.inf
+) -> FeatureDrift:
+    """The drift of the values (n,) in window 0 from those in 1 to `WINDOWS`; NaN is unknown.
+
+    season  the least excess that is usual
+    """
+    place = bin_of(values, edges_of(values[window > 0], BINS))
     counts = np.array([
-        np.bincount(bin_of[window == i], minlength=int(bin_of.max()) + 1)
+        np.bincount(place[window == i], minlength=int(place.max()) + 1)
         for i in range(1 + WINDOWS)
     ])  # fmt: skip
     past = counts[1:].sum(axis=0)
     excess, p = _excess(counts[0], past)
-    usual = max(_excess(each, past - each)[0] for each in counts[1:])
+    usual = max(season, *(_excess(each, past - each)[0] for each in counts[1:]))
     return FeatureDrift(excess, usual, p)
-
-
-def _bins(values: NDArray[np.float64], past: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(n,) the bin of each value: tenths of the past where these differ, and one for unknown."""
-    known = past[~np.isnan(past)]
-    edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS)) if len(known) else known
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values))
 
 
 def _excess(counts: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[float, float]:

@@ -11,12 +11,19 @@ from ordergap import features
 from ordergap.contract.manifest import Manifest
 from ordergap.contract.metrics import InputDrift, Inputs
 from ordergap.contract.reference import BINS, FeatureReference, Reference
-from ordergap.evaluation.drift import DAYS, FEATURES, LEAST_ORDERS, WINDOWS, Drift, feature_drift
+from ordergap.evaluation.drift import (
+    DAYS,
+    FEATURES,
+    LEAST_ORDERS,
+    PAST,
+    WINDOWS,
+    Drift,
+    FeatureDrift,
+    feature_drift,
+    season_of,
+)
 from ordergap.features.bins import counts, edges_of
 from ordergap.histories import Histories, day_of
-
-_PAST = 30  # days that the features look back
-_LARGE, _TIMES = 0.1, 1.5
 
 
 def summary(found: Drift) -> Inputs:
@@ -55,22 +62,22 @@ def counted(
     latest = np.append((customer[1:] != customer[:-1]) | (window[1:] != window[:-1]), True)
     rows = np.flatnonzero(latest & (window >= 0) & (window <= WINDOWS))
     window = window[rows]
-    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + _PAST
+    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + PAST
     if not seen or np.bincount(window, minlength=1 + WINDOWS).min() < LEAST_ORDERS:
         return {}
     compared = [name for name in FEATURES if name in names]
     values = features.compute(histories, compared, rows).astype(float)
     return {
-        name: _counted(column, window)
+        name: _counted(column, feature_drift(column, window, season_of(name)))
         for name, column in zip(compared, values.T, strict=True)
         if not np.isnan(column).all()
     }
 
 
-def _counted(values: NDArray[np.float64], window: NDArray[np.int64]) -> FeatureReference:
-    edges, drift = edges_of(values, BINS), feature_drift(values, window)
+def _counted(values: NDArray[np.float64], found: FeatureDrift) -> FeatureReference:
+    edges = edges_of(values, BINS)
     return FeatureReference(
         edges=edges.tolist(),
         orders=counts(values, edges).tolist(),
-        limit=max(_LARGE, _TIMES * max(drift.excess, drift.usual)),
+        limit=found._replace(usual=max(found.excess, found.usual)).limit,
     )

@@ -13,7 +13,11 @@ def edges_of(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     return np.unique(np.quantile(known, shares)) if len(known) else known
 
 
+def bin_of(values: NDArray[np.floating], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) the bin of each value: e + 1 bins, up to each edge and beyond the last; then unknown."""
+    return np.where(np.isnan(values), len(edges) + 1, edges.searchsorted(values))
+
+
 def counts(values: NDArray[np.floating], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(e + 2,) how many values (n,) there are up to each edge, beyond the last, and unknown."""
-    bin_of = np.where(np.isnan(values), len(edges) + 1, edges.searchsorted(values))
-    return np.bincount(bin_of, minlength=len(edges) + 2)
+    """(e + 2,) how many values (n,) there are in each bin."""
+    return np.bincount(bin_of(values, edges), minlength=len(edges) + 2)

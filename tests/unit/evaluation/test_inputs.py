@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ordergap.contract.metrics import Inputs, TrainingMetrics
 from ordergap.contract.reference import FeatureReference
-from ordergap.evaluation.drift import DAYS, FEATURES, LEAST_ORDERS, drift
+from ordergap.evaluation.drift import COUNTS, DAYS, FEATURES, LEAST_ORDERS, drift
 from ordergap.evaluation.inputs import counted, summary
 from ordergap.histories import Histories, day_of
 from pydantic import ValidationError
@@ -77,7 +77,8 @@ def test_a_reference_counts_the_last_order_of_a_customer_in_each_window(orders: 
 
 def test_its_limit_is_above_what_is_usual(orders: Histories) -> None:
     steady = counted(orders, AS_OF, FEATURES)
-    assert {each.limit for each in steady.values()} == {0.1}
+    limits = {name: 0.5 if name in COUNTS else 0.1 for name in FEATURES}
+    assert {name: each.limit for name, each in steady.items()} == pytest.approx(limits)
     changing = counted(dearer(orders, AS_OF - 2 * DAYS), AS_OF, FEATURES)
     assert changing["amount"].limit > 0.2
     assert changing["lines"] == steady["lines"]
