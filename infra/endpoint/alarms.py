@@ -63,8 +63,8 @@ def put(cloudwatch: Any, endpoint: str, topic: str, runbook: str) -> None:
 
 def raised(cloudwatch: Any, endpoint: str) -> list[str]:
     """The names of the alarms that are in the state ALARM."""
-    found = cloudwatch.describe_alarms(AlarmNames=names(endpoint), StateValue="ALARM")
-    return [each["AlarmName"] for each in found["MetricAlarms"]]
+    found = cloudwatch.describe_alarms(AlarmNames=names(endpoint))["MetricAlarms"]
+    return [each["AlarmName"] for each in found if each["StateValue"] == "ALARM"]
 
 
 def trip(cloudwatch: Any, endpoint: str, reason: str) -> None:
