@@ -60,7 +60,8 @@ def request(s3: S3Client, package: Package) -> Smoke:
         raise Refused(f"model {package.version} cannot be read: {error}") from error
     as_of = datetime.date.fromisoformat(manifest.get("as_of") or f"{package.created:%Y-%m-%d}")
     line: dict[str, Any] = {"amount": 60, "items": 6, "lines": 1}
-    if hashed := manifest.get("hyperparameters", {}).get("hashed_columns"):
+    columns = manifest.get("hyperparameters", {}).get("columns", {})
+    if hashed := columns.get("hashed_columns"):
         line["values"] = {column: [None] for column in hashed}
     orders = [{"date": str(as_of - datetime.timedelta(days)), **line} for days in (90, 55, 20)]
     record = {"customer_id": _CUSTOMER, "as_of": str(as_of), "orders": orders}

@@ -360,9 +360,9 @@ def test_the_champion_is_served_by_the_instances_that_are_asked_for(
 
 def test_the_emulated_api_refuses_as_aws_does(market: Market, servers: None) -> None:
     sagemaker, name = market.aws.sagemaker, market.endpoint
-    with pytest.raises(ClientError, match="ValidationException.*Could not find"):
+    with pytest.raises(ClientError, match=r"ValidationException.*Could not find"):
         sagemaker.delete_endpoint(EndpointName=name)
-    with pytest.raises(ClientError, match="ValidationError.*not found"):
+    with pytest.raises(ClientError, match=r"ValidationError.*not found"):
         market.runtime.invoke_endpoint(EndpointName=name, Body=b"")
     market.register(OLD, small(OLD))
     market.serve()
@@ -389,9 +389,9 @@ def test_the_emulated_api_refuses_as_aws_does(market: Market, servers: None) -> 
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": f"{name}-errors"}]},
     }
     sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=rolled)
-    with pytest.raises(ClientError, match="delete .*which is Updating"):
+    with pytest.raises(ClientError, match=r"delete .*which is Updating"):
         sagemaker.delete_endpoint(EndpointName=name)
-    with pytest.raises(ClientError, match="update .*which is Updating"):
+    with pytest.raises(ClientError, match=r"update .*which is Updating"):
         sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
     with pytest.raises(Refused, match="is Updating: wait until it is InService"):
         market.serve()
