@@ -125,7 +125,8 @@ class Service:
         try:
             self._read_back(name)
         except Refused as error:
-            if self._described().get("EndpointConfigName") == old:
+            found = self._described()
+            if (found.get("EndpointStatus"), found.get("EndpointConfigName")) == ("InService", old):
                 configurations.delete(self.stack, self.name, keep={old})
                 raise Refused(f"ROLLED BACK to {old}, which serves as before: {error}") from error
             raise

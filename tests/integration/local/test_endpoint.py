@@ -351,6 +351,9 @@ def test_the_champion_is_served_by_the_instances_that_are_asked_for(
     assert "3 × ml.c5.large, whose price is not known here" in market.serve(instance="ml.c5.large")
     assert market.ask(market.smoke().body) == NEW
     assert not [*behind(market.stack, market.name)]
+    before = market.config()
+    market.serve(instance="ml.m5.large")
+    assert market.configs() == market.models() == {before, market.config()}
 
     assert main([*where, "--off"]) == 0
     removed = "is removed: 1 endpoint, 2 configurations, 2 models, 3 alarms"
