@@ -25,6 +25,7 @@ from infra.doctor import shapes
 from infra.doctor.runs import MARKET, PREFIX
 from infra.endpoint import alarms, configurations
 from infra.endpoint.configurations import Wanted
+from infra.endpoint.service import Service
 from infra.endpoint.smoke import Smoke, Wrong, request
 from infra.registered import Package, Refused, Stack
 from tests.stack import ROOT, TEMPLATE
@@ -36,7 +37,7 @@ MARKETS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", fullmatch=True)
 
 
 def stack(sagemaker: Any) -> Stack:
-    return Stack(Mock(), sagemaker, Mock(), Mock(), OUTPUTS)
+    return Stack(Mock(), sagemaker, Mock(), Mock(), {**OUTPUTS})
 
 
 def sent(client: Mock) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -198,6 +199,31 @@ def test_an_answer_is_a_forecast_of_the_customer() -> None:
     runtime = Mock(**{"invoke_endpoint.side_effect": error})
     with pytest.raises(Wrong, match="ModelError"):
         Smoke(datetime.date(2024, 12, 31), b"{}").ask(runtime, "shop-uk")
+
+
+@pytest.mark.parametrize(
+    ("status", "config", "said", "deleted"),
+    [
+        ("InService", "old", "^ROLLED BACK to old", True),
+        ("UpdateRollbackFailed", "old", "^shop-uk is UpdateRollbackFailed", False),
+        ("OutOfService", "new", "^shop-uk is OutOfService", False),
+    ],
+)
+def test_only_an_endpoint_that_serves_the_old_model_is_called_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, status: str, config: str, said: str, deleted: bool
+) -> None:
+    found = {"EndpointStatus": status, "EndpointConfigName": config, "FailureReason": "capacity"}
+    delete, made = Mock(), stack(Mock())
+    made.outputs.update(ModelGroupPrefix="shop", TopicArn="", RunbookAddress="")
+    monkeypatch.setattr(configurations, "create", lambda *_: "new")
+    monkeypatch.setattr(configurations, "described", lambda *_: found)
+    monkeypatch.setattr(configurations, "delete", delete)
+    monkeypatch.setattr(alarms, "raised", lambda *_: [])
+    service = Service(made, Mock(), Mock(), "uk", seconds=0)
+    wanted = Wanted("image", ARTIFACT, "ml.m5.large", 2)
+    with pytest.raises(Refused, match=rf"{said}.*\(capacity\)"):
+        list(service._update(package(), wanted, Smoke(datetime.date(2024, 12, 31), b"{}"), "old"))
+    assert delete.called == deleted
 
 
 def test_the_price_is_said_where_it_is_known() -> None:
