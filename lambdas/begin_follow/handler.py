@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from ordergap.contract.prediction import Date
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambdas.begin_follow.challenger import Challenger, challenger
 from lambdas.begin_follow.job import Job, described
 from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
@@ -21,7 +22,6 @@ from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
 from lambdas.shared.flags import Flags
 from lambdas.shared.logs import logger
-from lambdas.shared.registry import challenger
 from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
@@ -64,18 +64,6 @@ class BeginFollow(RunEvent):
     verdict: _Verdict
 
 
-class Challenger(BaseModel):
-    """A model that is compared with the champion, and not used."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    model_version: str
-    image: str
-    artifact: str
-    predictions_uri: str
-    """Where its forecasts go."""
-
-
 class Begun(BaseModel):
     """The output: what the states after this one need.
 
@@ -91,6 +79,8 @@ class Begun(BaseModel):
     report: str | None
     job: Job
     challenger: Challenger | None
+    challenger_uri: str
+    """Where its forecasts go."""
     with_challenger: Job
 
 
@@ -123,12 +113,14 @@ def begin(
     if asked.follow is not None:
         due = asked.follow
     wanted = settings.shadow if asked.shadow is None else asked.shadow
-    rival = _challenger(sagemaker, request, run) if due and wanted else None
+    model, rival = request.verdict, None
+    if due and wanted:
+        rival = challenger(sagemaker, model.group, model.model_version)
     sentence = ""
     if due and wanted and not rival:
         sentence = "There is no challenger: no model but the one in use is registered."
     until = _until(s3, run, kept, request.as_of)
-    archives = {"champion": request.verdict.artifact}
+    archives = {"champion": model.artifact}
     both = archives | ({"challenger": rival.artifact} if rival else {})
     return Begun(
         due=due,
@@ -137,6 +129,7 @@ def begin(
         report=run.uri(run.page) if judged else None,
         job=described(run, until, archives, has_cohorts=bool(kept)),
         challenger=rival,
+        challenger_uri=run.uri(run.challenger.rstrip("/")),
         with_challenger=described(run, until, both, has_cohorts=bool(kept)),
     )
 
@@ -165,16 +158,3 @@ def _until(
         raise BadEvent([f"prefix: {run.uri(run.days)} is missing; extract the orders first"])
     known = min(feed.watermark, as_of)
     return known if kept and min(kept) <= known else as_of
-
-
-def _challenger(sagemaker: SageMakerClient, request: BeginFollow, run: Run) -> Challenger | None:
-    verdict = request.verdict
-    package: Any = challenger(sagemaker, verdict.group, verdict.model_version)
-    if package is None:
-        return None
-    return Challenger(
-        model_version=package.model_version,
-        image=package.image,
-        artifact=package.artifact,
-        predictions_uri=run.uri(run.challenger.rstrip("/")),
-    )

@@ -120,7 +120,7 @@ def judge(
                 "market": run.market,
                 "kind": kind,
                 "sentence": finding.sentence,
-                "as_of": finding.since.isoformat(),
+                "as_of": request.as_of.isoformat(),
                 "run_id": run.run_id,
             }
             _send(events, detail)

@@ -68,24 +68,7 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         found = None
     if not found:
         return None
-    return _package(sagemaker, found["ModelPackageArn"])
-
-
-def challenger(sagemaker: SageMakerClient, group: str, version: str) -> Package | None:
-    """The newest package of another model than `version` that can score, rejected ones too.
-
-    None where none of the latest 10 packages is such a one.
-    """
-    listed = sagemaker.list_model_packages(
-        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", MaxResults=10
-    )["ModelPackageSummaryList"]
-    packages = (_package(sagemaker, each["ModelPackageArn"]) for each in listed)
-    return next(
-        (p for p in packages if p.model_version != version and p.artifact and p.image), None
-    )
-
-
-def _package(sagemaker: SageMakerClient, arn: str) -> Package:
+    arn = found["ModelPackageArn"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])

@@ -33,9 +33,8 @@ def exchanged(histories: Histories) -> Histories:
 def events(pipeline: Pipeline) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Every event of Ordergap since the last call; they start no run meanwhile."""
     aws = pipeline.aws
-    client, sqs = (
-        aws._session.client(name, endpoint_url=aws.endpoint) for name in ("events", "sqs")
-    )
+    client = aws._session.client("events", endpoint_url=aws.endpoint)
+    sqs = aws._session.client("sqs", endpoint_url=aws.endpoint)
     [rule] = (each["Name"] for each in client.list_rules()["Rules"] if "Drift" in each["Name"])
     client.disable_rule(Name=rule)
     queue = sqs.create_queue(QueueName="drift")["QueueUrl"]

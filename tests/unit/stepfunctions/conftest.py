@@ -192,13 +192,13 @@ def _following(parameters: Json) -> Json:
         "model_version": "0123456789ab",
         "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:0",
         "artifact": f"s3://{run.bucket}/models/uk/earlier/job/output/model.tar.gz",
-        "predictions_uri": run.uri(run.challenger.rstrip("/")),
     }
     both = archives | {"challenger": rival["artifact"]}
     jobs = [described(run, day, each, has_cohorts=True).model_dump() for each in (archives, both)]
     asked = event["asked"]  # of a run that does not say it, forecasts are not due
-    begun = {"due": asked["follow"] is True, "shadow": asked["shadow"] is not False}
+    begun: Json = {"due": asked["follow"] is True, "shadow": asked["shadow"] is not False}
     begun |= {"sentence": "There is no challenger.", "report": None, "challenger": rival}
+    begun |= {"challenger_uri": run.uri(run.challenger.rstrip("/"))}
     return {"Payload": begun | {"job": jobs[0], "with_challenger": jobs[1]}}
 
 

@@ -389,7 +389,7 @@ def test_forecasts_are_followed_beside_a_challenger_where_that_is_asked_for(run,
     assert market["followed"] == f"No alarm. {kept if shadow else 'There is no challenger.'}"
     assert market["report"] == "s3://b/page"
     (announced,) = execution.announced()
-    assert Announce.model_validate(announced).follow.sentence == market["followed"]
+    assert announced["follow"]["sentence"] == market["followed"]
 
 
 @pytest.mark.parametrize("state", ["CreateChallenger", "ScoreChallenger"])
