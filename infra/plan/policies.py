@@ -112,6 +112,7 @@ RIGHTS = (
     Right("BeginFollowRole", "sagemaker:DescribeModelPackage", _PACKAGE),
     Right("JudgeForecastsRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("JudgeForecastsRole", "s3:PutObject", "${Bucket.Arn}/feeds/uk/flags.json"),
+    Right("JudgeForecastsRole", "s3:PutObject", "${Bucket.Arn}/cohorts/uk/follow.html"),
     Right("JudgeForecastsRole", "s3:PutObject", f"{_RUN}/x", None, allowed=False),
     Right("JudgeForecastsRole", "events:PutEvents", f"{_ARN}events:{_ACCOUNT}:event-bus/default"),
     Right("ExtractOrdersRole", "secretsmanager:GetSecretValue", _FORGOTTEN),

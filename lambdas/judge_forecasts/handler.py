@@ -61,7 +61,7 @@ class Judged(BaseModel):
 
     sentence: str
     report: str
-    """The newest page of the market, which does not expire."""
+    """The newest page of the market."""
 
 
 @entry_point(JudgeForecasts)
@@ -91,7 +91,7 @@ def judge(
 ) -> tuple[Followed, Flags, Judged]:
     """Write flags.json by `findings`, and send an event for each finding that is new in this run.
 
-    Copies follow.json and follow.html to where they do not expire, over those of the week before.
+    Copies follow.json and follow.html beside the forecasts, over those of the week before.
     A retry sends the events of this run again: none is lost.
 
     Raises BadEvent where the run has no follow.json that can be read.

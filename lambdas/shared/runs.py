@@ -154,13 +154,13 @@ class Run:
 
     @property
     def newest_followed(self) -> str:
-        """The grades of the last run that was judged; they do not expire."""
-        return f"{FEEDS}{self.market}/follow.json"
+        """The grades of the last run that was judged, which expire as late as its forecasts."""
+        return f"{self.cohorts}follow.json"
 
     @property
     def page(self) -> str:
-        """The page of the last run that was judged; it does not expire."""
-        return f"{FEEDS}{self.market}/follow.html"
+        """The page of the last run that was judged."""
+        return f"{self.cohorts}follow.html"
 
     @property
     def attributes(self) -> str:

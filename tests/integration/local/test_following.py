@@ -108,7 +108,7 @@ def test_forecasts_that_were_wrong_make_the_next_night_train(
     assert [each[:10] for each in names(pipeline, market)].count("2025-02-08") == 2
 
     night(47)
-    followed = read(pipeline, f"feeds/{market.name}/follow.json")
+    followed = read(pipeline, f"cohorts/{market.name}/follow.json")
     [champion, challenger] = followed["cohorts"][-2:]
     assert (champion["role"], challenger["role"]) == ("champion", "challenger")
     assert champion["next_order"]["7"]["ageing"]["customers"] == champion["customers"] > 200
@@ -146,7 +146,7 @@ def read(pipeline: Pipeline, key: str) -> dict[str, Any]:
 
 def page(pipeline: Pipeline, market: Shop) -> str:
     """Where the newest page is, which must be there."""
-    key = f"feeds/{market.name}/follow.html"
+    key = f"cohorts/{market.name}/follow.html"
     answer = pipeline.aws.s3.get_object(Bucket=pipeline.deployment.bucket, Key=key)
     assert b"Was it right?" in answer["Body"].read()
     return f"s3://{pipeline.deployment.bucket}/{key}"
