@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import logging
 import re
 from collections.abc import Sequence
@@ -110,7 +111,8 @@ def _run(parsed: argparse.Namespace) -> None:
         if parsed.challenger:
             predictions["challenger"] = parsed.challenger
         folder = parsed.add_to or parsed.forecasts
-        added = keep(predictions, parsed.run, folder, parsed.model_dir)
+        now = datetime.datetime.now(datetime.UTC)
+        added = keep(predictions, parsed.run, now, folder, parsed.model_dir)
     if not parsed.file_path:
         return
     try:

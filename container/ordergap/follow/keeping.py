@@ -21,18 +21,22 @@ MODELS = "models"
 
 
 def keep(
-    predictions: Mapping[Role, Path], run: str, folder: Path, model_folders: Sequence[Path] = ()
+    predictions: Mapping[Role, Path],
+    run: str,
+    made_at: datetime.datetime,
+    folder: Path,
+    model_folders: Sequence[Path] = (),
 ) -> list[Path]:
     """Write one run's predictions, by role, into a folder of cohorts; the cohorts' files.
 
+    made_at        when the run scored, with its time zone
     model_folders  with the models that made them: their manifests are kept as models/VERSION, so
                    that the forecasts are graded in full without the models
 
     Raises DataError where predictions are of several days or models, or a challenger's of another
     day than the champion's, ModelNotFound as `models_in`, and PlatformError.
     """
-    now = datetime.datetime.now(datetime.UTC)
-    cohorts = {role: from_records(path, run, now, role) for role, path in predictions.items()}
+    cohorts = {role: from_records(path, run, made_at, role) for role, path in predictions.items()}
     days = {each.about.as_of for each in cohorts.values()}
     if len(days) > 1:
         raise DataError(

@@ -75,7 +75,7 @@ def test_forecasts_that_were_wrong_make_the_next_night_train(
 
     ended, graded = night(31)
     assert (graded["trained"], graded["report"]) == (False, page(pipeline, market))
-    assert "ALARM (rank): the model no longer tells who orders" in graded["followed"]
+    assert "ALARM (rank): forecasts no longer tell who orders" in graded["followed"]
     assert "ALARM (inputs): " in graded["followed"]
     [message] = ended.announced
     assert graded["followed"][:1000] in message["sentence"]
@@ -85,7 +85,7 @@ def test_forecasts_that_were_wrong_make_the_next_night_train(
     assert {each["detail-type"] for each in sent} == {"Drift"}
     assert {each["detail"]["market"] for each in sent} == {market.name}
     flags = read(pipeline, f"feeds/{market.name}/flags.json")
-    assert flags["rank"].startswith("the model no longer tells")
+    assert flags["rank"].startswith("forecasts no longer tell")
     assert flags["ageing"] is None
     kept = names(pipeline, market)
     assert len(kept) == 2
