@@ -52,7 +52,7 @@ ASSUMED = {
     "concurrent": Figure(4, "invocations of `store_predictions` at once", "template"),
     "learnt": Figure(12_400, "orders a second of training", "guess: half of a laptop's core, × 4"),
     "scored": Figure(16_000, "customers a second of scoring", "guess: ⅛ of the benchmark, × 4"),
-    "graded": Figure(12_000, "customers a second of grading 17 weeks", "`python -m benchmarks follow`"),
+    "graded": Figure(12_000, "customers a second of grading", "`python -m benchmarks follow`"),
     "week": Figure(7, "runs from one grading to the next", "state machine"),
     "start": Figure(120, "seconds of a job that are billed before it works", "guess"),
     "stored": Figure(1_000, "customers a second stored", "DynamoDB, a partition of an index"),
