@@ -77,6 +77,7 @@ RIGHTS = (
     Right("JudgeFeedRole", "sagemaker:DescribeModelPackage", _PACKAGE),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", f"{_RUN}/verdict.json"),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("JudgeModelRole", "s3:GetObject", "${Bucket.Arn}/cohorts/uk/follow.json"),
     Right("JudgeModelRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right(
         "JudgeModelRole",

@@ -71,11 +71,35 @@ class Followed(BaseModel):
 
     def newest(self) -> tuple[Cohort, int, Grade] | None:
         """The latest cohort of a champion by which models are told apart, its days and grade."""
-        champions = [each for each in self.cohorts if each.role == "champion" and each.next_order]
-        days = {days for each in champions for days in each.next_order}
+        days = {days for each in self._champions() for days in each.next_order}
         main = min((each for each in days if each >= MAIN), default=max(days, default=MAIN))
-        judged = [each for each in champions if main in each.next_order]
+        judged = [each for each in self._champions() if main in each.next_order]
         if not judged:
             return None
         last = max(judged, key=lambda each: each.as_of)
         return last, main, last.next_order[main]
+
+    def compared(self, model_version: str) -> str | None:
+        """How a champion's latest forecasts did beside a challenger's; None: that is not graded."""
+        found = [
+            (cohort.as_of, days, grade.ageing)
+            for cohort in self._champions()
+            if cohort.model_version == model_version
+            for days, grade in cohort.next_order.items()
+            if days <= MAIN and grade.ageing and grade.ageing.brier_difference is not None
+        ]
+        if not found:
+            return None
+        as_of, days, ageing = max(found, key=lambda each: each[:2])
+        rivals = [e for e in self.cohorts if e.role == "challenger" and e.as_of == as_of]
+        rival = rivals[0].model_version if rivals else "another"
+        z = "" if ageing.z is None else f" (z {ageing.z:+.1f})"
+        difference = ageing.brier_difference or 0.0
+        return (
+            f"On stored forecasts of {ageing.customers:,} customers as of {as_of}, the Brier score "
+            f"of the champion within {days} days is {abs(difference):.5f} "
+            f"{'higher' if difference > 0 else 'lower'} than that of model {rival}{z}."
+        )
+
+    def _champions(self) -> list[Cohort]:
+        return [each for each in self.cohorts if each.role == "champion"]

@@ -17,7 +17,7 @@ from lambdas.judge_forecasts.handler import handle
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, Unavailable
 from lambdas.shared.flags import Flags
-from lambdas.shared.followed import Alarm, Cohort, Followed, Grade
+from lambdas.shared.followed import Ageing, Alarm, Cohort, Followed, Grade
 from lambdas.shared.runs import Run
 from tests.unit.lambdas.conftest import BUCKET, Context
 
@@ -77,6 +77,24 @@ def test_what_became_of_the_newest_forecasts_is_said_first() -> None:
     )
     none = followed().model_copy(update={"cohorts": [], "awaited": NIGHT})
     assert findings.sentence(none, "m1").startswith("No forecast has passed yet; the first does on")
+
+
+def test_champion_and_challenger_are_quoted_by_their_latest_outcomes_in_common() -> None:
+    ageing = Ageing(brier_difference=0.00123, z=3.4, customers=299)
+    earlier, later = NIGHT - 38 * ONE, NIGHT - 31 * ONE
+    graded = Grade(
+        foreseen=100, came=90, level_z=None, auc_less_validation=None, ageing=ageing
+    )  # fmt: skip
+    both = [
+        cohort(earlier).model_copy(update={"next_order": {7: graded, 30: graded}}),
+        cohort(earlier, "m2", "challenger"), cohort(later), cohort(later, "m3", "challenger"),
+    ]  # fmt: skip
+    found = followed().model_copy(update={"cohorts": both})
+    assert found.compared("m1") == (
+        "On stored forecasts of 299 customers as of 2011-11-01, the Brier score of the champion "
+        "within 30 days is 0.00123 higher than that of model m2 (z +3.4)."
+    )
+    assert found.compared("m2") is None
 
 
 WEEK = st.tuples(st.sets(st.sampled_from([*RETRAIN])), st.sampled_from(["m1", "m2"]))
