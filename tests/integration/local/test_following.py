@@ -16,6 +16,7 @@ from local.runners import Container, Launch, NoImage, Process
 from tests.integration.local.conftest import AS_OF, Ended, Pipeline, Shop
 from tests.shop import shop
 
+FAST = {"outlier_contamination": "0", "value": "off", "large_orders": "off"}
 pytestmark = pytest.mark.xdist_group("embedded-aws")
 
 
@@ -64,7 +65,8 @@ def test_forecasts_that_were_wrong_make_the_next_night_train(
 
     def night(days: int, **asked: Any) -> tuple[Ended, dict[str, Any]]:
         as_of = (AS_OF + datetime.timedelta(days)).isoformat()
-        ended = pipeline.run(market, as_of=as_of, **{"follow": None, "retrain_days": 400, **asked})
+        asked = {"follow": None, "retrain_days": 400, "hyperparameters": FAST, **asked}
+        ended = pipeline.run(market, as_of=as_of, **asked)
         assert ended.status == "SUCCEEDED", ended.causes
         return ended, ended.markets[market.name]
 
