@@ -92,7 +92,8 @@ def judge(
     """Write flags.json by `findings`, and send an event for each finding that is new in this run.
 
     Copies follow.json and follow.html beside the forecasts, over those of the week before.
-    A retry sends the events of this run again: none is lost.
+    A retry sends the events of this run again: none is lost. A run as of an earlier day than one
+    that was judged changes nothing.
 
     Raises BadEvent where the run has no follow.json that can be read.
     """
@@ -101,19 +102,22 @@ def judge(
         raise BadEvent([f"prefix: {run.uri(run.followed_json)} is missing, or of another version"])
     version = request.verdict.model_version
     before = objects.read(s3, run.bucket, run.flags, Flags)
-    flags = findings.flags(followed, before, run.run_id, version, request.as_of)
-    for source, target, kind in (
-        (run.followed_json, run.newest_followed, "application/json"),
-        (run.followed_page, run.page, "text/html; charset=utf-8"),
-    ):
-        body = s3.get_object(Bucket=run.bucket, Key=source)["Body"].read()
-        s3.put_object(Bucket=run.bucket, Key=target, Body=body, ContentType=kind)
-    s3.put_object(
-        Bucket=run.bucket,
-        Key=run.flags,
-        Body=flags.model_dump_json(indent=2).encode(),
-        ContentType="application/json",
-    )
+    if before and before.judged and before.judged > request.as_of:
+        flags = before
+    else:
+        flags = findings.flags(followed, before, run.run_id, version, request.as_of)
+        for source, target, kind in (
+            (run.followed_json, run.newest_followed, "application/json"),
+            (run.followed_page, run.page, "text/html; charset=utf-8"),
+        ):
+            body = s3.get_object(Bucket=run.bucket, Key=source)["Body"].read()
+            s3.put_object(Bucket=run.bucket, Key=target, Body=body, ContentType=kind)
+        s3.put_object(
+            Bucket=run.bucket,
+            Key=run.flags,
+            Body=flags.model_dump_json(indent=2).encode(),
+            ContentType="application/json",
+        )
     for kind, finding in flags.findings.items():
         if finding.run_id == run.run_id:
             detail = {

@@ -142,18 +142,18 @@ def events(aws: None) -> Callable[[], list[dict[str, str]]]:
     return received
 
 
-def judged(run_id: str, found: Followed) -> dict[str, Any]:
+def judged(run_id: str, found: Followed, as_of: datetime.date = NIGHT) -> dict[str, Any]:
     run = Run(BUCKET, run_id, "uk")
     page = f"<title>Was it right? {run_id}</title>"
     for key, body in ((run.followed_json, found.model_dump_json()), (run.followed_page, page)):
         clients.s3().put_object(Bucket=BUCKET, Key=key, Body=body.encode())
-    return again(run_id)
+    return again(run_id, as_of)
 
 
-def again(run_id: str) -> dict[str, Any]:
+def again(run_id: str, as_of: datetime.date = NIGHT) -> dict[str, Any]:
     event = {
         "run_id": run_id, "market": "uk", "prefix": f"runs/{run_id}/uk", "challenger": "Said.",
-        "as_of": NIGHT.isoformat(), "verdict": {"model_version": "m1"},
+        "as_of": as_of.isoformat(), "verdict": {"model_version": "m1"},
     }  # fmt: skip
     context: Any = Context()
     return handle(event, context)
@@ -183,6 +183,15 @@ def test_an_event_is_sent_once_and_by_a_retry_of_its_own_run(
     assert [each["DriftFindings"] for each in published] == [[1.0], [1.0], [2.0]]
     assert [each["LevelOff"] for each in published] == [[1.0], [1.0], [0.0]]
     assert published[0]["LevelZ"] == [-0.4]
+
+
+def test_a_run_of_an_earlier_day_leaves_what_is_newer(events: Any) -> None:
+    judged("new", followed("rank"))
+    assert len(events()) == 1
+    judged("old", followed("inputs", day=NIGHT - 7 * ONE), NIGHT - 7 * ONE)
+    assert events() == []
+    for key, part in (("cohorts/uk/follow.html", b"new"), ("feeds/uk/flags.json", b'"rank is')):
+        assert part in clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
 
 def test_an_event_that_is_not_taken_is_worth_a_retry(
