@@ -71,7 +71,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("ORDERGAP_BUCKET", BUCKET)
-    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions)
+    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions,
+              clients.events)  # fmt: skip
     for make in cached:
         make.cache_clear()
     # Where another test's embedded AWS executes state machines, this one does not.
