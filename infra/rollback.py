@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.registered import Package, Refused, Rows, Stack, options, run
+from lambdas.shared import executions
+from lambdas.shared.errors import AlreadyRunning
 from lambdas.shared.registry import HOLD, group_arn
 
 _ROLLED_BACK = "Rolled back"
@@ -28,10 +30,11 @@ def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float =
              promotion is held, the one in use
     seconds  between looks at the run
 
-    Returns what the table says. Raises Refused, before anything is changed where a run is under
-    way or the target is not there, and afterwards where the table does not name the target.
+    Returns what the table says. Raises Refused, before anything is changed where a run of the
+    market is under way or the target is not there, and afterwards where the table does not name
+    the target.
     """
-    _nothing_runs(stack)
+    _nothing_runs(stack, market)
     packages = stack.packages(market)
     held = stack.held(market)
     target = _target(packages, to, held)
@@ -86,14 +89,15 @@ def release(stack: Stack, market: str) -> str:
     return f"promotion is released in {market}, which was held: {held}"
 
 
-def _nothing_runs(stack: Stack) -> None:
-    running = stack.states.list_executions(
-        stateMachineArn=stack.pipeline, statusFilter="RUNNING", maxResults=1
-    )["executions"]
-    if running:
+def _nothing_runs(stack: Stack, market: str) -> None:
+    try:
+        running, _ = executions.read(stack.s3, stack.outputs["BucketName"])
+    except AlreadyRunning as error:
+        raise Refused(str(error)) from error
+    for arn in running.under_way(stack.states, [market]).values():
         raise Refused(
-            f"run {running[0]['name']} is under way, nothing was changed: wait until it has ended, "
-            "or stop it"
+            f"{executions.name(arn)} of {market} is under way, nothing was changed: wait until it "
+            "has ended, or stop it"
         )
 
 

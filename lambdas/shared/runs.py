@@ -12,7 +12,7 @@ MODELS = "models/"
 FEEDS = "feeds/"
 SUCCESS = "_SUCCESS"
 RUNNING = f"{ROOT}running.json"
-"""The execution that runs, or the last one that did."""
+"""The execution that runs each market, or the last one that did."""
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,9 @@ def refused_without_change(
         return original(self, payload)
 
     with patch.object(Function, "invoke", invoke):
-        arn = pipeline.begin(machine=pipeline.deployment.pipeline, markets=[{"name": "other"}])
+        arn = pipeline.begin(markets=[{"name": market.name, "table": "missing"}])
         pipeline.wait_for(arn, "ExtractOrders")
-        with pytest.raises(Refused, match="is under way, nothing was changed"):
+        with pytest.raises(Refused, match=f"of {market.name} is under way, nothing was changed"):
             roll_back(stack, market.name)
         extracting.set()
         pipeline.end(arn)

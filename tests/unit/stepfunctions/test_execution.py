@@ -375,6 +375,18 @@ def test_a_run_beside_another_is_superseded_which_is_no_failure(run, failing):
     assert (outcome.status, outcome.error, outcome.cause) == ("SUPERSEDED", "Superseded", "because")
 
 
+def test_a_run_that_waits_for_another_begins_after_it_or_is_superseded_after_hours(run, failing):
+    waited = run({}, failing("BeginRun", "MarketBusy", times=9))
+    assert waited.status == "SUCCEEDED", waited.cause
+    assert waited.of("ExtractOrders")
+    assert len(waited.waits) == 9
+    gone = run({}, failing("BeginRun", "MarketBusy"))
+    assert {name for name, _ in gone.calls} == {"BeginRun", "AnnounceSuperseded"}
+    assert len(gone.waits) == 48
+    assert max(gone.waits) <= 600
+    assert (gone.status, gone.announced()[0]["error"]) == ("SUCCEEDED", "MarketBusy")
+
+
 @pytest.mark.parametrize("error", ["AlreadyRunning", "AlreadyStarted"])
 def test_a_run_beside_another_ends_before_it_costs_anything(run, failing, error):
     execution = run({}, failing("BeginRun", error))
