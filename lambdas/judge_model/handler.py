@@ -78,9 +78,6 @@ def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     verdict = judge(request, settings, clients.s3(), sagemaker)
     now = datetime.datetime.now(datetime.UTC)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
-    age = 0 if verdict.promoted else registry.age_days(sagemaker, verdict.group, now)
-    if age is not None:
-        publish(request.market, ChampionAgeDays=age)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})
     before = now - datetime.timedelta(settings.run_days)
     try:

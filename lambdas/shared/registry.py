@@ -1,4 +1,4 @@
-"""The approved models of a market, of which the newest is the champion.
+"""The models of a market, of which the newest approved one is the champion.
 
 See docs/decisions/pipeline.md#models-outlive-their-runs.
 """
@@ -45,7 +45,7 @@ class Verdict(BaseModel):
 
 @dataclass(frozen=True)
 class Package:
-    """An approved model package. A field that its metadata lacks is None."""
+    """A model package. A field that its metadata lacks is None."""
 
     model_version: str
     """Its ARN, where its metadata has no version."""
@@ -56,6 +56,8 @@ class Package:
     settings: str | None
     """The digest of the settings that it was trained with."""
     image: str | None = None
+    registered: datetime.datetime | None = None
+    """None for a model of this run, which is not registered yet."""
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -68,7 +70,18 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         found = None
     if not found:
         return None
-    arn = found["ModelPackageArn"]
+    return _package(sagemaker, found["ModelPackageArn"])
+
+
+def rejected(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The newest package of a group that exists, if it is not approved."""
+    found = newest(sagemaker, group)
+    if not found or found["ModelApprovalStatus"] == "Approved":
+        return None
+    return _package(sagemaker, found["ModelPackageArn"])
+
+
+def _package(sagemaker: SageMakerClient, arn: str) -> Package:
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
@@ -81,6 +94,7 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         _day(metadata.get("as_of")) or package["CreationTime"].date(),
         metadata.get("settings"),
         first["Image"] if first else None,
+        package["CreationTime"],
     )
 
 

@@ -27,14 +27,6 @@ BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
 
 
-class Later(datetime.datetime):
-    """A clock that is 41 days and an hour ahead."""
-
-    @classmethod
-    def now(cls, tz=None):
-        return super().now(tz) + datetime.timedelta(41, 3600)
-
-
 TASK = "next_order"
 AT_CUTOFF, AT_ORDER = PROTOCOLS = [*EvaluationProtocol]
 CAPS = {AT_CUTOFF: 93, AT_ORDER: 60}
@@ -601,23 +593,6 @@ def test_a_better_champion_stays_in_use(aws, event, context):
     assert "WORSE" in json.loads(text(f"{request['prefix']}/verdict.json"))["questions"][TASK]
     assert (answer["artifact"], answer["model_version"]) == (champion, "newer0000000")
     assert str(answer["metrics_uri"]).endswith("/newer0000000/metrics.json")
-
-
-def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monkeypatch):
-    def published():
-        lines = map(json.loads, capsys.readouterr().out.splitlines())
-        return {name: line[name] for line in lines for name in line if name.endswith("Days")}
-
-    request = event("judge_model")
-    approve(metrics(mae=-3.0), "cccccccccccc")
-    put(request["artifact"], model(metrics(mae=-1.0)))
-    monkeypatch.setattr("lambdas.judge_model.handler.datetime.datetime", Later)
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [41.0]}
-    put(request["artifact"], model(metrics(mae=-5.0)))
-    clients.s3().delete_object(Bucket=BUCKET, Key=f"{request['prefix']}/verdict.json")
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [0.0]}
 
 
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
