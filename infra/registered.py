@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.shared.registry import MISSING_GROUP, hold
+from lambdas.shared.registry import MISSING_GROUP, hold, version_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,7 +31,10 @@ class Package(NamedTuple):
     """A registered model; `known` is its metadata, as the function judge_model writes it."""
 
     arn: str
+    number: str
+    """The package's version in its group."""
     version: str
+    """The model's."""
     status: str
     created: datetime.datetime
     artifact: str
@@ -101,6 +104,7 @@ class Stack:
         first = containers[0] if containers else None
         return Package(
             arn,
+            version_of(arn),
             known.get("model_version", arn),
             found["ModelApprovalStatus"],
             found["CreationTime"],

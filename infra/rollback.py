@@ -26,8 +26,8 @@ _SECONDS = 2.0  # between looks at the run
 def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float = _SECONDS) -> str:
     """Reject what is newer than the target, hold promotion, score again and read the table back.
 
-    to       the version to go back to; without it the one before the newest approved one, or while
-             promotion is held, the one in use
+    to       the version to go back to, the model's or its package's; without it the one before the
+             newest approved one, or while promotion is held, the one in use
     seconds  between looks at the run
 
     Returns what the table says. Raises Refused, before anything is changed where a run of the
@@ -74,7 +74,10 @@ def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float =
             f"Promotion is held and the newer packages are rejected: see the run, and when nothing "
             f"runs, repeat with TO={target.version}"
         )
-    return f"{market} is rolled back to {target.version}, and promotion is held. {_said(after)}"
+    return (
+        f"{market} is rolled back to {target.version} (package {target.number}), and promotion is "
+        f"held. {_said(after)}"
+    )
 
 
 def release(stack: Stack, market: str) -> str:
@@ -103,7 +106,7 @@ def _nothing_runs(stack: Stack, market: str) -> None:
 
 def _target(packages: Sequence[Package], to: str | None, held: str | None) -> Package:
     if to is not None:
-        found = next((p for p in packages if p.version == to), None)
+        found = next((p for p in packages if to in {p.version, p.number}), None)
         if found is None:
             have = ", ".join(dict.fromkeys(p.version for p in packages))
             raise Refused(f"there is no model {to}; there are {have}")
@@ -179,7 +182,9 @@ def _run(stack: Stack, run_id: str, given: dict[str, Any], seconds: float) -> st
 def main(arguments: Sequence[str]) -> int:
     """Roll back or release; the exit code."""
     top = options("python -m infra.rollback", (__doc__ or "").partition(":")[0])
-    top.add_argument("--to", metavar="VERSION", help="(default: the model before the newest)")
+    top.add_argument(
+        "--to", metavar="VERSION", help="of a model or package (default: the one before the newest)"
+    )
     top.add_argument("--release", action="store_true", help="let models be promoted again")
     return run(
         top,

@@ -49,20 +49,20 @@ def cadence(
     settings: str,
     retrain_days: int,
     held: str | None,
-    rejected: Package | None,
+    newest: Package | None,
     retry_days: int,
 ) -> Cadence:
     """The first reason to train; flags that the champion was trained after are none.
 
-    held        why promotion is held, so that a new model would not be used; None where it is not
-    rejected    the newest model, if it is not approved: for `retry_days`, what it was trained for
-                is no reason to train with the same settings
+    held    why promotion is held, so that a new model would not be used; None where it is not
+    newest  the newest package: if it is not approved, then for `retry_days` what it was trained for
+            is no reason to train with the same settings
     """
     if champion is None or champion.artifact is None or champion.image is None:
         return Cadence(True, "Trained: there is no approved model.")
     age, limit = (as_of - champion.as_of).days, asked.retrain_days
     limit = retrain_days if limit is None else limit
-    tried = rejected if rejected and rejected.settings == settings else None
+    tried = newest if newest and not newest.approved and newest.settings == settings else None
     if tried and (as_of - tried.as_of).days >= retry_days:
         tried = None
     learnt = max(champion.as_of, tried.as_of) if tried else champion.as_of

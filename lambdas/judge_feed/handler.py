@@ -20,7 +20,7 @@ from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
 from lambdas.shared.logs import logger, publish
-from lambdas.shared.registry import Package, Verdict, champion, hold, rejected
+from lambdas.shared.registry import Package, Verdict, champion, hold, newest_package
 from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
@@ -152,7 +152,7 @@ def judge(
         made,
         settings.retrain_days,
         hold(sagemaker, group) if package else None,
-        rejected(sagemaker, group) if package else None,
+        newest_package(sagemaker, group) if package else None,
         settings.retry_days,
     )
     verdict = None
@@ -165,6 +165,7 @@ def judge(
             image=package.image,
             model_version=package.model_version,
             metrics_uri=package.metrics_uri,
+            package_version=package.version,
         )
     judged = Judged(
         train=train,

@@ -41,6 +41,8 @@ class Verdict(BaseModel):
     model_version: str
     metrics_uri: str | None
     """None where the champion's package has no metrics."""
+    package_version: str = ""
+    """That of its package in the group."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Package:
     image: str | None = None
     registered: datetime.datetime | None = None
     """None for a model of this run, which is not registered yet."""
+    version: str = ""
+    """The package's in its group; likewise."""
+    approved: bool = True
+    """Whether it may score."""
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -73,12 +79,10 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     return _package(sagemaker, found["ModelPackageArn"])
 
 
-def rejected(sagemaker: SageMakerClient, group: str) -> Package | None:
-    """The newest package of a group that exists, if it is not approved."""
+def newest_package(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The newest package of a group that exists, whatever its status; None without one."""
     found = newest(sagemaker, group)
-    if not found or found["ModelApprovalStatus"] == "Approved":
-        return None
-    return _package(sagemaker, found["ModelPackageArn"])
+    return _package(sagemaker, found["ModelPackageArn"]) if found else None
 
 
 def _package(sagemaker: SageMakerClient, arn: str) -> Package:
@@ -95,7 +99,14 @@ def _package(sagemaker: SageMakerClient, arn: str) -> Package:
         metadata.get("settings"),
         first["Image"] if first else None,
         package["CreationTime"],
+        version_of(arn),
+        package["ModelApprovalStatus"] == "Approved",
     )
+
+
+def version_of(arn: str) -> str:
+    """The version of a package in its group, which ends its ARN."""
+    return arn.rpartition("/")[2]
 
 
 def newest(

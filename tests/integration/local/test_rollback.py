@@ -63,11 +63,13 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
     said = roll_back(stack, market.name, seconds=0.1)
     day = str(AS_OF + datetime.timedelta(days=1))
     assert named() == {(day, old)}
+    assert f"{market.name} is rolled back to {old} (package 1)" in said
     assert f"{len(market.stored()):,} rows as of {day} name model {old}." in said
     statuses = {p.version: p.status for p in stack.packages(market.name)}
     assert statuses == {old: "Approved", new: "Rejected"}
 
     assert "rolled back already, nothing was done" in roll_back(stack, market.name, seconds=0.1)
+    assert "rolled back already" in roll_back(stack, market.name, "1", seconds=0.1)
     with pytest.raises(Refused, match="there is no model"):
         roll_back(stack, market.name, "0123456789ab")
 

@@ -206,10 +206,10 @@ def decide(
     champion: Package | None = YOUNG,
     flags: Flags | None = None,
     held: str | None = None,
-    rejected: Package | None = None,
+    newest: Package | None = None,
     **asked: Any,
 ) -> Any:
-    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28, held, rejected, 7)
+    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28, held, newest, 7)
 
 
 def test_a_young_champion_scores() -> None:
@@ -218,8 +218,13 @@ def test_a_young_champion_scores() -> None:
     assert "the champion is 3 days old, and is replaced after 28 days" in reason
 
 
-def aged(days: int) -> Package:
-    return Package("f82", "s3://b/model.tar.gz", None, NIGHT - days * ONE, "same", "image")
+def aged(days: int, *, approved: bool = True) -> Package:
+    made = NIGHT - days * ONE
+    return Package("f82", "s3://b/model.tar.gz", None, made, "same", "image", approved=approved)
+
+
+def rejected(days: int) -> Package:
+    return aged(days, approved=False)
 
 
 @pytest.mark.parametrize(
@@ -270,29 +275,29 @@ def test_what_is_no_reason_to_train() -> None:
 def test_after_a_model_that_was_not_promoted_the_same_reason_waits() -> None:
     other = dataclasses.replace(aged(3), settings="other")
     for champion, why in ((aged(29), "29 days old, more than 28"), (other, "other settings")):
-        train, reason = decide(champion, rejected=aged(6))
+        train, reason = decide(champion, newest=rejected(6))
         assert not train
         assert why in reason
         assert f"A model as of {NIGHT - 6 * ONE} was not promoted" in reason
         assert "the next one is trained 7 days after it" in reason
         for trained in (
-            decide(champion, rejected=aged(7)),
-            decide(champion, rejected=dataclasses.replace(aged(1), settings="those before")),
-            decide(champion, rejected=aged(1), train=True),
+            decide(champion, newest=rejected(7)),
+            decide(champion, newest=dataclasses.replace(rejected(1), settings="those before")),
+            decide(champion, newest=rejected(1), train=True),
         ):
             assert trained.train
-    assert "the champion is 3 days old" in decide(rejected=aged(1)).reason
+    assert "the champion is 3 days old" in decide(newest=rejected(1)).reason
 
 
-@given(champion=st.integers(0, 60), rejected=st.integers(0, 60), flag=st.integers(0, 60))
+@given(champion=st.integers(0, 60), tried=st.integers(0, 60), flag=st.integers(0, 60))
 def test_drift_that_a_training_has_answered_is_none_until_a_week_has_passed(
-    champion: int, rejected: int, flag: int
+    champion: int, tried: int, flag: int
 ) -> None:
     flags = Flags(as_of=NIGHT - flag * ONE, rank="AUC fell.")
-    decided = decide(aged(champion), flags, rejected=aged(rejected))
-    answered = flag >= champion or (flag >= rejected and rejected < 7)
+    decided = decide(aged(champion), flags, newest=rejected(tried))
+    answered = flag >= champion or (flag >= tried and tried < 7)
     assert (decided.reason == "Trained: AUC fell.") == (not answered)
-    if answered and rejected < 7:
+    if answered and tried < 7:
         assert not decided.train
 
 

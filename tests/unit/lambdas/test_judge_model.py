@@ -775,6 +775,8 @@ def test_a_model_is_judged_once(aws, event, context):
     approve(metrics(mae=-0.5), "cccccccccccc")
     put(request["artifact"], model(metrics(mae=-1.0)))
     first = handle(request, context)
+    assert first["package_version"] == packages()[-1]["ModelPackageArn"].rpartition("/")[2] == "2"
+    assert json.loads(text(f"{request['prefix']}/verdict.json"))["package_version"] == "2"
     approve(metrics(mae=-9.0), "ffffffffffff")  # which does not change the verdict
     assert handle(request, context) == first
     retrained = request | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}

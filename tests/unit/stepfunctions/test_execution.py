@@ -324,6 +324,7 @@ CHAMPION = {
     "model_version": "f8219c88b603",
     "metrics_uri": None,
     "questions": {},
+    "package_version": "4",
 }
 
 
@@ -342,6 +343,7 @@ def test_a_night_without_a_reason_to_train_scores_with_the_champion(run, answers
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == CHAMPION["artifact"]
     assert model["PrimaryContainer"]["Image"] == CHAMPION["image"]
+    assert {"Key": "package_version", "Value": "4"} in model["Tags"]
     assert execution.of("ScoreCustomers")
     (market,) = execution.output["markets"]
     said = (market["trained"], market["promoted"], market["training"])
