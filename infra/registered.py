@@ -110,7 +110,7 @@ class Stack:
             found["CreationTime"],
             known.get("artifact") or (first.get("ModelDataUrl", "") if first else ""),
             first["Image"] if first else "",
-            first.get("ImageDigest") if first else None,
+            known.get("image_digest") or (first.get("ImageDigest") if first else None),
             found.get("ModelPackageDescription", ""),
             found.get("ApprovalDescription", ""),
             known,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.judge_model import card
+from lambdas.judge_model import card, images
 from lambdas.judge_model.artifact import Trained
 from lambdas.judge_model.gate import Decision
 from lambdas.shared.errors import Unavailable
@@ -56,6 +56,8 @@ def register(
         return last.version
     if trained.manifest.data_digest:
         known["data_digest"] = trained.manifest.data_digest
+    if digest := images.digest(details["image"]):
+        known["image_digest"] = digest
     for name, source, copy in (
         ("manifest_uri", run.success, run.kept_success),
         ("days_uri", run.days, run.kept_days),
