@@ -155,8 +155,8 @@ def _input(stack: Stack, market: str, day: str, rows: Counter[Rows]) -> dict[str
             f"the run {newest.run_id} is not known any more, so its input is not either: start a "
             f"run of {market}, then roll back"
         ) from None
-    markets = [m for m in given.get("markets", [{"name": "default"}]) if m["name"] == market]
-    kept = {name: value for name, value in given.items() if name not in {"event", "train"}}
+    markets = [m for m in given.get("markets", [{}]) if m.get("name", "default") == market]
+    kept = {name: value for name, value in given.items() if name not in {"event", "drift", "train"}}
     return {**kept, "as_of": day, "markets": markets}
 
 

@@ -116,6 +116,14 @@ def test_the_longest_version_of_an_object_is_an_event() -> None:
         checked({"event": "v" * 1025}, datetime.date(2011, 12, 9))
 
 
+def test_a_market_without_a_name_is_the_default() -> None:
+    day = datetime.date(2011, 12, 9)
+    named = {"name": "default", "table": "sales"}
+    assert checked({"markets": [{"table": "sales"}]}, day).parameters()["markets"] == [named]
+    with pytest.raises(BadInput, match="two markets have the same name: default"):
+        checked({"markets": [{"table": "sales"}, named]}, day)
+
+
 @pytest.mark.parametrize("as_of", ["2011-12-09Tnight", "T", "2011-12-09T23:30:00ZZ"])
 def test_what_is_no_moment_is_refused(as_of):
     with pytest.raises(BadInput, match="as_of: "):
