@@ -168,7 +168,7 @@ def run(
     given = top.parse_args(arguments)
     try:
         for line in act(connect(given.stack, given.region, given.endpoint_url), given):
-            print(line)
+            print(line, flush=True)
     except (Refused, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,15 +5,17 @@ See docs/decisions/pipeline.md#a-rollback-holds.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from infra.endpoint.configurations import behind
 from infra.registered import Package, Refused, Rows, Stack, options, run
 from lambdas.shared import executions
 from lambdas.shared.errors import AlreadyRunning
@@ -186,15 +188,15 @@ def main(arguments: Sequence[str]) -> int:
         "--to", metavar="VERSION", help="of a model or package (default: the one before the newest)"
     )
     top.add_argument("--release", action="store_true", help="let models be promoted again")
-    return run(
-        top,
-        arguments,
-        lambda stack, given: [
-            release(stack, given.market)
-            if given.release
-            else roll_back(stack, given.market, given.to)
-        ],
-    )
+    return run(top, arguments, _act)
+
+
+def _act(stack: Stack, given: argparse.Namespace) -> Iterator[str]:
+    if given.release:
+        yield release(stack, given.market)
+    else:
+        yield roll_back(stack, given.market, given.to)
+    yield from behind(stack, given.market)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from moto.server import ThreadedMotoServer
 
 from local import events, lambda_runtime, state_machine
 from local.aws import Aws
+from local.endpoints import Endpoints
 from local.jobs import Jobs
 from local.runners import Runner
 from local.server import Handler
@@ -39,8 +40,8 @@ EXECUTES: dict[str, dict[str, bool]] = {
 def start(folder: Path, runner: Runner) -> Iterator[Aws]:
     """An emulated AWS on a free port, while the context lasts. Only one may run at a time.
 
-    `runner` runs the containers of SageMaker's jobs. These and the Lambda functions have their
-    files and logs in `folder`.
+    `runner` runs the containers of SageMaker's jobs and endpoints. These and the Lambda functions
+    have their files and logs in `folder`.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     logging.getLogger("moto").setLevel(logging.CRITICAL)  # errors reach the user by other ways
@@ -56,6 +57,7 @@ def start(folder: Path, runner: Runner) -> Iterator[Aws]:
         aws = Aws(f"http://127.0.0.1:{port}", folder)
         jobs = stack.enter_context(Jobs(aws, runner, {"training": train, "transform": transform}))
         stack.enter_context(state_machine.installed(aws, jobs, port))
+        stack.enter_context(Endpoints(aws, runner))
         stack.enter_context(lambda_runtime.installed(aws))
         stack.enter_context(events.installed(aws))
         yield aws

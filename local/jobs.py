@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import signal
 import subprocess
 import tempfile
 import threading
@@ -102,14 +101,7 @@ class Job:
             raise JobStopped
 
     def _end(self, container: Container) -> None:
-        """SIGTERM, then SIGKILL if the container does not end in time."""
-        if container.process.poll() is None:
-            container.process.send_signal(signal.SIGTERM)
-            try:
-                container.process.wait(STOP_SECONDS[self.kind])
-            except subprocess.TimeoutExpired:
-                container.kill()
-                container.process.wait()
+        container.stop(STOP_SECONDS[self.kind])
 
 
 Work = Callable[[Job, Path], None]

@@ -35,6 +35,16 @@ class Container:
     process: subprocess.Popen[bytes]
     kill: Callable[[], object]
 
+    def stop(self, seconds: float) -> None:
+        """SIGTERM, then SIGKILL if the container does not end in time."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                self.process.wait()
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -17,6 +17,7 @@ from typing import Any
 
 from infra.doctor.recording import Recording, Request
 from infra.doctor.shapes import model
+from infra.endpoint import alarms
 from local.aws import ACCOUNT, REGION
 from local.deployment import TEMPLATE, load
 from local.runners import ROOT
@@ -131,6 +132,9 @@ def implied(recording: Recording) -> Iterator[Need]:
     for request in recording.requests:
         yield from _of_callers(request, recording)
         yield from _of_jobs(request, recording)
+    for alarm in alarms.names(f"{recording.parameters['Prefix']}-uk"):
+        arn = _arn("cloudwatch", f"alarm:{alarm}")
+        yield Need("SageMakerRole", "cloudwatch:DescribeAlarms", arn, "UpdateEndpoint with alarms")
     template = load(TEMPLATE)["Resources"]
     for name, resource in template.items():
         properties = resource["Properties"]

@@ -143,6 +143,11 @@ RIGHTS = (
         "*",
         ("cloudwatch:namespace", "/aws/sagemaker/TrainingJobs"),
     ),
+    Right(
+        "SageMakerRole",
+        "cloudwatch:DescribeAlarms",
+        f"{_ARN}cloudwatch:{_ACCOUNT}:alarm:${{Prefix}}-uk-errors",
+    ),
     *(
         Right("PipelineRole", "lambda:InvokeFunction", f"${{{function}.Arn}}")
         for function in _FUNCTIONS
@@ -185,7 +190,7 @@ RIGHTS = (
     ),
     Right("StarterRole", "states:StartExecution", "${Pipeline}"),
 )
-"""What a run does, beside the rights to write logs and traces that have no resource."""
+"""What runs and endpoints do, beside the rights to write logs and traces that have no resource."""
 
 
 def valid(plan: Plan) -> Findings:

@@ -18,6 +18,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.evaluation.compare import as_json
 from ordergap.evaluation.drift import Drift, drift
+from ordergap.evaluation.inputs import summary
 from ordergap.follow.alarms import Alarm, alarms, input_alarms, with_earlier
 from ordergap.follow.choice import Choice, Stored, choose
 from ordergap.follow.grades import Graded, grade
@@ -78,7 +79,7 @@ class Followed:
                 }
                 for each in self.alarms
             ],
-            "inputs": _inputs(self.inputs),
+            "inputs": summary(self.inputs).model_dump(mode="json"),
             "left_out": [*self.left_out],
             "notes": [*self.notes],
         }
@@ -190,17 +191,6 @@ def _graded(
     except DataError as error:
         choice.left_out.append(f"{stored}: {error}")
     return found, notes
-
-
-def _inputs(found: Drift) -> dict[str, JsonValue]:
-    return {
-        "recent_orders": found.recent,
-        "earlier_orders": found.earlier,
-        "features": {
-            name: {**each._asdict(), "drifted": each.drifted}
-            for name, each in found.features.items()
-        },
-    }
 
 
 def _cohort(graded: Graded) -> dict[str, JsonValue]:

@@ -12,7 +12,7 @@ from cfnlint.jsonschema import StandardValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
+from ordergap.contract.metrics import EvaluationProtocol, InputDrift, Inputs, TrainingMetrics
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
@@ -793,6 +793,17 @@ def test_a_card_says_how_many_evaluations_did_not_fit():
     said = content["additional_information"]["caveats_and_recommendations"]
     assert "Left out, as they do not fit: 1 evaluations." in said
     assert len(content["evaluation_details"]) == 1
+
+
+def test_a_card_says_whether_the_inputs_have_drifted():
+    drifted = InputDrift(excess=0.3, usual=0.0, p=0.0, drifted=True)
+    inputs = Inputs(recent_orders=1200, earlier_orders=4000, features={"amount": drifted})
+    for known, said in ((None, None), (inputs, inputs.sentence)):
+        found = metrics().model_copy(update={"inputs": known})
+        content = json.loads(card.content(found, decide(found, None), "s3://b/m", {"run_id": "r"}))
+        details = content["additional_information"]["custom_details"]
+        assert details == {"run_id": "r"} | ({"inputs": said} if said else {})
+    assert "1,200 orders of 28 days beside 4,000 before: drifted in amount" in inputs.sentence
 
 
 def test_a_model_is_judged_once(aws, event, context):
