@@ -31,8 +31,6 @@ class Package(NamedTuple):
     """A registered model; `known` is its metadata, as the function judge_model writes it."""
 
     arn: str
-    number: str
-    """The package's version in its group."""
     version: str
     """The model's."""
     status: str
@@ -44,6 +42,11 @@ class Package(NamedTuple):
     approval: str
     """Why the status was changed, where it was."""
     known: dict[str, str]
+
+    @property
+    def number(self) -> str:
+        """The package's version in its group."""
+        return version_of(self.arn)
 
 
 class Rows(NamedTuple):
@@ -104,7 +107,6 @@ class Stack:
         first = containers[0] if containers else None
         return Package(
             arn,
-            version_of(arn),
             known.get("model_version", arn),
             found["ModelApprovalStatus"],
             found["CreationTime"],
