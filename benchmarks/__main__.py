@@ -3,7 +3,7 @@
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
 another table: how good value and large orders are (python -m benchmarks targets --help), and so are
 `outcomes` and `drift`, how often ordergap follow raises an alarm of forecasts and of the latest
-orders, `inputs`, the same of orders that are served, and `feed`, what judge_feed finds.
+    if names in (["feed"], ["drift"], ["inputs"], ["rollback"]):
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def main(names: list[str]) -> None:
     if names[:1] in (["targets"], ["outcomes"]):
         importlib.import_module(f"benchmarks.{names[0]}").main(names[1:])
         return
+<<<<<<< HEAD
     if names in (["feed"], ["drift"], ["inputs"]):
+=======
+    if names in (["feed"], ["drift"], ["rollback"]):
+>>>>>>> main
         importlib.import_module(f"benchmarks.{names[0]}").main()
         return
     if unknown := set(names) - set(MODULES):
