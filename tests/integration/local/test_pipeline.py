@@ -167,6 +167,7 @@ def drift(pipeline: Pipeline, detail: dict[str, str]) -> str:
     assert rest == before
     states = pipeline.aws.states
     given = json.loads(states.describe_execution(executionArn=started)["input"])
+    pipeline.wait_for(started, "BeginRun")  # the emulator cannot stop one before
     states.stop_execution(executionArn=started)
     asked = {"drift": detail["market"], "as_of": detail["as_of"], "event": given["event"]}
     assert given.items() >= asked.items()
