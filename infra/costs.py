@@ -29,7 +29,7 @@ class Figure(NamedTuple):
 
 PRICES = {
     "lambda": Figure(0.0000166667, "Lambda, a GiB and second"),
-    "instance": Figure(0.23, "ml.m5.xlarge for training and batch transform, an hour"),
+    "instance": Figure(0.23, "ml.m5.xlarge for training, batch transform and processing, an hour"),
     "endpoint": Figure(0.115, "ml.m5.large of a real-time endpoint, an hour"),
     "write": Figure(0.625e-6, "DynamoDB, a write unit on demand"),
     "table": Figure(0.25, "DynamoDB, a GB and month"),
@@ -52,10 +52,12 @@ ASSUMED = {
     "concurrent": Figure(4, "invocations of `store_predictions` at once", "template"),
     "learnt": Figure(12_400, "orders a second of training", "guess: half of a laptop's core, × 4"),
     "scored": Figure(16_000, "customers a second of scoring", "guess: ⅛ of the benchmark, × 4"),
+    "graded": Figure(12_000, "customers a second of grading", "`python -m benchmarks follow`"),
+    "week": Figure(7, "runs from one grading to the next", "state machine"),
     "start": Figure(120, "seconds of a job that are billed before it works", "guess"),
     "stored": Figure(1_000, "customers a second stored", "DynamoDB, a partition of an index"),
     "units": Figure(4.4, "write units of a forecast", "1; 1.2, 1, 0.2, 1 of the indexes; examples"),
-    "states": Figure(25, "transitions of a market", "state machine"),
+    "states": Figure(27, "transitions of a market", "state machine"),
     "of_file": Figure(3, "transitions of a file of forecasts", "state machine"),
     "in_file": Figure(8_300, "customers of a file of forecasts", "examples"),
     "files": Figure(2_080, "bytes of a customer in S3, a run", "examples"),
@@ -78,6 +80,10 @@ def of_run(customers: int, orders: int | None = None, lines: int | None = None) 
         "ExtractOrders": lines / a["read"] * a["extract"] * p["lambda"],
         "Train": (markets * a["start"] + orders / a["learnt"]) * p["instance"] / 3600,
         "ScoreCustomers": (markets * a["start"] + customers / a["scored"]) * p["instance"] / 3600,
+        "FollowForecasts": (markets * a["start"] + customers / a["graded"])
+        * p["instance"]
+        / 3600
+        / a["week"],
         "StorePredictions": customers * a["units"] * p["write"] + storing,
         "transitions": (markets * a["states"] + files * a["of_file"]) * p["transition"],
     }

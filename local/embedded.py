@@ -24,7 +24,8 @@ from moto.server import ThreadedMotoServer
 from local import events, lambda_runtime, state_machine
 from local.aws import Aws
 from local.endpoints import Endpoints
-from local.jobs import Jobs
+from local.jobs import Jobs, Work
+from local.processing import process
 from local.runners import Runner
 from local.server import Handler
 from local.training import train
@@ -55,7 +56,8 @@ def start(folder: Path, runner: Runner) -> Iterator[Aws]:
         stack.callback(server.stop)
         port = server.get_host_and_port()[1]
         aws = Aws(f"http://127.0.0.1:{port}", folder)
-        jobs = stack.enter_context(Jobs(aws, runner, {"training": train, "transform": transform}))
+        work: dict[str, Work] = {"training": train, "transform": transform, "processing": process}
+        jobs = stack.enter_context(Jobs(aws, runner, work))
         stack.enter_context(state_machine.installed(aws, jobs, port))
         stack.enter_context(Endpoints(aws, runner))
         stack.enter_context(lambda_runtime.installed(aws))

@@ -44,7 +44,7 @@ def transform(job: Job, opt_ml: Path) -> None:
     if not inputs:
         raise JobFailed(f"ClientError: No S3 objects found under S3 URL {source}")
     port = free_port()
-    with job.run(model["Image"], "serve", opt_ml, _environment(job, model), port) as server:
+    with job.run(model["Image"], ["serve"], opt_ml, _environment(job, model), port) as server:
         wait_for_ping(server, port, job.wait)
         plan = _plan(job.request, _get(port, "/execution-parameters"))
         for key, relative in inputs.items():

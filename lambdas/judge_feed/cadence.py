@@ -10,28 +10,12 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from lambdas.shared.events import Asked
+from lambdas.shared.flags import Flags
 from lambdas.shared.registry import Package
 
 _ACCESS = {"name", "secret_id", "database", "incremental"}
 """Fields of a market that say how its rows are read, and not which."""
-
-
-class Flags(BaseModel):
-    """What was found of the market's forecasts, a sentence each; None: nothing.
-
-    A level that is off is no flag: it is the season's, which a new model does not know better.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    as_of: datetime.date
-    """The day of the data in which it was found."""
-    inputs: str | None = None
-    rank: str | None = None
-    ageing: str | None = None
 
 
 class Cadence(NamedTuple):

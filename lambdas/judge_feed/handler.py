@@ -13,12 +13,13 @@ from ordergap.contract.prediction import Date
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lambdas.judge_feed import rules
-from lambdas.judge_feed.cadence import Flags, cadence, digest
+from lambdas.judge_feed.cadence import cadence, digest
 from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
+from lambdas.shared.flags import Flags
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Package, Verdict, champion, hold, newest_package
 from lambdas.shared.runs import Run

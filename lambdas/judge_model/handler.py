@@ -21,6 +21,7 @@ from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import NoModelToScoreWith
 from lambdas.shared.events import RunEvent
+from lambdas.shared.followed import Followed
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Package, Verdict, champion, hold
 from lambdas.shared.runs import Run
@@ -113,6 +114,7 @@ def judge(
     if record is None or record.judged != request.artifact:
         package = champion(sagemaker, group)
         decision = _decide(s3, sagemaker, group, trained, package)
+        decision = _with_outcomes(s3, run, decision, package)
         chosen = package
         if decision.promoted:
             chosen = Package(
@@ -175,6 +177,16 @@ def _decide(
         return decision
     reason = f"Promotion is held: {held}. It would be promoted otherwise. {decision.reason}"
     return decision._replace(promoted=False, reason=shortened(reason))
+
+
+def _with_outcomes(s3: S3Client, run: Run, decision: Decision, package: Package | None) -> Decision:
+    """The decision, with how the champion's stored forecasts did beside a challenger's.
+
+    It is said and decides nothing: the new model has no outcomes, and the challenger is another.
+    """
+    followed = objects.read(s3, run.bucket, run.newest_followed, Followed) if package else None
+    said = followed.compared(package.model_version) if followed and package else None
+    return decision._replace(reason=shortened(f"{decision.reason} {said}")) if said else decision
 
 
 def _register(

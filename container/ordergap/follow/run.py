@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from ordergap import files, ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import column_options
+from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.evaluation.compare import as_json
@@ -106,14 +107,15 @@ def follow(
 
     source         the orders, those before the forecasts among them
     model_folders  with the models that made them, unpacked or as archives: their own validation,
-                   and how the orders are to be read
+                   and how the orders are to be read; beside those in the folder itself
     as_of          the last day of which the orders tell; None: the day of the last one
     columns        name of an option, such as "customer_column" -> value in place of the model's
 
     A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read
     or the orders end before the first, and ModelNotFound where a folder has no model.
     """
-    models, unreadable = models_in(model_folders)
+    own = [folder] if any(folder.rglob(MANIFEST)) else []
+    models, unreadable = models_in([*own, *model_folders])
     choice = choose(folder)
     choice.left_out += unreadable
     orders = _orders(source, models, as_of, columns or {})

@@ -73,7 +73,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("ORDERGAP_BUCKET", BUCKET)
     cached = (
-        clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions, ecr,
+        clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions,
+        clients.events, ecr,
     )  # fmt: skip
     for make in cached:
         make.cache_clear()

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from ordergap.contract.orders import Rejection
 
 from lambdas.judge_feed import rules
-from lambdas.judge_feed.cadence import Flags, cadence, digest
+from lambdas.judge_feed.cadence import cadence, digest
 from lambdas.judge_feed.handler import RUNBOOK, handle
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked
 from lambdas.shared.feed import Day, Feed, total
+from lambdas.shared.flags import Flags
 from lambdas.shared.registry import Package
 from tests.stack import ROOT
 from tests.unit.lambdas.conftest import BUCKET

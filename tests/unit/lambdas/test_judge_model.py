@@ -702,6 +702,33 @@ def test_a_registry_of_images_that_tells_nothing_stops_no_model(aws, monkeypatch
         images.digest("1.dkr.ecr.eu-west-1.amazonaws.com/shop:1")
 
 
+def test_the_reason_and_the_card_quote_what_came_of_stored_forecasts(aws, event, context):
+    approve(metrics(mae=-0.5), "cccccccccccc")
+    ageing = {"brier_difference": 0.002, "z": 4.0, "customers": 300}
+    grade = {"foreseen": 1, "came": 1, "level_z": 0, "auc_less_validation": 0, "ageing": ageing}
+    of = {"as_of": "2011-11-01", "customers": 300}
+    champion = {**of, "role": "champion", "model_version": "cccccccccccc"}
+    cohorts = [
+        {**champion, "next_order": {"30": grade}},
+        {**of, "role": "challenger", "model_version": "dddddddddddd", "next_order": {}},
+    ]
+    content = {"schema_version": 1, "watermark": "2011-12-09", "awaited": None, "alarms": []}
+    content |= {"left_out": [], "cohorts": cohorts}
+    put(f"s3://{BUCKET}/cohorts/uk/follow.json", json.dumps(content).encode())
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(mae=-1.0)))
+    answer = handle(request, context)
+    said = "is 0.00200 higher than that of model dddddddddddd (z +4.0)."
+    assert answer["promoted"]
+    assert str(answer["reason"]).endswith(said)
+    (_, package) = packages()
+    assert package["ModelPackageDescription"].endswith(said)
+    kept = json.loads(
+        text(package["CustomerMetadataProperties"]["card_uri"].partition(BUCKET)[2][1:])
+    )
+    assert kept["additional_information"]["caveats_and_recommendations"].endswith(said)
+
+
 def test_the_champion_itself_is_not_registered_again(aws, event, context):
     request = event("judge_model")
     put(request["artifact"], model(metrics(), "0123456789ab"))
