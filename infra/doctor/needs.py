@@ -31,7 +31,7 @@ ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
 }
 """Operation -> its action, where the names differ."""
-PARAMETERS = {"BucketName": "Bucket", "ObjectName": "Key"}
+PARAMETERS = {"BucketName": "Bucket", "ObjectName": "Key", "RepositoryName": "repositoryName"}
 """Part of an ARN in the reference -> the parameter that has it, where the names differ."""
 STACK = {"Partition": "aws", "Region": REGION, "Account": ACCOUNT}
 

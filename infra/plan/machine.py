@@ -30,9 +30,9 @@ SAMPLE: dict[str, Any] = {
     "feed": {
         "train": True,
         "reason": "Trained: it was asked for.",
-        "verdict": {"promoted": False, "model_version": "3f2a9c1b7d04"},
+        "verdict": {"promoted": False, "model_version": "3f2a9c1b7d04", "package_version": "7"},
     },
-    "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04"},
+    "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04", "package_version": "7"},
     "wait": {"count": 1},
     "counts": {"extracted": 1},
     "announcement": {"announced": True},

@@ -76,6 +76,7 @@ class Verdict(BaseModel):
     questions: dict[Name, Text] = {}
     model_version: Name
     artifact: Name
+    package_version: Name = ""
 
 
 class Counts(BaseModel):
@@ -146,9 +147,10 @@ def sentence(outcome: Announce) -> str:
     """The outcome in words."""
     if outcome.status == "SUCCEEDED" and outcome.verdict and outcome.counts:
         verdict, counts = outcome.verdict, outcome.counts
-        model = f"Model {verdict.model_version} was promoted"
+        package = f" (package {verdict.package_version})" if verdict.package_version else ""
+        model = f"Model {verdict.model_version}{package} was promoted"
         if not verdict.promoted:
-            model = f"The champion, model {verdict.model_version}, was kept"
+            model = f"The champion, model {verdict.model_version}{package}, was kept"
         leads = f", {counts.leads:,} leads among them," if counts.leads else ""
         why = " ".join(dict.fromkeys(filter(None, (outcome.training, verdict.reason))))
         stale = ""

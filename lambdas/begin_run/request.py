@@ -28,7 +28,7 @@ class Market(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: events.Market
+    name: events.Market = "default"
 
 
 class RunInput(Asked):
@@ -37,8 +37,10 @@ class RunInput(Asked):
     as_of: Annotated[Date, BeforeValidator(_day)]
     trainer: str = "xgboost"
     hyperparameters: dict[str, str] = Field(default_factory=dict)
-    markets: list[Market] = Field(default=[Market(name="default")], min_length=1)
+    markets: list[Market] = Field(default=[Market()], min_length=1)
     event: str | None = Field(None, min_length=1, max_length=1024)  # a version of S3
+    drift: events.Market | None = None
+    """The market whose drift asks for the run: it alone runs, after one of it that is under way."""
 
     def parameters(self) -> dict[str, object]:
         """What the states after this one need, ready for JSON."""
@@ -62,6 +64,11 @@ def checked(given: object, today: datetime.date) -> RunInput:
     names = [market.name for market in run.markets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"two markets have the same name: {', '.join(twice)}")
+    if run.drift is not None:
+        drifted = [market for market in run.markets if market.name == run.drift]
+        if not drifted:
+            raise BadInput(f"drift is of {run.drift}, and the markets are {', '.join(names)}")
+        run = run.model_copy(update={"markets": drifted})
     if "trainer" in run.hyperparameters:
         raise BadInput("trainer must be a field of the input, not of hyperparameters")
     return run

@@ -13,7 +13,7 @@ FEEDS = "feeds/"
 COHORTS = "cohorts/"
 SUCCESS = "_SUCCESS"
 RUNNING = f"{ROOT}running.json"
-"""The execution that runs, or the last one that did."""
+"""The execution that runs each market, or the last one that did."""
 
 
 @dataclass(frozen=True)

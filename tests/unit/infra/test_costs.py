@@ -30,7 +30,10 @@ def test_a_million_customers_cost_what_they_do_by_hand() -> None:
     # 2.08 GB × 30 runs in S3; a table of 1 GB with indexes of 1.9 GB
     assert costs.of_storage(1_000_000) == pytest.approx(2.08 * 30 * 0.023 + 2.9 * 0.25 + 0.2)
     assert costs.of_month(1_000_000) == pytest.approx(
-        30 * sum(parts.values()) + costs.of_storage(1_000_000) + 4
+        30 * (sum(parts.values()) - parts["Train"])
+        + 30 / 28 * parts["Train"]
+        + costs.of_storage(1_000_000)
+        + 4
     )
 
 
@@ -57,6 +60,7 @@ def test_its_assumptions_are_the_templates() -> None:
     assert assumed["store"] == pytest.approx(memory / 1024, abs=0.005)
     assert assumed["concurrent"] == default("StoreConcurrency")
     assert assumed["runs"] == default("RunDays")
+    assert assumed["retrain"] == default("RetrainDays")
     assert assumed["longest"] < RESOURCES["ExtractOrders"]["Properties"]["Timeout"]
     for kind in ("TrainInstanceType", "TransformInstanceType", "FollowInstanceType"):
         assert TEMPLATE["Parameters"][kind]["Default"] in costs.PRICES["instance"].meaning
@@ -65,8 +69,8 @@ def test_its_assumptions_are_the_templates() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "1,000,000 customers: $3.01 a run"),
-        (["--customers", "1000"], "a run of 1,000 customers: $0.02"),
+        ([], "1,000,000 customers: $2.94 a run"),
+        (["--customers", "1000"], "a run of 1,000 customers: $0.01"),
         (["--region", "eu-west-1"], "those of eu-west-1 differ"),
     ],
 )

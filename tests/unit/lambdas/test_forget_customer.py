@@ -313,12 +313,21 @@ def test_it_is_refused_while_a_run_is_under_way_and_the_list_is_written(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill()
-    put(RUNNING, json.dumps({"execution_arn": "arn:aws:states:eu-west-1:1:execution:shop:night"}))
+    at = f"{DAY}T00:00:00Z"
+    begun = {
+        market: {"execution_arn": f"arn:aws:states:eu-west-1:1:execution:shop:{name}", "at": at}
+        for market, name in (("uk", "night"), ("de", "other"))
+    }
+    put(RUNNING, json.dumps({"markets": begun}))
     status = "RUNNING"
     states = clients.stepfunctions()
-    monkeypatch.setattr(states, "describe_execution", lambda **_: {"status": status})
+
+    def describe(executionArn: str) -> dict[str, str]:  # noqa: N803 - a name of boto3
+        return {"status": "RUNNING" if executionArn.endswith("other") else status}
+
+    monkeypatch.setattr(states, "describe_execution", describe)
     before = everything()
-    with pytest.raises(AlreadyRunning, match="run night is under way"):
+    with pytest.raises(AlreadyRunning, match="run night of the market uk is under way"):
         forget()
     assert everything() == before
     assert ANA.lower() in _listed()

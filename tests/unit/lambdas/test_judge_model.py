@@ -4,6 +4,7 @@ import io
 import json
 import math
 import tarfile
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from ordergap.contract.metrics import EvaluationProtocol, InputDrift, Inputs, Tr
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
-from lambdas.judge_model import artifact, card, registry
+from lambdas.judge_model import artifact, card, images, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import archives, clients
@@ -25,14 +26,6 @@ from lambdas.shared.runs import Run
 
 BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
-
-
-class Later(datetime.datetime):
-    """A clock that is 41 days and an hour ahead."""
-
-    @classmethod
-    def now(cls, tz=None):
-        return super().now(tz) + datetime.timedelta(41, 3600)
 
 
 TASK = "next_order"
@@ -603,23 +596,6 @@ def test_a_better_champion_stays_in_use(aws, event, context):
     assert str(answer["metrics_uri"]).endswith("/newer0000000/metrics.json")
 
 
-def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monkeypatch):
-    def published():
-        lines = map(json.loads, capsys.readouterr().out.splitlines())
-        return {name: line[name] for line in lines for name in line if name.endswith("Days")}
-
-    request = event("judge_model")
-    approve(metrics(mae=-3.0), "cccccccccccc")
-    put(request["artifact"], model(metrics(mae=-1.0)))
-    monkeypatch.setattr("lambdas.judge_model.handler.datetime.datetime", Later)
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [41.0]}
-    put(request["artifact"], model(metrics(mae=-5.0)))
-    clients.s3().delete_object(Bucket=BUCKET, Key=f"{request['prefix']}/verdict.json")
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [0.0]}
-
-
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
     request = event("judge_model")
     champion = approve(None, note="by hand")
@@ -675,9 +651,15 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     for key in (run.success, run.days):
         put(run.uri(key), json.dumps({"of": key}))
     put(request["artifact"], model(metrics(), "0123456789ab"))
+    repository, _, tag = request["image"].partition("/")[2].rpartition(":")
+    images.ecr().create_repository(repositoryName=repository)
+    manifest = json.dumps({"mediaType": "application/vnd.docker.distribution.manifest.v2+json"})
+    pushed = images.ecr().put_image(
+        repositoryName=repository, imageManifest=manifest, imageTag=tag
+    )["image"]["imageId"]
     handle(request, context)
     worse = request | {"run_id": "later", "prefix": "runs/later/uk"}
-    worse["artifact"] = f"s3://{BUCKET}/worse/model.tar.gz"
+    worse |= {"artifact": f"s3://{BUCKET}/worse/model.tar.gz", "image": f"{request['image']}0"}
     put(worse["artifact"], model(metrics(mae=+3.0), "ba9876543210"))
     handle(worse, context)
     first, second = packages()
@@ -687,6 +669,8 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     assert container["Image"] == request["image"]
     known = first["CustomerMetadataProperties"]
     assert known["data_digest"] == "d" * 64
+    assert known["image_digest"] == pushed["imageDigest"]
+    assert "image_digest" not in second["CustomerMetadataProperties"]  # there is no such tag
     for name in ("artifact", "training_job", "settings", "as_of", "run_id"):
         assert known[name] == request[name]
     for name, key in (("manifest_uri", run.success), ("days_uri", run.days)):
@@ -699,7 +683,23 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     assert drift["ModelDataQuality"]["Statistics"]["S3Uri"] == known["days_uri"]
     assert drift["ModelQuality"] == first["ModelMetrics"]["ModelQuality"]
     kept = json.loads(text(known["card_uri"].removeprefix(f"s3://{BUCKET}/")))
-    assert kept["additional_information"]["custom_details"]["data_digest"] == "d" * 64
+    details = kept["additional_information"]["custom_details"]
+    assert details["data_digest"] == "d" * 64
+    assert details["image_digest"] == pushed["imageDigest"]
+
+
+def test_a_registry_of_images_that_tells_nothing_stops_no_model(aws, monkeypatch):
+    def fail(status: int) -> None:
+        error = {"Error": {"Code": "No"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        monkeypatch.setattr(
+            images.ecr(), "batch_get_image", Mock(side_effect=ClientError(error, "BatchGetImage"))
+        )
+
+    fail(400)  # as without the right
+    assert images.digest("1.dkr.ecr.eu-west-1.amazonaws.com/shop:1") is None
+    fail(500)
+    with pytest.raises(ClientError):
+        images.digest("1.dkr.ecr.eu-west-1.amazonaws.com/shop:1")
 
 
 def test_the_reason_and_the_card_quote_what_came_of_stored_forecasts(aws, event, context):
@@ -838,6 +838,8 @@ def test_a_model_is_judged_once(aws, event, context):
     approve(metrics(mae=-0.5), "cccccccccccc")
     put(request["artifact"], model(metrics(mae=-1.0)))
     first = handle(request, context)
+    assert first["package_version"] == packages()[-1]["ModelPackageArn"].rpartition("/")[2] == "2"
+    assert json.loads(text(f"{request['prefix']}/verdict.json"))["package_version"] == "2"
     approve(metrics(mae=-9.0), "ffffffffffff")  # which does not change the verdict
     assert handle(request, context) == first
     retrained = request | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}

@@ -165,6 +165,7 @@ def _verdict(parameters: Json) -> Json:
             "image": event["image"],
             "model_version": "f8219c88b603",
             "metrics_uri": f"s3://{VALUES['Bucket']}/{event['prefix']}/metrics.json",
+            "package_version": "7",
         }
     }
 

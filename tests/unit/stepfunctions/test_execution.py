@@ -327,6 +327,7 @@ CHAMPION = {
     "model_version": "f8219c88b603",
     "metrics_uri": None,
     "questions": {},
+    "package_version": "4",
 }
 
 
@@ -345,6 +346,7 @@ def test_a_night_without_a_reason_to_train_scores_with_the_champion(run, answers
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == CHAMPION["artifact"]
     assert model["PrimaryContainer"]["Image"] == CHAMPION["image"]
+    assert {"Key": "package_version", "Value": "4"} in model["Tags"]
     assert execution.of("ScoreCustomers")
     (market,) = execution.output["markets"]
     said = (market["trained"], market["promoted"], market["training"])
@@ -454,6 +456,18 @@ def test_a_run_beside_another_is_superseded_which_is_no_failure(run, failing):
     (payload,) = execution.announced()
     outcome = Announce.model_validate(payload)
     assert (outcome.status, outcome.error, outcome.cause) == ("SUPERSEDED", "Superseded", "because")
+
+
+def test_a_run_that_waits_for_another_begins_after_it_or_is_superseded_after_hours(run, failing):
+    waited = run({}, failing("BeginRun", "MarketBusy", times=9))
+    assert waited.status == "SUCCEEDED", waited.cause
+    assert waited.of("ExtractOrders")
+    assert len(waited.waits) == 9
+    gone = run({}, failing("BeginRun", "MarketBusy"))
+    assert {name for name, _ in gone.calls} == {"BeginRun", "AnnounceSuperseded"}
+    assert len(gone.waits) == 48
+    assert max(gone.waits) <= 600
+    assert (gone.status, gone.announced()[0]["error"]) == ("SUCCEEDED", "MarketBusy")
 
 
 @pytest.mark.parametrize("error", ["AlreadyRunning", "AlreadyStarted"])
