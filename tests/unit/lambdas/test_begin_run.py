@@ -87,6 +87,8 @@ def test_the_output_has_the_defaults(start, context):
         "hyperparameters": {"trainer": "xgboost"},
         "asked": {
             "train": False, "retrain_days": None, "accept_past": False, "accept_quiet": False,
+            "follow": None,
+            "shadow": None,
         },
     }  # fmt: skip
     market = {"name": "uk", "columns": {"date_column": "day"}, "incremental": True}
