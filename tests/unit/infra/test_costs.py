@@ -69,7 +69,7 @@ def test_its_assumptions_are_the_templates() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "1,000,000 customers: $2.94 a run"),
+        ([], "1,000,000 customers: $2.95 a run"),
         (["--customers", "1000"], "a run of 1,000 customers: $0.01"),
         (["--region", "eu-west-1"], "those of eu-west-1 differ"),
     ],
