@@ -1,6 +1,6 @@
 """Served orders beside those that a model learnt from: false alarms, faults found, and the cost.
 
-python -m benchmarks.inputs
+python -m benchmarks inputs
 
 A model of every fourth week of Online Retail, where present, and of CDNOW serves for five weeks.
 Every customer is asked about, half of them, or each at each order. Then two applications of one

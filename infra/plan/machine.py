@@ -37,6 +37,17 @@ SAMPLE: dict[str, Any] = {
     "counts": {"extracted": 1},
     "announcement": {"announced": True},
     "tracking": {"Error": "x", "sentence": "as it is"},
+    "follow": {
+        "due": True,
+        "shadow": True,
+        "challenger": {"model_version": "3f2a9c1b7d04"},
+        "with_challenger": {"arguments": []},
+        "sentence": "as it is",
+        "report": "s3://shop/runs/plan/uk/follow/follow.html",
+        "Error": "x",
+        "Cause": "because",
+    },
+    "challenger": {"sentence": "as it is", "Error": "x"},
 }
 """What the states of a run may refer to, all at once."""
 

@@ -28,7 +28,15 @@ class Market(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: events.Market = "default"
+    name: events.Market
+
+
+def _named(markets: object) -> object:
+    """The markets, with the name of one that is alone."""
+    match markets:
+        case [{**fields}]:
+            return [{"name": "default", **fields}]
+    return markets
 
 
 class RunInput(Asked):
@@ -37,7 +45,9 @@ class RunInput(Asked):
     as_of: Annotated[Date, BeforeValidator(_day)]
     trainer: str = "xgboost"
     hyperparameters: dict[str, str] = Field(default_factory=dict)
-    markets: list[Market] = Field(default=[Market()], min_length=1)
+    markets: Annotated[list[Market], BeforeValidator(_named)] = Field(
+        default=[Market(name="default")], min_length=1
+    )
     event: str | None = Field(None, min_length=1, max_length=1024)  # a version of S3
     drift: events.Market | None = None
     """The market whose drift asks for the run: it alone runs, after one of it that is under way."""
