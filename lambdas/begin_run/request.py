@@ -76,7 +76,7 @@ def checked(given: object, today: datetime.date) -> RunInput:
         raise BadInput(str(error)) from None
     if run.as_of - today > _AHEAD:
         raise BadInput(
-            f"as_of is {run.as_of}, and today is {today} in UTC: forecasts as of a day to come would "
+            f"as_of is {run.as_of}, and today is {today} in UTC: forecasts of a day to come would "
             "stand before those of all nights until then; give the last day of orders"
         )
     names = [market.name for market in run.markets]
