@@ -111,8 +111,9 @@ def follow(
     as_of          the last day of which the orders tell; None: the day of the last one
     columns        name of an option, such as "customer_column" -> value in place of the model's
 
-    A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read
-    or the orders end before the first, and ModelNotFound where a folder has no model.
+    A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read,
+    or none is left out and the orders end before the first, and ModelNotFound where a folder has no
+    model.
     """
     own = [folder] if any(folder.rglob(MANIFEST)) else []
     models, unreadable = models_in([*own, *model_folders])
@@ -120,7 +121,8 @@ def follow(
     choice.left_out += unreadable
     orders = _orders(source, models, as_of, columns or {})
     first = choice.champions[0].about.as_of if choice.champions else orders.watermark
-    if orders.watermark < first:
+    # Where a cohort is left out, earlier ones may be there, and tonight's is kept.
+    if orders.watermark < first and not choice.left_out:
         raise DataError(
             f"the orders end on {date_of(orders.watermark)}, before the first forecasts, which are "
             f"as of {date_of(first)}: give the orders that came later, or their last day as --as_of"

@@ -134,6 +134,23 @@ def test_a_file_that_is_cut_is_named_and_the_rest_graded(orders: Path, tmp_path:
     assert "left out: " in str(found)
 
 
+def test_a_first_file_that_is_cut_does_not_keep_the_next_from_being_kept(
+    orders: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "c", tmp_path / "out"
+    path = folder / "kept" / "2011-12-12_n.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PAR1")
+    source = predicted(tmp_path / "predictions", MONDAY + 7, "m1")
+    words = ["--forecasts", folder, "--add", source, "--run", "n", "--add_to", folder / "new"]
+    words += ["--file_path", orders, "--as_of", date_of(MONDAY + 5), "--output", out]
+    assert main(["follow", *map(str, words)]) == 0
+    assert [each.name for each in (folder / "new").iterdir()] == ["2011-12-19_n.parquet"]
+    content = json.loads((out / "follow.json").read_text())
+    assert (content["cohorts"], content["awaited"]) == ([], "2011-12-26")
+    assert path.name in content["left_out"][0]
+
+
 def test_customers_of_another_market_leave_a_cohort_out(orders: Path, tmp_path: Path) -> None:
     weekly(tmp_path)
     others = [f"x{i}" for i in range(CUSTOMERS)]
