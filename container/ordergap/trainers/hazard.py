@@ -24,6 +24,7 @@ from ordergap.trainers.base import FitRequest, Fitted, Float, Sample
 from ordergap.trainers.hazard_rows import HazardRows
 from ordergap.trainers.recalibration import recalibrate
 from ordergap.trainers.rounds import shifted_log_loss
+from ordergap.trainers.rows import blocks
 from ordergap.trainers.vector_leaves import with_vector_leaves
 from ordergap.trainers.xgboost import Boosting
 
@@ -84,7 +85,7 @@ class HazardTrainer(Boosting):
     def _mean(self, start: bg_nbd.Start, data: HazardRows, request: FitRequest) -> JsonValue:
         """(m,) the start's log odds, of the mean gap of all hosts."""
         sums = np.zeros(len(data.days))
-        for part in data.blocks():
+        for part in blocks(len(data)):
             log_odds = start(*self._orders(data.sample[part]), data.days)
             sums = np.vstack([sums, log_odds]).sum(axis=0)
         *total, count = request.hosts.sum(np.append(sums, len(data.sample))).tolist()

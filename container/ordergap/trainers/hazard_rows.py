@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ordergap.models.xgboost import predict
 from ordergap.trainers.base import Float, Sample
-from ordergap.trainers.rows import BLOCK, Rows
+from ordergap.trainers.rows import Rows, blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,6 @@ class HazardRows:
         """The number of gaps, n."""
         return len(self.sample)
 
-    def blocks(self) -> Iterator[slice]:
-        """All gaps, so many at a time that their rows can be held."""
-        for start in range(0, len(self), BLOCK):
-            yield slice(start, min(start + BLOCK, len(self)))
-
     def rows(self, part: slice) -> Rows:
         """The rows of some gaps; the matrix is the features and the bin's number."""
         sample = self.sample[part]
@@ -81,7 +76,7 @@ class HazardRows:
             np.empty(total, np.bool_),
             np.empty(total, np.float64),
         )
-        for part in self.blocks():
+        for part in blocks(len(self)):
             these = expanded(self.sample[part], self.days)
             rows = slice(ends[part.start], ends[part.stop])
             columns.owner[rows] = these.owner + part.start
@@ -91,11 +86,11 @@ class HazardRows:
 
     def log_odds(self, booster: Any) -> Float:
         """(r,) of the trees and what they add to."""
-        return np.concatenate([_log_odds(self.rows(part), booster) for part in self.blocks()])
+        return np.concatenate([_log_odds(self.rows(part), booster) for part in blocks(len(self))])
 
     def losses(self, booster: Any) -> Float:
         """(n,) the log loss of each gap: the sum over its rows."""
-        return np.concatenate([self._losses(part, booster) for part in self.blocks()])
+        return np.concatenate([self._losses(part, booster) for part in blocks(len(self))])
 
     def _losses(self, part: slice, booster: Any) -> Float:
         rows, columns = self.rows(part), expanded(self.sample[part], self.days)

@@ -24,7 +24,7 @@ from ordergap.models.xgboost import load_xgboost
 if TYPE_CHECKING:
     import xgboost
 
-BLOCK = 32_768
+BLOCK = 65_536
 """Gaps whose rows are held at once; where there are so many or fewer, all are."""
 _VALUE, _ROW = 6, 32  # bytes on the disk, at most, of a value and of what a row has besides
 _FAILURE = "the rows that are learnt from cannot be kept in"
@@ -87,18 +87,26 @@ class Rows:
                 yield each.name, column
 
 
+def blocks(gaps: int) -> Iterator[slice]:
+    """All of so many gaps, a block at a time."""
+    for start in range(0, gaps, BLOCK):
+        yield slice(start, min(start + BLOCK, gaps))
+
+
 Matrix = Callable[[Source, Any], Any]
 """Makes what is boosted on: of rows and, for rows that validate, the matrix that is learnt from."""
 
 
 @contextmanager
-def matrices(*, paged: bool) -> Iterator[Matrix]:
-    """Matrices that are held whole, or `paged`: the disk has all but a block. Boosters are equal.
+def matrices(gaps: int, hosts: int, device: str) -> Iterator[Matrix]:
+    """Matrices for a fit on so many `gaps`, of all hosts; boosters are the same with both kinds.
 
-    The pages lie in the temporary folder, as long as this context. Raises PlatformError where it
-    has no room for them; XGBoost itself would end the process.
+    They are held whole where a block has all gaps of a host, and on a graphics card. Of others the
+    disk has all but a block: their pages lie in the temporary folder, as long as this context.
+    Raises PlatformError where it has no room for them; XGBoost itself would end the process.
     """
-    if not paged:
+    # The same on all hosts, whose parts differ by a gap: they find the cut points together.
+    if device != "cpu" or gaps <= BLOCK * hosts:
         yield lambda source, _: source.rows(slice(None)).dmatrix()
         return
     with saving(_FAILURE, Path(tempfile.gettempdir())):
@@ -116,20 +124,19 @@ def _blocks() -> Any:
 
         def __init__(self, source: Source, folder: str) -> None:
             super().__init__(cache_prefix=f"{folder}/rows")
-            self._source, self._folder, self._start = source, folder, 0
+            self._source, self._folder = source, folder
+            self.reset()
 
         def reset(self) -> None:
-            self._start = 0
+            self._left = map(self._source.rows, blocks(len(self._source)))
 
         def next(self, input_data: Callable[..., None]) -> bool:
-            while self._start < len(self._source):
-                rows = self._source.rows(slice(self._start, self._start + BLOCK))
-                self._start += BLOCK
-                if len(rows):
-                    _refuse_too_little_room(rows, self._folder)
-                    input_data(**rows.named())
-                    return True
-            return False
+            rows = next(filter(len, self._left), None)  # the gaps of a block may have none
+            if rows is None:
+                return False
+            _refuse_too_little_room(rows, self._folder)
+            input_data(**rows.named())
+            return True
 
     return Blocks
 

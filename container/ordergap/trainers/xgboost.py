@@ -31,7 +31,7 @@ from ordergap.trainers.base import FitRequest, Fitted, Sample, Trainer
 from ordergap.trainers.device import choose
 from ordergap.trainers.noise import noise_by_orders
 from ordergap.trainers.rounds import Loss, best_round, boost
-from ordergap.trainers.rows import BLOCK, Rows, Source, matrices
+from ordergap.trainers.rows import Rows, Source, matrices
 
 if TYPE_CHECKING:
     import xgboost
@@ -74,9 +74,7 @@ class Boosting(Trainer):
                 "XGBoost boosts on one graphics card alone: give one host, or device = cpu"
             )
         patience = self._parameters.patience if validation and not rounds else 0
-        # The same on all hosts, whose parts differ by a gap: they make cut points together.
-        paged = self._device == "cpu" and len(request.train) > BLOCK * request.hosts.size
-        with matrices(paged=paged) as matrix:
+        with matrices(len(request.train), request.hosts.size, self._device) as matrix:
             booster, losses = boost(
                 load_xgboost(),
                 self._tree_parameters() | dict(objective),
