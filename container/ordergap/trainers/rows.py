@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from numpy.typing import NDArray
 from ordergap.errors import PlatformError
 from ordergap.files import saving
 from ordergap.models.xgboost import load_xgboost
-
-if TYPE_CHECKING:
-    import xgboost
 
 BLOCK = 65_536
 """Gaps whose rows are held at once; where there are so many or fewer, all are."""
@@ -72,10 +69,9 @@ class Rows:
         """As `Source.spread`."""
         return self.matrix[:: max(1, len(self) // most)]
 
-    def dmatrix(self) -> xgboost.DMatrix:
+    def dmatrix(self) -> Any:
         """The rows as XGBoost wants them."""
-        matrix: xgboost.DMatrix = load_xgboost().DMatrix(**self.named())
-        return matrix
+        return load_xgboost().DMatrix(**self.named())
 
     def named(self) -> dict[str, Any]:
         """The columns that there are, by XGBoost's names."""
