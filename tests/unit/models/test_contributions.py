@@ -229,7 +229,7 @@ def trained(histories: Histories, **settings: Any) -> tuple[BoosterModel, NDArra
     trainer = make_trainer(parse({"num_round": 30, **settings}), calendar=False)
     gaps = order_gaps(histories, int(histories.day.max()))
     matrix = features.compute(histories, trainer.feature_names)
-    sample = rows.sample(matrix, gaps)
+    sample = rows.sample(histories, trainer.feature_names, gaps)
     request = FitRequest(sample, time_grid(sample.gap, sample.observed, 12))
     model = trainer.fit(replace(request, chosen={"rounds": 30, "scale": 1.0})).model
     assert isinstance(model, BoosterModel)
