@@ -2,7 +2,8 @@
 
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
 another table: how good value and large orders are (python -m benchmarks targets --help), and so are
-`outcomes`, how often ordergap follow raises an alarm, and `feed`, what judge_feed finds.
+`outcomes` and `drift`, how often ordergap follow raises an alarm of forecasts and of the latest
+orders, and `feed`, what judge_feed finds.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def main(names: list[str]) -> None:
     if names[:1] in (["targets"], ["outcomes"]):
         importlib.import_module(f"benchmarks.{names[0]}").main(names[1:])
         return
-    if names == ["feed"]:
-        importlib.import_module("benchmarks.feed").main()
+    if names in (["feed"], ["drift"]):
+        importlib.import_module(f"benchmarks.{names[0]}").main()
         return
     if unknown := set(names) - set(MODULES):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(MODULES)}")

@@ -5,7 +5,9 @@ python -m benchmarks outcomes --data cdnow --trainer naive
 
 Models with the defaults learn until a few past days and forecast every week from then on, as long
 as a shop would leave them: no alarm is right. Then the outcomes of some customers, drawn at random,
-are exchanged, as where a feed mixes customers up: there the rank is to sound. The oldest model
+are exchanged in one cohort, as where a feed mixes customers up: there the rank is to sound.
+"Trained anew" is a shop that forecasts each week with its youngest model. Intervals of 95 % are
+over blocks of five weeks, drawn again: outcomes of neighbouring weeks overlap. The oldest model
 beside younger ones shows how forecasts age.
 """
 
@@ -25,8 +27,8 @@ import polars as pl
 from ordergap import ingest
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.evaluation.cohorts import allowance
-from ordergap.follow.alarms import SURE, alarms, rank_lost
-from ordergap.follow.grades import Grade, grade
+from ordergap.follow.alarms import SURE, alarms, rank_lost, with_earlier
+from ordergap.follow.grades import Grade, Graded, grade
 from ordergap.follow.models import Models
 from ordergap.follow.outcomes import Orders
 from ordergap.forecaster import Forecaster
@@ -43,7 +45,7 @@ LEARNT = {
     "CDNOW": ("1997-07-07", "1997-09-08", "1998-02-01"),
 }
 WEEKS = {"Online Retail": 26, "CDNOW": 42}
-SHARES, DRAWS = (0.3, 0.4), 5
+SHARES, DRAWS, BLOCK = (0.3, 0.4), 5, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,9 @@ def judged(data: str, made: Sequence[Model], orders: Orders) -> tuple[int, int]:
     """Print the figures of one data set; how many cohorts were judged, and false alarms."""
     known = {each.made.manifest.model_version: each.made.manifest for each in made}
     print(f"{data}: models that have learnt until {', '.join(LEARNT[data])}")
-    grades = [[grade(each, orders, known)[0] for each in model.cohorts] for model in made]
+    grades = [
+        with_earlier([grade(each, orders, known)[0] for each in model.cohorts]) for model in made
+    ]
     every = [each for some in grades for each in some]
     found = [alarm for some in grades for alarm in alarms(some)]
     for days in (EARLY, MAIN):
@@ -145,14 +149,28 @@ def judged(data: str, made: Sequence[Model], orders: Orders) -> tuple[int, int]:
             f"level {sum(a.kind == 'level' and a.days == days for a in found)}; "
             f"without the season's allowance z above 3 in {(chance > 3).mean():.0%}"
         )
-    ranks = [each.grades[MAIN].rank.difference for each in every if MAIN in each.grades]
+    main = [each.grades[MAIN] for each in every if MAIN in each.grades]
+    ranks = [each.rank.difference for each in main]
+    earlier = [each.earlier.difference for each in main if each.earlier]
     print(
-        f"  AUC less validation {min(ranks):+.3f} to {max(ranks):+.3f}; alarms of the rank "
+        f"  AUC less validation {min(ranks):+.3f} to {max(ranks):+.3f}, less earlier cohorts' "
+        f"{min(earlier):+.3f} to {max(earlier):+.3f}; alarms of the rank "
         f"{sum(alarm.kind == 'rank' for alarm in found)}"
     )
+    youngest = {each.about.as_of: each for model in made for each in model.cohorts}
+    anew = [youngest[day] for day in sorted(youngest)]
+    newest = with_earlier([grade(each, orders, known)[0] for each in anew])
+    print(f"  trained anew: {len(newest)} of these cohorts, alarms {len(alarms(newest))}")
     for share in SHARES:
-        lost = [*_found(made, orders, known, share)]
-        print(f"  {share:.0%} of outcomes exchanged: found in {np.mean(lost):.0%}")
+        lost = [
+            _lost(model.cohorts, healthy, orders, known, share)
+            for model, healthy in zip(made, grades, strict=True)
+        ]
+        trained = _lost(anew, newest, orders, known, share)
+        print(
+            f"  {share:.0%} of outcomes exchanged: found in {_interval(lost)}; trained anew in "
+            f"{_interval([trained])}"
+        )
     _ages(made, orders, known)
     for alarm in found:
         print(f"  FALSE ALARM ({alarm.kind}): {alarm.sentence}")
@@ -168,14 +186,32 @@ def _binomial(each: Grade) -> float:
     return abs(float(ratio / np.sqrt(chance))) if chance > 0 else 0.0
 
 
-def _found(made: Sequence[Model], orders: Orders, known: Models, share: float) -> Iterator[bool]:
-    """Whether the rank sounds, of each cohort and draw."""
-    for model in made:
-        for cohort in model.cohorts:
-            only = replace(cohort, probability={MAIN: cohort.probability[MAIN]})
-            for seed in range(DRAWS):
-                if found := grade(exchanged(only, share, seed), orders, known)[0].grades:
-                    yield rank_lost(found[MAIN])
+def _lost(
+    cohorts: Sequence[Cohort],
+    healthy: Sequence[Graded],
+    orders: Orders,
+    known: Models,
+    share: float,
+) -> list[float]:
+    """In what share of the draws the rank sounds, of each cohort after healthy ones."""
+    found = []
+    for i, cohort in enumerate(cohorts):
+        if MAIN not in healthy[i].grades:
+            continue
+        only = replace(cohort, probability={MAIN: cohort.probability[MAIN]})
+        draws = [grade(exchanged(only, share, seed), orders, known)[0] for seed in range(DRAWS)]
+        last = [with_earlier([*healthy[:i], each])[-1].grades[MAIN] for each in draws]
+        found.append(float(np.mean([rank_lost(each) for each in last])))
+    return found
+
+
+def _interval(found: Sequence[Sequence[float]]) -> str:
+    """The mean of all, and its interval over blocks of weeks that follow one another."""
+    blocks = [some[i : i + BLOCK] for some in found for i in range(0, len(some), BLOCK)]
+    sums, sizes = np.array([sum(each) for each in blocks]), np.array([*map(len, blocks)])
+    again = np.random.default_rng(0).integers(0, len(blocks), (2000, len(blocks)))
+    low, high = np.quantile(sums[again].sum(axis=1) / sizes[again].sum(axis=1), (0.025, 0.975))
+    return f"{sums.sum() / sizes.sum():.0%} ({low:.0%} to {high:.0%})"
 
 
 def _ages(made: Sequence[Model], orders: Orders, known: Models) -> None:

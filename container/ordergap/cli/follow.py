@@ -35,7 +35,8 @@ def run(words: Sequence[str]) -> None:
         default=[],
         metavar="DIR",
         help="folders with the models that made the forecasts, unpacked or model.tar.gz, at any "
-        "depth: for the rank, and for how the file is read (default: the rank is not judged)",
+        "depth: for the rank, and for how the file is read (default: the rank is judged beside "
+        "earlier cohorts alone)",
     )
     parser.add_argument(
         "--as_of",

@@ -8,6 +8,7 @@ See docs/decisions/evaluation.md#the-level-has-an-allowance-for-the-season.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,10 @@ class Level(NamedTuple):
 
 
 class Rank(NamedTuple):
-    """The AUC, its standard error, and the AUC less that of the model's own validation."""
+    """The AUC, and how much higher it is than another, such as of the model's own validation.
+
+    error  the standard error: of the AUC, or of the difference where the other's is known too
+    """
 
     auc: float
     error: float
@@ -46,6 +50,14 @@ class Rank(NamedTuple):
     def z(self) -> float:
         """The difference in standard errors."""
         return self.difference / self.error if self.error > 0 else _NONE
+
+    def beside(self, others: Sequence[Rank]) -> Rank:
+        """The same AUC less the mean of other cohorts', of which there is one at least.
+
+        Others may share outcomes, so the error of their mean is taken to be that of one.
+        """
+        mean, error = np.mean([(each.auc, each.error) for each in others], axis=0)
+        return Rank(self.auc, float(np.hypot(self.error, error)), float(self.auc - mean))
 
 
 class Ageing(NamedTuple):

@@ -19,12 +19,15 @@ from scipy.special import chdtrc
 from ordergap import features
 from ordergap.histories import Histories
 
-FEATURES = ("amount", "items", "item_price", "lines", "orders_14d", "orders_30d")
+COUNTS = ("orders_14d", "orders_30d")
+FEATURES = ("amount", "items", "item_price", "lines", *COUNTS)
 DAYS, WINDOWS = 28, 3
 """The latest days, and how many times as many before them they are compared with."""
 LEAST_ORDERS = 100
 _BINS, _PAST = 10, 30  # _PAST: days that the features look back
 _LARGE, _TIMES, _SURE = 0.1, 1.5, 1e-4
+_SEASON = 0.5 / _TIMES
+"""Usual at least of counts, which rise and fall with the season: they sound above .5."""
 _HALF = 0.5  # of an order, which every bin has besides its own: a share of 0 has no logarithm
 
 
@@ -32,7 +35,8 @@ class FeatureDrift(NamedTuple):
     """How far one feature is from its past.
 
     excess   the stability index less what chance alone makes it
-    usual    the largest excess of a third of the past against the rest of it
+    usual    the largest excess of a third of the past against the rest of it; of counts of orders
+             a season's at least
     p        of an index as large by chance alone
     """
 
@@ -74,15 +78,20 @@ def drift(histories: Histories, as_of: int) -> Drift:
         found.recent,
         found.earlier,
         {
-            name: feature_drift(column, window)
+            name: feature_drift(column, window, _SEASON if name in COUNTS else -np.inf)
             for name, column in zip(FEATURES, values.T, strict=True)
             if not np.isnan(column).all()
         },
     )
 
 
-def feature_drift(values: NDArray[np.float64], window: NDArray[np.int64]) -> FeatureDrift:
-    """The drift of the values (n,) in window 0 from those in 1 to `WINDOWS`; NaN is unknown."""
+def feature_drift(
+    values: NDArray[np.float64], window: NDArray[np.int64], season: float = -np.inf
+) -> FeatureDrift:
+    """The drift of the values (n,) in window 0 from those in 1 to `WINDOWS`; NaN is unknown.
+
+    season  the least excess that is usual
+    """
     bin_of = _bins(values, values[window > 0])
     counts = np.array([
         np.bincount(bin_of[window == i], minlength=int(bin_of.max()) + 1)
@@ -90,7 +99,7 @@ def feature_drift(values: NDArray[np.float64], window: NDArray[np.int64]) -> Fea
     ])  # fmt: skip
     past = counts[1:].sum(axis=0)
     excess, p = _excess(counts[0], past)
-    usual = max(_excess(each, past - each)[0] for each in counts[1:])
+    usual = max(season, *(_excess(each, past - each)[0] for each in counts[1:]))
     return FeatureDrift(excess, usual, p)
 
 

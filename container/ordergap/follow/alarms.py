@@ -6,10 +6,13 @@ See docs/decisions/evaluation.md#the-level-has-an-allowance-for-the-season.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
+import numpy as np
+
+from ordergap.evaluation.cohorts import Rank
 from ordergap.evaluation.drift import DAYS, Drift
 from ordergap.follow.grades import Grade, Graded
 from ordergap.histories import date_of
@@ -18,6 +21,7 @@ Kind = Literal["level", "rank", "ageing", "inputs"]
 SURE = 3.0  # standard errors
 RANK_LOST = 0.05  # of the AUC
 MAIN = 30  # days ahead
+EARLIER = 90  # days: of cohorts that another is held against, before the outcomes of its own
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,32 @@ class Alarm:
     sentence: str
 
 
+def with_earlier(cohorts: Sequence[Graded]) -> list[Graded]:
+    """The cohorts, which are by rising day, with their rank beside that of earlier ones.
+
+    Earlier ones are of the same role, by any model, and their outcomes were known by the day of the
+    forecast. One whose own rank sounds is no measure for others.
+    """
+    found: list[Graded] = []
+    for each in cohorts:
+        grades = {}
+        for days, grade in each.grades.items():
+            before = [
+                was.grades[days].rank
+                for was in found
+                if was.about.role == each.about.role
+                and days <= each.about.as_of - was.about.as_of < days + EARLIER
+                and days in was.grades
+                and not np.isnan(was.grades[days].rank.error)
+                and not rank_lost(was.grades[days])
+            ]
+            grades[days] = replace(grade, earlier=grade.rank.beside(before) if before else None)
+        found.append(replace(each, grades=grades))
+    return found
+
+
 def alarms(cohorts: Sequence[Graded]) -> list[Alarm]:
-    """Every alarm of the champions' cohorts, which are by rising day."""
+    """Every alarm of the champions' cohorts, `with_earlier`, which are by rising day."""
     days = {days for each in cohorts for days in each.grades}
     main = main_days(days)
     return [
@@ -97,8 +125,12 @@ def level_off(grade: Grade) -> bool:
 
 
 def rank_lost(grade: Grade) -> bool:
-    """Whether the AUC is far below that of the validation, and not by chance."""
-    return grade.rank.difference < -RANK_LOST and grade.rank.z < -SURE
+    """Whether the AUC is far below the validation's or earlier cohorts', and not by chance."""
+    return _far_below(grade.rank) or (grade.earlier is not None and _far_below(grade.earlier))
+
+
+def _far_below(rank: Rank) -> bool:
+    return rank.difference < -RANK_LOST and rank.z < -SURE
 
 
 def behind(grade: Grade) -> bool:
@@ -121,12 +153,15 @@ def _level(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
 
 def _rank(cohorts: Sequence[Graded], days: int) -> Iterator[Alarm]:
     for span, current in _runs(cohorts, days, 1, rank_lost):
-        rank = span[-1].grades[days].rank
+        grade = span[-1].grades[days]
+        rank, other = grade.rank, "the validation of its model"
+        if grade.earlier and not _far_below(rank):
+            rank, other = grade.earlier, "that of earlier cohorts"
         yield _alarm(
             "rank", days, span, current,
-            f"the model no longer tells who orders within {days} days as it did, {_when(span)}: at "
-            f"last its AUC was {rank.auc:.3f}, {-rank.difference:.3f} below its validation. Look "
-            "whether orders are of the right customers, and train anew",
+            f"forecasts no longer tell who orders within {days} days as they did, {_when(span)}: "
+            f"the last AUC was {rank.auc:.3f}, {-rank.difference:.3f} below {other}. Look whether "
+            "orders are of the right customers, and train anew",
         )  # fmt: skip
 
 

@@ -32,8 +32,10 @@ _NONE = float("nan")
 class Grade:
     """How forecasts of so many days ahead did.
 
+    rank     beside the model's own validation
     metrics  as in a backtest whose follow-up is as long
     ageing   beside the challenger's forecasts of the same day; None: there are none
+    earlier  the rank beside that of earlier cohorts; None: there are none
     """
 
     days: int
@@ -41,6 +43,7 @@ class Grade:
     rank: Rank
     metrics: Metrics
     ageing: Ageing | None = None
+    earlier: Rank | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def models_in(folders: Sequence[Path]) -> tuple[Models, list[str]]:
                 own = _archived(path) if path.name == ARCHIVE else read_manifest(path.parent)
                 found[own.model_version] = own
             except ModelMismatch as error:
-                left_out.append(f"{error}; the rank of its forecasts is not judged")
+                left_out.append(f"{error}; its forecasts' rank has no validation")
     return found, left_out
 
 

@@ -18,7 +18,7 @@ from ordergap.report.numbers import NOTHING, day_and_month, fixed, upper, writte
 
 _HEAD = (
     "As of", "Model", "Customers", "Foreseen", "Came", "z", "AUC", "Less validation",
-    "Brier", "Ageing, z", "Capped error", "Interval holds",
+    "Less earlier cohorts", "Brier", "Ageing, z", "Capped error", "Interval holds",
 )  # fmt: skip
 _SHOWN = 26  # weeks in a chart
 
@@ -49,8 +49,8 @@ def _introduction(days: int, main: int) -> str:
         return "Shown, and no reason for an alarm."
     return (
         "z is how far the level is off, chance and season allowed for. The AUC says how well "
-        "customers are told from one another, beside the model's validation; ageing, whether a "
-        "challenger does it better."
+        "customers are told from one another, beside the model's validation and earlier cohorts; "
+        "ageing, whether a challenger does it better."
     )
 
 
@@ -95,6 +95,7 @@ def _row(graded: Graded, grade: Grade, days: int) -> list[str]:
         fixed(grade.level.z, 1, sign=True),
         fixed(grade.rank.auc, 3),
         fixed(grade.rank.difference, 3, sign=True),
+        fixed(grade.earlier.difference if grade.earlier else None, 3, sign=True),
         fixed(grade.metrics[f"brier_{days}"], 4),
         fixed(grade.ageing.z if grade.ageing else None, 1, sign=True),
         written(METRICS["capped_mae"], grade.metrics["capped_mae"]),

@@ -18,7 +18,7 @@ from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.evaluation.compare import as_json
 from ordergap.evaluation.drift import Drift, drift
-from ordergap.follow.alarms import Alarm, alarms, input_alarms
+from ordergap.follow.alarms import Alarm, alarms, input_alarms, with_earlier
 from ordergap.follow.choice import Choice, Stored, choose
 from ordergap.follow.grades import Graded, grade
 from ordergap.follow.models import Models, models_in
@@ -132,16 +132,17 @@ def follow(
         awaited += [each.about.as_of + days for each in graded for days in each.awaited]
     if choice.champions and not cohorts:
         raise DataError(f"no cohort can be graded: {'; '.join(choice.left_out[-3:])}")
-    champions = [each for each in cohorts if each.about.role == "champion" and each.grades]
+    cohorts = with_earlier([each for each in cohorts if each.grades])
+    champions = [each for each in cohorts if each.about.role == "champion"]
     if unknown := sorted({each.about.model_version for each in champions} - models.keys()):
         notes.append(
-            f"the rank of forecasts by {', '.join(unknown)} is not judged, and D² has the default "
-            "power: give their models as --model_dir"
+            f"the rank of forecasts by {', '.join(unknown)} is judged beside earlier cohorts "
+            "alone, and D² has the default power: give their models as --model_dir"
         )
     inputs = drift(orders.histories, orders.watermark)
     return Followed(
         orders.watermark,
-        [each for each in cohorts if each.grades],
+        cohorts,
         [*alarms(champions), *input_alarms(inputs, orders.watermark)],
         inputs,
         min(awaited, default=None),
@@ -217,6 +218,9 @@ def _cohort(graded: Graded) -> dict[str, JsonValue]:
                 "came": each.level.came,
                 "level_z": as_json(each.level.z),
                 "auc_less_validation": as_json(each.rank.difference),
+                "auc_less_earlier": None
+                if each.earlier is None
+                else as_json(each.earlier.difference),
                 "auc_error": as_json(each.rank.error),
                 "ageing": None
                 if each.ageing is None

@@ -11,8 +11,8 @@ from ordergap.histories import date_of
 from ordergap.report.numbers import plain
 
 HEAD = (
-    "as of", "model", "days", "customers", "foreseen", "came", "z", "AUC", "less val.", "Brier",
-    "ageing z", "error", "holds",
+    "as of", "model", "days", "customers", "foreseen", "came", "z", "AUC", "less val.",
+    "less earlier", "Brier", "ageing z", "error", "holds",
 )  # fmt: skip
 NOT_YET = "no forecast has passed yet"
 
@@ -63,6 +63,7 @@ def _rows(cohorts: Sequence[Graded]) -> list[Sequence[str]]:
             plain(grade.level.z, 1, sign=True),
             plain(grade.rank.auc, 3),
             plain(grade.rank.difference, 3, sign=True),
+            plain(grade.earlier.difference if grade.earlier else None, 3, sign=True),
             plain(grade.metrics[f"brier_{days}"], 4),
             plain(grade.ageing.z if grade.ageing else None, 1, sign=True),
             plain(grade.metrics["capped_mae"], 1),

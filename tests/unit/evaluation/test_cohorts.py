@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ordergap.evaluation.cohorts import (
     SEASON,
+    Rank,
     ageing,
     allowance,
     at_level,
@@ -68,6 +69,10 @@ def test_the_rank_is_beside_that_of_the_validation() -> None:
     assert found.difference == pytest.approx(found.auc - 0.7)
     assert found.z == pytest.approx(found.difference / found.error)
     assert math.isnan(rank(p, event, math.nan).z)
+    beside = found.beside([Rank(0.8, 0.03, math.nan), Rank(0.7, 0.05, math.nan)])
+    assert beside.auc == found.auc
+    assert beside.difference == pytest.approx(found.auc - 0.75)
+    assert beside.error == pytest.approx(math.hypot(found.error, 0.04))
 
 
 @given(chances, st.floats(0.01, 0.99))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ordergap.evaluation.drift import DAYS, FeatureDrift, drift, feature_drift
+from ordergap.evaluation.drift import COUNTS, DAYS, FeatureDrift, drift, feature_drift
 from ordergap.histories import Histories, day_of
 
 from tests.shop import OPENING, shop
@@ -53,6 +53,20 @@ def test_what_is_unknown_throughout_is_left_out(orders: Histories) -> None:
     assert "items" not in drift(replace(orders, items=orders.items * np.nan), AS_OF).features
 
 
+def test_customers_who_lose_their_names_are_seen_and_a_season_is_not(orders: Histories) -> None:
+    latest = orders.day > AS_OF - DAYS
+    count = len(orders.customer_ids)
+    owner = np.where(latest, count + np.arange(len(latest)), orders.customer)
+    names = [*map(str, range(count + len(latest)))]
+    assert drifted(Histories.from_orders(names, owner, orders.day, orders.amount)) == {*COUNTS}
+    random = np.random.default_rng(0)
+    again = orders.keep(latest & (random.random(len(latest)) < 0.6))  # they order a day later
+    again = replace(again, day=again.day + np.int32(1))
+    busy = drift(Histories.concat([orders, again]), AS_OF).features
+    assert max(busy[name].excess for name in COUNTS) > 0.2
+    assert not any(each.drifted for each in busy.values())
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 3))
 def test_the_excess_is_that_of_a_plain_computation(seed: int, times: float) -> None:
     random = np.random.default_rng(seed)
@@ -74,6 +88,8 @@ def test_the_excess_is_that_of_a_plain_computation(seed: int, times: float) -> N
     found = feature_drift(values, window)
     assert found.excess == pytest.approx(index - chance)
     assert 0 <= found.p <= 1
+    season = feature_drift(values, window, 0.02)
+    assert season == found._replace(usual=max(found.usual, 0.02))
 
 
 def test_chance_alone_has_no_excess_on_average() -> None:

@@ -1,11 +1,16 @@
 """Alarms over the weeks: how many cohorts it takes, which days ahead count, and what is said."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ordergap.evaluation.cohorts import Ageing, Level, Rank
 from ordergap.evaluation.drift import Drift, FeatureDrift
-from ordergap.follow.alarms import alarms, input_alarms, main_days
+from ordergap.follow.alarms import EARLIER, alarms, input_alarms, main_days, with_earlier
 from ordergap.follow.grades import Grade, Graded
 from ordergap.scoring.cohorts import About
 
@@ -20,7 +25,7 @@ def graded(week: int, **z: float) -> Graded:
         days: Grade(
             days,
             Level(100.0, 110, z.get(f"level_{days}", z.get("level", 0.5))),
-            Rank(0.7, z.get("error", 0.01), lost),
+            Rank(z.get("auc", 0.7), z.get("error", 0.01), lost),
             {},
             Ageing(z["ageing"] / 1000, z["ageing"], 50) if "ageing" in z else None,
         )
@@ -63,8 +68,59 @@ def test_the_rank_sounds_at_once_where_it_is_no_chance() -> None:
     assert found(cohorts) == [("rank", 30, 1, 1, True)]
     (alarm,) = alarms(cohorts)
     assert alarm.retrain
-    assert "as of 2011-12-19: at last its AUC was 0.700, 0.060 below" in alarm.sentence
+    assert alarm.sentence.startswith(
+        "forecasts no longer tell who orders within 30 days as they did"
+    )
+    assert "as of 2011-12-19: the last AUC was 0.700, 0.060 below the validation" in alarm.sentence
     assert not alarms([graded(0), graded(1, rank=-0.06, error=0.03)])
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.floats(0.69, 0.71)), min_size=1, max_size=12))
+def test_a_cohort_is_held_against_those_whose_outcomes_were_known(
+    steps: list[tuple[int, float]],
+) -> None:
+    days = np.cumsum([step for step, _ in steps]).tolist()
+    made = [graded(0, auc=auc) for _, auc in steps]
+    cohorts = [
+        replace(each, about=replace(each.about, as_of=day))
+        for each, day in zip(made, days, strict=True)
+    ]
+    for i, each in enumerate(with_earlier(cohorts)):
+        for ahead, grade in each.grades.items():
+            before = [
+                auc
+                for (_, auc), day in zip(steps[:i], days, strict=False)
+                if ahead <= days[i] - day < ahead + EARLIER
+            ]
+            if not before:
+                assert grade.earlier is None
+                continue
+            assert grade.earlier
+            mean = math.fsum(before) / len(before)
+            assert grade.earlier.difference == pytest.approx(steps[i][1] - mean)
+            assert grade.earlier.error == pytest.approx(math.sqrt(2) * 0.01)
+
+
+def test_a_rank_below_that_of_earlier_cohorts_sounds_for_as_long_as_it_lasts() -> None:
+    """Though it is above the validation; weeks that sound are no measure for later ones."""
+    weeks = [*range(17)]
+    aucs = [0.76 if week < 5 else 0.70 for week in weeks]
+    cohorts = [graded(week, auc=aucs[week], rank=aucs[week] - 0.65) for week in weeks]
+    judged = with_earlier(cohorts)
+    assert found(judged) == [("rank", 30, 5, 16, True)]
+    (alarm,) = alarms(judged)
+    assert "the last AUC was 0.700, 0.060 below that of earlier cohorts" in alarm.sentence
+    assert not alarms(cohorts)
+    noisy = [graded(week, auc=aucs[week], rank=0.1, error=0.015) for week in weeks]
+    assert not alarms(with_earlier(noisy))
+
+
+def test_cohorts_are_held_against_those_of_their_role_that_have_a_rank() -> None:
+    challenger, unknown, last = graded(0), graded(0, error=math.nan), graded(5)
+    challenger = replace(challenger, about=replace(challenger.about, role="challenger"))
+    for first in (challenger, unknown):
+        assert with_earlier([first, last])[-1].grades[30].earlier is None
+    assert with_earlier([graded(0), last])[-1].grades[30].earlier
 
 
 def test_ageing_sounds_in_two_cohorts_that_have_a_challenger() -> None:

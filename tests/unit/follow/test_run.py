@@ -70,7 +70,9 @@ def test_forecasts_that_hold_raise_no_alarm(orders: Path, tmp_path: Path) -> Non
     text = str(found).splitlines()
     assert text[0] == "forecasts against the orders until 2012-03-20"
     assert text[-1] == "no alarm"
-    assert "note: the rank of forecasts by m1 is not judged" in str(found)
+    assert "note: the rank of forecasts by m1 is judged beside earlier cohorts alone" in str(found)
+    earlier = [each.grades[30].earlier is not None for each in found.cohorts]
+    assert earlier == [day >= 35 for day in WEEKS]
     assert any(line.endswith("too few, or of too few days, to tell") for line in text)
 
 
@@ -83,23 +85,29 @@ def test_forecasts_that_are_mixed_up_among_customers_are_behind_those_that_are_n
                       last_day=MONDAY - 10)  # fmt: skip
         saved(folder, good)
     found = follow(folder, orders)
-    (alarm,) = found.alarms
+    rank, alarm = found.alarms
+    assert (rank.kind, rank.days, rank.since - MONDAY) == ("rank", 30, 35)
     assert (alarm.kind, alarm.days, alarm.since - MONDAY) == ("ageing", 30, 21)
     assert alarm.current
+    assert rank.current
     found.save(tmp_path / "out")
     content = json.loads((tmp_path / "out/follow.json").read_text())
-    (said,) = content["alarms"]
+    _, said = content["alarms"]
     assert (said["kind"], said["retrain"], said["since"]) == ("ageing", True, "2012-01-02")
     assert {each["role"] for each in content["cohorts"]} == {"champion", "challenger"}
     first = content["cohorts"][0]["next_order"]["30"]
     assert first["auc_less_validation"] is None  # no model was given
     assert first["ageing"]["customers"] == CUSTOMERS
+    last = [each["next_order"]["30"]["auc_less_earlier"] for each in content["cohorts"][-2:]]
+    assert last[0] < -0.1 < last[1]  # the champion's, and the challenger's beside its own
+    assert first["auc_less_earlier"] is None
     page = (tmp_path / "out/follow.html").read_text()
     assert "Was it right?" in page
     assert alarm.sentence.split(":")[0] in page
     assert page.count("(challenger)") == 2 * len(WEEKS)
     assert "Ageing, z" in page
     assert "Less validation" not in page
+    assert "Less earlier cohorts" in page
 
 
 @pytest.mark.parametrize("wrong", ["champion", "challenger"])
