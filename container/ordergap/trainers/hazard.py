@@ -21,7 +21,7 @@ from ordergap.hosts import Hosts
 from ordergap.models import bg_nbd, recalibration
 from ordergap.models.xgboost import HazardModel, load_xgboost
 from ordergap.trainers.base import FitRequest, Fitted, Float, Sample
-from ordergap.trainers.hazard_rows import HazardRows
+from ordergap.trainers.hazard_rows import HazardRows, are_many
 from ordergap.trainers.recalibration import recalibrate
 from ordergap.trainers.rounds import shifted_log_loss
 from ordergap.trainers.rows import blocks
@@ -41,7 +41,8 @@ class HazardTrainer(Boosting):
     @override
     def fit(self, request: FitRequest) -> Fitted:
         part, days, validation = request.hosts.part, request.days, request.validation
-        data = HazardRows(request.train[part], days)
+        many = are_many(request.train, days)
+        data = HazardRows(request.train[part], days, drawn=many)
         start = None
         if request.chosen or not validation:
             if request.chosen and request.chosen.get(FROM_BG_NBD):

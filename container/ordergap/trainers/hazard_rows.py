@@ -1,4 +1,7 @@
-"""The rows of a discrete-time hazard: a gap once for each time bin in which it may have ended."""
+"""The rows of a discrete-time hazard: a gap once for each time bin in which it may have ended.
+
+See docs/decisions/trainers.md#of-over-a-million-rows-a-quarter-of-those-without-an-order-is-drawn.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,12 @@ from ordergap.models.xgboost import predict
 from ordergap.trainers.base import Float, Sample
 from ordergap.trainers.rows import Rows, blocks
 
+MOST_ROWS = 1_000_000
+"""Up to so many rows of all hosts all are learnt from."""
+_ONE_IN = 4
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, as in Knuth's hash
+_HALF = np.uint64(32)
+
 
 @dataclass(frozen=True, eq=False)
 class Columns:
@@ -21,7 +30,8 @@ class Columns:
     owner   (r,) which gap a row is of
     bins    (r,) the number of its time bin
     label   (r,) whether the gap ended in the bin
-    weight  (r,) share of the bin that was observed, if the gap did not end there
+    weight  (r,) share of the bin that was observed, if the gap did not end there; where few are
+            drawn, times how many rows it stands for
     """
 
     owner: NDArray[np.integer]
@@ -40,11 +50,13 @@ class HazardRows:
     sample  the gaps
     days    (m,) the time grid
     start   (k, m) log odds that the trees add to, of k gaps; None: one level for all
+    drawn   whether of the rows in which the gap did not end one in four stands for all
     """
 
     sample: Sample
     days: Float
     start: Callable[[Sample], Float] | None = None
+    drawn: bool = False
 
     def __len__(self) -> int:
         """The number of gaps, n."""
@@ -52,14 +64,13 @@ class HazardRows:
 
     def rows(self, part: slice) -> Rows:
         """The rows of some gaps; the matrix is the features and the bin's number."""
-        sample = self.sample[part]
-        columns = expanded(sample, self.days)
+        sample, columns = self.sample[part], self._columns(part)
         base = self.start(sample)[columns.owner, columns.bins] if self.start else None
         matrix = _matrix(sample, columns.owner, columns.bins)
         return Rows(matrix, columns.label.astype(float), columns.weight, base=base)
 
     def spread(self, most: int) -> NDArray[np.float32]:
-        """As `Source.spread`."""
+        """As `Source.spread`, over all rows, drawn or not."""
         first, count = _at_risk(self.sample, self.days)
         ends = count.cumsum()
         row = np.arange(0, total := int(count.sum()), max(1, total // most))
@@ -68,21 +79,22 @@ class HazardRows:
 
     def columns(self) -> Columns:
         """Those of all rows, as narrow as they can be."""
-        _, count = _at_risk(self.sample, self.days)
-        ends, total = np.append(0, count.cumsum()), int(count.sum())
-        columns = Columns(
-            np.empty(total, np.int32),
-            np.empty(total, np.int16),
-            np.empty(total, np.bool_),
-            np.empty(total, np.float64),
+        parts = [(part.start, self._columns(part)) for part in blocks(len(self))]
+        return Columns(
+            np.concatenate([(start + each.owner).astype(np.int32) for start, each in parts]),
+            np.concatenate([each.bins.astype(np.int16) for _, each in parts]),
+            np.concatenate([each.label for _, each in parts]),
+            np.concatenate([each.weight for _, each in parts]),
         )
-        for part in blocks(len(self)):
-            these = expanded(self.sample[part], self.days)
-            rows = slice(ends[part.start], ends[part.stop])
-            columns.owner[rows] = these.owner + part.start
-            for name in ("bins", "label", "weight"):
-                getattr(columns, name)[rows] = getattr(these, name)
-        return columns
+
+    def _columns(self, part: slice) -> Columns:
+        columns = expanded(self.sample[part], self.days)
+        if not self.drawn:
+            return columns
+        row = (columns.owner + (part.start or 0)) * len(self.days) + columns.bins
+        some = columns.label | (_lots(row) % _ONE_IN == 0)
+        weight = columns.weight * np.where(columns.label, 1, _ONE_IN)
+        return Columns(columns.owner[some], columns.bins[some], columns.label[some], weight[some])
 
     def log_odds(self, booster: Any) -> Float:
         """(r,) of the trees and what they add to."""
@@ -93,10 +105,15 @@ class HazardRows:
         return np.concatenate([self._losses(part, booster) for part in blocks(len(self))])
 
     def _losses(self, part: slice, booster: Any) -> Float:
-        rows, columns = self.rows(part), expanded(self.sample[part], self.days)
+        rows, columns = self.rows(part), self._columns(part)
         log_odds = _log_odds(rows, booster)
         of_rows = columns.weight * (np.logaddexp(0, log_odds) - columns.label * log_odds)
         return np.bincount(columns.owner, of_rows, part.stop - part.start).astype(float)
+
+
+def are_many(sample: Sample, days: Float) -> bool:
+    """Whether so many gaps have more rows than are learnt from one by one."""
+    return int(_at_risk(sample, days)[1].sum()) > MOST_ROWS
 
 
 def expanded(sample: Sample, days: Float) -> Columns:
@@ -111,6 +128,13 @@ def expanded(sample: Sample, days: Float) -> Columns:
     exposure = np.minimum(sample.gap[owner], days[bins]) - start
     weight = np.where(ended, 1.0, exposure / (days - starts)[bins])
     return Columns(owner, bins, ended, weight)
+
+
+def _lots(row: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(r,) numbers that look as if chance had drawn them, the same for a row wherever it is."""
+    mixed = row.astype(np.uint64) * _MIX
+    mixed = (mixed ^ (mixed >> _HALF)) * _MIX
+    return (mixed >> _HALF).astype(np.int64)
 
 
 def _at_risk(sample: Sample, days: Float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
