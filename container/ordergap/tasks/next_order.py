@@ -166,7 +166,8 @@ class NextOrder(Task):
         )
         head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]), population)
         fit = Fit(head, outliers, fitted.drivers)
-        return Candidate({"calendar": calendar, **fitted.chosen}, fit, checks)
+        bare = {protocol: check.bare() for protocol, check in checks.items()}
+        return Candidate({"calendar": calendar, **fitted.chosen}, fit, bare)
 
     @override
     def fit(self, learning: Learning, validation: Validation) -> Fit:
