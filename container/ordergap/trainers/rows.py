@@ -26,8 +26,10 @@ BLOCK = 65_536
 _VALUE, _ROW = 6, 32  # bytes on the disk, at most, of a value and of what a row has besides
 _FAILURE = "the rows that are learnt from cannot be kept in"
 _Column = NDArray[np.float64] | None
-_NAMES = {"matrix": "data", "lower": "label_lower_bound", "upper": "label_upper_bound"}
-_NAMES |= {"base": "base_margin"}
+_NAMES = {
+    "matrix": "data", "lower": "label_lower_bound", "upper": "label_upper_bound",
+    "base": "base_margin",
+}  # fmt: skip
 
 
 class Source(Protocol):
