@@ -108,7 +108,7 @@ def matrices(gaps: int, hosts: int, device: str) -> Iterator[Matrix]:
         yield lambda source, _: source.rows(slice(None)).dmatrix()
         return
     with saving(_FAILURE, Path(tempfile.gettempdir())):
-        folder = tempfile.TemporaryDirectory(prefix="ordergap-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix="ordergap-rows-", ignore_cleanup_errors=True)
     with folder:
         yield lambda source, learnt: load_xgboost().ExtMemQuantileDMatrix(
             _blocks()(source, folder.name), ref=learnt
