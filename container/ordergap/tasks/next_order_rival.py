@@ -16,7 +16,7 @@ from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Split
 from ordergap.tasks.next_order_candidates import horizons
 
-_HELD = 65_536  # forecasts whose curves, of hundreds of points, are held at once
+_HELD = 16_384  # forecasts whose curves, of hundreds of points, are held at once
 
 
 def rival_metrics(
