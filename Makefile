@@ -37,7 +37,7 @@ ELSEWHERE := --package ordergap --no-warn-unreachable --cache-dir .mypy_cache
 CUDA_WITHOUT := xgboost-cpu nvidia-nccl-cu12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage teardown forget contract offline fuzz soak kills secrets
+.PHONY: help setup run test hashing check docs image e2e e2e-sdk lock resolve sbom bench asl package lambda-python checkov doctor plan deploy rollback lineage endpoint teardown forget contract offline fuzz soak kills secrets
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -178,6 +178,10 @@ rollback: setup ## go back to an earlier model and stay there: make rollback MAR
 
 lineage: setup ## where a forecast comes from: make lineage CUSTOMER=17850 MARKET=uk
 	$(BIN)/python -m infra.lineage --customer "$(CUSTOMER)" --market "$(MARKET)" $(ARGS)
+
+endpoint: setup ## serve a market's model by an endpoint that costs by the hour, or update it: make endpoint MARKET=uk; OFF=1 removes it
+	$(BIN)/python -m infra.endpoint --market "$(MARKET)" $(if $(OFF),--off) $(if $(BAKE),--bake "$(BAKE)") \
+	  $(if $(INSTANCE),--instance "$(INSTANCE)") $(if $(INSTANCES),--instances "$(INSTANCES)") $(ARGS)
 
 teardown: ## delete the stack from AWS; what holds data stays and is named
 	infra/teardown.sh

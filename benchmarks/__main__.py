@@ -3,7 +3,8 @@
 Each module has `rows()`, which returns texts: (measurement, result, baseline, ratio). `targets` is
 another table: how good value and large orders are (python -m benchmarks targets --help), and so are
 `outcomes` and `drift`, how often ordergap follow raises an alarm of forecasts and of the latest
-orders, and `feed`, what judge_feed finds.
+orders, `inputs`, how often served orders do, `feed`, what judge_feed finds, and `rollback`, how
+long one takes and whether it holds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main(names: list[str]) -> None:
     if names[:1] in (["targets"], ["outcomes"]):
         importlib.import_module(f"benchmarks.{names[0]}").main(names[1:])
         return
-    if names in (["feed"], ["drift"]):
+    if names in (["feed"], ["drift"], ["inputs"], ["rollback"]):
         importlib.import_module(f"benchmarks.{names[0]}").main()
         return
     if unknown := set(names) - set(MODULES):

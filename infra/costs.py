@@ -29,7 +29,7 @@ class Figure(NamedTuple):
 
 PRICES = {
     "lambda": Figure(0.0000166667, "Lambda, a GiB and second"),
-    "instance": Figure(0.23, "ml.m5.xlarge for training and batch transform, an hour"),
+    "instance": Figure(0.23, "ml.m5.xlarge for training, batch transform and processing, an hour"),
     "endpoint": Figure(0.115, "ml.m5.large of a real-time endpoint, an hour"),
     "write": Figure(0.625e-6, "DynamoDB, a write unit on demand"),
     "table": Figure(0.25, "DynamoDB, a GB and month"),
@@ -52,21 +52,24 @@ ASSUMED = {
     "concurrent": Figure(4, "invocations of `store_predictions` at once", "template"),
     "learnt": Figure(12_400, "orders a second of training", "guess: half of a laptop's core, × 4"),
     "scored": Figure(16_000, "customers a second of scoring", "guess: ⅛ of the benchmark, × 4"),
+    "graded": Figure(12_000, "customers a second of grading", "`python -m benchmarks follow`"),
+    "week": Figure(7, "runs from one grading to the next", "state machine"),
     "start": Figure(120, "seconds of a job that are billed before it works", "guess"),
     "stored": Figure(1_000, "customers a second stored", "DynamoDB, a partition of an index"),
     "units": Figure(4.4, "write units of a forecast", "1; 1.2, 1, 0.2, 1 of the indexes; examples"),
-    "states": Figure(25, "transitions of a market", "state machine"),
+    "states": Figure(27, "transitions of a market", "state machine"),
     "of_file": Figure(3, "transitions of a file of forecasts", "state machine"),
     "in_file": Figure(8_300, "customers of a file of forecasts", "examples"),
     "files": Figure(2_080, "bytes of a customer in S3, a run", "examples"),
     "item": Figure(1_000, "bytes of a customer in the table", "examples"),
     "indexed": Figure(1.9, "size of the indexes, of the table's", "examples"),
     "runs": Figure(30, "runs whose files are kept, and runs of a month", "template (`RunDays`)"),
+    "retrain": Figure(28, "days from a training to the next", "template (`RetrainDays`)"),
 }  # fmt: skip
 
 
 def of_run(customers: int, orders: int | None = None, lines: int | None = None) -> dict[str, float]:
-    """Dollars of each part of a run; orders and lines by `ASSUMED` where they are not known."""
+    """Dollars of each part of a run that trains; orders and lines by `ASSUMED` if not known."""
     a, p = _values(ASSUMED), _values(PRICES)
     orders = math.ceil(customers * a["orders"]) if orders is None else orders
     lines = math.ceil(orders * a["lines"]) if lines is None else lines
@@ -77,6 +80,10 @@ def of_run(customers: int, orders: int | None = None, lines: int | None = None) 
         "ExtractOrders": lines / a["read"] * a["extract"] * p["lambda"],
         "Train": (markets * a["start"] + orders / a["learnt"]) * p["instance"] / 3600,
         "ScoreCustomers": (markets * a["start"] + customers / a["scored"]) * p["instance"] / 3600,
+        "FollowForecasts": (markets * a["start"] + customers / a["graded"])
+        * p["instance"]
+        / 3600
+        / a["week"],
         "StorePredictions": customers * a["units"] * p["write"] + storing,
         "transitions": (markets * a["states"] + files * a["of_file"]) * p["transition"],
     }
@@ -103,10 +110,16 @@ def of_networks() -> dict[str, float]:
 def of_month(customers: int) -> float:
     """Dollars of a month with a run every night, without networks and endpoints.
 
-    Each of them trains: a month in which few do costs less.
+    A run trains when the champion is old; one that is rejected or drift train more often.
     """
-    runs = ASSUMED["runs"].value * sum(of_run(customers).values())
+    parts = of_run(customers)
+    runs = ASSUMED["runs"].value * scored(parts) + DAYS / ASSUMED["retrain"].value * parts["Train"]
     return runs + of_storage(customers) + PRICES["fixed"].value
+
+
+def scored(parts: Mapping[str, float]) -> float:
+    """Dollars of a run that forecasts with the champion, of the parts of one that trains."""
+    return sum(dollars for name, dollars in parts.items() if name != "Train")
 
 
 def money(dollars: float) -> str:
@@ -126,14 +139,15 @@ def text(
     """What a run and a month cost, in a few lines: for some customers, or for three sizes."""
     if customers is None:
         shown = [
-            f"{size:,} customers: {money(sum(of_run(size).values()))} a run, "
+            f"{size:,} customers: {money(scored(of_run(size)))} a run, "
             f"{money(of_month(size))} a month of {DAYS} runs"
             for size in (1_000, 100_000, 1_000_000)
         ]
     else:
         parts = of_run(customers, orders, lines)
         shown = [f"{name}: {money(dollars)}" for name, dollars in parts.items()]
-        shown.append(f"a run of {customers:,} customers: {money(sum(parts.values()))}")
+        shown.append(f"a run of {customers:,} customers: {money(scored(parts))}")
+        shown.append(f"one that trains: {money(sum(parts.values()))}")
         shown.append(f"what is kept of {DAYS} runs, a month: {money(of_storage(customers))}")
     differ = "" if region == REGION else f"; those of {region} differ"
     lowest, highest = list(of_networks().values())[1:]

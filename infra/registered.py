@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.shared.registry import MISSING_GROUP, hold
+from lambdas.shared.registry import MISSING_GROUP, hold, version_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,6 +32,7 @@ class Package(NamedTuple):
 
     arn: str
     version: str
+    """The model's."""
     status: str
     created: datetime.datetime
     artifact: str
@@ -41,6 +42,11 @@ class Package(NamedTuple):
     approval: str
     """Why the status was changed, where it was."""
     known: dict[str, str]
+
+    @property
+    def number(self) -> str:
+        """The package's version in its group."""
+        return version_of(self.arn)
 
 
 class Rows(NamedTuple):
@@ -106,7 +112,7 @@ class Stack:
             found["CreationTime"],
             known.get("artifact") or (first.get("ModelDataUrl", "") if first else ""),
             first["Image"] if first else "",
-            first.get("ImageDigest") if first else None,
+            known.get("image_digest") or (first.get("ImageDigest") if first else None),
             found.get("ModelPackageDescription", ""),
             found.get("ApprovalDescription", ""),
             known,
@@ -164,7 +170,7 @@ def run(
     given = top.parse_args(arguments)
     try:
         for line in act(connect(given.stack, given.region, given.endpoint_url), given):
-            print(line)
+            print(line, flush=True)
     except (Refused, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1

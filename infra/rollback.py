@@ -5,16 +5,20 @@ See docs/decisions/pipeline.md#a-rollback-holds.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from infra.endpoint.configurations import behind
 from infra.registered import Package, Refused, Rows, Stack, options, run
+from lambdas.shared import executions
+from lambdas.shared.errors import AlreadyRunning
 from lambdas.shared.registry import HOLD, group_arn
 
 _ROLLED_BACK = "Rolled back"
@@ -24,14 +28,15 @@ _SECONDS = 2.0  # between looks at the run
 def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float = _SECONDS) -> str:
     """Reject what is newer than the target, hold promotion, score again and read the table back.
 
-    to       the version to go back to; without it the one before the newest approved one, or while
-             promotion is held, the one in use
+    to       the version to go back to, the model's or its package's; without it the one before the
+             newest approved one, or while promotion is held, the one in use
     seconds  between looks at the run
 
-    Returns what the table says. Raises Refused, before anything is changed where a run is under
-    way or the target is not there, and afterwards where the table does not name the target.
+    Returns what the table says. Raises Refused, before anything is changed where a run of the
+    market is under way or the target is not there, and afterwards where the table does not name
+    the target.
     """
-    _nothing_runs(stack)
+    _nothing_runs(stack, market)
     packages = stack.packages(market)
     held = stack.held(market)
     target = _target(packages, to, held)
@@ -71,7 +76,10 @@ def roll_back(stack: Stack, market: str, to: str | None = None, seconds: float =
             f"Promotion is held and the newer packages are rejected: see the run, and when nothing "
             f"runs, repeat with TO={target.version}"
         )
-    return f"{market} is rolled back to {target.version}, and promotion is held. {_said(after)}"
+    return (
+        f"{market} is rolled back to {target.version} (package {target.number}), and promotion is "
+        f"held. {_said(after)}"
+    )
 
 
 def release(stack: Stack, market: str) -> str:
@@ -86,20 +94,21 @@ def release(stack: Stack, market: str) -> str:
     return f"promotion is released in {market}, which was held: {held}"
 
 
-def _nothing_runs(stack: Stack) -> None:
-    running = stack.states.list_executions(
-        stateMachineArn=stack.pipeline, statusFilter="RUNNING", maxResults=1
-    )["executions"]
-    if running:
+def _nothing_runs(stack: Stack, market: str) -> None:
+    try:
+        running, _ = executions.read(stack.s3, stack.outputs["BucketName"])
+    except AlreadyRunning as error:
+        raise Refused(str(error)) from error
+    for arn in running.under_way(stack.states, [market]).values():
         raise Refused(
-            f"run {running[0]['name']} is under way, nothing was changed: wait until it has ended, "
-            "or stop it"
+            f"{executions.name(arn)} of {market} is under way, nothing was changed: wait until it "
+            "has ended, or stop it"
         )
 
 
 def _target(packages: Sequence[Package], to: str | None, held: str | None) -> Package:
     if to is not None:
-        found = next((p for p in packages if p.version == to), None)
+        found = next((p for p in packages if to in {p.version, p.number}), None)
         if found is None:
             have = ", ".join(dict.fromkeys(p.version for p in packages))
             raise Refused(f"there is no model {to}; there are {have}")
@@ -148,8 +157,8 @@ def _input(stack: Stack, market: str, day: str, rows: Counter[Rows]) -> dict[str
             f"the run {newest.run_id} is not known any more, so its input is not either: start a "
             f"run of {market}, then roll back"
         ) from None
-    markets = [m for m in given.get("markets", [{"name": "default"}]) if m["name"] == market]
-    kept = {name: value for name, value in given.items() if name not in {"event", "train"}}
+    markets = [m for m in given.get("markets", [{}]) if m.get("name", "default") == market]
+    kept = {name: value for name, value in given.items() if name not in {"event", "drift", "train"}}
     return {**kept, "as_of": day, "markets": markets}
 
 
@@ -175,17 +184,19 @@ def _run(stack: Stack, run_id: str, given: dict[str, Any], seconds: float) -> st
 def main(arguments: Sequence[str]) -> int:
     """Roll back or release; the exit code."""
     top = options("python -m infra.rollback", (__doc__ or "").partition(":")[0])
-    top.add_argument("--to", metavar="VERSION", help="(default: the model before the newest)")
-    top.add_argument("--release", action="store_true", help="let models be promoted again")
-    return run(
-        top,
-        arguments,
-        lambda stack, given: [
-            release(stack, given.market)
-            if given.release
-            else roll_back(stack, given.market, given.to)
-        ],
+    top.add_argument(
+        "--to", metavar="VERSION", help="of a model or package (default: the one before the newest)"
     )
+    top.add_argument("--release", action="store_true", help="let models be promoted again")
+    return run(top, arguments, _act)
+
+
+def _act(stack: Stack, given: argparse.Namespace) -> Iterator[str]:
+    if given.release:
+        yield release(stack, given.market)
+    else:
+        yield roll_back(stack, given.market, given.to)
+    yield from behind(stack, given.market)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ running=$([ -z "$pipeline" ] || aws stepfunctions list-executions --state-machin
   --status-filter RUNNING --output text --query 'executions[].executionArn')
 [ -z "$running" ] || { echo "A run is under way. Wait for its end, or stop it:" \
   "aws stepfunctions stop-execution --region $region --execution-arn $running" >&2; exit 2; }
+# An endpoint would go on with a role that is gone, and be paid for.
+endpoints=$([ -z "$repository" ] || aws sagemaker list-endpoints --name-contains "$repository-" --output text \
+  --query "Endpoints[?starts_with(EndpointName,'$repository-')].EndpointName")
+[ -z "$endpoints" ] || { echo "Endpoints are there, and are paid for. Remove each by make endpoint OFF=1" \
+  "MARKET=<what is after $repository->: $endpoints" >&2; exit 2; }
 
 cat <<END
 Stack $stack in account $account, $region.

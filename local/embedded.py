@@ -23,7 +23,9 @@ from moto.server import ThreadedMotoServer
 
 from local import events, lambda_runtime, state_machine
 from local.aws import Aws
-from local.jobs import Jobs
+from local.endpoints import Endpoints
+from local.jobs import Jobs, Work
+from local.processing import process
 from local.runners import Runner
 from local.server import Handler
 from local.training import train
@@ -39,8 +41,8 @@ EXECUTES: dict[str, dict[str, bool]] = {
 def start(folder: Path, runner: Runner) -> Iterator[Aws]:
     """An emulated AWS on a free port, while the context lasts. Only one may run at a time.
 
-    `runner` runs the containers of SageMaker's jobs. These and the Lambda functions have their
-    files and logs in `folder`.
+    `runner` runs the containers of SageMaker's jobs and endpoints. These and the Lambda functions
+    have their files and logs in `folder`.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     logging.getLogger("moto").setLevel(logging.CRITICAL)  # errors reach the user by other ways
@@ -54,8 +56,10 @@ def start(folder: Path, runner: Runner) -> Iterator[Aws]:
         stack.callback(server.stop)
         port = server.get_host_and_port()[1]
         aws = Aws(f"http://127.0.0.1:{port}", folder)
-        jobs = stack.enter_context(Jobs(aws, runner, {"training": train, "transform": transform}))
+        work: dict[str, Work] = {"training": train, "transform": transform, "processing": process}
+        jobs = stack.enter_context(Jobs(aws, runner, work))
         stack.enter_context(state_machine.installed(aws, jobs, port))
+        stack.enter_context(Endpoints(aws, runner))
         stack.enter_context(lambda_runtime.installed(aws))
         stack.enter_context(events.installed(aws))
         yield aws

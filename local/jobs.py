@@ -1,4 +1,4 @@
-"""SageMaker's training and transform jobs, which moto declares complete at once.
+"""SageMaker's training, transform and processing jobs, which moto declares complete at once.
 
 A job runs in a thread of its own. Its status is written into moto's record of it, so that Describe
 and List return it.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +22,17 @@ from unittest.mock import patch
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
-from moto.sagemaker.models import FakeTrainingJob, FakeTransformJob
+from moto.sagemaker.models import FakeProcessingJob, FakeTrainingJob, FakeTransformJob
 from moto.sagemaker.responses import SageMakerResponse
 
 from local.aws import Aws
 from local.runners import Container, Launch, NoImage, Runner
 
 REASON_LIMIT = 1024
-STOP_SECONDS = {"training": 120, "transform": 30}
+STOP_SECONDS = {"training": 120, "transform": 30, "processing": 30}
 """Seconds between SIGTERM and SIGKILL to a container."""
 
+Record = FakeTrainingJob | FakeTransformJob | FakeProcessingJob
 log = logging.getLogger("ordergap")
 
 
@@ -51,10 +51,10 @@ class Job:
     aws: Aws
     runner: Runner
     kind: str
-    """training or transform"""
+    """training, transform or processing"""
     request: Mapping[str, Any]
-    """The request of CreateTrainingJob or CreateTransformJob."""
-    record: FakeTrainingJob | FakeTransformJob
+    """The request of CreateTrainingJob, CreateTransformJob or CreateProcessingJob."""
+    record: Record
     folder: Path
     stopping: threading.Event = field(default_factory=threading.Event)
     container: Container | None = None
@@ -79,16 +79,41 @@ class Job:
 
     @contextmanager
     def run(
-        self, image: str, command: str, opt_ml: Path, environment: Mapping[str, str], port: int = 0
+        self,
+        image: str,
+        words: Sequence[str],
+        opt_ml: Path,
+        environment: Mapping[str, str],
+        port: int = 0,
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """The job's container, which is stopped at the end of the context. Raises NoImage."""
+        """The job's container, which is stopped at the end of the context. Raises NoImage.
+
+        words  its command, and the arguments of it
+        """
         with self.log.open("wb") as log:
-            launch = Launch(image, command, opt_ml, environment, log, port)
+            launch = Launch(image, words[0], opt_ml, environment, log, port, words[1:])
             self.container = self.runner.start(launch)
             try:
                 yield self.container.process
             finally:
                 self._end(self.container)
+
+    def exit_code(
+        self, image: str, words: Sequence[str], opt_ml: Path, environment: Mapping[str, str]
+    ) -> int:
+        """Run the container to its end, or to the job's time limit.
+
+        Raises NoImage and JobStopped.
+        """
+        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
+        end = time.monotonic() + limit
+        with self.run(image, words, opt_ml, environment) as process:
+            while process.poll() is None:
+                if time.monotonic() > end:
+                    self.note("Stopping", "MaxRuntimeExceeded")
+                    raise JobStopped
+                self.wait(0.05)
+        return process.returncode
 
     def stop(self) -> None:
         """Stop the job and its container, for which the job may be waiting."""
@@ -102,14 +127,7 @@ class Job:
             raise JobStopped
 
     def _end(self, container: Container) -> None:
-        """SIGTERM, then SIGKILL if the container does not end in time."""
-        if container.process.poll() is None:
-            container.process.send_signal(signal.SIGTERM)
-            try:
-                container.process.wait(STOP_SECONDS[self.kind])
-            except subprocess.TimeoutExpired:
-                container.kill()
-                container.process.wait()
+        container.stop(STOP_SECONDS[self.kind])
 
 
 Work = Callable[[Job, Path], None]
@@ -178,9 +196,7 @@ class Jobs:
 
         return stop
 
-    def _start(
-        self, kind: str, request: Mapping[str, Any], record: FakeTrainingJob | FakeTransformJob
-    ) -> None:
+    def _start(self, kind: str, request: Mapping[str, Any], record: Record) -> None:
         job = Job(self._aws, self._runner, kind, request, record, self._aws.folder)
         vars(record).update(environment=request.get("Environment"), **INITIAL[kind])
         job.note("InProgress", "Starting")
@@ -213,4 +229,5 @@ class Jobs:
 INITIAL: dict[str, dict[str, object]] = {
     "training": {"training_end_time": None, "final_metric_data_list": None},
     "transform": {"transform_end_time": None, "failure_reason": None},
+    "processing": {"processing_end_time": None, "failure_reason": None},
 }

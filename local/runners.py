@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -35,16 +36,27 @@ class Container:
     process: subprocess.Popen[bytes]
     kill: Callable[[], object]
 
+    def stop(self, seconds: float) -> None:
+        """SIGTERM, then SIGKILL if the container does not end in time."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                self.process.wait()
+
 
 @dataclass(frozen=True)
 class Launch:
     """A container to start.
 
-    command      train, or serve
+    command      train, serve, or the first argument of a processing job
     opt_ml       the folder that the container sees as /opt/ml
     environment  variables
     log          file for its output
     port         of this machine, for its server; 0 for none
+    arguments    after the command
     """
 
     image: str
@@ -53,6 +65,7 @@ class Launch:
     environment: Mapping[str, str]
     log: IO[bytes]
     port: int = 0
+    arguments: Sequence[str] = ()
 
 
 class Runner(Protocol):
@@ -75,8 +88,11 @@ class Process:
             raise NoImage(NO_IMAGE)
         own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         port = {"SAGEMAKER_BIND_TO_PORT": str(launch.port)} if launch.port else {}
+        opt_ml = str(launch.opt_ml)
+        arguments = ["--opt_ml", opt_ml] if launch.command in {"train", "serve"} else []
+        arguments += [re.sub("^/opt/ml(?=/)", opt_ml, each) for each in launch.arguments]
         process = _popen(
-            [sys.executable, "-m", "ordergap", launch.command, "--opt_ml", str(launch.opt_ml)],
+            [sys.executable, "-m", "ordergap", launch.command, *arguments],
             launch.log,
             cwd=launch.opt_ml,
             env={**own, **port, **launch.environment, **PYTHON},
@@ -116,7 +132,7 @@ class Docker:
             [
                 docker, "run", "--rm", "--init=false", "--name", container,
                 "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{launch.opt_ml}:/opt/ml",
-                *network, *variables, self.name, launch.command,
+                *network, *variables, self.name, launch.command, *launch.arguments,
             ],
             launch.log,
         )  # fmt: skip

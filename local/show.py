@@ -98,6 +98,8 @@ def outcome(market: Mapping[str, Any], console: Console) -> None:
     console.print(f"\n{market['counts']['sentence']}", markup=False)
     if market["tracking"] != OFF:
         console.print(market["tracking"], markup=False)
+    if market["followed"]:
+        console.print(market["followed"], markup=False)
 
 
 def metrics(metrics: TrainingMetrics) -> Iterable[Table]:

@@ -1,8 +1,8 @@
 """SageMaker's tasks for moto's interpreter of the state machine, which lacks them.
 
-`createTrainingJob.sync` and `createTransformJob.sync` wait for the job and return its
-description; `createModel` returns at once. A task that times out, or whose execution is stopped,
-stops its job. The interpreter itself runs distributed Maps, in this process.
+`createTrainingJob.sync`, `createTransformJob.sync` and `createProcessingJob.sync` wait for the job
+and return its description; `createModel` returns at once. A task that times out, or whose execution
+is stopped, stops its job. The interpreter itself runs distributed Maps, in this process.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ from local.jobs import Jobs
 POLL_SECONDS = 0.1
 TASK_FAILED = StatesErrorNameType.StatesTaskFailed
 RUNNING = {"InProgress", "Stopping"}
-ACTIONS = {"createModel", "createTrainingJob", "createTransformJob"}
+JOBS = {f"create{kind.title()}Job": kind for kind in ("training", "transform", "processing")}
+ACTIONS = {"createModel", *JOBS}
 EXCEPTIONS = {
     "ResourceInUse": "ResourceInUseException",
     "ResourceLimitExceeded": "ResourceLimitExceededException",
@@ -165,9 +166,7 @@ class SageMaker(StateTaskServiceCallback):
         state_credentials: StateCredentials,
     ) -> Callable[[], Any]:
         env.stack.pop()
-        kind = {"createTrainingJob": "training", "createTransformJob": "transform"}[
-            self.resource.api_action
-        ]
+        kind = JOBS[self.resource.api_action]
         title = f"{kind.title()}Job"
         name = normalised_parameters[f"{title}Name"]
         describe = getattr(self._aws.sagemaker, f"describe_{kind}_job")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
-from local.jobs import Job, JobFailed, JobStopped
+from local.jobs import Job, JobFailed
 from local.storage import download, split_uri
 
 
@@ -83,22 +82,14 @@ def _fetch(job: Job, channel: dict[str, Any], folder: Path) -> None:
 
 
 def _run(job: Job, opt_ml: Path) -> int:
-    """Run the container; returns its exit code. It is stopped at the job's time limit."""
-    limit = job.request["StoppingCondition"].get("MaxRuntimeInSeconds", 86400)
+    """Run the container; returns its exit code."""
     environment = {
         **(job.request.get("Environment") or {}),
         "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.record.arn,
     }
     image = job.request["AlgorithmSpecification"]["TrainingImage"]
-    end = time.monotonic() + limit
-    with job.run(image, "train", opt_ml, environment) as process:
-        while process.poll() is None:
-            if time.monotonic() > end:
-                job.note("Stopping", "MaxRuntimeExceeded")
-                raise JobStopped
-            job.wait(0.05)
-    return process.returncode
+    return job.exit_code(image, ["train"], opt_ml, environment)
 
 
 def _upload(job: Job, folder: Path, uri: str, *, even_empty: bool = False) -> None:

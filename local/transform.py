@@ -7,15 +7,18 @@ import json
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.jobs import Job, JobFailed
 from local.ports import free_port
 from local.storage import keys, split_uri
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 START_SECONDS = 240
 MEGABYTE = 1024 * 1024
@@ -35,25 +38,26 @@ class _Plan:
 def transform(job: Job, opt_ml: Path) -> None:
     """Run the job in `opt_ml`. Raises JobFailed, JobStopped and NoImage."""
     model = job.aws.sagemaker.describe_model(ModelName=job.request["ModelName"])["PrimaryContainer"]
-    _unpack(job, model["ModelDataUrl"], opt_ml)
+    unpack(job.aws.s3, model["ModelDataUrl"], opt_ml)
     source = job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
     inputs = keys(job.aws.s3, source)
     if not inputs:
         raise JobFailed(f"ClientError: No S3 objects found under S3 URL {source}")
     port = free_port()
-    with job.run(model["Image"], "serve", opt_ml, _environment(job, model), port) as server:
-        _wait_for_ping(job, server, port)
+    with job.run(model["Image"], ["serve"], opt_ml, _environment(job, model), port) as server:
+        wait_for_ping(server, port, job.wait)
         plan = _plan(job.request, _get(port, "/execution-parameters"))
         for key, relative in inputs.items():
             _transform(job, plan, port, key, relative)
 
 
-def _unpack(job: Job, uri: str, opt_ml: Path) -> None:
+def unpack(s3: S3Client, uri: str, opt_ml: Path) -> None:
+    """Unpack a model.tar.gz to the folder `model` of `opt_ml`. Raises JobFailed without one."""
     archive = opt_ml / "model.tar.gz"
     bucket, key = split_uri(uri)
-    if key not in keys(job.aws.s3, uri):
+    if key not in keys(s3, uri):
         raise JobFailed(f"ClientError: Failed to download model data from URL: {uri}")
-    job.aws.s3.download_file(bucket, key, str(archive))
+    s3.download_file(bucket, key, str(archive))
     with tarfile.open(archive) as tar:
         tar.extractall(opt_ml / "model", filter="data")
 
@@ -75,7 +79,10 @@ def _environment(job: Job, model: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _wait_for_ping(job: Job, server: subprocess.Popen[bytes], port: int) -> None:
+def wait_for_ping(
+    server: subprocess.Popen[bytes], port: int, wait: Callable[[float], object]
+) -> None:
+    """Wait until the server is ready, by `wait` of seconds. Raises JobFailed, and as `wait`."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if server.poll() is not None:
@@ -85,7 +92,7 @@ def _wait_for_ping(job: Job, server: subprocess.Popen[bytes], port: int) -> None
             )
         if _get(port, "/ping") is not None:
             return
-        job.wait(0.05)
+        wait(0.05)
     raise JobFailed("AlgorithmError: The primary container did not pass the ping health check.")
 
 

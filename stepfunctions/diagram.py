@@ -21,6 +21,7 @@ SERVICES = {
     "sagemaker:createTrainingJob.sync": "SageMaker training job",
     "sagemaker:createModel": "SageMaker model",
     "sagemaker:createTransformJob.sync": "SageMaker batch transform",
+    "sagemaker:createProcessingJob.sync": "SageMaker processing",
     "aws-sdk:sagemaker:createModelPackage": "SageMaker model registry",
 }
 EACH = {"Markets": "each market", "StorePredictions": "each file of predictions"}

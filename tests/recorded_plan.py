@@ -27,7 +27,7 @@ def stack(status: str, **fields: Any) -> Json:
 
 
 def quotas(**values: float) -> Json:
-    """The answer of list-service-quotas: `training` and `transform` of ml.m5.xlarge."""
+    """The answer of list-service-quotas: kind of job -> that of ml.m5.xlarge."""
     return {
         "Quotas": [
             {
@@ -115,8 +115,8 @@ ANSWERS: dict[str, Any] = {
     "stepfunctions test-state": {"status": "SUCCEEDED", "output": "{}", "nextState": "Next"},
     "accessanalyzer validate-policy": {"findings": []},
     "iam simulate-custom-policy": {"EvaluationResults": []},
-    "service-quotas list-aws-default-service-quotas": quotas(training=0, transform=0),
-    "service-quotas list-service-quotas": quotas(training=4, transform=4),
+    "service-quotas list-aws-default-service-quotas": quotas(training=0, transform=0, processing=0),
+    "service-quotas list-service-quotas": quotas(training=4, transform=4, processing=4),
     "lambda get-account-settings": {
         "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
     },

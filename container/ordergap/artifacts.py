@@ -69,9 +69,15 @@ class Bundle:
         as_of    a day for all or one for each customer; every customer has an order, none after it
         options  in place of the model's own
         """
+        return self.forecast_features(*self.known(histories, as_of), options)
+
+    def known(
+        self, histories: Histories, as_of: NDArray[np.int64] | int
+    ) -> tuple[Snapshot, NDArray[np.float32]]:
+        """What `forecast` makes its forecasts from: see `forecast_features`."""
         known, names = histories.as_known(as_of), self.manifest.feature_names
         matrix = features.compute(known, names, known.last_row)
-        return self.forecast_features(Snapshot.of(known, as_of), matrix, options)
+        return Snapshot.of(known, as_of), matrix
 
     def forecast_features(
         self,

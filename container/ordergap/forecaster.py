@@ -15,9 +15,10 @@ from ordergap.artifacts import Bundle
 from ordergap.backtesting import Backtested
 from ordergap.contract.hyperparameters import Hyperparameters, parse
 from ordergap.contract.metrics import TrainingMetrics
+from ordergap.contract.reference import REFERENCE, Reference
 from ordergap.errors import ModelNotFound
 from ordergap.files import replace, saving
-from ordergap.manifests import read_beside
+from ordergap.manifests import read_beside, read_reference
 from ordergap.progress import progress
 from ordergap.scoring.options import given
 from ordergap.scoring.selection import Selection
@@ -75,17 +76,22 @@ def load(directory: Path | str) -> Forecaster:
     Raises ModelNotFound where there is none, and ModelMismatch where it is damaged, of another
     version or unable to forecast, or where one of its files is a link or no file.
     """
-    return Forecaster(Bundle.load(Path(directory)), read_beside(Path(directory), REPORT))
+    place = Path(directory)
+    bundle = Bundle.load(place)
+    return Forecaster(bundle, read_beside(place, REPORT), read_reference(place, bundle.manifest))
 
 
 class Forecaster(Backtested):
     """A fitted model that forecasts when each customer will order next.
 
-    bundle  what is fitted, and its manifest; it forecasts from histories or feature vectors
+    bundle     what is fitted, and its manifest; it forecasts from histories or feature vectors
+    reference  the orders learnt from, counted; None in models of earlier versions
     """
 
-    def __init__(self, bundle: Bundle, report: bytes | None = None) -> None:
-        self.bundle, self._report = bundle, report
+    def __init__(
+        self, bundle: Bundle, report: bytes | None = None, reference: Reference | None = None
+    ) -> None:
+        self.bundle, self._report, self.reference = bundle, report, reference
 
     @classmethod
     def fit(
@@ -106,7 +112,7 @@ class Forecaster(Backtested):
 
         trained = train(hyperparameters, orders, validation, job, leads, customers)
         first = job is None or job.hosts.leads  # the other hosts save nothing
-        return cls(trained.bundle, trained.report() if first else None)
+        return cls(trained.bundle, trained.report() if first else None, trained.reference())
 
     @property
     def metrics(self) -> TrainingMetrics:
@@ -245,11 +251,14 @@ class Forecaster(Backtested):
         return Report(self._report, "utf-8")
 
     def save(self, directory: Path | str) -> None:
-        """Write the model, its metrics and its report into a folder, where `load` finds them.
+        """Write the model and what is beside it into a folder, where `load` finds them.
 
         A model that is there is replaced. Raises PlatformError where the disk does not take it.
         """
-        self.bundle.save(Path(directory), self._side_files())
+        files = self._side_files()
+        if self.reference:
+            files[REFERENCE] = f"{self.reference.model_dump_json(indent=2)}\n".encode()
+        self.bundle.save(Path(directory), files)
 
     def save_report(self, directory: Path) -> None:
         """Write metrics and report alone, into a folder. Raises PlatformError."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ordergap import files
 from ordergap.contract.manifest import MANIFEST, SCHEMA_VERSION, Manifest
+from ordergap.contract.reference import REFERENCE, Reference
 from ordergap.errors import ModelMismatch, ModelNotFound
 from ordergap.features.table import computation
 from ordergap.models.kinds import head_class
@@ -86,6 +87,31 @@ def read_beside(directory: Path, name: str) -> bytes | None:
     except OSError as error:
         raise ModelMismatch(f"{directory / name} cannot be read: {_cause(error)}") from error
     return content
+
+
+def read_reference(directory: Path, manifest: Manifest) -> Reference | None:
+    """reference.json; None where there is none, as in models of earlier versions.
+
+    Raises ModelMismatch where it is damaged or of another model.
+    """
+    content = read_beside(directory, REFERENCE)
+    if content is None:
+        return None
+    remedy = "copy the whole model again, or remove the file: then served orders are not counted"
+    try:
+        reference = Reference.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or REFERENCE
+        what = f"is damaged ({_short(where)}: {_short(first['msg'])})"
+        raise ModelMismatch(f"{directory / REFERENCE} {what}; {remedy}") from error
+    if reference.model_version != manifest.model_version:
+        what = f"is of another model, {_short(reference.model_version)}"
+        raise ModelMismatch(f"{directory / REFERENCE} {what}; {remedy}")
+    if unread := [name for name in reference.features if name not in manifest.feature_names]:
+        what = f"counts what the model does not read, {_short(unread[0])}"
+        raise ModelMismatch(f"{directory / REFERENCE} {what}; {remedy}")
+    return reference
 
 
 def check(directory: Path) -> Manifest:

@@ -16,6 +16,7 @@ from infra.costs import (
     of_networks,
     of_run,
     of_storage,
+    scored,
 )
 
 _SIZES = (1_000, 100_000, 1_000_000, 10_000_000)
@@ -25,7 +26,8 @@ def runs() -> str:
     """What a run and a month cost, by the number of customers."""
     parts = [of_run(size) for size in _SIZES]
     rows = [(name, *(money(part[name]) for part in parts)) for name in parts[0]]
-    rows.append(("**a run**", *(f"**{money(sum(part.values()))}**" for part in parts)))
+    rows.append(("**a run**", *(f"**{money(scored(part))}**" for part in parts)))
+    rows.append(("a run that trains", *(money(sum(part.values())) for part in parts)))
     rows.append(("storage, a month", *(money(of_storage(size)) for size in _SIZES)))
     rows.append((f"**a month, {DAYS} runs**", *(f"**{money(of_month(size))}**" for size in _SIZES)))
     return table(("customers", *(f"{size:,}" for size in _SIZES)), rows)

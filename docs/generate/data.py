@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from ordergap.contract.manifest import Manifest, TaskSection
-from ordergap.contract.metrics import ProtocolMetrics, TaskMetrics, TrainingMetrics
+from ordergap.contract.metrics import (
+    InputDrift,
+    Inputs,
+    ProtocolMetrics,
+    TaskMetrics,
+    TrainingMetrics,
+)
 from ordergap.contract.orders import Rejection
+from ordergap.contract.reference import FeatureReference, Reference
 from ordergap.features.table import CALENDAR, SEQUENCE, TABULAR
 from ordergap.features.words import WORDS
 from pydantic import BaseModel
@@ -41,12 +48,19 @@ def task_section() -> str:
 
 
 def metrics_file() -> str:
-    """The fields of metrics.json, of a task in it, and of a protocol in that."""
+    """The fields of metrics.json, of a task in it, of a protocol in that, and of its inputs."""
     return "\n".join([
         _fields(TrainingMetrics),
         f"Each of `tasks`:\n\n{_fields(TaskMetrics)}",
         f"Each of `protocols`:\n\n{_fields(ProtocolMetrics)}",
+        f"`inputs`:\n\n{_fields(Inputs)}",
+        f"Each of its `features`:\n\n{_fields(InputDrift)}",
     ])  # fmt: skip
+
+
+def reference_file() -> str:
+    """The fields of reference.json, and of a feature in it."""
+    return f"{_fields(Reference)}\nEach of `features`:\n\n{_fields(FeatureReference)}"
 
 
 def _fields(model: type[BaseModel]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from infra.doctor.recording import Recording, Request
 from infra.doctor.shapes import model
+from infra.endpoint import alarms
 from local.aws import ACCOUNT, REGION
 from local.deployment import TEMPLATE, load
 from local.runners import ROOT
@@ -30,7 +31,7 @@ ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
 }
 """Operation -> its action, where the names differ."""
-PARAMETERS = {"BucketName": "Bucket", "ObjectName": "Key"}
+PARAMETERS = {"BucketName": "Bucket", "ObjectName": "Key", "RepositoryName": "repositoryName"}
 """Part of an ARN in the reference -> the parameter that has it, where the names differ."""
 STACK = {"Partition": "aws", "Region": REGION, "Account": ACCOUNT}
 
@@ -83,6 +84,8 @@ def _single(request: Request) -> Iterator[dict[str, Any]]:
     given = request.parameters
     if request.operation == "DeleteObjects":
         yield from ({**given, **each} for each in given["Delete"]["Objects"])
+    elif request.operation == "PutEvents":
+        yield {"EventBusName": "default", **given}
     elif request.operation == "CreateSecret":
         yield {"SecretId": given["Name"], **given}
     elif group := given.get("ModelPackageGroupName"):
@@ -131,6 +134,9 @@ def implied(recording: Recording) -> Iterator[Need]:
     for request in recording.requests:
         yield from _of_callers(request, recording)
         yield from _of_jobs(request, recording)
+    for alarm in alarms.names(f"{recording.parameters['Prefix']}-uk"):
+        arn = _arn("cloudwatch", f"alarm:{alarm}")
+        yield Need("SageMakerRole", "cloudwatch:DescribeAlarms", arn, "UpdateEndpoint with alarms")
     template = load(TEMPLATE)["Resources"]
     for name, resource in template.items():
         properties = resource["Properties"]
@@ -169,7 +175,7 @@ def _of_callers(request: Request, recording: Recording) -> Iterator[Need]:
             yield Need(role, "ecr:BatchGetImage", _repository(container["Image"]), "the same")
     # https://docs.aws.amazon.com/step-functions/latest/dg/sagemaker-iam.html
     if recording.integrations.get(request.place, "").endswith(".sync"):
-        job = request.operation.removeprefix("Create")  # TrainingJob or TransformJob
+        job = request.operation.removeprefix("Create")  # TrainingJob, TransformJob, ProcessingJob
         arn = next(_arns(f"sagemaker:{request.operation}", given))
         reason = f"{request.place} waits for its job"
         for action in (f"Describe{job}", f"Stop{job}", "ListTags"):
@@ -193,8 +199,10 @@ def _of_jobs(request: Request, recording: Recording) -> Iterator[Need]:
         named = next(m["ExecutionRoleArn"] for m in models if m["ModelName"] == given["ModelName"])
     roles = [name for name, physical in recording.ids.items() if named.endswith(f"role/{physical}")]
     for role in roles if named else []:
-        for key, value in _texts(given):
-            yield from _of_uri(role, key, value, reason)
+        for part, content in given.items():
+            for key, value in _texts(content, part):
+                out = part == "ProcessingOutputConfig" and key == "S3Uri"
+                yield from _of_uri(role, "S3OutputPath" if out else key, value, reason)
         group = _arn("logs", f"log-group:/aws/sagemaker/{request.operation[6:]}s")
         for action in ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams"):
             yield Need(role, f"logs:{action}", group, reason)
@@ -204,7 +212,7 @@ def _of_jobs(request: Request, recording: Recording) -> Iterator[Need]:
 
 
 def _of_uri(role: str, key: str, value: str, reason: str) -> Iterator[Need]:
-    if key in {"Image", "TrainingImage"}:
+    if key in {"Image", "ImageUri", "TrainingImage"}:
         yield Need(role, "ecr:GetAuthorizationToken", "*", reason)
         for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer"):
             yield Need(role, f"ecr:{action}", _repository(value), reason)

@@ -70,6 +70,19 @@ PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
         "short",
         {"{{version}}": f"count by (version) (ordergap_model_info{_JOB})"},
     ),
+    (
+        "How far served orders are from those learnt from: stability index less chance, and limit",
+        "short",
+        {
+            "{{feature}}": f"ordergap:served_excess{_JOB}",
+            "limit {{feature}}": f"max by (version, feature) (ordergap_drift_limit{_JOB})",
+        },
+    ),
+    (
+        "Served orders that are compared, by feature, within a day",
+        "short",
+        {"{{feature}}": f"sum by (feature) (ordergap:served_orders:increase1d{_JOB})"},
+    ),
 )
 """Title, unit and queries by legend of each panel, two in a row."""
 

@@ -16,6 +16,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _JOBS = {
     "training": ("TrainInstanceType", None),
     "transform": ("TransformInstanceType", "TransformInstanceCount"),
+    "processing": ("FollowInstanceType", None),
 }
 """Kind of job -> the parameters with its instances' type and their number; None for one."""
 

@@ -30,13 +30,24 @@ SAMPLE: dict[str, Any] = {
     "feed": {
         "train": True,
         "reason": "Trained: it was asked for.",
-        "verdict": {"promoted": False, "model_version": "3f2a9c1b7d04"},
+        "verdict": {"promoted": False, "model_version": "3f2a9c1b7d04", "package_version": "7"},
     },
-    "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04"},
+    "verdict": {"promoted": True, "model_version": "3f2a9c1b7d04", "package_version": "7"},
     "wait": {"count": 1},
     "counts": {"extracted": 1},
     "announcement": {"announced": True},
     "tracking": {"Error": "x", "sentence": "as it is"},
+    "follow": {
+        "due": True,
+        "shadow": True,
+        "challenger": {"model_version": "3f2a9c1b7d04"},
+        "with_challenger": {"arguments": []},
+        "sentence": "as it is",
+        "report": "s3://shop/runs/plan/uk/follow/follow.html",
+        "Error": "x",
+        "Cause": "because",
+    },
+    "challenger": {"sentence": "as it is", "Error": "x"},
 }
 """What the states of a run may refer to, all at once."""
 

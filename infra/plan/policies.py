@@ -42,6 +42,8 @@ _FUNCTIONS = (
     "TrackModel",
     "StorePredictions",
     "Reconcile",
+    "BeginFollow",
+    "JudgeForecasts",
     "Announce",
 )
 _BESIDE = "ForgetCustomer"
@@ -75,6 +77,7 @@ RIGHTS = (
     Right("JudgeFeedRole", "sagemaker:DescribeModelPackage", _PACKAGE),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", f"{_RUN}/verdict.json"),
     Right("JudgeModelRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("JudgeModelRole", "s3:GetObject", "${Bucket.Arn}/cohorts/uk/follow.json"),
     Right("JudgeModelRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right(
         "JudgeModelRole",
@@ -99,6 +102,20 @@ RIGHTS = (
     Right("ReconcileRole", "s3:GetObject", f"{_RUN}/_SUCCESS"),
     Right("ReconcileRole", "s3:ListBucket", "${Bucket.Arn}"),
     Right("ReconcileRole", "s3:PutObject", f"{_RUN}/_SUCCESS", None, allowed=False),
+    *(
+        Right(f"{name}Role", "s3:GetObject", key)
+        for name in ("BeginFollow", "JudgeForecasts")
+        for key in (f"{_RUN}/days.json", "${Bucket.Arn}/feeds/uk/flags.json")
+    ),
+    Right("BeginFollowRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("BeginFollowRole", "s3:PutObject", "${Bucket.Arn}/feeds/x", None, allowed=False),
+    Right("BeginFollowRole", "sagemaker:ListModelPackages", _GROUP),
+    Right("BeginFollowRole", "sagemaker:DescribeModelPackage", _PACKAGE),
+    Right("JudgeForecastsRole", "s3:ListBucket", "${Bucket.Arn}"),
+    Right("JudgeForecastsRole", "s3:PutObject", "${Bucket.Arn}/feeds/uk/flags.json"),
+    Right("JudgeForecastsRole", "s3:PutObject", "${Bucket.Arn}/cohorts/uk/follow.html"),
+    Right("JudgeForecastsRole", "s3:PutObject", f"{_RUN}/x", None, allowed=False),
+    Right("JudgeForecastsRole", "events:PutEvents", f"{_ARN}events:{_ACCOUNT}:event-bus/default"),
     Right("ExtractOrdersRole", "secretsmanager:GetSecretValue", _FORGOTTEN),
     Right(
         "ForgetCustomerRole",
@@ -123,6 +140,7 @@ RIGHTS = (
     Right("AnnounceRole", "kms:Decrypt kms:GenerateDataKey", "${TopicKey.Arn}"),
     Right("SageMakerRole", "s3:GetObject s3:PutObject", f"{_RUN}/model/x"),
     Right("SageMakerRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/models/uk/model.tar.gz"),
+    Right("SageMakerRole", "s3:GetObject s3:PutObject", "${Bucket.Arn}/cohorts/uk/x.parquet"),
     Right("SageMakerRole", "s3:AbortMultipartUpload", f"{_RUN}/model/x"),
     Right("SageMakerRole", "s3:ListBucket", "${Bucket.Arn}", _RUNS),
     Right("SageMakerRole", "s3:GetObject", "${Bucket.Arn}/incoming/x", None, allowed=False),
@@ -143,6 +161,11 @@ RIGHTS = (
         "*",
         ("cloudwatch:namespace", "/aws/sagemaker/TrainingJobs"),
     ),
+    Right(
+        "SageMakerRole",
+        "cloudwatch:DescribeAlarms",
+        f"{_ARN}cloudwatch:{_ACCOUNT}:alarm:${{Prefix}}-uk-errors",
+    ),
     *(
         Right("PipelineRole", "lambda:InvokeFunction", f"${{{function}.Arn}}")
         for function in _FUNCTIONS
@@ -154,7 +177,7 @@ RIGHTS = (
             f"sagemaker:ListTags sagemaker:Stop{kind}Job",
             f"{_ARN}sagemaker:{_ACCOUNT}:{kind.lower()}-job/{_JOB}",
         )
-        for kind in ("Training", "Transform")
+        for kind in ("Training", "Transform", "Processing")
     ),
     Right(
         "PipelineRole",
@@ -169,7 +192,7 @@ RIGHTS = (
             "events:DescribeRule events:PutRule events:PutTargets",
             f"{_RULE}{kind}JobsRule",
         )
-        for kind in ("Training", "Transform")
+        for kind in ("Training", "Transform", "Processing")
     ),
     Right("PipelineRole", "s3:ListBucket", "${Bucket.Arn}", _RUNS),
     Right("PipelineRole", "states:StartExecution", "${Pipeline}"),
@@ -185,7 +208,7 @@ RIGHTS = (
     ),
     Right("StarterRole", "states:StartExecution", "${Pipeline}"),
 )
-"""What a run does, beside the rights to write logs and traces that have no resource."""
+"""What runs and endpoints do, beside the rights to write logs and traces that have no resource."""
 
 
 def valid(plan: Plan) -> Findings:

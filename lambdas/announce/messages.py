@@ -18,8 +18,12 @@ _CONSOLES = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 _CONSOLE = "console.aws.amazon.com"
-# Where SageMaker and Lambda put the reason in the JSON of a cause, whose end may be cut off.
-_REASON = re.compile(r'"(?:FailureReason|errorMessage)"\s*:\s*("(?:[^"\\]|\\.)*")')
+# Where SageMaker and Lambda put the reason in the JSON of a cause, whose end may be cut off. What a
+# processing job's container says goes first: the other then says that it failed, and no more.
+_REASONS = [
+    re.compile(rf'"(?:{key})"\s*:\s*("(?:[^"\\]|\\.)*")')
+    for key in ("ExitMessage", "FailureReason|errorMessage")
+]
 _MAX_TEXT = 2000  # characters; a message holds 256 KiB, with a copy of the text for each protocol
 _MAX_NAME = 300
 _MAX_SUBJECT = 100
@@ -43,7 +47,7 @@ def reason(cause: str) -> str:
     >>> reason("Task timed out")
     'Task timed out'
     """
-    match = _REASON.search(cause)
+    match = next(filter(None, (each.search(cause) for each in _REASONS)), None)
     try:
         return str(json.loads(match[1], strict=False)) if match else cause
     except ValueError:  # not JSON
@@ -72,6 +76,7 @@ class Verdict(BaseModel):
     questions: dict[Name, Text] = {}
     model_version: Name
     artifact: Name
+    package_version: Name = ""
 
 
 class Counts(BaseModel):
@@ -88,11 +93,25 @@ class Counts(BaseModel):
     leads: int = 0
 
 
+class Followed(BaseModel):
+    """What became of earlier forecasts; empty where that was not looked at.
+
+    cause  why it could not be, as its state saw it
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sentence: Text
+    report: Name | None = None
+    cause: Cause | None = None
+
+
 class Announce(Event):
     """The input: how the run of a market ended, or of all markets where `market` is null.
 
     A run that is WAITING has not ended: `cause` says what it waits for. One that is SUPERSEDED did
-    nothing, as another was under way. `training` says why a run trained or did not.
+    nothing, as another was under way. `training` says why a run trained or did not, and `follow`
+    whether earlier forecasts were right.
 
     Names are not validated: a name that another function rejected may be the reason of the failure.
     """
@@ -108,6 +127,7 @@ class Announce(Event):
     verdict: Verdict | None
     counts: Counts | None
     training: Text | None = None
+    follow: Followed | None = None
 
     @model_validator(mode="after")
     def _success_has_counts(self) -> Self:
@@ -127,9 +147,10 @@ def sentence(outcome: Announce) -> str:
     """The outcome in words."""
     if outcome.status == "SUCCEEDED" and outcome.verdict and outcome.counts:
         verdict, counts = outcome.verdict, outcome.counts
-        model = f"Model {verdict.model_version} was promoted"
+        package = f" (package {verdict.package_version})" if verdict.package_version else ""
+        model = f"Model {verdict.model_version}{package} was promoted"
         if not verdict.promoted:
-            model = f"The champion, model {verdict.model_version}, was kept"
+            model = f"The champion, model {verdict.model_version}{package}, was kept"
         leads = f", {counts.leads:,} leads among them," if counts.leads else ""
         why = " ".join(dict.fromkeys(filter(None, (outcome.training, verdict.reason))))
         stale = ""
@@ -142,7 +163,7 @@ def sentence(outcome: Announce) -> str:
             f"{outcome.market}: {counts.scored:,} customers{leads} have a forecast as of "
             f"{outcome.as_of} "
             f"({counts.written:,} written, {counts.superseded:,} superseded, {counts.rejected:,} "
-            f"rejected). {model}. {why}{stale}"
+            f"rejected). {model}. {why}{stale}{_followed(outcome)}"
         )
     run = f"{outcome.market}: run" if outcome.market else "Run"
     error = f" ({outcome.error})" if outcome.error else ""
@@ -152,6 +173,15 @@ def sentence(outcome: Announce) -> str:
     if outcome.status == "SUPERSEDED":
         return f"{run} {outcome.run_id} did nothing: {cause}"
     return f"{run} {outcome.run_id} failed{_state(outcome)}{error}: {cause}"
+
+
+def _followed(outcome: Announce) -> str:
+    """What became of earlier forecasts, after a space; nothing where that was not looked at."""
+    if not (found := outcome.follow) or not found.sentence:
+        return ""
+    if found.cause:
+        return f" {found.sentence} {found.cause}"
+    return f" {found.sentence} Was it right? {found.report}"
 
 
 def _state(outcome: Announce) -> str:

@@ -1,1 +1,1 @@
-"""Begin a run: check its input, and refuse it beside another run."""
+"""Begin a run: check its input, and refuse a second run of a market."""

@@ -35,10 +35,18 @@ class BeginRun(Event):
 def handle(request: BeginRun, _context: LambdaContext) -> dict[str, object]:
     """The id of the run, and its parameters with their defaults.
 
-    Raises BadInput, and AlreadyStarted, Superseded or AlreadyRunning where another run has
-    precedence.
+    Raises BadInput, and AlreadyStarted, Superseded, MarketBusy or AlreadyRunning where another run
+    has precedence.
     """
     run = checked(request.input, request.started_at.date())
     bucket = from_environment(Settings).bucket
-    begin(clients.s3(), clients.stepfunctions(), bucket, request.execution_arn, run.event)
+    begin(
+        clients.s3(),
+        clients.stepfunctions(),
+        bucket,
+        request.execution_arn,
+        [market.name for market in run.markets],
+        run.event,
+        request.started_at if run.drift else None,
+    )
     return {"run_id": request.run_id, **run.parameters()}

@@ -31,14 +31,26 @@ class Market(BaseModel):
     name: events.Market
 
 
+def _named(markets: object) -> object:
+    """The markets, with the name of one that is alone."""
+    match markets:
+        case [{**fields}]:
+            return [{"name": "default", **fields}]
+    return markets
+
+
 class RunInput(Asked):
     """What is to be done; `event` is the id of what asks for it, which starts one run at most."""
 
     as_of: Annotated[Date, BeforeValidator(_day)]
     trainer: str = "xgboost"
     hyperparameters: dict[str, str] = Field(default_factory=dict)
-    markets: list[Market] = Field(default=[Market(name="default")], min_length=1)
+    markets: Annotated[list[Market], BeforeValidator(_named)] = Field(
+        default=[Market(name="default")], min_length=1
+    )
     event: str | None = Field(None, min_length=1, max_length=1024)  # a version of S3
+    drift: events.Market | None = None
+    """The market whose drift asks for the run: it alone runs, after one of it that is under way."""
 
     def parameters(self) -> dict[str, object]:
         """What the states after this one need, ready for JSON."""
@@ -62,6 +74,11 @@ def checked(given: object, today: datetime.date) -> RunInput:
     names = [market.name for market in run.markets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"two markets have the same name: {', '.join(twice)}")
+    if run.drift is not None:
+        drifted = [market for market in run.markets if market.name == run.drift]
+        if not drifted:
+            raise BadInput(f"drift is of {run.drift}, and the markets are {', '.join(names)}")
+        run = run.model_copy(update={"markets": drifted})
     if "trainer" in run.hyperparameters:
         raise BadInput("trainer must be a field of the input, not of hyperparameters")
     return run

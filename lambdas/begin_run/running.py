@@ -1,18 +1,18 @@
-"""One run at a time: an object on S3 names the execution that runs, or the last one that did.
+"""One run of a market at a time: an object on S3 names the execution that runs each market.
 
-See docs/decisions/pipeline.md#one-run-at-a-time.
+See docs/decisions/pipeline.md#one-run-of-a-market-at-a-time.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lambdas.shared.errors import AlreadyRunning, AlreadyStarted, Superseded, Unavailable
-from lambdas.shared.executions import runs
+from lambdas.shared.errors import AlreadyStarted, MarketBusy, Superseded, Unavailable
+from lambdas.shared.executions import ANY, LONGEST, Begun, Running, name, read
 from lambdas.shared.runs import RUNNING
 
 if TYPE_CHECKING:
@@ -22,52 +22,53 @@ if TYPE_CHECKING:
 _REMEMBERED = 100
 
 
-class _Running(BaseModel):
-    """The content of the object: an execution, and the latest events that began a run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    execution_arn: str
-    events: dict[str, str] = {}
-    """Event -> the execution that it began."""
-
-
 def begin(
-    s3: S3Client, states: SFNClient, bucket: str, execution_arn: str, event: str | None
+    s3: S3Client,
+    states: SFNClient,
+    bucket: str,
+    execution_arn: str,
+    markets: Sequence[str],
+    event: str | None,
+    waits_since: datetime.datetime | None = None,
 ) -> None:
-    """Write down that the execution runs. A retry of the same execution may do so again.
+    """Write down that the execution runs the markets. A retry of the same execution may do so too.
 
-    Raises AlreadyStarted where the event has begun another execution, Superseded where another
-    execution runs or may run, AlreadyRunning where the object is damaged, and Unavailable where it
-    was written meanwhile.
+    waits_since  when the execution was started, if it is to begin after one that runs a market; it
+                 is not needed where yet another has begun since then, which knows the same
+
+    Raises AlreadyStarted where the event has begun another execution; where another execution runs
+    a market or may do so, Superseded, or MarketBusy if it waits; AlreadyRunning where the object is
+    damaged, and Unavailable where it was written meanwhile.
     """
-    found, etag = _Running(execution_arn=execution_arn), None
-    written = datetime.datetime.now(datetime.UTC)
-    try:
-        answer = s3.get_object(Bucket=bucket, Key=RUNNING)
-        etag, written = answer["ETag"], answer["LastModified"]
-        found = _Running.model_validate_json(answer["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-    except ValidationError:
-        raise AlreadyRunning(
-            f"{RUNNING} in the bucket {bucket} is damaged: see that no execution runs, then delete "
-            "the object"
-        ) from None
+    found, etag = read(s3, bucket)
     if found.events.get(event or "", execution_arn) != execution_arn:
         raise AlreadyStarted(
-            f"the event {event} has started {_name(found.events[event or ''])}; to repeat that "
+            f"the event {event} has started {name(found.events[event or ''])}; to repeat that "
             "run, leave event out of the input"
         )
-    if found.execution_arn != execution_arn and runs(states, found.execution_arn, written):
+    for market in markets:
+        last = found.markets.get(market)
+        if waits_since and last and last.execution_arn != execution_arn and last.at > waits_since:
+            raise Superseded(
+                f"{name(last.execution_arn)} of the market {market} has begun since this one was "
+                "asked for, and knows what this one does"
+            )
+    for market, other in found.under_way(states, markets).items():
+        if other == execution_arn:
+            continue
+        beside = f"{name(other)} of the market {market} is under way"
+        if waits_since:
+            raise MarketBusy(f"{beside}; this run begins after it, and ends where that takes hours")
         raise Superseded(
-            f"{_name(found.execution_arn)} is under way; if it should have what is new, start "
-            "another when it has ended"
+            f"{beside}; if it should have what is new, start another when it has ended, or without "
+            "the market now"
         )
+    now = datetime.datetime.now(datetime.UTC)
+    kept = {m: each for m, each in found.markets.items() if m != ANY and now - each.at < LONGEST}
+    begun = dict.fromkeys(markets, Begun(execution_arn=execution_arn, at=now))
     events = found.events | ({event: execution_arn} if event else {})
-    body = _Running(
-        execution_arn=execution_arn, events=dict([*events.items()][-_REMEMBERED:])
+    body = Running(
+        markets=kept | begun, events=dict([*events.items()][-_REMEMBERED:])
     ).model_dump_json()
     try:
         if etag is None:
@@ -80,7 +81,3 @@ def begin(
         # By a run that began at the same moment, or by this very call, whose answer was lost: a
         # retry of the function reads by whom. Or the object has expired.
         raise Unavailable(f"{RUNNING} was written meanwhile") from None
-
-
-def _name(execution_arn: str) -> str:
-    return f"run {execution_arn.rpartition(':')[2]}"

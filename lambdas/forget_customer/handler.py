@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
 from ordergap.errors import DataError
 from ordergap.ingest.cells import customer
 from pydantic import BaseModel, Field
@@ -18,13 +17,11 @@ from lambdas.forget_customer.forms import Customer
 from lambdas.forget_customer.key import made_key
 from lambdas.forget_customer.sweep import Looked, sweep
 from lambdas.forget_customer.table import delete, dynamodb
-from lambdas.shared import clients, events, forgotten
+from lambdas.shared import clients, events, executions, forgotten
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import AlreadyRunning, BadEvent
 from lambdas.shared.events import Event
-from lambdas.shared.executions import runs
 from lambdas.shared.logs import logger
-from lambdas.shared.runs import RUNNING
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -74,12 +71,6 @@ class Proof(BaseModel):
     next: str | None = None
 
 
-class _Running(BaseModel):
-    """What is read of the object that names the execution."""
-
-    execution_arn: str
-
-
 @entry_point(ForgetCustomer)
 def handle(request: ForgetCustomer, context: LambdaContext) -> dict[str, object]:
     """Exclude the customer from later extractions, then remove them; returns a `Proof`.
@@ -98,7 +89,7 @@ def handle(request: ForgetCustomer, context: LambdaContext) -> dict[str, object]
         s3.delete_object(Bucket=bucket, Key=f"{key.folder}{digest}")
         return Proof(customer=digest, excluded=False).model_dump()
     s3.put_object(Bucket=bucket, Key=f"{key.folder}{digest}", Body=b"")
-    _refuse_beside_a_run(s3, clients.stepfunctions(), bucket)
+    _refuse_beside_a_run(s3, clients.stepfunctions(), bucket, request.market)
     items = delete(dynamodb(), settings.table, request.market, who)
     swept = sweep(
         s3,
@@ -130,20 +121,14 @@ def _id(text: str) -> str:
     return found
 
 
-def _refuse_beside_a_run(s3: S3Client, states: SFNClient, bucket: str) -> None:
-    """Raise AlreadyRunning where the execution that began last is under way.
+def _refuse_beside_a_run(s3: S3Client, states: SFNClient, bucket: str, market: str) -> None:
+    """Raise AlreadyRunning where an execution of the market is under way.
 
     It may have read the list before the customer was on it.
     """
-    try:
-        answer = s3.get_object(Bucket=bucket, Key=RUNNING)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        return
-    arn = _Running.model_validate_json(answer["Body"].read()).execution_arn
-    if runs(states, arn, answer["LastModified"]):
+    running, _ = executions.read(s3, bucket)
+    for arn in running.under_way(states, [market]).values():
         raise AlreadyRunning(
-            f"run {arn.rpartition(':')[2]} is under way: forget the customer again when it has "
-            "ended; later runs exclude them already"
+            f"{executions.name(arn)} of the market {market} is under way: forget the customer "
+            "again when it has ended; later runs exclude them already"
         )

@@ -13,14 +13,15 @@ from ordergap.contract.prediction import Date
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lambdas.judge_feed import rules
-from lambdas.judge_feed.cadence import Flags, cadence, digest
+from lambdas.judge_feed.cadence import cadence, digest
 from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked, RunEvent
 from lambdas.shared.feed import Feed
+from lambdas.shared.flags import Flags
 from lambdas.shared.logs import logger, publish
-from lambdas.shared.registry import Verdict, champion, hold
+from lambdas.shared.registry import Package, Verdict, champion, hold, newest_package
 from lambdas.shared.runs import Run
 from lambdas.shared.settings import from_environment
 
@@ -55,6 +56,13 @@ class Settings(BaseModel):
         le=3650,
         alias="ORDERGAP_RETRAIN_DAYS",
         description="days until a champion is replaced by a new model",
+    )
+    retry_days: int = Field(
+        7,
+        ge=0,
+        le=3650,
+        alias="ORDERGAP_RETRY_DAYS",
+        description="days until a model is trained again after one that was not promoted",
     )
 
 
@@ -97,8 +105,12 @@ class Judged(BaseModel):
 def handle(request: JudgeFeed, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
     settings = from_environment(Settings)
+    package = champion(clients.sagemaker(), f"{settings.group_prefix}-{request.market}")
+    if package and package.registered:
+        age = datetime.datetime.now(datetime.UTC) - package.registered
+        publish(request.market, ChampionAgeDays=age.days)
     try:
-        judged = judge(request, settings, clients.s3(), clients.sagemaker())
+        judged = judge(request, settings, clients.s3(), clients.sagemaker(), package)
     except FeedBroken:
         publish(request.market, FeedsRefused=1)
         raise
@@ -108,9 +120,13 @@ def handle(request: JudgeFeed, _context: LambdaContext) -> dict[str, object]:
 
 
 def judge(
-    request: JudgeFeed, settings: Settings, s3: S3Client, sagemaker: SageMakerClient
+    request: JudgeFeed,
+    settings: Settings,
+    s3: S3Client,
+    sagemaker: SageMakerClient,
+    package: Package | None,
 ) -> Judged:
-    """Judge the run's sums by day by `rules`, and decide by `cadence`.
+    """Judge the run's sums by day by `rules`, and decide by `cadence`; `package` is the champion.
 
     A full extraction that is accepted is what later ones are compared with. Writes feed.json, which
     a retry reads, and verdict.json where the champion scores.
@@ -127,12 +143,18 @@ def judge(
     accepted = objects.read(s3, run.bucket, run.accepted, Feed)
     _refuse(feed, accepted, request.asked, newest, settings.quiet_days)
     group = f"{settings.group_prefix}-{request.market}"
-    package = champion(sagemaker, group)
     made = digest(request.made.image, request.made.hyperparameters, request.made.market)
     flags = objects.read(s3, run.bucket, run.flags, Flags)
-    held = hold(sagemaker, group) if package else None
     train, reason = cadence(
-        request.asked, package, flags, request.as_of, made, settings.retrain_days, held
+        request.asked,
+        package,
+        flags,
+        request.as_of,
+        made,
+        settings.retrain_days,
+        hold(sagemaker, group) if package else None,
+        newest_package(sagemaker, group) if package else None,
+        settings.retry_days,
     )
     verdict = None
     if not train and package and package.artifact and package.image:
@@ -144,6 +166,7 @@ def judge(
             image=package.image,
             model_version=package.model_version,
             metrics_uri=package.metrics_uri,
+            package_version=package.version,
         )
     judged = Judged(
         train=train,

@@ -33,6 +33,8 @@ def content(
     metrics: TrainingMetrics, decision: Decision, artifact: str, details: Mapping[str, str]
 ) -> str:
     """The card as JSON of at most 100,000 characters; evaluations that do not fit are counted."""
+    if metrics.inputs:
+        details = {**details, "inputs": metrics.inputs.sentence}
     evaluations = [
         _evaluation(name, protocol, task, decision.questions.get(name, ""))
         for name, task in metrics.tasks.items()

@@ -21,6 +21,7 @@ from lambdas.shared import clients, objects
 from lambdas.shared.entry import entry_point
 from lambdas.shared.errors import NoModelToScoreWith
 from lambdas.shared.events import RunEvent
+from lambdas.shared.followed import Followed
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Package, Verdict, champion, hold
 from lambdas.shared.runs import Run
@@ -78,9 +79,6 @@ def handle(request: JudgeModel, _context: LambdaContext) -> dict[str, object]:
     verdict = judge(request, settings, clients.s3(), sagemaker)
     now = datetime.datetime.now(datetime.UTC)
     publish(request.market, ModelsPromoted=verdict.promoted, ModelsRejected=not verdict.promoted)
-    age = 0 if verdict.promoted else registry.age_days(sagemaker, verdict.group, now)
-    if age is not None:
-        publish(request.market, ChampionAgeDays=age)
     logger().info(verdict.reason, extra={"model_version": verdict.model_version})
     before = now - datetime.timedelta(settings.run_days)
     try:
@@ -116,6 +114,7 @@ def judge(
     if record is None or record.judged != request.artifact:
         package = champion(sagemaker, group)
         decision = _decide(s3, sagemaker, group, trained, package)
+        decision = _with_outcomes(s3, run, decision, package)
         chosen = package
         if decision.promoted:
             chosen = Package(
@@ -142,19 +141,27 @@ def judge(
             image=chosen.image,
             model_version=chosen.model_version,
             metrics_uri=chosen.metrics_uri,
+            package_version=chosen.version,
             judged=request.artifact,
             again=package is not None and package.model_version == trained.model_version,
         )
-        s3.put_object(
-            Bucket=run.bucket,
-            Key=run.verdict,
-            Body=record.model_dump_json(indent=2).encode(),
-            ContentType="application/json",
-        )
-    if not record.again:
+        _write(s3, run, record)
+    if not record.again and not (record.promoted and record.package_version):
         decision = Decision(record.promoted, record.reason, record.questions)
-        _register(s3, sagemaker, group, request, run, trained, decision)
+        version = _register(s3, sagemaker, group, request, run, trained, decision)
+        if record.promoted:
+            record = record.model_copy(update={"package_version": version})
+            _write(s3, run, record)
     return Verdict(**record.model_dump(exclude={"judged", "again"}))
+
+
+def _write(s3: S3Client, run: Run, record: _Record) -> None:
+    s3.put_object(
+        Bucket=run.bucket,
+        Key=run.verdict,
+        Body=record.model_dump_json(indent=2).encode(),
+        ContentType="application/json",
+    )
 
 
 def _decide(
@@ -172,6 +179,16 @@ def _decide(
     return decision._replace(promoted=False, reason=shortened(reason))
 
 
+def _with_outcomes(s3: S3Client, run: Run, decision: Decision, package: Package | None) -> Decision:
+    """The decision, with how the champion's stored forecasts did beside a challenger's.
+
+    It is said and decides nothing: the new model has no outcomes, and the challenger is another.
+    """
+    followed = objects.read(s3, run.bucket, run.newest_followed, Followed) if package else None
+    said = followed.compared(package.model_version) if followed and package else None
+    return decision._replace(reason=shortened(f"{decision.reason} {said}")) if said else decision
+
+
 def _register(
     s3: S3Client,
     sagemaker: SageMakerClient,
@@ -180,7 +197,7 @@ def _register(
     run: Run,
     trained: Trained,
     decision: Decision,
-) -> None:
+) -> str:
     details = {
         "artifact": request.artifact,
         "image": request.image,
@@ -188,4 +205,4 @@ def _register(
         "settings": request.settings,
         "training_job": request.training_job,
     }
-    register(s3, sagemaker, group, run, trained, decision, details)
+    return register(s3, sagemaker, group, run, trained, decision, details)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.judge_model import card
+from lambdas.judge_model import card, images
 from lambdas.judge_model.artifact import Trained
 from lambdas.judge_model.gate import Decision
 from lambdas.shared.errors import Unavailable
 from lambdas.shared.logs import logger
-from lambdas.shared.registry import newest
+from lambdas.shared.registry import newest_package, version_of
 from lambdas.shared.runs import Run
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ def register(
     trained: Trained,
     decision: Decision,
     details: dict[str, str],
-) -> None:
+) -> str:
     """Register the model as approved or rejected, unless the group's newest package is of it.
+
+    Returns the package's version.
 
     details  of its training: artifact, image, as_of, settings, training_job
 
@@ -49,10 +51,13 @@ def register(
         "model_version": trained.model_version,
         "metrics_uri": run.uri(run.metrics),
     }
-    if _newest_artifact(sagemaker, group) == details["artifact"]:
-        return
+    last = newest_package(sagemaker, group)
+    if last and last.artifact == details["artifact"]:
+        return last.version
     if trained.manifest.data_digest:
         known["data_digest"] = trained.manifest.data_digest
+    if digest := images.digest(details["image"]):
+        known["image_digest"] = digest
     for name, source, copy in (
         ("manifest_uri", run.success, run.kept_success),
         ("days_uri", run.days, run.kept_days),
@@ -68,7 +73,7 @@ def register(
     if "days_uri" in known:
         baselines["ModelDataQuality"] = {"Statistics": _source(known["days_uri"])}
     try:
-        sagemaker.create_model_package(
+        created = sagemaker.create_model_package(
             ModelPackageGroupName=group,
             ClientToken=token,
             ModelPackageDescription=decision.reason,
@@ -87,14 +92,7 @@ def register(
         if error.response["Error"]["Code"] != "ConflictException":
             raise
         raise Unavailable(f"{group} is being changed by another: {error}") from error
-
-
-def _newest_artifact(sagemaker: SageMakerClient, group: str) -> str | None:
-    """The artifact of the group's newest package."""
-    if not (found := newest(sagemaker, group)):
-        return None
-    package = sagemaker.describe_model_package(ModelPackageName=found["ModelPackageArn"])
-    return package.get("CustomerMetadataProperties", {}).get("artifact")
+    return version_of(created["ModelPackageArn"])
 
 
 def _copied(s3: S3Client, run: Run, source: str, copy: str) -> bool:

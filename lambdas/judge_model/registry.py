@@ -14,7 +14,7 @@ from ordergap.contract.metrics import TrainingMetrics
 
 from lambdas.judge_model.artifact import parse
 from lambdas.shared.errors import ModelUnreadable
-from lambdas.shared.registry import MISSING_GROUP, Package, newest
+from lambdas.shared.registry import MISSING_GROUP, Package
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,9 +69,3 @@ def metrics(s3: S3Client, package: Package) -> TrainingMetrics | None:
         if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchBucket"}:
             raise
         return None
-
-
-def age_days(sagemaker: SageMakerClient, group: str, now: datetime.datetime) -> int | None:
-    """Whole days since the newest approved package was registered; None where there is none."""
-    package = newest(sagemaker, group, approved=True)
-    return (now - package["CreationTime"]).days if package else None

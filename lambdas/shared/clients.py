@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 
@@ -13,6 +13,21 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
+
+
+class Events(Protocol):
+    """The part of EventBridge's client that is used."""
+
+    def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - AWS's
+        """Send events; the answer counts those that were not taken."""
+        ...
+
+
+@functools.cache
+def events() -> Events:
+    """EventBridge."""
+    client: Events = boto3.client("events")
+    return client
 
 
 @functools.cache

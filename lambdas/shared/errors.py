@@ -31,11 +31,15 @@ class BadInput(UserError):
 
 
 class AlreadyRunning(UserError):
-    """Whether another run is under way cannot be told."""
+    """A run of the market is under way, or whether one is cannot be told."""
 
 
 class Superseded(UserError):
-    """Another run is under way; names it."""
+    """Another run of a market is under way; names both."""
+
+
+class MarketBusy(PlatformError):
+    """Another run of a market is under way, whose end is waited for; names both."""
 
 
 class AlreadyStarted(UserError):

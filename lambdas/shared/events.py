@@ -32,6 +32,10 @@ class Asked(Event):
     """The past was changed on purpose."""
     accept_quiet: bool = False
     """There were no orders, as on a holiday."""
+    follow: bool | None = None
+    """Keep the forecasts and grade the earlier ones, or do not; once a week where it is None."""
+    shadow: bool | None = None
+    """Then keep a challenger's forecasts too; as the stack says where it is None."""
 
 
 class RunEvent(Event):

@@ -1,4 +1,4 @@
-"""The approved models of a market, of which the newest is the champion.
+"""The models of a market, of which the newest approved one is the champion.
 
 See docs/decisions/pipeline.md#models-outlive-their-runs.
 """
@@ -41,11 +41,13 @@ class Verdict(BaseModel):
     model_version: str
     metrics_uri: str | None
     """None where the champion's package has no metrics."""
+    package_version: str = ""
+    """That of its package in the group."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """An approved model package. A field that its metadata lacks is None."""
+    """A model package. A field that its metadata lacks is None."""
 
     model_version: str
     """Its ARN, where its metadata has no version."""
@@ -56,6 +58,12 @@ class Package:
     settings: str | None
     """The digest of the settings that it was trained with."""
     image: str | None = None
+    registered: datetime.datetime | None = None
+    """None for a model of this run, which is not registered yet."""
+    version: str = ""
+    """The package's in its group; likewise."""
+    approved: bool = True
+    """Whether it may score."""
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -68,7 +76,16 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         found = None
     if not found:
         return None
-    arn = found["ModelPackageArn"]
+    return _package(sagemaker, found["ModelPackageArn"])
+
+
+def newest_package(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The newest package of a group that exists, whatever its status; None without one."""
+    found = newest(sagemaker, group)
+    return _package(sagemaker, found["ModelPackageArn"]) if found else None
+
+
+def _package(sagemaker: SageMakerClient, arn: str) -> Package:
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     metadata = package.get("CustomerMetadataProperties", {})
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
@@ -81,7 +98,15 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
         _day(metadata.get("as_of")) or package["CreationTime"].date(),
         metadata.get("settings"),
         first["Image"] if first else None,
+        package["CreationTime"],
+        version_of(arn),
+        package["ModelApprovalStatus"] == "Approved",
     )
+
+
+def version_of(arn: str) -> str:
+    """The version of a package in its group, which ends its ARN."""
+    return arn.rpartition("/")[2]
 
 
 def newest(

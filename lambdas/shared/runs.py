@@ -10,9 +10,10 @@ from dataclasses import dataclass
 ROOT = "runs/"
 MODELS = "models/"
 FEEDS = "feeds/"
+COHORTS = "cohorts/"
 SUCCESS = "_SUCCESS"
 RUNNING = f"{ROOT}running.json"
-"""The execution that runs, or the last one that did."""
+"""The execution that runs each market, or the last one that did."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,41 @@ class Run:
     def flags(self) -> str:
         """What the market's forecasts were found to lack; it does not expire."""
         return f"{FEEDS}{self.market}/flags.json"
+
+    @property
+    def cohorts(self) -> str:
+        """The market's kept forecasts, one Parquet file a week, and manifests of their models."""
+        return f"{COHORTS}{self.market}/"
+
+    @property
+    def challenger(self) -> str:
+        """The forecasts of a model that is only compared."""
+        return f"{self.prefix}/challenger/"
+
+    @property
+    def followed(self) -> str:
+        """What became of the kept forecasts: the output of the processing job."""
+        return f"{self.prefix}/follow/"
+
+    @property
+    def followed_json(self) -> str:
+        """The grades of the kept forecasts."""
+        return f"{self.followed}follow.json"
+
+    @property
+    def followed_page(self) -> str:
+        """The same as a page."""
+        return f"{self.followed}follow.html"
+
+    @property
+    def newest_followed(self) -> str:
+        """The grades of the last run that was judged, which expire as late as its forecasts."""
+        return f"{self.cohorts}follow.json"
+
+    @property
+    def page(self) -> str:
+        """The page of the last run that was judged."""
+        return f"{self.cohorts}follow.html"
 
     @property
     def attributes(self) -> str:

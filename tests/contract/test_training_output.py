@@ -41,7 +41,7 @@ def job(platform: Platform, orders: Path) -> Platform:
 
 
 MODEL = {
-    "manifest.json", "metrics.json", "report.html",
+    "manifest.json", "metrics.json", "reference.json", "report.html",
     "next_order/model.json", "value/factor.ubj", "large_order/exceedance.ubj",
 }  # fmt: skip
 

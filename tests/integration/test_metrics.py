@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.served import Server
 
-ASKED = json.dumps([{"customer_id": "a", "orders": [{"date": "2024-12-01", "amount": 5}]}] * 3)
+RECORD = {"customer_id": "a", "orders": [{"date": "2024-12-01", "amount": 5}]}
+ASKED = json.dumps([RECORD, RECORD, RECORD | {"as_of": "2024-12-28"}])
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_any_worker_reports_the_counts_of_all_even_of_dead_ones(fresh: Server) -
         for _ in range(10):  # whichever worker is asked
             responses = value(fresh, "ordergap_requests_total", path="/invocations", status="200")
             records = value(fresh, "ordergap_records_total")
-            assert (responses, records) == (expected, 3 * expected)
+            recent = value(fresh, "ordergap_served_orders_total", feature="amount")
+            assert (responses, records, recent) == (expected, 3 * expected, expected)
 
     for _ in range(20):
         ask(fresh)

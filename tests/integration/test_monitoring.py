@@ -55,7 +55,7 @@ def test_the_rules_pass_their_tests() -> None:
     assert status == 0, said
     alerts = set(re.findall(r"alert: (\w+)", RULES))
     fired = re.findall(r"alertname: (\w+)\n +exp_alerts", (FOLDER / "rules_test.yaml").read_text())
-    assert len(alerts) == 8
+    assert len(alerts) == 9
     assert alerts == {*fired}, "each fires in a test"
 
 
@@ -68,6 +68,10 @@ def test_the_rules_pass_their_tests() -> None:
         ("> 35", "> 34"),
         ("- ordergap_model_age_days > 2", "- ordergap_model_age_days > 3"),
         ('status!="503"', 'status!="200"'),
+        (">= 1000", ">= 100"),
+        ("> max by (job, version, feature)", "> 2 * max by (job, version, feature)"),
+        ("- ordergap:reference_share)\n", "+ ordergap:reference_share)\n"),
+        ("(count by (job, version, feature) (ordergap:reference_orders) - 1)", "0"),
     ],
 )
 def test_a_wrong_rule_fails_them(tmp_path: Path, right: str, wrong: str) -> None:
@@ -124,10 +128,11 @@ def prometheus(tmp_path: Path, server: Server) -> Iterator[str]:
     if not shutil.which("prometheus"):
         pytest.skip("prometheus is missing")
     config = (FOLDER / "prometheus.yaml").read_text()
+    (tmp_path / "rules.yaml").write_text(RULES.replace("interval: 5m", "interval: 200ms"))
     for right, here in (
         ("localhost:8080", f"127.0.0.1:{server.port}"),
         ("15s", "200ms"),
-        ("[rules.yaml]", f"[{FOLDER}/rules.yaml]"),
+        ("[rules.yaml]", f"[{tmp_path}/rules.yaml]"),
     ):
         assert right in config
         config = config.replace(right, here)
@@ -169,8 +174,9 @@ def wait_for(prometheus: str, query: str) -> list[Any]:
 def test_a_prometheus_scrapes_a_server(
     prometheus: str, server: Server, records: list[dict[str, Any]]
 ) -> None:
-    server.score(json.dumps(records), "application/json")
-    wait_for(prometheus, f"ordergap_records_total{{job='ordergap'}} >= {len(records)}")
+    wait_for(prometheus, "ordergap_served_orders_total")
+    server.score(json.dumps(records * 40), "application/json")  # of whom 1,000 ordered lately
+    wait_for(prometheus, f"ordergap_records_total{{job='ordergap'}} >= {40 * len(records)}")
     assert result(prometheus, "up{job='ordergap'}")[0]["value"][1] == "1"
     # What rules and dashboard ask for is there under that name, on this machine or any other.
     asked = NAME.findall(RULES + " ".join(queries()))
@@ -179,8 +185,8 @@ def test_a_prometheus_scrapes_a_server(
     for query in queries():
         if not OF_A_CGROUP & {*NAME.findall(query)}:
             assert wait_for(prometheus, query)
-    (group,) = ask(f"{prometheus}rules")["groups"]
-    assert len(group["rules"]) == 8
+    groups = ask(f"{prometheus}rules")["groups"]
+    assert [len(group["rules"]) for group in groups] == [8, 6]
     # The model is of 2011.
     wait_for(prometheus, "ALERTS{alertname='OrdergapModelOld', alertstate='pending'}")
 

@@ -19,6 +19,7 @@ from ordergap.artifacts import Bundle
 from ordergap.cli.main import main
 from ordergap.contract.hyperparameters import parse
 from ordergap.contract.manifest import MANIFEST
+from ordergap.contract.reference import REFERENCE
 from ordergap.errors import AlgorithmError, ModelMismatch, OrdergapError
 from ordergap.forecaster import Forecaster
 from ordergap.manifests import digest
@@ -302,6 +303,48 @@ def test_a_report_that_cannot_be_a_page_is_refused(
     folder = model("naive")
     (folder / "report.html").write_bytes(content)
     assert said in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model_version": "another"}, "is of another model, another; copy the whole model again"),
+        ({"days": 0}, "is damaged (days: "),
+        (
+            {"features": {"tenure": {"edges": [], "orders": [1], "limit": 1}}},
+            "is damaged (features",
+        ),
+        (
+            {"features": {"gap_1": {"edges": [], "orders": [1, 0], "limit": 1}}},
+            "counts what the model does not read, gap_1",
+        ),
+    ],
+)
+def test_a_reference_that_is_not_of_the_model_is_refused(
+    model: Callable[[str], Path], change: dict[str, object], said: str
+) -> None:
+    folder = model("naive")
+    content = json.loads((folder / REFERENCE).read_text())
+    (folder / REFERENCE).write_text(json.dumps(content | change))
+    assert said in refused(folder)
+    (folder / REFERENCE).write_text("{")
+    assert "is damaged" in refused(folder)
+
+
+def test_a_model_of_an_earlier_version_has_no_reference(
+    model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = model("hazard")
+    kept = ordergap.load(folder)
+    kept.save(tmp_path / "again")
+    assert (tmp_path / "again" / REFERENCE).read_bytes() == (folder / REFERENCE).read_bytes()
+    (folder / REFERENCE).unlink()
+    older = ordergap.load(folder)
+    assert older.reference is None
+    older.save(tmp_path / "older")
+    assert not (tmp_path / "older" / REFERENCE).exists()
+    client = create_app(older, Settings(), datetime.date.today).test_client()
+    assert "ordergap_served" not in client.get("/metrics").text
 
 
 class Broken:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ordergap.cli import options
+from ordergap.cli.main import reason
 
 log = logging.getLogger("ordergap")
 
@@ -46,6 +47,13 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument(
         "--output", type=Path, help="folder for follow.json and follow.html (default: none)"
     )
+    parser.add_argument(
+        "--message",
+        type=Path,
+        metavar="PATH",
+        help="file for the reason where it fails, as SageMaker's processing jobs show it "
+        "(default: none)",
+    )
     group = parser.add_argument_group("what is added to the folder of cohorts first")
     group.add_argument(
         "--add",
@@ -61,18 +69,53 @@ def run(words: Sequence[str]) -> None:
         default="champion",
         help="whether these forecasts were used, or made for comparison (default champion)",
     )
+    group.add_argument(
+        "--challenger",
+        type=Path,
+        metavar="PATH",
+        help="predictions of the same day by another model, which is only compared",
+    )
+    group.add_argument(
+        "--add_to",
+        type=Path,
+        metavar="DIR",
+        help="where they go, with the manifests of their models if --model_dir has them: a folder "
+        "in that of the cohorts (default: that folder)",
+    )
     options.add_columns(parser, "as the newest model's file")
     parsed = parser.parse_args(words)
     if not (parsed.add or parsed.file_path):
         parser.error("the following arguments are required: --file_path, or --add")
     if bool(parsed.add) != bool(parsed.run):
         parser.error("--add and --run go together")
+    if parsed.challenger and (not parsed.add or parsed.role == "challenger"):
+        parser.error("--challenger goes with --add of the champion's predictions")
     options.use_all_processors()
-    if parsed.add:
-        _add(parsed)
-    if parsed.file_path:
-        from ordergap.follow.run import follow  # noqa: PLC0415 - numeric, so after the threads
+    try:
+        _run(parsed)
+    except Exception as error:
+        if parsed.message:
+            parsed.message.parent.mkdir(parents=True, exist_ok=True)
+            parsed.message.write_text(reason(error), encoding="utf-8")
+        raise
 
+
+def _run(parsed: argparse.Namespace) -> None:
+    """Add and grade; where the grading fails nothing has been added."""
+    from ordergap.follow.keeping import keep  # noqa: PLC0415 - numeric, so after the threads
+    from ordergap.follow.run import follow  # noqa: PLC0415
+
+    added: list[Path] = []
+    if parsed.add:
+        predictions = {parsed.role: parsed.add}
+        if parsed.challenger:
+            predictions["challenger"] = parsed.challenger
+        folder = parsed.add_to or parsed.forecasts
+        now = datetime.datetime.now(datetime.UTC)
+        added = keep(predictions, parsed.run, now, folder, parsed.model_dir)
+    if not parsed.file_path:
+        return
+    try:
         result = follow(
             parsed.forecasts, parsed.file_path, parsed.model_dir, parsed.as_of,
             options.columns(parsed),
@@ -81,18 +124,10 @@ def run(words: Sequence[str]) -> None:
         if parsed.output:
             result.save(parsed.output)
             log.info("wrote follow.json and follow.html to %s", parsed.output)
-
-
-def _add(parsed: argparse.Namespace) -> None:
-    from ordergap.histories import date_of  # noqa: PLC0415 - numeric, so after the threads
-    from ordergap.scoring.cohort_records import from_records  # noqa: PLC0415
-
-    now = datetime.datetime.now(datetime.UTC)
-    cohort = from_records(parsed.add, parsed.run, now, parsed.role)
-    ending = "" if parsed.role == "champion" else f"_{parsed.role}"
-    path = parsed.forecasts / f"{date_of(cohort.about.as_of)}_{parsed.run}{ending}.parquet"
-    cohort.save(path)
-    log.info("wrote %s forecasts to %s", f"{len(cohort.customer_ids):,}", path)
+    except Exception:
+        for path in added:
+            path.unlink()
+        raise
 
 
 def _name(text: str) -> str:

@@ -95,13 +95,14 @@ class Manifest(BaseModel):
         return {name.replace("_", " "): why for name, why in self.unanswered.items()}
 
     def digest(self) -> str:
-        """SHA-256 of all this, but for how the cells of the data were written.
+        """SHA-256 of all this, but for how the cells of the data were written, and their drift.
 
         The same orders so give the same digest in whatever form they come.
         """
         form: dict[str, Any] = {
             "data": {"conventions", "examples", "notes"},
             "attribute_conventions": True,
+            "metrics": {"inputs"},
         }
         return hashlib.sha256(self.model_dump_json(exclude=form).encode()).hexdigest()
 

@@ -119,6 +119,52 @@ class LearntFrom(BaseModel):
     """All that were read."""
 
 
+class InputDrift(BaseModel):
+    """How far one feature of the latest orders is from those before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    excess: float
+    """The population stability index less what chance alone makes it."""
+    usual: float
+    """The largest excess of a third of the earlier orders against the rest of them."""
+    p: float
+    """Of an index as large by chance alone."""
+    drifted: bool
+    """Whether it is large, larger than usual, and no chance."""
+
+
+class Inputs(BaseModel):
+    """The latest orders beside those before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recent_orders: int
+    """Orders of the last 28 days."""
+    earlier_orders: int
+    """Orders of the 84 days before."""
+    features: dict[str, InputDrift] = Field(default_factory=dict)
+    """Feature -> its drift; empty where there are too few orders, or days, to tell."""
+
+    @property
+    def drifted(self) -> list[str]:
+        """The features that have."""
+        return [name for name, each in self.features.items() if each.drifted]
+
+    @property
+    def sentence(self) -> str:
+        """What was found."""
+        orders = f"{self.recent_orders:,} orders of 28 days beside {self.earlier_orders:,} before"
+        if not self.features:
+            return f"{orders}: too few, or of too few days, to tell whether they have drifted."
+        if not self.drifted:
+            return f"{orders}: no feature of them has drifted."
+        return (
+            f"{orders}: drifted in {', '.join(self.drifted)}; see whether prices, a unit or the "
+            "source have changed."
+        )
+
+
 class TrainingMetrics(BaseModel):
     """The validation of one model, by task."""
 
@@ -141,6 +187,8 @@ class TrainingMetrics(BaseModel):
     """Name of a task -> its validation."""
     unanswered: dict[str, str] = Field(default_factory=dict)
     """Name of a task that was asked for, and that this model does not answer -> why."""
+    inputs: Inputs | None = None
+    """The latest orders beside those before; null where an earlier version trained."""
 
     @property
     def answered(self) -> list[str]:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from ordergap import features
+from ordergap.contract.reference import BINS
+from ordergap.features.bins import bin_of, edges_of
 from ordergap.histories import Histories
 
 COUNTS = ("orders_14d", "orders_30d")
@@ -24,7 +26,8 @@ FEATURES = ("amount", "items", "item_price", "lines", *COUNTS)
 DAYS, WINDOWS = 28, 3
 """The latest days, and how many times as many before them they are compared with."""
 LEAST_ORDERS = 100
-_BINS, _PAST = 10, 30  # _PAST: days that the features look back
+PAST = 30
+"""Days that the features look back."""
 _LARGE, _TIMES, _SURE = 0.1, 1.5, 1e-4
 _SEASON = 0.5 / _TIMES
 """Usual at least of counts, which rise and fall with the season: they sound above .5."""
@@ -45,9 +48,14 @@ class FeatureDrift(NamedTuple):
     p: float
 
     @property
+    def limit(self) -> float:
+        """An excess above it is large, and larger than usual."""
+        return max(_LARGE, _TIMES * self.usual)
+
+    @property
     def drifted(self) -> bool:
         """Whether it is large, larger than usual, and no chance."""
-        return self.excess > max(_LARGE, _TIMES * self.usual) and self.p < _SURE
+        return self.excess > self.limit and self.p < _SURE
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ def drift(histories: Histories, as_of: int) -> Drift:
     window = age[rows] // DAYS  # 0 is the latest
     sizes = np.bincount(window, minlength=1 + WINDOWS)
     found = Drift(int(sizes[0]), int(sizes[1:].sum()))
-    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + _PAST
+    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + PAST
     if sizes.min() < LEAST_ORDERS or not seen:
         return found
     values = features.compute(histories, FEATURES, rows).astype(float)
@@ -78,11 +86,16 @@ def drift(histories: Histories, as_of: int) -> Drift:
         found.recent,
         found.earlier,
         {
-            name: feature_drift(column, window, _SEASON if name in COUNTS else -np.inf)
+            name: feature_drift(column, window, season_of(name))
             for name, column in zip(FEATURES, values.T, strict=True)
             if not np.isnan(column).all()
         },
     )
+
+
+def season_of(feature: str) -> float:
+    """The least excess of a feature that is usual."""
+    return _SEASON if feature in COUNTS else -np.inf
 
 
 def feature_drift(
@@ -92,22 +105,15 @@ def feature_drift(
 
     season  the least excess that is usual
     """
-    bin_of = _bins(values, values[window > 0])
+    place = bin_of(values, edges_of(values[window > 0], BINS))
     counts = np.array([
-        np.bincount(bin_of[window == i], minlength=int(bin_of.max()) + 1)
+        np.bincount(place[window == i], minlength=int(place.max()) + 1)
         for i in range(1 + WINDOWS)
     ])  # fmt: skip
     past = counts[1:].sum(axis=0)
     excess, p = _excess(counts[0], past)
     usual = max(season, *(_excess(each, past - each)[0] for each in counts[1:]))
     return FeatureDrift(excess, usual, p)
-
-
-def _bins(values: NDArray[np.float64], past: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(n,) the bin of each value: tenths of the past where these differ, and one for unknown."""
-    known = past[~np.isnan(past)]
-    edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS)) if len(known) else known
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values))
 
 
 def _excess(counts: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[float, float]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
-from ordergap.evaluation.drift import DAYS, Drift
+from ordergap.evaluation.drift import Drift
 from ordergap.evaluation.gaps import METRICS
+from ordergap.evaluation.inputs import summary
 from ordergap.evaluation.large import METRICS as LARGE
 from ordergap.evaluation.value import METRICS as VALUE
-from ordergap.features.table import TABULAR
 from ordergap.follow.alarms import Alarm, main_days
 from ordergap.follow.grades import Grade, Graded
 from ordergap.histories import date_of
 from ordergap.report.contents import Columns, Followed, Section, Table
-from ordergap.report.numbers import NOTHING, day_and_month, fixed, upper, written
+from ordergap.report.inputs import section
+from ordergap.report.numbers import NOTHING, day_and_month, fixed, written
 
 _HEAD = (
     "As of", "Model", "Customers", "Foreseen", "Came", "z", "AUC", "Less validation",
@@ -37,7 +38,7 @@ def contents(
             *(_within(ahead, cohorts, _introduction(ahead, main)) for ahead in sorted(days)),
             *_value(cohorts),
             *_large(cohorts),
-            *_inputs(inputs),
+            section(summary(inputs)),
         ],
     )
 
@@ -126,16 +127,3 @@ def _large(cohorts: Sequence[Graded]) -> Iterator[Section]:
     if rows:
         head = ["As of", "Above", "Days", *(metric.title for metric in LARGE.values())]
         yield Section("large-orders", "Large orders", [Table("Orders above amounts", head, rows)])
-
-
-def _inputs(inputs: Drift) -> Iterator[Section]:
-    rows = [
-        [f"{upper(TABULAR[name][0])} ({name})", fixed(each.excess, 3), fixed(each.usual, 3),
-         "drifted" if each.drifted else ""]
-        for name, each in inputs.features.items()
-    ]  # fmt: skip
-    if rows:
-        title = f"{inputs.recent:,} orders of {DAYS} days, and {inputs.earlier:,} before them"
-        table = Table(title, ["", "Excess", "Usual", ""], rows, (0, 3))
-        text = "How far the stability index of the latest orders exceeds chance, and usually does."
-        yield Section("inputs", "The latest orders", [table], text)

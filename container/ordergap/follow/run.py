@@ -14,10 +14,12 @@ from pydantic import JsonValue
 from ordergap import files, ingest
 from ordergap.artifacts import Bundle
 from ordergap.contract.hyperparameters import column_options
+from ordergap.contract.manifest import MANIFEST
 from ordergap.contract.orders import Columns
 from ordergap.errors import DataError
 from ordergap.evaluation.compare import as_json
 from ordergap.evaluation.drift import Drift, drift
+from ordergap.evaluation.inputs import summary
 from ordergap.follow.alarms import Alarm, alarms, input_alarms, with_earlier
 from ordergap.follow.choice import Choice, Stored, choose
 from ordergap.follow.grades import Graded, grade
@@ -78,7 +80,7 @@ class Followed:
                 }
                 for each in self.alarms
             ],
-            "inputs": _inputs(self.inputs),
+            "inputs": summary(self.inputs).model_dump(mode="json"),
             "left_out": [*self.left_out],
             "notes": [*self.notes],
         }
@@ -105,14 +107,15 @@ def follow(
 
     source         the orders, those before the forecasts among them
     model_folders  with the models that made them, unpacked or as archives: their own validation,
-                   and how the orders are to be read
+                   and how the orders are to be read; beside those in the folder itself
     as_of          the last day of which the orders tell; None: the day of the last one
     columns        name of an option, such as "customer_column" -> value in place of the model's
 
     A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read
     or the orders end before the first, and ModelNotFound where a folder has no model.
     """
-    models, unreadable = models_in(model_folders)
+    own = [folder] if any(folder.rglob(MANIFEST)) else []
+    models, unreadable = models_in([*own, *model_folders])
     choice = choose(folder)
     choice.left_out += unreadable
     orders = _orders(source, models, as_of, columns or {})
@@ -190,17 +193,6 @@ def _graded(
     except DataError as error:
         choice.left_out.append(f"{stored}: {error}")
     return found, notes
-
-
-def _inputs(found: Drift) -> dict[str, JsonValue]:
-    return {
-        "recent_orders": found.recent,
-        "earlier_orders": found.earlier,
-        "features": {
-            name: {**each._asdict(), "drifted": each.drifted}
-            for name, each in found.features.items()
-        },
-    }
 
 
 def _cohort(graded: Graded) -> dict[str, JsonValue]:

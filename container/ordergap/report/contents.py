@@ -207,6 +207,7 @@ class Contents:
     outliers  a sentence on the filter; then name ("with the filter", …) -> the first task's metrics
     caution   why the coverage may look better than it is
     outlook   the page in front of all that; None: there is none
+    inputs    the latest orders beside those before; None: they were not compared
     """
 
     title: str
@@ -217,6 +218,7 @@ class Contents:
     outliers: tuple[str, Mapping[str, Metrics]] | None = None
     caution: str = ""
     outlook: Outlook | None = None
+    inputs: Section | None = None
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def parts(contents: Contents) -> Iterator[Part]:
         "Left out: the model was not compared with and without the filter.",
     )  # fmt: skip
     yield Part("data", "The data", "data", contents.data)
+    if contents.inputs:
+        yield _added(contents.inputs)
     yield Part("card", "Model card", "card", contents)
 
 

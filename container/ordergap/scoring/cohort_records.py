@@ -139,6 +139,8 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
+                if line.isspace():  # a batch transform ends each part of a file by one more
+                    continue
                 try:
                     record = orjson.loads(line)
                 except orjson.JSONDecodeError as error:

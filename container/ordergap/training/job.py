@@ -16,7 +16,9 @@ from ordergap.checkpoints import EVERY, Checkpoints
 from ordergap.contract.hyperparameters import Hyperparameters
 from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.orders import FEW_CUSTOMERS, FEW_DAYS
+from ordergap.contract.reference import Reference
 from ordergap.errors import NothingToLearn
+from ordergap.evaluation.inputs import reference
 from ordergap.frames import kind_of
 from ordergap.histories import Histories, date_of
 from ordergap.hosts import ALONE, Hosts
@@ -34,6 +36,7 @@ from ordergap.trainers.factory import make_trainer
 from ordergap.training import agreement, sampling, sharing
 from ordergap.training import customers as attributes
 from ordergap.training.console import metric_lines, scores_table
+from ordergap.training.inputs import latest_inputs
 from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
 from ordergap.training.split import split_of
@@ -85,6 +88,10 @@ class Trained:
             self.bundle, self.orders, self.split, self.tasks, self.validations, self.fits
         )
         return render(page).encode()
+
+    def reference(self) -> Reference:
+        """What served orders are compared with."""
+        return reference(self.orders, self.bundle.manifest)
 
 
 def fit(
@@ -174,6 +181,7 @@ def fit(
         unanswered={
             name: why for name, why in unanswered.items() if tasks()[name].asked(hyperparameters)
         },
+        inputs=latest_inputs(orders, as_of),
     )
     bundle = seal(
         {name: fit.head for name, fit in fits.items()},

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ordergap.artifacts import Bundle
+from ordergap.contract.metrics import TrainingMetrics
 from ordergap.contract.prediction import LAPSED_WITHIN
 from ordergap.evaluation.gaps import WEEKS
 from ordergap.histories import Histories, date_of
+from ordergap.report import inputs
 from ordergap.report.contents import Contents, TaskContents
 from ordergap.report.numbers import described
 from ordergap.tasks.base import Fit, Split, Task, Validation
@@ -28,11 +30,12 @@ def contents(
 ) -> Contents:
     """Everything on the report of a training job."""
     manifest = bundle.manifest
+    metrics = TrainingMetrics.model_validate(manifest.metrics)
     ahead = bundle.forecast(
         orders, int(orders.day.max()), replace(bundle.options, horizons=HORIZONS)
     )
     learnt_until = str(manifest.as_of)
-    if manifest.metrics["stopped_early"]:
+    if metrics.stopped_early:
         learnt_until = f"{date_of(split.cutoff)}; stopped early: it has not learnt from the rest"
     chosen = "; ".join(described(validation.chosen) for validation in validations.values())
     return Contents(
@@ -71,6 +74,7 @@ def contents(
             filter(None, (tasks[name].outlook(ahead, head) for name, head in bundle.heads.items())),
             None,
         ),
+        inputs=inputs.section(latest) if (latest := metrics.inputs) else None,
     )
 
 

@@ -151,6 +151,7 @@ class Pipeline:
             "trainer": "naive",
             "hyperparameters": {"outlier_contamination": "0"},  # which needs no scikit-learn
             "markets": [shop.market for shop in shops],
+            "follow": False,  # which is tested by itself, and takes a job
             **inputs,
         }
         return self.aws.states.start_execution(

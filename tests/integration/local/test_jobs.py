@@ -327,3 +327,112 @@ def test_a_server_that_does_not_start_fails_the_job(aws, bucket, containers, nam
     containers("raise SystemExit(9)")
     begin_transform(aws, name)
     assert "exit code 9" in wait_for_end(aws, "transform", name)["FailureReason"]
+
+
+def begin_processing(aws: Aws, name: str, **more: Any) -> None:
+    def local(name: str) -> dict[str, str]:
+        return {"S3Uri": f"s3://{BUCKET}/{name}/", "LocalPath": f"/opt/ml/processing/{name}"}
+
+    aws.sagemaker.create_processing_job(
+        **{
+            "ProcessingJobName": name,
+            "RoleArn": ROLE,
+            "AppSpecification": {"ImageUri": IMAGE, "ContainerArguments": ["follow", "--it"]},
+            "ProcessingInputs": [
+                {"InputName": "in", "S3Input": {**local("in"), "S3DataType": "S3Prefix"}}
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [
+                    {"OutputName": "out", "S3Output": {**local("out"), "S3UploadMode": "EndOfJob"}}
+                ]
+            },
+            "ProcessingResources": {
+                "ClusterConfig": {
+                    "InstanceCount": 1,
+                    "InstanceType": "ml.m5.large",
+                    "VolumeSizeInGB": 1,
+                }
+            },
+            **more,
+        }
+    )
+
+
+def test_a_processing_job_turns_its_inputs_into_outputs(
+    aws: Aws, containers: Callable[[str], None], bucket: Callable[..., None], name: str
+):
+    bucket({"in/a.txt": b"a", "in/deep/b.txt": b"b"})
+    containers("""
+        import os
+        out = opt_ml / "processing/out"
+        (out / "deep").mkdir()
+        for path in (opt_ml / "processing/in").rglob("*.txt"):
+            target = out / path.relative_to(opt_ml / "processing/in")
+            target.write_text(path.read_text() + os.environ["LETTER"])
+        (opt_ml / "output/message").write_text("x" * 2000)
+    """)
+    begin_processing(aws, name, Environment={"LETTER": "!"})
+    job = wait_for_end(aws, "processing", name)
+    assert job["ProcessingJobStatus"] == "Completed", job
+    assert job["ExitMessage"] == "x" * 1024
+    assert job["ProcessingResources"]["ClusterConfig"]["InstanceType"] == "ml.m5.large"
+    for key, body in {"out/a.txt": b"a!", "out/deep/b.txt": b"b!"}.items():
+        assert aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == body
+    with pytest.raises(ClientError, match="must be unique"):
+        begin_processing(aws, name)
+
+
+def test_a_processing_job_that_fails_leaves_a_message_and_no_output(
+    aws: Aws, containers: Callable[[str], None], bucket: Callable[..., None], name: str
+):
+    bucket({"in/a.txt": b"a"})
+    containers("""
+        import sys
+        (opt_ml / "processing/out/half.txt").write_text("half")
+        (opt_ml / "output/message").write_text("UserError: no cohort")
+        sys.exit(1)
+    """)
+    begin_processing(aws, name)
+    job = wait_for_end(aws, "processing", name)
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("AlgorithmError: ")
+    assert job["ExitMessage"] == "UserError: no cohort"
+    assert "Contents" not in aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"ProcessingInputs": [{"InputName": "in", "S3Input": {
+            "S3Uri": f"s3://{BUCKET}/none/", "LocalPath": "/opt/ml/processing/in",
+            "S3DataType": "S3Prefix"}}]}, "No S3 objects found under S3 URL"),
+        ({"ProcessingInputs": [{"InputName": "in", "S3Input": {
+            "S3Uri": f"s3://{BUCKET}/in/", "LocalPath": "/opt/ml/input",
+            "S3DataType": "S3Prefix"}}]}, "must begin with /opt/ml/processing/"),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": 1}}, None),
+    ],
+)  # fmt: skip
+def test_a_processing_job_that_cannot_run_says_why(
+    aws: Aws,
+    containers: Callable[[str], None],
+    bucket: Callable[..., None],
+    name: str,
+    more: dict[str, Any],
+    reason: str | None,
+):
+    bucket({"in/a.txt": b"a"})
+    containers("import time; time.sleep(60)")
+    begin_processing(aws, name, **more)
+    job = wait_for_end(aws, "processing", name)
+    assert job["ProcessingJobStatus"] == ("Failed" if reason else "Stopped")
+    assert reason is None or reason in job["FailureReason"]
+
+
+def test_a_processing_job_is_stopped(
+    aws: Aws, containers: Callable[[str], None], bucket: Callable[..., None], name: str
+):
+    bucket({"in/a.txt": b"a"})
+    containers("import time; time.sleep(60)")
+    begin_processing(aws, name)
+    aws.sagemaker.stop_processing_job(ProcessingJobName=name)
+    assert wait_for_end(aws, "processing", name)["ProcessingJobStatus"] == "Stopped"

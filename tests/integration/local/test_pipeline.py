@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -155,9 +156,28 @@ def deliver(pipeline: Pipeline, version: str) -> None:
             rule.send_to_targets(event)  # type: ignore[arg-type]
 
 
+def drift(pipeline: Pipeline, detail: dict[str, str]) -> str:
+    """Put an event `Drift`, whose run waits for minutes; that run, with short waits."""
+    events = pipeline.aws._session.client("events", endpoint_url=pipeline.aws.endpoint)
+    before = executions(pipeline)
+    for content in ({}, detail):  # without a market it starts nothing
+        entry = {"Source": "ordergap", "DetailType": "Drift", "Detail": json.dumps(content)}
+        events.put_events(Entries=[entry])
+    [started, *rest] = executions(pipeline)
+    assert rest == before
+    states = pipeline.aws.states
+    given = json.loads(states.describe_execution(executionArn=started)["input"])
+    pipeline.wait_for(started, "BeginRun")  # the emulator cannot stop one before
+    states.stop_execution(executionArn=started)
+    asked = {"drift": detail["market"], "as_of": detail["as_of"], "event": given["event"]}
+    assert given.items() >= asked.items()
+    return pipeline.begin(**given)
+
+
 def test_one_object_starts_one_run_and_none_beside_it(pipeline: Pipeline):
     aws, bucket = pipeline.aws, pipeline.deployment.bucket
     original, extracting = Function.invoke, threading.Event()
+    before = executions(pipeline)
 
     def invoke(self: Function, payload: bytes) -> Result:
         if "extract" in self.name:
@@ -180,22 +200,35 @@ def test_one_object_starts_one_run_and_none_beside_it(pipeline: Pipeline):
         for number in range(100):
             aws.s3.put_object(Bucket=bucket, Key=f"incoming/orders-{number}.csv", Body=b"")
         aws.s3.put_object(Bucket=bucket, Key=f"{READY}/orders.csv", Body=b"")
-        assert executions(pipeline) == []
+        assert executions(pipeline) == before
         aws.s3.put_object(Bucket=bucket, Key=READY, Body=b"")
-        [first] = executions(pipeline)
+        first, *earlier = executions(pipeline)
+        assert earlier == before
         pipeline.wait_for(first, "ExtractOrders")
         event = json.loads(aws.states.describe_execution(executionArn=first)["input"])["event"]
         deliver(pipeline, event)
         refused("AlreadyStarted", first)
         aws.s3.put_object(Bucket=bucket, Key=READY, Body=b"")
         refused("Superseded", first, "SUPERSEDED")
-        pipeline.begin(machine=pipeline.deployment.pipeline, markets=[{"name": "other"}])
-        refused("Superseded", first, "SUPERSEDED")
-        drift = {"Source": "ordergap", "DetailType": "Drift", "Detail": "{}"}
-        aws._session.client("events", endpoint_url=aws.endpoint).put_events(Entries=[drift])
-        refused("Superseded", first, "SUPERSEDED")
+        other = pipeline.begin(markets=[{"name": "other"}])
+        pipeline.wait_for(other, "ExtractOrders")
+        pipeline.begin(
+            machine=pipeline.deployment.pipeline, markets=[{"name": "third"}, {"name": "other"}]
+        )
+        refused("Superseded", other, "SUPERSEDED")
+        waiting = drift(pipeline, {"market": "default", "as_of": "2011-12-09"})
+        end = time.monotonic() + SECONDS
+        while "MarketBusy" not in str(pipeline.events(waiting)):
+            assert time.monotonic() < end
+        assert pipeline.states(waiting) == ["Begin", "BeginRun"]
         extracting.set()
-        assert pipeline.end(first).error == "MarketsFailed"  # there is no table `orders`
+        for arn in (first, other, waiting):
+            assert pipeline.end(arn).error == "MarketsFailed"  # there is no table `orders`
+        assert pipeline.events(first)[-1]["timestamp"] < next(
+            event["timestamp"]
+            for event in pipeline.events(waiting)
+            if event.get("stateEnteredEventDetails", {}).get("name") == "ExtractOrders"
+        )
         deliver(pipeline, event)
         refused("AlreadyStarted", first)
         deliver(pipeline, "another version")

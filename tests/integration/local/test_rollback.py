@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -60,14 +63,17 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
         pytest.raises(Refused, match=f"NOT rolled back whole.* name model {new}.*TO={old}"),
     ):
         roll_back(stack, market.name)
-    said = roll_back(stack, market.name, seconds=0.1)
+    with under_way(pipeline, "other"):
+        said = roll_back(stack, market.name, seconds=0.1)
     day = str(AS_OF + datetime.timedelta(days=1))
     assert named() == {(day, old)}
+    assert f"{market.name} is rolled back to {old} (package 1)" in said
     assert f"{len(market.stored()):,} rows as of {day} name model {old}." in said
     statuses = {p.version: p.status for p in stack.packages(market.name)}
     assert statuses == {old: "Approved", new: "Rejected"}
 
     assert "rolled back already, nothing was done" in roll_back(stack, market.name, seconds=0.1)
+    assert "rolled back already" in roll_back(stack, market.name, "1", seconds=0.1)
     with pytest.raises(Refused, match="there is no model"):
         roll_back(stack, market.name, "0123456789ab")
 
@@ -101,25 +107,36 @@ def test_a_rollback_holds_for_two_nights_and_ends_when_it_is_released(
         [*lineage(stack, "nobody", market.name)]
 
 
-def refused_without_change(
-    pipeline: Pipeline, stack: Stack, market: Shop, named: Any, champion: str
-) -> None:
-    """Rollbacks beside a run, and to a model that was deleted or never was."""
-    before, original = named(), Function.invoke
-    extracting = threading.Event()
+@contextmanager
+def under_way(pipeline: Pipeline, market: str) -> Iterator[None]:
+    """A run of the market that extracts while the context lasts, and then fails."""
+    original, extracting = Function.invoke, threading.Event()
 
     def invoke(self: Function, payload: bytes) -> Result:
-        if "extract" in self.name:
+        if "extract" in self.name and json.loads(payload)["market"].get("table") == "missing":
             extracting.wait(SECONDS)
         return original(self, payload)
 
     with patch.object(Function, "invoke", invoke):
-        arn = pipeline.begin(machine=pipeline.deployment.pipeline, markets=[{"name": "other"}])
+        arn = pipeline.begin(markets=[{"name": market, "table": "missing"}])
         pipeline.wait_for(arn, "ExtractOrders")
-        with pytest.raises(Refused, match="is under way, nothing was changed"):
-            roll_back(stack, market.name)
-        extracting.set()
-        pipeline.end(arn)
+        try:
+            yield
+        finally:
+            extracting.set()
+            assert pipeline.end(arn).error == "MarketsFailed"
+
+
+def refused_without_change(
+    pipeline: Pipeline, stack: Stack, market: Shop, named: Any, champion: str
+) -> None:
+    """Rollbacks beside a run, and to a model that was deleted or never was."""
+    before = named()
+    with (
+        under_way(pipeline, market.name),
+        pytest.raises(Refused, match=f"of {market.name} is under way, nothing was changed"),
+    ):
+        roll_back(stack, market.name)
 
     [_, old] = stack.packages(market.name)
     bucket, key = split_uri(old.artifact)

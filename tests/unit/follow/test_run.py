@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,21 +187,26 @@ def test_the_same_input_makes_the_same_bytes(orders: Path, tmp_path: Path) -> No
     assert out("a") == out("b")
 
 
-def test_the_command_adds_predictions_and_grades_them(
-    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def predicted(folder: Path, as_of: int, model: str) -> Path:
+    """The output of a batch transform, a folder with one file."""
     line = {
-        "as_of": str(date_of(MONDAY)), "last_order_date": str(date_of(MONDAY - 10)),
-        "order_gap_days": 20, "next_order_date_low": str(date_of(MONDAY + 3)),
-        "next_order_date_high": None, "interval_level": 0.8, "model_version": "m1",
+        "as_of": str(date_of(as_of)), "last_order_date": str(date_of(as_of - 10)),
+        "order_gap_days": 20, "next_order_date_low": str(date_of(as_of + 3)),
+        "next_order_date_high": None, "interval_level": 0.8, "model_version": model,
     }  # fmt: skip
     lines = [
         line | {"customer_id": f"c{i}", "buy_probability": {"7": p, "30": q}}
         for i, (p, q) in enumerate(zip(P.round(6), within(30).round(6), strict=True))
     ]
-    source = tmp_path / "predictions"
-    source.mkdir()
-    (source / "part-0.jsonl.out").write_text("".join(f"{json.dumps(each)}\n" for each in lines))
+    folder.mkdir(exist_ok=True)
+    (folder / "part-0.jsonl.out").write_text("".join(f"{json.dumps(each)}\n" for each in lines))
+    return folder
+
+
+def test_the_command_adds_predictions_and_grades_them(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = predicted(tmp_path / "predictions", MONDAY, "m1")
     folder, out = tmp_path / "c", tmp_path / "out"
     words = ["--forecasts", str(folder), "--add", str(source), "--run", "night-7"]
     assert main(["follow", *words, "--file-path", str(orders), "--output", str(out)]) == 0
@@ -211,12 +217,57 @@ def test_the_command_adds_predictions_and_grades_them(
     assert json.loads((out / "follow.json").read_text())["cohorts"][0]["run"] == "night-7"
 
 
+def test_models_stay_beside_the_forecasts_and_grade_them_alone(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, folder = tmp_path / "out", tmp_path / "c"
+    model = tmp_path / "model"
+    words = ["--file_path", orders, "--model_dir", model, "--trainer", "naive"]
+    words += ["--outlier_contamination", "0"]
+    assert main(["train", *map(str, words)]) == 0
+    version = json.loads((model / "manifest.json").read_text())["model_version"]
+    champion = predicted(tmp_path / "champion", MONDAY, version)
+    challenger = predicted(tmp_path / "challenger", MONDAY, "m2")
+    words = ["--forecasts", folder, "--add", champion, "--challenger", challenger, "--run", "n"]
+    words += ["--model_dir", model, "--add_to", folder / "new"]
+    assert main(["follow", *map(str, words)]) == 0
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))]
+    assert names == [
+        "new/2011-12-12_n.parquet", "new/2011-12-12_n_challenger.parquet",
+        f"new/models/{version}/manifest.json",
+    ]  # fmt: skip
+    shutil.rmtree(model)
+    words = ["--forecasts", folder, "--file_path", orders, "--output", out]
+    assert main(["follow", *map(str, words)]) == 0
+    graded = json.loads((out / "follow.json").read_text())
+    assert [each["role"] for each in graded["cohorts"]] == ["champion", "challenger"]
+    assert graded["cohorts"][0]["model_age_days"] is not None
+    assert graded["cohorts"][0]["next_order"]["7"]["ageing"]["customers"] == len(P)
+
+
+def test_nothing_is_added_where_the_grading_fails_and_the_reason_is_left(
+    orders: Path, tmp_path: Path
+) -> None:
+    folder, message = tmp_path / "c", tmp_path / "output/message"
+    source = predicted(tmp_path / "predictions", MONDAY + 1000, "m1")
+    words = ["--forecasts", folder, "--add", source, "--run", "n", "--file_path", orders]
+    assert main(["follow", *map(str, words), "--message", str(message)]) == 1
+    assert not [*folder.rglob("*.parquet")]
+    assert message.read_text().startswith("UserError: the orders end on ")
+    other = predicted(tmp_path / "other", MONDAY, "m2")
+    words = ["--forecasts", folder, "--add", source, "--run", "n", "--challenger", other]
+    assert main(["follow", *map(str, words), "--message", str(message)]) == 1
+    assert "compared with those of the same day" in message.read_text()
+    assert not [*folder.rglob("*.parquet")]
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         ([], "--file_path, or --add"),
         (["--add", "x"], "--add and --run go together"),
         (["--add", "x", "--run", "a/b"], "must be up to 100 letters"),
+        (["--file-path", "x", "--challenger", "y"], "--challenger goes with --add"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(

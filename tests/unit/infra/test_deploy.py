@@ -41,7 +41,7 @@ esac
 """
 # Answers as AWS does. $STATUS is that of the stack, and empty where there is none. $SQUATTED is set
 # where the bucket is another account's, $NO_BUDGETS where CloudFormation does not know the type,
-# $RUNNING to an execution that runs.
+# $RUNNING to an execution that runs, $ENDPOINTS to an endpoint.
 AWS = f"""#!/bin/sh
 echo "$@" >> aws.log
 case "$1 $2" in
@@ -66,6 +66,7 @@ case "$1 $2" in
   "ecr put-image") echo "$MANIFEST" > "pushed-$4" ;;
   "ecr batch-delete-image") rm "pushed-$4" ;;
   "stepfunctions list-executions") echo "$RUNNING" ;;
+  "sagemaker list-endpoints") echo "$ENDPOINTS" ;;
   "dynamodb describe-table") echo "${{PROTECTED-True}}" ;;
 esac
 """
@@ -348,11 +349,17 @@ def test_tearing_down_a_missing_stack_is_an_error(checkout: Checkout) -> None:
     assert "The stack nothing does not exist" in done.stderr
 
 
-def test_a_run_that_is_under_way_is_not_torn_down(checkout: Checkout) -> None:
+def test_a_stack_with_a_run_or_an_endpoint_is_not_torn_down(checkout: Checkout) -> None:
     run = "arn:aws:states:eu-west-1:123456789012:execution:shop:night-7"
     done = checkout.run("teardown.sh", STATUS="CREATE_COMPLETE", RUNNING=run, CONFIRM="Shop")
     assert done.returncode == 2
     assert f"stop-execution --region {REGION} --execution-arn {run}" in done.stderr
+    assert not [call for call in checkout.calls("aws") if "delete-stack" in call]
+    kept = checkout.run(
+        "teardown.sh", STATUS="CREATE_COMPLETE", ENDPOINTS="shop-uk", CONFIRM="Shop"
+    )
+    assert kept.returncode == 2
+    assert "make endpoint OFF=1 MARKET=<what is after shop->: shop-uk" in kept.stderr
     assert not [call for call in checkout.calls("aws") if "delete-stack" in call]
     ended = checkout.run("teardown.sh", STATUS="CREATE_COMPLETE", RUNNING="", CONFIRM="Shop")
     assert ended.returncode == 0, ended.stderr

@@ -277,7 +277,7 @@ def test_an_answer_of_another_form_is_not_a_pass(ask: Asked, aws: Recorded) -> N
 
 
 def test_markets_that_would_wait_are_a_note(ask: Asked, aws: Recorded) -> None:
-    aws["service-quotas list-service-quotas"] = quotas(training=1, transform=4)
+    aws["service-quotas list-service-quotas"] = quotas(training=1, transform=4, processing=4)
     code, printed = ask("quotas")
     assert code == 0
     assert "is 1: markets wait for one another" in printed

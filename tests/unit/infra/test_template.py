@@ -384,4 +384,6 @@ def test_the_outputs_are_those_that_are_read() -> None:
         "PipelineArn",
         "ModelGroupPrefix",
         "RepositoryUri",
+        "RunbookAddress",
+        "SageMakerRoleArn",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from lambdas.judge_model.images import ecr
 from lambdas.shared import clients
 from lambdas.shared.logs import logger
 from local.source import postgres
@@ -71,7 +72,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("ORDERGAP_BUCKET", BUCKET)
-    cached = (clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions)
+    cached = (
+        clients.s3, clients.sagemaker, clients.secrets, clients.sns, clients.stepfunctions,
+        clients.events, ecr,
+    )  # fmt: skip
     for make in cached:
         make.cache_clear()
     # Where another test's embedded AWS executes state machines, this one does not.

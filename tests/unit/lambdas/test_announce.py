@@ -55,7 +55,8 @@ def test_a_success_reaches_people_and_machines(inbox, event, context):
     answer = handle(event("announce"), context)
     assert answer["sentence"] == (
         "uk: 4,338 customers have a forecast as of 2011-12-09 (4,337 written, 0 superseded, "
-        "1 rejected). Model f8219c88b603 was promoted. " + event("announce")["verdict"]["reason"]
+        "1 rejected). Model f8219c88b603 (package 7) was promoted. "
+        + event("announce")["verdict"]["reason"]
     )
     (received,) = inbox()
     assert received["MessageId"] == answer["message_id"]
@@ -74,7 +75,7 @@ def test_a_kept_champion_is_named(event):
     rejected = event("announce")
     rejected["verdict"] |= {"promoted": False, "reason": "It is worse than the champion."}
     text = sentence(parse(Announce, rejected))
-    assert "The champion, model f8219c88b603, was kept. It is worse" in text
+    assert "The champion, model f8219c88b603 (package 7), was kept. It is worse" in text
 
 
 def test_stale_forecasts_are_said(event):

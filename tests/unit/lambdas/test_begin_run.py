@@ -1,8 +1,8 @@
-"""begin_run: the input that is refused, and one run at a time."""
+"""begin_run: the input that is refused, and one run of a market at a time."""
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from lambdas.shared.errors import (
     AlreadyStarted,
     BadEvent,
     BadInput,
+    MarketBusy,
     Superseded,
     Unavailable,
 )
@@ -46,10 +47,23 @@ def start(aws: None) -> Callable[[str], str]:
 
 @pytest.fixture
 def take() -> Begin:
-    def take(execution: str, event: str | None = None) -> None:
-        begin(clients.s3(), clients.stepfunctions(), BUCKET, execution, event)
+    def take(
+        execution: str,
+        event: str | None = None,
+        markets: Sequence[str] = ("uk",),
+        since: datetime.datetime | None = None,
+    ) -> None:
+        begin(clients.s3(), clients.stepfunctions(), BUCKET, execution, markets, event, since)
 
     return take
+
+
+def put(content: object) -> None:
+    clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=json.dumps(content))
+
+
+def ago(hours: float) -> str:
+    return (datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours)).isoformat()
 
 
 def end(execution: str, status: str = "SUCCEEDED") -> None:
@@ -73,6 +87,8 @@ def test_the_output_has_the_defaults(start, context):
         "hyperparameters": {"trainer": "xgboost"},
         "asked": {
             "train": False, "retrain_days": None, "accept_past": False, "accept_quiet": False,
+            "follow": None,
+            "shadow": None,
         },
     }  # fmt: skip
     market = {"name": "uk", "columns": {"date_column": "day"}, "incremental": True}
@@ -102,6 +118,14 @@ def test_the_longest_version_of_an_object_is_an_event() -> None:
         checked({"event": "v" * 1025}, datetime.date(2011, 12, 9))
 
 
+def test_a_market_that_is_alone_needs_no_name() -> None:
+    day = datetime.date(2011, 12, 9)
+    named = {"name": "default", "table": "sales"}
+    assert checked({"markets": [{"table": "sales"}]}, day).parameters()["markets"] == [named]
+    with pytest.raises(BadInput, match=r"markets\.0\.name: Field required"):
+        checked({"markets": [{"table": "sales"}, named]}, day)
+
+
 @pytest.mark.parametrize("as_of", ["2011-12-09Tnight", "T", "2011-12-09T23:30:00ZZ"])
 def test_what_is_no_moment_is_refused(as_of):
     with pytest.raises(BadInput, match="as_of: "):
@@ -123,28 +147,22 @@ def test_a_run_is_refused_beside_another_until_that_has_ended(start, take, statu
     take(first)
     take(first)  # a retry of the function
     for _ in range(2):
-        with pytest.raises(Superseded, match="run first is under way"):
+        with pytest.raises(Superseded, match="run first of the market uk is under way"):
             take(second)
     end(first, status)
     take(second)
-    with pytest.raises(Superseded, match="run second is under way"):
+    with pytest.raises(Superseded, match="run second of the market uk is under way"):
         take(start("third"))
 
 
-def test_a_run_that_step_functions_does_not_know_may_have_just_begun(start, take, monkeypatch):
-    take("arn:aws:states:eu-west-1:123456789012:execution:ordergap:unknown")
-    second, read = start("second"), clients.s3().get_object
-    age = datetime.timedelta()
-    monkeypatch.setattr(
-        clients.s3(),
-        "get_object",
-        lambda **request: (a := read(**request)) | {"LastModified": a["LastModified"] - age},
-    )
+def test_a_run_that_step_functions_does_not_know_may_have_just_begun(start, take):
+    unknown = "arn:aws:states:eu-west-1:123456789012:execution:ordergap:unknown"
+    second = start("second")
     for hours in (0, 23):
-        age = datetime.timedelta(hours=hours)
-        with pytest.raises(Superseded, match="run unknown is under way"):
+        put({"markets": {"uk": {"execution_arn": unknown, "at": ago(hours)}}})
+        with pytest.raises(Superseded, match="run unknown of the market uk is under way"):
             take(second)
-    age = datetime.timedelta(hours=25)  # no run takes that long
+    put({"markets": {"uk": {"execution_arn": unknown, "at": ago(25)}}})  # no run takes that long
     take(second)
 
 
@@ -153,7 +171,7 @@ def test_no_run_takes_longer_than_the_state_machine_lets_it() -> None:
     assert datetime.timedelta(seconds=machine["TimeoutSeconds"]) == LONGEST
 
 
-@pytest.mark.parametrize("body", ["{", "{}"])
+@pytest.mark.parametrize("body", ["{", "{}", "7", '{"execution_arn": 7}'])
 def test_a_damaged_object_is_named_and_lets_nothing_run(start, take, body):
     clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=body)
     with pytest.raises(AlreadyRunning, match=rf"{RUNNING} in the bucket {BUCKET} is damaged"):
@@ -161,10 +179,40 @@ def test_a_damaged_object_is_named_and_lets_nothing_run(start, take, body):
 
 
 def test_the_object_of_a_later_version_is_read(start, take):
-    body = {"execution_arn": start("first"), "later": 1}
-    clients.s3().put_object(Bucket=BUCKET, Key=RUNNING, Body=json.dumps(body))
-    with pytest.raises(Superseded, match="run first is under way"):
+    begun = {"execution_arn": start("first"), "at": ago(1), "later": 1}
+    put({"markets": {"uk": begun}, "later": 1})
+    with pytest.raises(Superseded, match="run first of the market uk is under way"):
         take(start("second"))
+
+
+def test_a_run_of_the_version_before_may_be_of_any_market(start, take):
+    """Its object names one execution, and no market."""
+    put({"execution_arn": (first := start("first")), "events": {"event-1": first}})
+    for market in ("uk", "de"):
+        with pytest.raises(Superseded, match=f"run first of the market {market} is under way"):
+            take(start(f"second-{market}"), markets=[market])
+    take(first)  # a retry, after the function was replaced
+    take(start("other"), markets=["de"])
+    put({"execution_arn": first, "events": {"event-1": first}})
+    end(first)
+    with pytest.raises(AlreadyStarted, match="event-1 has started run first"):
+        take(start("again"), "event-1")
+    take(start("third"))
+
+
+def test_runs_of_other_markets_go_on_beside_each_other(start, take):
+    take(first := start("first"), "event-1", ["uk", "de"])
+    take(start("second"), "event-2", ["fr"])
+    for other, *markets in (("first", "de"), ("second", "fr", "it"), ("first", "uk", "fr")):
+        with pytest.raises(Superseded, match=f"run {other} of the market {markets[0]}"):
+            take(start(f"third-{markets[0]}"), markets=markets)
+    end(first)
+    take(start("fourth"), markets=["uk"])
+    with pytest.raises(AlreadyStarted, match="event-1 has started run first"):
+        take(start("fifth"), "event-1", ["it"])
+    with pytest.raises(Superseded, match="run second of the market fr"):
+        take(start("sixth"), markets=["de", "fr"])
+    take(start("seventh"), markets=["de"])
 
 
 def test_an_object_that_expires_meanwhile_is_written_anew(start, take, monkeypatch):
@@ -214,6 +262,10 @@ def test_the_object_does_not_grow_without_end(start, take):
         end(arn)
     body = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=RUNNING)["Body"].read())
     assert list(body["events"]) == [f"event-{number}" for number in range(5, 105)]
+    put({"markets": {f"m{hours}": {"execution_arn": arn, "at": ago(hours)} for hours in range(99)}})
+    take(arn)
+    body = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=RUNNING)["Body"].read())
+    assert list(body["markets"]) == [*(f"m{hours}" for hours in range(24)), "uk"]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -233,7 +285,7 @@ def test_of_runs_that_begin_at_once_one_goes_on(start, take, monkeypatch, earlie
     monkeypatch.setattr(clients.s3(), "put_object", late)
     with pytest.raises(Unavailable, match="written meanwhile"):
         take(second)
-    with pytest.raises(Superseded, match="run first is under way"):
+    with pytest.raises(Superseded, match="run first of the market uk is under way"):
         take(second)
 
 
@@ -259,4 +311,33 @@ def test_a_write_whose_answer_was_lost_is_no_other_run(start, take, monkeypatch,
 
 def test_what_s3_refuses_otherwise_is_an_error(take, aws):
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        begin(clients.s3(), clients.stepfunctions(), "other", "arn:x", None)
+        begin(clients.s3(), clients.stepfunctions(), "other", "arn:x", ["uk"], None)
+
+
+def test_a_run_that_drift_asks_for_waits_for_the_one_of_its_market(start, take):
+    take(first := start("first"))
+    drift, now = start("drift"), datetime.datetime.now(datetime.UTC)
+    for _ in range(2):
+        with pytest.raises(MarketBusy, match=r"run first of the market uk .* begins after it"):
+            take(drift, "event-1", since=now)
+    end(first)
+    take(drift, "event-1", since=now)
+    take(drift, "event-1", since=now)  # a retry of the function
+    # What was asked for at the same time would find nothing that this run does not know.
+    for _ in range(2):
+        with pytest.raises(Superseded, match=r"run drift of the market uk has begun since"):
+            take(start("more"), "event-2", since=now)
+        end(drift)
+
+
+def test_drift_of_a_market_runs_it_alone(start, context):
+    arn = start("drift")
+    event = {
+        "run_id": "drift", "execution_arn": arn, "started_at": "2011-12-09T23:30:01.234Z",
+        "input": {"drift": "de", "markets": [{"name": "uk"}, {"name": "de", "table": "sales"}]},
+    }  # fmt: skip
+    assert handle(event, context)["markets"] == [{"name": "de", "table": "sales"}]
+    begin(clients.s3(), clients.stepfunctions(), BUCKET, start("uk"), ["uk"], None)
+    event["input"]["markets"].pop()
+    with pytest.raises(BadInput, match="drift is of de, and the markets are uk"):
+        handle(event, context)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ordergap.contract.orders import Rejection
 from ordergap.ingest.cells import customers_of
+from ordergap.scoring.cohorts import Cohort
 
 from lambdas.extract_orders.extraction import extract
 from lambdas.extract_orders.request import Request, Success
@@ -27,6 +28,7 @@ from lambdas.forget_customer.table import dynamodb
 from lambdas.shared import clients, customers, forgotten
 from lambdas.shared.errors import AlreadyRunning, BadEvent, ForgottenUnreadable, Unavailable
 from lambdas.shared.runs import RUNNING
+from tests.cohorts import MONDAY, cohort, saved
 from tests.sources import load
 from tests.stack import create_table
 from tests.unit.lambdas.conftest import BUCKET, Context
@@ -169,6 +171,20 @@ def test_no_object_no_version_and_no_item_has_the_customer(cloud: Any) -> None:
     assert [name for name in names if name.endswith(proof["customer"])]
 
 
+def test_what_is_left_of_forecasts_that_are_kept_can_be_graded(cloud: Any, tmp_path: Path) -> None:
+    whole = cohort(MONDAY, {30: [0.1, 0.2, 0.3]}, ["ben@example.com", WRITTEN[0], "cid"])
+    key = "cohorts/uk/2011-12-12_night.parquet"
+    for _ in range(2):
+        put(key, saved(tmp_path, whole).read_bytes())
+    forget()
+    assert len(everything()) == 1
+    path = tmp_path / "left.parquet"
+    path.write_bytes(latest(key))
+    left = Cohort.load(path)
+    assert (left.about, left.customer_ids) == (whole.about, ["ben@example.com", "cid"])
+    assert left.probability[30].tolist() == [0.1, 0.3]
+
+
 def test_the_others_keep_their_bytes(cloud: Any) -> None:
     fill()
     untouched = "runs/first/uk/train/shard-1.parquet"
@@ -297,12 +313,21 @@ def test_it_is_refused_while_a_run_is_under_way_and_the_list_is_written(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill()
-    put(RUNNING, json.dumps({"execution_arn": "arn:aws:states:eu-west-1:1:execution:shop:night"}))
+    at = f"{DAY}T00:00:00Z"
+    begun = {
+        market: {"execution_arn": f"arn:aws:states:eu-west-1:1:execution:shop:{name}", "at": at}
+        for market, name in (("uk", "night"), ("de", "other"))
+    }
+    put(RUNNING, json.dumps({"markets": begun}))
     status = "RUNNING"
     states = clients.stepfunctions()
-    monkeypatch.setattr(states, "describe_execution", lambda **_: {"status": status})
+
+    def describe(executionArn: str) -> dict[str, str]:  # noqa: N803 - a name of boto3
+        return {"status": "RUNNING" if executionArn.endswith("other") else status}
+
+    monkeypatch.setattr(states, "describe_execution", describe)
     before = everything()
-    with pytest.raises(AlreadyRunning, match="run night is under way"):
+    with pytest.raises(AlreadyRunning, match="run night of the market uk is under way"):
         forget()
     assert everything() == before
     assert ANA.lower() in _listed()

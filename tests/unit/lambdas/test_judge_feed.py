@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from ordergap.contract.orders import Rejection
 
 from lambdas.judge_feed import rules
-from lambdas.judge_feed.cadence import Flags, cadence, digest
+from lambdas.judge_feed.cadence import cadence, digest
 from lambdas.judge_feed.handler import RUNBOOK, handle
 from lambdas.shared import clients
 from lambdas.shared.errors import BadEvent, FeedBroken
 from lambdas.shared.events import Asked
 from lambdas.shared.feed import Day, Feed, total
+from lambdas.shared.flags import Flags
 from lambdas.shared.registry import Package
 from tests.stack import ROOT
 from tests.unit.lambdas.conftest import BUCKET
@@ -205,9 +207,10 @@ def decide(
     champion: Package | None = YOUNG,
     flags: Flags | None = None,
     held: str | None = None,
+    newest: Package | None = None,
     **asked: Any,
 ) -> Any:
-    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28, held)
+    return cadence(Asked(**asked), champion, flags, NIGHT, "same", 28, held, newest, 7)
 
 
 def test_a_young_champion_scores() -> None:
@@ -216,8 +219,13 @@ def test_a_young_champion_scores() -> None:
     assert "the champion is 3 days old, and is replaced after 28 days" in reason
 
 
-def aged(days: int) -> Package:
-    return Package("f82", "s3://b/model.tar.gz", None, NIGHT - days * ONE, "same", "image")
+def aged(days: int, *, approved: bool = True) -> Package:
+    made = NIGHT - days * ONE
+    return Package("f82", "s3://b/model.tar.gz", None, made, "same", "image", approved=approved)
+
+
+def rejected(days: int) -> Package:
+    return aged(days, approved=False)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +273,35 @@ def test_what_is_no_reason_to_train() -> None:
     assert not decide(flags=level).train
 
 
+def test_after_a_model_that_was_not_promoted_the_same_reason_waits() -> None:
+    other = dataclasses.replace(aged(3), settings="other")
+    for champion, why in ((aged(29), "29 days old, more than 28"), (other, "other settings")):
+        train, reason = decide(champion, newest=rejected(6))
+        assert not train
+        assert why in reason
+        assert f"A model as of {NIGHT - 6 * ONE} was not promoted" in reason
+        assert "the next one is trained 7 days after it" in reason
+        for trained in (
+            decide(champion, newest=rejected(7)),
+            decide(champion, newest=dataclasses.replace(rejected(1), settings="those before")),
+            decide(champion, newest=rejected(1), train=True),
+        ):
+            assert trained.train
+    assert "the champion is 3 days old" in decide(newest=rejected(1)).reason
+
+
+@given(champion=st.integers(0, 60), tried=st.integers(0, 60), flag=st.integers(0, 60))
+def test_drift_that_a_training_has_answered_is_none_until_a_week_has_passed(
+    champion: int, tried: int, flag: int
+) -> None:
+    flags = Flags(as_of=NIGHT - flag * ONE, rank="AUC fell.")
+    decided = decide(aged(champion), flags, newest=rejected(tried))
+    answered = flag >= champion or (flag >= tried and tried < 7)
+    assert (decided.reason == "Trained: AUC fell.") == (not answered)
+    if answered and tried < 7:
+        assert not decided.train
+
+
 def test_settings_are_what_a_model_is_made_with() -> None:
     market = {"name": "uk", "table": "orders"}
     first = digest("image:1", {"trainer": "lstm"}, market)
@@ -307,18 +344,23 @@ def night(aws: None, context: Any, event: Callable[[str], Any]) -> Callable[...,
     return judge
 
 
-def approve(as_of: datetime.date | None, settings: str) -> None:
+def approve(
+    as_of: datetime.date | None,
+    settings: str,
+    status: Literal["Approved", "Rejected"] = "Approved",
+) -> None:
     """Register a champion; without a day and settings as an earlier version did."""
     sagemaker = clients.sagemaker()
-    sagemaker.create_model_package_group(
-        ModelPackageGroupName="ordergap-uk", ModelPackageGroupDescription="of a test"
-    )
+    if status == "Approved":
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName="ordergap-uk", ModelPackageGroupDescription="of a test"
+        )
     metadata = {"model_version": "f82", "artifact": "s3://b/model.tar.gz"}
     if as_of:
         metadata |= {"as_of": str(as_of), "settings": settings}
     sagemaker.create_model_package(
         ModelPackageGroupName="ordergap-uk",
-        ModelApprovalStatus="Approved",
+        ModelApprovalStatus=status,
         CustomerMetadataProperties=metadata,
         InferenceSpecification={
             "Containers": [{"Image": "of-then", "ModelDataUrl": metadata["artifact"]}],
@@ -344,6 +386,39 @@ def test_a_young_champion_is_the_verdict_of_the_run(night):
     assert judged["verdict"]["reason"] == judged["reason"]
     put("feeds/uk/flags.json", Flags(as_of=NIGHT, rank="AUC fell.").model_dump_json())
     assert night(feed(SHOP, run_id="drift"))["reason"] == "Trained: AUC fell."
+
+
+def test_a_rejected_model_is_not_trained_again_the_next_night(night):
+    settings = night(LAST_NIGHT)["settings"]
+    approve(NIGHT - 40 * ONE, settings)
+    assert night(feed(SHOP))["reason"].startswith("Trained: the champion is 40 days old")
+    approve(NIGHT - ONE, settings, "Rejected")
+    judged = night(feed(SHOP, run_id="next"))
+    assert not judged["train"]
+    assert f"A model as of {NIGHT - ONE} was not promoted" in judged["reason"]
+    approve(NIGHT, "other", "Rejected")  # as before a setting was changed back
+    assert night(feed(SHOP, run_id="last"))["train"]
+
+
+def test_the_age_of_the_champion_is_published_every_night(night, monkeypatch, capfd):
+    def ages() -> list[list[float]]:
+        lines = map(json.loads, filter(None, capfd.readouterr().out.splitlines()))
+        return [line["ChampionAgeDays"] for line in lines if "ChampionAgeDays" in line]
+
+    night(LAST_NIGHT)
+    assert ages() == []
+    approve(NIGHT - 5 * ONE, "of then")
+    describe = clients.sagemaker().describe_model_package
+
+    def older(**request: Any) -> Any:
+        package = describe(**request)
+        return package | {"CreationTime": package["CreationTime"] - datetime.timedelta(41.5)}
+
+    monkeypatch.setattr(clients.sagemaker(), "describe_model_package", older)
+    assert night(feed(SHOP))["train"]  # which may make it younger, as the next night says
+    with pytest.raises(FeedBroken):
+        night(feed({day: times(sums, amount=1.3) for day, sums in SHOP.items()}, run_id="dearer"))
+    assert ages() == [[41.0], [41.0]]
 
 
 def test_a_champion_of_an_earlier_version_is_replaced(night):

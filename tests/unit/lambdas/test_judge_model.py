@@ -4,6 +4,7 @@ import io
 import json
 import math
 import tarfile
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,11 +12,11 @@ from cfnlint.jsonschema import StandardValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordergap.contract.metrics import EvaluationProtocol, TrainingMetrics
+from ordergap.contract.metrics import EvaluationProtocol, InputDrift, Inputs, TrainingMetrics
 from ordergap.evaluation import large, value
 from ordergap.evaluation.gaps import METRICS
 
-from lambdas.judge_model import artifact, card, registry
+from lambdas.judge_model import artifact, card, images, registry
 from lambdas.judge_model.gate import Champion, decide
 from lambdas.judge_model.handler import handle
 from lambdas.shared import archives, clients
@@ -25,14 +26,6 @@ from lambdas.shared.runs import Run
 
 BUCKET = "ordergap-123456789012"
 GROUP = "ordergap-uk"
-
-
-class Later(datetime.datetime):
-    """A clock that is 41 days and an hour ahead."""
-
-    @classmethod
-    def now(cls, tz=None):
-        return super().now(tz) + datetime.timedelta(41, 3600)
 
 
 TASK = "next_order"
@@ -603,23 +596,6 @@ def test_a_better_champion_stays_in_use(aws, event, context):
     assert str(answer["metrics_uri"]).endswith("/newer0000000/metrics.json")
 
 
-def test_how_old_the_champion_is_is_published(aws, event, context, capsys, monkeypatch):
-    def published():
-        lines = map(json.loads, capsys.readouterr().out.splitlines())
-        return {name: line[name] for line in lines for name in line if name.endswith("Days")}
-
-    request = event("judge_model")
-    approve(metrics(mae=-3.0), "cccccccccccc")
-    put(request["artifact"], model(metrics(mae=-1.0)))
-    monkeypatch.setattr("lambdas.judge_model.handler.datetime.datetime", Later)
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [41.0]}
-    put(request["artifact"], model(metrics(mae=-5.0)))
-    clients.s3().delete_object(Bucket=BUCKET, Key=f"{request['prefix']}/verdict.json")
-    handle(request, context)
-    assert published() == {"ChampionAgeDays": [0.0]}
-
-
 def test_a_package_approved_by_hand_is_a_champion_without_metrics(aws, event, context):
     request = event("judge_model")
     champion = approve(None, note="by hand")
@@ -675,9 +651,15 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     for key in (run.success, run.days):
         put(run.uri(key), json.dumps({"of": key}))
     put(request["artifact"], model(metrics(), "0123456789ab"))
+    repository, _, tag = request["image"].partition("/")[2].rpartition(":")
+    images.ecr().create_repository(repositoryName=repository)
+    manifest = json.dumps({"mediaType": "application/vnd.docker.distribution.manifest.v2+json"})
+    pushed = images.ecr().put_image(
+        repositoryName=repository, imageManifest=manifest, imageTag=tag
+    )["image"]["imageId"]
     handle(request, context)
     worse = request | {"run_id": "later", "prefix": "runs/later/uk"}
-    worse["artifact"] = f"s3://{BUCKET}/worse/model.tar.gz"
+    worse |= {"artifact": f"s3://{BUCKET}/worse/model.tar.gz", "image": f"{request['image']}0"}
     put(worse["artifact"], model(metrics(mae=+3.0), "ba9876543210"))
     handle(worse, context)
     first, second = packages()
@@ -687,6 +669,8 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     assert container["Image"] == request["image"]
     known = first["CustomerMetadataProperties"]
     assert known["data_digest"] == "d" * 64
+    assert known["image_digest"] == pushed["imageDigest"]
+    assert "image_digest" not in second["CustomerMetadataProperties"]  # there is no such tag
     for name in ("artifact", "training_job", "settings", "as_of", "run_id"):
         assert known[name] == request[name]
     for name, key in (("manifest_uri", run.success), ("days_uri", run.days)):
@@ -699,7 +683,50 @@ def test_every_model_is_registered_with_what_it_came_from(aws, event, context):
     assert drift["ModelDataQuality"]["Statistics"]["S3Uri"] == known["days_uri"]
     assert drift["ModelQuality"] == first["ModelMetrics"]["ModelQuality"]
     kept = json.loads(text(known["card_uri"].removeprefix(f"s3://{BUCKET}/")))
-    assert kept["additional_information"]["custom_details"]["data_digest"] == "d" * 64
+    details = kept["additional_information"]["custom_details"]
+    assert details["data_digest"] == "d" * 64
+    assert details["image_digest"] == pushed["imageDigest"]
+
+
+def test_a_registry_of_images_that_tells_nothing_stops_no_model(aws, monkeypatch):
+    def fail(status: int) -> None:
+        error = {"Error": {"Code": "No"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        monkeypatch.setattr(
+            images.ecr(), "batch_get_image", Mock(side_effect=ClientError(error, "BatchGetImage"))
+        )
+
+    fail(400)  # as without the right
+    assert images.digest("1.dkr.ecr.eu-west-1.amazonaws.com/shop:1") is None
+    fail(500)
+    with pytest.raises(ClientError):
+        images.digest("1.dkr.ecr.eu-west-1.amazonaws.com/shop:1")
+
+
+def test_the_reason_and_the_card_quote_what_came_of_stored_forecasts(aws, event, context):
+    approve(metrics(mae=-0.5), "cccccccccccc")
+    ageing = {"brier_difference": 0.002, "z": 4.0, "customers": 300}
+    grade = {"foreseen": 1, "came": 1, "level_z": 0, "auc_less_validation": 0, "ageing": ageing}
+    of = {"as_of": "2011-11-01", "customers": 300}
+    champion = {**of, "role": "champion", "model_version": "cccccccccccc"}
+    cohorts = [
+        {**champion, "next_order": {"30": grade}},
+        {**of, "role": "challenger", "model_version": "dddddddddddd", "next_order": {}},
+    ]
+    content = {"schema_version": 1, "watermark": "2011-12-09", "awaited": None, "alarms": []}
+    content |= {"left_out": [], "cohorts": cohorts}
+    put(f"s3://{BUCKET}/cohorts/uk/follow.json", json.dumps(content).encode())
+    request = event("judge_model")
+    put(request["artifact"], model(metrics(mae=-1.0)))
+    answer = handle(request, context)
+    said = "is 0.00200 higher than that of model dddddddddddd (z +4.0)."
+    assert answer["promoted"]
+    assert str(answer["reason"]).endswith(said)
+    (_, package) = packages()
+    assert package["ModelPackageDescription"].endswith(said)
+    kept = json.loads(
+        text(package["CustomerMetadataProperties"]["card_uri"].partition(BUCKET)[2][1:])
+    )
+    assert kept["additional_information"]["caveats_and_recommendations"].endswith(said)
 
 
 def test_the_champion_itself_is_not_registered_again(aws, event, context):
@@ -795,11 +822,24 @@ def test_a_card_says_how_many_evaluations_did_not_fit():
     assert len(content["evaluation_details"]) == 1
 
 
+def test_a_card_says_whether_the_inputs_have_drifted():
+    drifted = InputDrift(excess=0.3, usual=0.0, p=0.0, drifted=True)
+    inputs = Inputs(recent_orders=1200, earlier_orders=4000, features={"amount": drifted})
+    for known, said in ((None, None), (inputs, inputs.sentence)):
+        found = metrics().model_copy(update={"inputs": known})
+        content = json.loads(card.content(found, decide(found, None), "s3://b/m", {"run_id": "r"}))
+        details = content["additional_information"]["custom_details"]
+        assert details == {"run_id": "r"} | ({"inputs": said} if said else {})
+    assert "1,200 orders of 28 days beside 4,000 before: drifted in amount" in inputs.sentence
+
+
 def test_a_model_is_judged_once(aws, event, context):
     request = event("judge_model")
     approve(metrics(mae=-0.5), "cccccccccccc")
     put(request["artifact"], model(metrics(mae=-1.0)))
     first = handle(request, context)
+    assert first["package_version"] == packages()[-1]["ModelPackageArn"].rpartition("/")[2] == "2"
+    assert json.loads(text(f"{request['prefix']}/verdict.json"))["package_version"] == "2"
     approve(metrics(mae=-9.0), "ffffffffffff")  # which does not change the verdict
     assert handle(request, context) == first
     retrained = request | {"artifact": f"s3://{BUCKET}/retrained/model.tar.gz"}

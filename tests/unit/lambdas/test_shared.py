@@ -52,7 +52,7 @@ def test_every_error_is_a_subclass_of_the_containers():
         for each in vars(errors).values()
         if isinstance(each, type) and each.__module__ == errors.__name__
     ]
-    assert len(subclasses) == 16
+    assert len(subclasses) == 17
     for each in subclasses:
         assert issubclass(each, OrdergapError)
         assert each.__bases__[0].__module__ == base.__name__

@@ -153,7 +153,7 @@ def test_an_estimate_counts_the_file_and_does_nothing_else(tmp_path, monkeypatch
     monkeypatch.setattr(command, "_runner", lambda _: pytest.fail("the run begins"))
     names = ["--customer_column", "Client", "--date-column", "Day"]
     assert command.main(["--estimate", "--data", str(file), *names]) == 0
-    assert "a run of 3 customers: $0.02" in capsys.readouterr().out
+    assert "one that trains: $0.02" in capsys.readouterr().out
     assert command.main(["--estimate", "--data", str(file), *names[2:]]) == 1
     assert 'no column "CustomerID"; set' in capsys.readouterr().out
 

@@ -38,7 +38,8 @@ def records(bundle: Bundle) -> list[dict[str, Any]]:
 
 def written(folder: Path, records: list[Any], name: str = "part-00000.jsonl.out") -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text("".join(f"{json.dumps(each)}\n" for each in records))
+    lines = "".join(f"{json.dumps(each)}\n" for each in records)
+    (folder / name).write_text(f"{lines}\n")  # a batch transform ends a part by an empty line
     return folder
 
 

@@ -1,5 +1,6 @@
 """The definition, and moto's interpreter running it while a function stands in for the services."""
 
+import datetime
 import itertools
 import json
 import os
@@ -44,6 +45,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
+from lambdas.begin_follow.job import described
 from lambdas.begin_run.handler import BeginRun
 from lambdas.begin_run.request import checked
 from lambdas.extract_orders.extraction import _channels
@@ -75,6 +77,7 @@ VALUES = {
     "TrainVolumeGb": "30",
     "TransformInstanceType": "ml.m5.large",
     "TransformInstanceCount": "1",
+    "FollowInstanceType": "ml.m5.xlarge",
     "StoreConcurrency": "3",
     "MarketConcurrency": "2",
 }
@@ -162,6 +165,7 @@ def _verdict(parameters: Json) -> Json:
             "image": event["image"],
             "model_version": "f8219c88b603",
             "metrics_uri": f"s3://{VALUES['Bucket']}/{event['prefix']}/metrics.json",
+            "package_version": "7",
         }
     }
 
@@ -180,6 +184,30 @@ def _counts(_: Json) -> Json:
     return {"Payload": counts | {"sentence": "7 customers extracted = 7 scored = 7 written."}}
 
 
+def _following(parameters: Json) -> Json:
+    event = parameters["Payload"]
+    run = Run(VALUES["Bucket"], event["run_id"], event["market"])
+    archives = {"champion": event["verdict"]["artifact"]}
+    day = datetime.date(2011, 12, 9)
+    rival = {
+        "model_version": "0123456789ab",
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ordergap:0",
+        "artifact": f"s3://{run.bucket}/models/uk/earlier/job/output/model.tar.gz",
+    }
+    both = archives | {"challenger": rival["artifact"]}
+    jobs = [described(run, day, each, has_cohorts=True).model_dump() for each in (archives, both)]
+    asked = event["asked"]  # of a run that does not say it, forecasts are not due
+    begun: Json = {"due": asked["follow"] is True, "shadow": asked["shadow"] is not False}
+    begun |= {"sentence": "There is no challenger.", "report": None, "challenger": rival}
+    begun |= {"challenger_uri": run.uri(run.challenger.rstrip("/"))}
+    return {"Payload": begun | {"job": jobs[0], "with_challenger": jobs[1]}}
+
+
+def _judged(parameters: Json) -> Json:
+    event = parameters["Payload"]
+    return {"Payload": {"sentence": f"No alarm. {event['challenger']}", "report": "s3://b/page"}}
+
+
 ANSWERS = {
     "BeginRun": _beginning,
     "ExtractOrders": _extraction,
@@ -189,6 +217,9 @@ ANSWERS = {
     "TrackModel": _tracked,
     "CreateModel": _model,
     "Reconcile": _counts,
+    "BeginFollow": _following,
+    "CreateChallenger": _model,
+    "JudgeForecasts": _judged,
 }
 
 

@@ -19,8 +19,10 @@ from moto import mock_aws
 from ordergap.contract.hyperparameters import parse
 from pydantic import BaseModel, TypeAdapter
 
+from lambdas.begin_follow.handler import Begun
 from lambdas.extract_orders.request import Extraction, Request
 from lambdas.judge_feed.handler import Judged
+from lambdas.judge_forecasts.handler import Judged as Followed
 from lambdas.reconcile.account import Counts
 from lambdas.shared import errors, events
 from lambdas.shared.registry import Verdict
@@ -33,6 +35,8 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "JudgeFeed": Judged,
     "JudgeModel": Verdict,
     "Reconcile": Counts,
+    "BeginFollow": Begun,
+    "JudgeForecasts": Followed,
 }
 LAMBDA = "arn:${Partition}:states:::lambda:invoke"
 DOCUMENTED = {
@@ -106,7 +110,9 @@ def test_every_error_is_caught(states):
 def test_every_failure_is_announced_with_the_name_of_its_state(states):
     announcing = {"AnnounceFailure", "AnnounceStop", "AnnounceSuperseded"}
     catching = {name for name, state in states.items() if "Catch" in state}
-    for name in catching - announcing - {"AnnounceSuccess", "AnnounceWait", "TrackModel"}:
+    beside = {"TrackModel", "BeginFollow", "CreateChallenger", "ScoreChallenger"}
+    beside |= {"FollowForecasts", "JudgeForecasts"}  # a market goes on without these
+    for name in catching - announcing - {"AnnounceSuccess", "AnnounceWait"} - beside:
         catcher = states[name]["Catch"][-1]
         announcement = states[catcher["Next"]]
         assert announcement["Parameters"]["state"] == name
@@ -209,8 +215,9 @@ def test_every_selected_field_is_in_the_output(tasks):
 
 
 def test_a_job_ends_before_its_state_does(tasks):
-    limit = tasks["Train"]["Parameters"]["StoppingCondition"]["MaxRuntimeInSeconds"]
-    assert limit < tasks["Train"]["TimeoutSeconds"]
+    for name in ("Train", "FollowForecasts"):
+        limit = tasks[name]["Parameters"]["StoppingCondition"]["MaxRuntimeInSeconds"]
+        assert limit < tasks[name]["TimeoutSeconds"]
 
 
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -219,6 +226,16 @@ NAMES = {
     "Train": "TrainingJobName",
     "CreateModel": "ModelName",
     "ScoreCustomers": "TransformJobName",
+    "CreateChallenger": "ModelName",
+    "ScoreChallenger": "TransformJobName",
+    "FollowForecasts": "ProcessingJobName",
+}
+CALLS = {
+    "Train": "CreateTrainingJob",
+    "ScoreCustomers": "CreateTransformJob",
+    "CreateChallenger": "CreateModel",
+    "ScoreChallenger": "CreateTransformJob",
+    "FollowForecasts": "CreateProcessingJob",
 }
 
 
@@ -253,8 +270,7 @@ def test_every_name_is_valid_for_sagemaker(tasks, prefix, market, day, random):
         values = (market, day.isoformat(), str(random).split("-")[4])
         name = pattern.replace("${Prefix}", prefix).format(*values)
         assert len(name) <= 63
-        operation = {"Train": "CreateTrainingJob", "ScoreCustomers": "CreateTransformJob"}
-        assert _of_sagemaker(operation.get(state, state), field).fullmatch(name)
+        assert _of_sagemaker(CALLS.get(state, state), field).fullmatch(name)
 
 
 def test_the_prefix_that_names_are_tested_with_is_the_templates():

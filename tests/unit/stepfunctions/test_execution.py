@@ -12,7 +12,7 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 from ordergap.contract.hyperparameters import parse
 
-from lambdas.announce.messages import Announce
+from lambdas.announce.messages import Announce, sentence
 from lambdas.track_model.handler import TrackModel
 from tests.stack import input_of
 from tests.unit.stepfunctions.conftest import VALUES
@@ -21,6 +21,9 @@ OPERATIONS = {
     "Train": "CreateTrainingJob",
     "CreateModel": "CreateModel",
     "ScoreCustomers": "CreateTransformJob",
+    "CreateChallenger": "CreateModel",
+    "ScoreChallenger": "CreateTransformJob",
+    "FollowForecasts": "CreateProcessingJob",
 }
 FULL = {
     "as_of": "2011-12-09",
@@ -33,7 +36,7 @@ FULL = {
 @pytest.fixture(scope="module")
 def night(run):
     """A run of two markets without failures."""
-    return run(FULL)
+    return run({**FULL, "follow": True})
 
 
 @pytest.fixture
@@ -324,6 +327,7 @@ CHAMPION = {
     "model_version": "f8219c88b603",
     "metrics_uri": None,
     "questions": {},
+    "package_version": "4",
 }
 
 
@@ -342,12 +346,90 @@ def test_a_night_without_a_reason_to_train_scores_with_the_champion(run, answers
     (model,) = execution.of("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == CHAMPION["artifact"]
     assert model["PrimaryContainer"]["Image"] == CHAMPION["image"]
+    assert {"Key": "package_version", "Value": "4"} in model["Tags"]
     assert execution.of("ScoreCustomers")
     (market,) = execution.output["markets"]
     said = (market["trained"], market["promoted"], market["training"])
     assert said == (False, False, CHAMPION["reason"])
     (announced,) = execution.announced()
     assert (announced["training"], announced["verdict"]) == (CHAMPION["reason"], CHAMPION)
+
+
+FOLLOW = {"markets": [{"name": "uk"}], "follow": True}
+FOLLOWING = {
+    "CreateChallenger", "ScoreChallenger", "FollowForecasts", "JudgeForecasts"
+}  # fmt: skip
+
+
+def test_a_night_without_a_cohort_to_keep_pays_for_no_job(run):
+    execution = run({"markets": [{"name": "uk"}]})
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert not {name for name, _ in execution.calls} & FOLLOWING
+    (market,) = execution.output["markets"]
+    assert (market["followed"], market["report"]) == ("There is no challenger.", None)
+
+
+@pytest.mark.parametrize("shadow", [True, False])
+def test_forecasts_are_followed_beside_a_challenger_where_that_is_asked_for(run, shadow):
+    execution = run({**FOLLOW, "shadow": shadow})
+    assert execution.status == "SUCCEEDED", execution.cause
+    (job,) = execution.of("FollowForecasts")
+    arguments = job["AppSpecification"]["ContainerArguments"]
+    places = [each["S3Input"]["LocalPath"] for each in job["ProcessingInputs"]]
+    assert ("--challenger" in arguments) == shadow
+    assert ("/opt/ml/processing/challenger" in places) == shadow
+    challenger = [model["PrimaryContainer"] for model in execution.of("CreateChallenger")]
+    assert [each["Image"].rpartition(":")[2] for each in challenger] == ["0"] * shadow
+    if shadow:
+        (scored,) = execution.of("ScoreChallenger")
+        (champion,) = execution.of("ScoreCustomers")
+        assert scored["TransformInput"] == champion["TransformInput"]
+        assert scored["TransformOutput"]["S3OutputPath"].endswith("/uk/challenger")
+        assert scored["ModelName"] != champion["ModelName"]
+    (market,) = execution.output["markets"]
+    kept = "The forecasts of challenger 0123456789ab are kept beside."
+    assert market["followed"] == f"No alarm. {kept if shadow else 'There is no challenger.'}"
+    assert market["report"] == "s3://b/page"
+    (announced,) = execution.announced()
+    assert announced["follow"]["sentence"] == market["followed"]
+
+
+@pytest.mark.parametrize("state", ["CreateChallenger", "ScoreChallenger"])
+def test_a_challenger_that_fails_leaves_the_champion_alone(run, failing, state):
+    execution = run(FOLLOW, failing(state, "States.TaskFailed"))
+    assert execution.status == "SUCCEEDED", execution.cause
+    (job,) = execution.of("FollowForecasts")
+    assert "--challenger" not in job["AppSpecification"]["ContainerArguments"]
+    (market,) = execution.output["markets"]
+    said = "The challenger 0123456789ab did not forecast: States.TaskFailed."
+    assert market["followed"] == f"No alarm. {said}"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "tries"),
+    [
+        ("BeginFollow", "ClientError", 1),
+        ("FollowForecasts", "States.TaskFailed", 1),
+        ("FollowForecasts", "SageMaker.ResourceLimitExceededException", 1),
+        ("JudgeForecasts", "Unavailable", 7),
+    ],
+)
+def test_a_market_whose_forecasts_are_not_followed_has_not_failed(
+    run, failing, state, error, tries
+):
+    cause = json.dumps({"ExitMessage": "UserError: c.parquet is cut", "FailureReason": "See logs"})
+    execution = run({**FOLLOW, "shadow": False}, failing(state, error, cause=cause))
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert len(execution.of(state)) == tries
+    assert not execution.of("AnnounceWait")
+    assert max(execution.waits, default=0) <= 60
+    (market,) = execution.output["markets"]
+    said = f"Forecasts were not held against the orders: {error}; the next run tries again."
+    assert (market["followed"], market["report"]) == (said, None)
+    (announced,) = execution.announced()
+    assert sentence(Announce.model_validate(announced)).endswith(
+        f"{said} UserError: c.parquet is cut"
+    )
 
 
 def test_a_broken_feed_costs_no_job_and_is_announced(run, failing):
@@ -359,6 +441,7 @@ def test_a_broken_feed_costs_no_job_and_is_announced(run, failing):
 
 def test_what_is_asked_of_a_run_reaches_the_function_that_decides(run):
     asked = {"train": True, "retrain_days": 7, "accept_past": True, "accept_quiet": True}
+    asked |= {"follow": True, "shadow": True}
     (judged,) = run({**asked, "hyperparameters": {"seed": "7"}}).of("JudgeFeed")
     assert judged["Payload"]["asked"] == asked
     made = judged["Payload"]["made"]
@@ -375,6 +458,18 @@ def test_a_run_beside_another_is_superseded_which_is_no_failure(run, failing):
     assert (outcome.status, outcome.error, outcome.cause) == ("SUPERSEDED", "Superseded", "because")
 
 
+def test_a_run_that_waits_for_another_begins_after_it_or_is_superseded_after_hours(run, failing):
+    waited = run({}, failing("BeginRun", "MarketBusy", times=9))
+    assert waited.status == "SUCCEEDED", waited.cause
+    assert waited.of("ExtractOrders")
+    assert len(waited.waits) == 9
+    gone = run({}, failing("BeginRun", "MarketBusy"))
+    assert {name for name, _ in gone.calls} == {"BeginRun", "AnnounceSuperseded"}
+    assert len(gone.waits) == 48
+    assert max(gone.waits) <= 600
+    assert (gone.status, gone.announced()[0]["error"]) == ("SUCCEEDED", "MarketBusy")
+
+
 @pytest.mark.parametrize("error", ["AlreadyRunning", "AlreadyStarted"])
 def test_a_run_beside_another_ends_before_it_costs_anything(run, failing, error):
     execution = run({}, failing("BeginRun", error))
@@ -389,11 +484,14 @@ def test_a_run_beside_another_ends_before_it_costs_anything(run, failing, error)
         ("Train", "TrainingJobName"),
         ("CreateModel", "ModelName"),
         ("ScoreCustomers", "TransformJobName"),
+        ("CreateChallenger", "ModelName"),
+        ("ScoreChallenger", "TransformJobName"),
+        ("FollowForecasts", "ProcessingJobName"),
     ],
 )
 def test_a_retry_has_a_name_of_its_own(run, failing, state, name):
     service = failing(state, "SageMaker.AmazonSageMakerException", times=4)
-    execution = run({"markets": [{"name": "a" * 20}]}, service)
+    execution = run({"markets": [{"name": "a" * 20}], "follow": True}, service)
     assert execution.status == "SUCCEEDED", execution.cause
     names = [parameters[name] for parameters in execution.of(state)]
     assert len(names) == len(set(names)) == 5

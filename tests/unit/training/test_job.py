@@ -187,7 +187,7 @@ def test_a_model_of_another_kind_takes_the_place_of_the_old_one(tmp_path: Path) 
         train(parse(QUICK | {"trainer": trainer}), file, tmp_path / "model")
     assert set(files(tmp_path / "model")) == {
         "large_order/exceedance.ubj", "manifest.json", "metrics.json", "next_order/model.json",
-        "report.html", "value/factor.ubj",
+        "reference.json", "report.html", "value/factor.ubj",
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from ordergap.scoring.problems import shorten
 from ordergap.serving.app import request_context
 from ordergap.serving.app.counts import Counts
 from ordergap.serving.app.request_log import log_requests, path_label
+from ordergap.serving.app.served import Served
 from ordergap.serving.app.stale_log import StaleLog
 from ordergap.serving.formats import codecs, statuses
 from ordergap.serving.formats.question import predict
@@ -57,6 +58,10 @@ def create_app(
     model = copy(model)
     model.bundle = replace(model.bundle, stale_after_days=settings.stale_after_days)
     stale_log = StaleLog()
+    reference = model.reference
+    served = None
+    if reference and reference.features:
+        served = Served(reference, model.manifest.feature_names, counts)
     log_requests(app, counts)
     pages.add_to(app, model, settings)
 
@@ -86,7 +91,7 @@ def create_app(
         from ordergap.serving.app.metrics import Metrics  # noqa: PLC0415 - few servers are scraped
 
         accept = request.headers.get("Accept")
-        content, content_type = Metrics(counts, model.bundle, today()).write(accept)
+        content, content_type = Metrics(counts, model.bundle, today(), reference).write(accept)
         return Response(content, content_type=content_type)
 
     @app.post("/invocations")
@@ -100,7 +105,7 @@ def create_app(
         body, day = _read_body(), day_of(today())
         question = codecs.decode(body, content_type, model.manifest, day, settings)
         context.records = len(question)
-        predicted = predict(model, question)
+        predicted = predict(model, question, served)
         stale_log.look_at(predicted.forecasts, day)
         answer = encode(predicted, form)
         if settings.batch and not answer.endswith(b"\n"):

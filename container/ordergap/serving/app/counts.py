@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ordergap.contract.reference import BINS, MOST_FEATURES
 from ordergap.serving.formats import large_purchases, statuses
 from ordergap.serving.formats.codecs import DECODERS
 
@@ -37,7 +39,8 @@ _SERIES: tuple[Series, ...] = tuple(product(PATHS, STATUSES, FORMS))
 
 _IN_FLIGHT, _CONNECTIONS, _RECORDS, _REJECTED, _SECONDS, _BUCKETS = range(6)
 _RESPONSES = _BUCKETS + len(SECONDS) + 1
-_WIDTH = _RESPONSES + len(_SERIES)
+_SERVED = _RESPONSES + len(_SERIES)
+_WIDTH = _SERVED + MOST_FEATURES * (BINS + 1)
 _COLUMNS = {series: _RESPONSES + i for i, series in enumerate(_SERIES)}
 
 
@@ -51,6 +54,7 @@ class Total:
     seconds    spent on requests to /invocations
     buckets    these requests by duration: up to each of `SECONDS`, from the one before; then longer
     requests   (path, status, form) -> requests answered, where there are any
+    served     latest orders of served customers: for each feature each bin's, as `Served` counts
     """
 
     in_flight: float
@@ -59,6 +63,7 @@ class Total:
     seconds: float
     buckets: list[float]
     requests: dict[Series, float]
+    served: list[float]
 
 
 class Counts:
@@ -125,6 +130,12 @@ class Counts:
         with self._lock:
             self._row[_REJECTED] += 1
 
+    def count_served(self, orders: NDArray[np.int64]) -> None:
+        """Latest orders of customers forecast: for each feature those in each of BINS + 1 bins."""
+        with self._lock:
+            row = np.asarray(self._row[_SERVED:])  # a view
+            row[: len(orders)] += orders
+
     def total(self) -> Total:
         """The sum over all workers, including those that have ended."""
         cells = np.array(self._cells).reshape(self._rows, _WIDTH).sum(axis=0).tolist()
@@ -134,5 +145,6 @@ class Counts:
             rejected=cells[_REJECTED],
             seconds=cells[_SECONDS],
             buckets=cells[_BUCKETS:_RESPONSES],
-            requests={s: n for s, n in zip(_SERIES, cells[_RESPONSES:], strict=True) if n},
+            requests={s: n for s, n in zip(_SERIES, cells[_RESPONSES:_SERVED], strict=True) if n},
+            served=cells[_SERVED:],
         )

@@ -18,15 +18,23 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from ordergap.artifacts import Bundle
-from ordergap.serving.app.counts import SECONDS, Counts
+from ordergap.contract.reference import Reference
+from ordergap.serving.app.counts import SECONDS, Counts, Total
 from ordergap.serving.app.memory import memory
+from ordergap.serving.app.served import by_bin
 
 
 class Metrics(Collector):
     """The content of /metrics."""
 
-    def __init__(self, counts: Counts, bundle: Bundle, today: datetime.date) -> None:
-        self._counts = counts
+    def __init__(
+        self,
+        counts: Counts,
+        bundle: Bundle,
+        today: datetime.date,
+        reference: Reference | None = None,
+    ) -> None:
+        self._counts, self._reference = counts, reference
         self._manifest = bundle.manifest
         self._age = (today - bundle.manifest.as_of).days
         self._stale = self._age > bundle.stale_after_days
@@ -83,6 +91,7 @@ class Metrics(Collector):
                 "Unix time at which the last day with an order learnt from begins, in UTC.",
                 datetime.datetime.combine(last, datetime.time(), datetime.UTC).timestamp(),
             )
+        yield from self._served(total)
         used, limit = memory()
         for name, meaning, value in (
             ("ordergap_memory_bytes", "Memory of the container that is in use.", used),
@@ -100,3 +109,30 @@ class Metrics(Collector):
                 "learnt_until": str(self._manifest.as_of),
             },
         )
+
+    def _served(self, total: Total) -> Iterator[Metric]:
+        """Nothing where the model has no reference."""
+        if self._reference is None or not self._reference.features:
+            return
+        labels = ("feature", "bin", "version")
+        version = self._reference.model_version
+        served = CounterMetricFamily(
+            "ordergap_served_orders",
+            "Customers forecast whose last order is of the last "
+            f"{self._reference.days} days, by the bin of a feature of that order.",
+            labels=labels,
+        )
+        learnt = GaugeMetricFamily(
+            "ordergap_reference_orders", "The same of the data learnt from.", labels=labels
+        )
+        for feature, name, count, reference in by_bin(self._reference, total.served):
+            served.add_metric((feature, name, version), count)
+            learnt.add_metric((feature, name, version), reference)
+        limit = GaugeMetricFamily(
+            "ordergap_drift_limit",
+            "By how much the stability index of served orders may exceed chance.",
+            labels=("feature", "version"),
+        )
+        for feature, each in self._reference.features.items():
+            limit.add_metric((feature, version), each.limit)
+        yield from (served, learnt, limit)

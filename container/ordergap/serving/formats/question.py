@@ -6,7 +6,7 @@ See docs/decisions/serving.md#a-placeholder-does-not-name-its-line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,8 @@ from ordergap.models.base import Snapshot
 from ordergap.scoring.answer import Answer, LargePurchaseAnswer, Placeholder, Placeholders
 from ordergap.scoring.options import Options
 from ordergap.scoring.problems import summary
+
+Seen = Callable[[Snapshot, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +74,19 @@ class LargePurchases(Orders):
     days: int = 0
 
 
-def predict(model: Forecaster, question: Orders | Vectors) -> Answer:
-    """The forecasts, one for each customer asked about, in the order of the request."""
+def predict(model: Forecaster, question: Orders | Vectors, seen: Seen | None = None) -> Answer:
+    """The forecasts, one for each customer asked about, in the order of the request.
+
+    seen  what is told of the customers with orders, and of the feature vectors of their last ones
+    """
     options = question.options.of_model(model.manifest)
     if isinstance(question, Vectors):
-        forecasts = model.bundle.forecast_features(question.customers, question.features, options)
+        customers, matrix = question.customers, question.features
     else:
-        forecasts = model.bundle.forecast(question.histories, question.as_of, options)
+        customers, matrix = model.bundle.known(question.histories, question.as_of)
+    forecasts = model.bundle.forecast_features(customers, matrix, options)
+    if seen:
+        seen(customers, matrix)
     if isinstance(question, LargePurchases):
         return LargePurchaseAnswer(
             forecasts, question.placeholders, amount=question.amount, days=question.days

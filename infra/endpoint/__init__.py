@@ -1,0 +1,1 @@
+"""A market's model at a real-time endpoint of SageMaker, and its updates."""
