@@ -19,6 +19,7 @@ from lambdas.shared.errors import BadEvent, Unavailable
 from lambdas.shared.flags import Flags
 from lambdas.shared.followed import Ageing, Alarm, Cohort, Followed, Grade
 from lambdas.shared.runs import Run
+from tests.stack import RESOURCES
 from tests.unit.lambdas.conftest import BUCKET, Context
 
 NIGHT = datetime.date(2011, 12, 9)
@@ -170,6 +171,11 @@ def test_an_event_is_sent_once_and_by_a_retry_of_its_own_run(
         "market": "uk", "kind": "rank", "sentence": "rank is not as it was", "as_of": "2011-12-09",
         "run_id": "first",
     }  # fmt: skip
+    rule = RESOURCES["Drift"]["Properties"]
+    (target,) = rule["Targets"]
+    paths = target["InputTransformer"]["InputPathsMap"].values()
+    assert {path.removeprefix("$.detail.") for path in paths} - {"$.id"} <= sent.keys()
+    assert rule["EventPattern"]["detail"].keys() <= sent.keys()
     again("first")
     assert [each["run_id"] for each in events()] == ["first"]
     judged("second", followed("rank", "inputs", day=NIGHT + 7 * ONE))
