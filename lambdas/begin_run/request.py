@@ -14,6 +14,9 @@ from lambdas.shared import events
 from lambdas.shared.errors import BadEvent, BadInput
 from lambdas.shared.events import Asked, parse
 
+_AHEAD = datetime.timedelta(days=1)
+"""A day may have ended elsewhere that is to come in UTC."""
+
 
 def _day(value: object) -> object:
     """The day in UTC of a moment, as the schedule writes it: 2011-12-09T23:30:00Z."""
@@ -71,6 +74,11 @@ def checked(given: object, today: datetime.date) -> RunInput:
         hyperparameters.parse({**run.hyperparameters, "trainer": run.trainer})
     except (BadEvent, InvalidHyperparameters) as error:
         raise BadInput(str(error)) from None
+    if run.as_of - today > _AHEAD:
+        raise BadInput(
+            f"as_of is {run.as_of}, and today is {today} in UTC: forecasts of a day to come would "
+            "stand before those of all nights until then; give the last day of orders"
+        )
     names = [market.name for market in run.markets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"two markets have the same name: {', '.join(twice)}")

@@ -26,13 +26,18 @@ from lambdas.shared.settings import from_environment
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-SOURCE, DETAIL_TYPE = "ordergap", "Drift"
+DETAIL_TYPE = "Drift"
 
 
 class Settings(BaseModel):
     """The function's environment."""
 
     bucket: str = Field(alias="ORDERGAP_BUCKET", description="bucket of the pipeline")
+    source: str = Field(
+        "ordergap",
+        alias="ORDERGAP_EVENT_SOURCE",
+        description="source of the events, by which stacks tell their own from others'",
+    )
 
 
 class _Verdict(BaseModel):
@@ -67,8 +72,9 @@ class Judged(BaseModel):
 @entry_point(JudgeForecasts)
 def handle(request: JudgeForecasts, _context: LambdaContext) -> dict[str, object]:
     """See `judge`."""
-    run = request.run(from_environment(Settings).bucket)
-    followed, flags, judged = judge(request, run, clients.s3(), clients.events())
+    settings = from_environment(Settings)
+    run = request.run(settings.bucket)
+    followed, flags, judged = judge(request, run, clients.s3(), clients.events(), settings.source)
     numbers: dict[str, float] = {
         "CohortsGraded": sum(each.role == "champion" for each in followed.cohorts),
         "CohortsLeftOut": len(followed.left_out),
@@ -87,7 +93,7 @@ def handle(request: JudgeForecasts, _context: LambdaContext) -> dict[str, object
 
 
 def judge(
-    request: JudgeForecasts, run: Run, s3: S3Client, events: clients.Events
+    request: JudgeForecasts, run: Run, s3: S3Client, events: clients.Events, source: str
 ) -> tuple[Followed, Flags, Judged]:
     """Write flags.json by `findings`, and send an event for each finding that is new in this run.
 
@@ -106,11 +112,11 @@ def judge(
         flags = before
     else:
         flags = findings.flags(followed, before, run.run_id, version, request.as_of)
-        for source, target, kind in (
+        for key, target, kind in (
             (run.followed_json, run.newest_followed, "application/json"),
             (run.followed_page, run.page, "text/html; charset=utf-8"),
         ):
-            body = s3.get_object(Bucket=run.bucket, Key=source)["Body"].read()
+            body = s3.get_object(Bucket=run.bucket, Key=key)["Body"].read()
             s3.put_object(Bucket=run.bucket, Key=target, Body=body, ContentType=kind)
         s3.put_object(
             Bucket=run.bucket,
@@ -127,14 +133,14 @@ def judge(
                 "as_of": request.as_of.isoformat(),
                 "run_id": run.run_id,
             }
-            _send(events, detail)
+            _send(events, source, detail)
     said = " ".join(filter(None, (findings.sentence(followed, version), request.challenger)))
     return followed, flags, Judged(sentence=said, report=run.uri(run.page))
 
 
-def _send(events: clients.Events, detail: dict[str, str]) -> None:
+def _send(events: clients.Events, source: str, detail: dict[str, str]) -> None:
     """Raises Unavailable where EventBridge does not take it."""
-    entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
+    entry = {"Source": source, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
     answer = events.put_events(Entries=[entry])
     if answer["FailedEntryCount"]:
         first = answer["Entries"][0]

@@ -132,6 +132,13 @@ def test_what_is_no_moment_is_refused(as_of):
         checked({"as_of": as_of}, datetime.date.max)
 
 
+def test_a_day_to_come_is_refused_but_the_next_which_may_have_ended_elsewhere() -> None:
+    today = datetime.date(2011, 12, 9)
+    assert checked({"as_of": "2011-12-10"}, today).as_of == datetime.date(2011, 12, 10)
+    with pytest.raises(BadInput, match=r"as_of is 2011-12-11, and today is 2011-12-09 in UTC"):
+        checked({"as_of": "2011-12-11"}, today)
+
+
 def test_a_bad_input_is_named_and_does_not_begin(aws, context, event):
     sample = event("begin_run")
     with pytest.raises(BadInput, match=r"markets.0.name: .*; event: "):

@@ -191,6 +191,18 @@ def test_an_event_is_sent_once_and_by_a_retry_of_its_own_run(
     assert published[0]["LevelZ"] == [-0.4]
 
 
+def test_another_stacks_rule_does_not_hear_it(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = RESOURCES["JudgeForecasts"]["Properties"]["Environment"]["Variables"]
+    heard = RESOURCES["Drift"]["Properties"]["EventPattern"]["source"]
+    assert heard == [made["ORDERGAP_EVENT_SOURCE"]] == [{"Ref": "AWS::StackName"}]
+    monkeypatch.setenv("ORDERGAP_EVENT_SOURCE", "second")
+    judged("first", followed("rank"))
+    assert events() == []
+    monkeypatch.setenv("ORDERGAP_EVENT_SOURCE", "ordergap")
+    again("first")
+    assert len(events()) == 1
+
+
 def test_a_run_of_an_earlier_day_leaves_what_is_newer(events: Any) -> None:
     judged("new", followed("rank"))
     assert len(events()) == 1
