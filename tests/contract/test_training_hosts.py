@@ -65,6 +65,7 @@ class Hosts:
     seconds: float = 60
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     port: int = 0
+    program: tuple[str, ...] = ("-m", "ordergap")
 
     def __post_init__(self) -> None:
         with socket.create_server((FIRST, 0)) as free:
@@ -82,7 +83,7 @@ class Hosts:
 
     def start(self, name: str, settings: dict[str, object]) -> None:
         words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-        command = [sys.executable, "-m", "ordergap", "train", *words]
+        command = [sys.executable, *self.program, "train", *words]
         environment = os.environ | {
             "ORDERGAP_HOSTS_PORT": str(self.port),
             "ORDERGAP_HOSTS_SECONDS": str(self.seconds),
@@ -175,6 +176,22 @@ def test_two_hosts_make_one_model_as_good_as_one_host_does(
         )
         assert two["brier_30"] == pytest.approx(one["brier_30"], abs=0.02)
         assert two["concordance"] == pytest.approx(one["concordance"], abs=0.04)
+
+
+@pytest.mark.timeout(120)
+def test_hosts_that_boost_from_pages_make_the_model_of_those_that_hold_their_rows(
+    hosts: Hosts,
+) -> None:
+    held_or_paged = []
+    for block in (1 << 16, 400):
+        program = f"from ordergap.trainers import rows; rows.BLOCK = {block}; "
+        hosts.program = (
+            "-c",
+            f"{program}from ordergap.cli.main import main; import sys; exit(main(sys.argv[1:]))",
+        )
+        assert hosts.run(QUICK) == [0, 0], hosts.output(FIRST) + hosts.output(SECOND)
+        held_or_paged.append(hosts[FIRST].files())
+    assert held_or_paged[0] == held_or_paged[1]
 
 
 @pytest.mark.point(30)

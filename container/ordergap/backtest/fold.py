@@ -22,6 +22,7 @@ from ordergap.leads.reading import LeadSource
 from ordergap.models.base import Head
 from ordergap.outliers import no_outliers
 from ordergap.tasks.base import Split, Validation
+from ordergap.training import sampling
 from ordergap.training.job import answerable, learning, refuse_nothing_to_learn
 from ordergap.training.leads import read_leads
 from ordergap.training.split import later_split, temporal_split
@@ -73,11 +74,13 @@ def run_fold(
         raise AlgorithmError(f"an order after the cutoff {date_of(cutoff)} is among the past")
     refuse_nothing_to_learn(past)
     known = _read(source, columns, until, attributes)
+    sample = sampling.draw(past, hyperparameters.most_orders)
+    past, known = sample.orders(past), sample.orders(known)
     if known.day.max() <= past.day.max():
         raise NothingToLearn(f"no order came in the {until - cutoff} days after it")
     # The window is the same at every cutoff, whether its first and last day have orders or not.
     split = replace(later_split(past, known), cutoff=cutoff, as_of=until)
-    table, _ = read_leads(ALONE, leads, hyperparameters, known, until)
+    table = sample.leads(read_leads(ALONE, leads, hyperparameters, known, until)[0])
     inner = temporal_split(past, hyperparameters.validation_fraction)
     before = learning(hyperparameters, inner.past, inner.cutoff, leads=table)
     whole = learning(hyperparameters, past, cutoff, leads=table)

@@ -37,6 +37,7 @@ from ordergap.settings import available_cpus, limit_threads
 from ordergap.tasks.base import Findings
 from ordergap.trainers.factory import make_trainer
 from ordergap.training import customers as attributes
+from ordergap.training import sampling
 from ordergap.training.job import last_day
 
 log = logging.getLogger("ordergap")
@@ -154,6 +155,7 @@ def backtest(
     log.info(ingest.describe(cleaned.report))
     known = attributes.read(customers, hyperparameters, cleaned.report.conventions)
     orders, notes = attributes.joined(cleaned.histories, known)
+    notes += sampling.backtest_notes(orders, hyperparameters.most_orders)
     report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
     first, last = int(orders.day.min()), last_day(orders)
     if last - first + 1 < LEAST_DAYS:

@@ -72,6 +72,7 @@ class Hyperparameters(AttributeParameters, QuestionParameters):
     validation_fraction: float = Field(
         0.25, gt=0, lt=0.9, description="last part of the time span that validates"
     )
+    most_orders: int = Field(2_000_000, ge=10_000, description="most orders that are learnt from")
     time_bins: int = Field(16, ge=2, le=200, description="steps of the hazard's time grid")
 
     @model_validator(mode="before")

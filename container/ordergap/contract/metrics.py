@@ -106,6 +106,19 @@ class TaskMetrics(BaseModel):
         return {protocol: each.scores for protocol, each in self.protocols.items()}
 
 
+class LearntFrom(BaseModel):
+    """The sample of customers, of whose orders a model learnt and was validated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customers: int
+    orders: int
+    of_customers: int
+    """All that were read."""
+    of_orders: int
+    """All that were read."""
+
+
 class InputDrift(BaseModel):
     """How far one feature of the latest orders is from those before."""
 
@@ -166,6 +179,10 @@ class TrainingMetrics(BaseModel):
     """Whether the job was stopped: the model learnt from the days until then alone."""
     interval_level: float = 0.9
     """How often the intervals of scores hold; they come from drawing customers again."""
+    interval_customers: int | None = None
+    """Of how many customers these are at most, drawn once; null: of all."""
+    sample: LearntFrom | None = None
+    """Null: all orders were learnt from."""
     tasks: dict[str, TaskMetrics] = Field(default_factory=dict)
     """Name of a task -> its validation."""
     unanswered: dict[str, str] = Field(default_factory=dict)

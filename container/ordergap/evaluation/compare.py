@@ -1,7 +1,11 @@
-"""Metrics side by side: the model's, the baselines', and how sure the difference is."""
+"""Metrics side by side: the model's, the baselines', and how sure the difference is.
+
+See docs/decisions/evaluation.md#intervals-are-of-at-most-25000-customers.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +13,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
+from typing_extensions import override
 
 from ordergap.contract.metrics import MODEL, EvaluationProtocol
 from ordergap.evaluation.metrics import Rows, draws, interval
 
 LEVEL = 0.9
+MOST_CUSTOMERS = 25_000
+"""Who are drawn again for the intervals, at most: of more customers a draw without replacement."""
+_COUNTS = frozenset({"rows"})  # metrics that grow with the number of customers
 Metrics = dict[str, float]
 
 
@@ -37,6 +45,27 @@ class Evaluation(ABC):
     @abstractmethod
     def metrics(self, name: str, rows: Rows | None = None) -> Metrics:
         """Every metric of one model's forecasts of some rows, or of all; NaN: not judged."""
+
+    def of(self, rows: NDArray[np.int64]) -> Evaluation:
+        """Some of the rows, for `metrics` alone."""
+        return _Part(self, rows)
+
+
+class _Part(Evaluation):
+    """Some rows of an evaluation."""
+
+    def __init__(self, whole: Evaluation, rows: NDArray[np.int64]) -> None:
+        self.customer, self.cap, self.segments = whole.customer[rows], whole.cap, {}
+        self._whole, self._rows = whole, rows
+
+    @property
+    @override
+    def names(self) -> Sequence[str]:
+        return self._whole.names
+
+    @override
+    def metrics(self, name: str, rows: Rows | None = None) -> Metrics:
+        return self._whole.metrics(name, self._rows if rows is None else self._rows[rows])
 
 
 @dataclass(frozen=True)
@@ -63,8 +92,7 @@ class Comparison:
 def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Comparison:
     """One protocol's forecasts at each of the cutoffs, with bootstrap intervals at LEVEL."""
     metrics = _mean_metrics(evaluations, [None] * len(evaluations))
-    customers = [each.customer for each in evaluations]
-    drawn = [_mean_metrics(evaluations, rows) for rows in draws(customers, replicates, seed)]
+    drawn = _drawn(evaluations, metrics, seed, replicates)
     differences = {}
     for baseline in (name for name in metrics if name != MODEL):
         differences[baseline] = {
@@ -84,6 +112,42 @@ def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Co
         for metric in metrics[MODEL]
     }
     return Comparison(metrics, intervals, differences, segments)
+
+
+def _drawn(
+    evaluations: Sequence[Evaluation], metrics: dict[str, Metrics], seed: int, replicates: int
+) -> list[dict[str, Metrics]]:
+    """The metrics of each replicate, whose customers are drawn again.
+
+    Of more than `MOST_CUSTOMERS`, so many are chosen and drawn from. How far a replicate is from
+    the metrics of the chosen is scaled to the number of all: it falls with the root of the number.
+
+    Source: Bickel, Götze & van Zwet 1997, Resampling fewer than n observations.
+    """
+    everybody = np.unique(np.concatenate([each.customer for each in evaluations]))
+    share = MOST_CUSTOMERS / len(everybody)
+    some = evaluations
+    if share < 1:
+        random = np.random.default_rng([seed, MOST_CUSTOMERS])  # another stream than that of draws
+        chosen = random.choice(everybody, MOST_CUSTOMERS, replace=False)
+        some = [each.of(np.flatnonzero(np.isin(each.customer, chosen))) for each in evaluations]
+    customers = [each.customer for each in some]
+    drawn = [_mean_metrics(some, rows) for rows in draws(customers, replicates, seed)]
+    if share >= 1:
+        return drawn
+    centre = _mean_metrics(some, [None] * len(some))
+
+    def of_all(name: str, metric: str, value: float) -> float:
+        scale = math.sqrt(1 / share if metric in _COUNTS else share)
+        return metrics[name][metric] + (value - centre[name][metric]) * scale
+
+    return [
+        {
+            name: {metric: of_all(name, metric, value) for metric, value in each.items()}
+            for name, each in replicate.items()
+        }
+        for replicate in drawn
+    ]
 
 
 def compare_each(

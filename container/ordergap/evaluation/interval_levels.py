@@ -36,6 +36,10 @@ class Check(NamedTuple):
     cap: float
     order_count: NDArray[np.int64]
 
+    def bare(self) -> Check:
+        """The same, without what the curves keep for later questions: twice their own size."""
+        return self._replace(survival=Survival(self.survival.days, self.survival.log_s))
+
 
 def uncalibrated_levels(checks: Sequence[Check]) -> dict[str, dict[str, float]]:
     """The levels of each of `GROUPS`, from the checks of all protocols together.

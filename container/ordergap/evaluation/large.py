@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,20 @@ class LargeEvaluation(Evaluation):
                 figures = _figures(p, self.came[question], weight, self._rank(name, question, p))
             found |= dict(zip((f"{metric}{ending}" for metric in METRICS), figures, strict=True))
         return found
+
+    @override
+    def of(self, rows: NDArray[np.int64]) -> LargeEvaluation:
+        def some(columns: Mapping[Question, NDArray[Any]]) -> dict[Question, NDArray[Any]]:
+            return {question: column[rows] for question, column in columns.items()}
+
+        return LargeEvaluation(
+            self.customer[rows],
+            {},
+            self.questions,
+            some(self.came),
+            {name: some(each) for name, each in self.forecasts.items()},
+            self.cap,
+        )
 
     def _weight(self, rows: Rows | None) -> Float:
         """(n,) how many times each row counts: drawing customers again sorts nothing anew."""

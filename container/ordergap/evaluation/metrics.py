@@ -59,6 +59,21 @@ class Predicted:
             self.median[rows], self.low[rows], self.high[rows], probability, risk_score
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Predicted]) -> Predicted:
+        """The rows of all parts, which have the same horizons and all a risk score or none."""
+        risk = [each.risk_score for each in parts if each.risk_score is not None]
+        return Predicted(
+            np.concatenate([each.median for each in parts]),
+            np.concatenate([each.low for each in parts]),
+            np.concatenate([each.high for each in parts]),
+            {
+                horizon: np.concatenate([each.probability[horizon] for each in parts])
+                for horizon in parts[0].probability
+            },
+            np.concatenate(risk) if risk else None,
+        )
+
 
 class CalibrationBins(NamedTuple):
     """Each (bins,): mean predicted probability, share of events, rows; NaN means where no rows."""

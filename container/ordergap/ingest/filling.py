@@ -47,18 +47,22 @@ def fill(
     table = _fill_nameless(table, blank | no_order, max_unreadable)
     if not _divided(table, blank):
         return table
-    days = moments.dt.date()
-    lines = table.rows.select(
+    days, number = moments.dt.date(), table.each("order", cells.numbered(table.texts["order"]))
+    has_blank = pl.any_horizontal(table.each(role, each) for role, each in blank.items())
+    rows = table.rows.with_row_index("row").with_columns(of=number)
+    lacking = rows.filter(has_blank)["of"].drop_nulls().unique()
+    lines = rows.filter(pl.col("of").is_in(lacking.implode())).select(
         *roles,
-        row=pl.int_range(pl.len(), dtype=pl.UInt32),
-        of=table.each("order", cells.numbered(table.texts["order"])),
+        "row",
+        "of",
         day=table.each("date", days),
         who=table.each("customer", customers),
         negative=pl.any_horizontal(
             pl.lit(value=False), *(table.each(role, _negative(table, role)) for role in _NUMBERS)
         ),
         **{f"no_{role}": table.each(role, blank[role]) for role in roles},
-    ).filter(pl.col("of").is_not_null())
+    )
+    del rows
     full = lines.filter(~pl.col("no_date") & ~pl.col("no_customer") & pl.col("who").is_not_null())
     its = [pl.col(r).filter(~pl.col(f"no_{r}")).min().name.prefix("its_") for r in roles]
     one = (pl.col("who").n_unique() == 1) & (pl.col("day").n_unique() == 1)
@@ -75,11 +79,18 @@ def fill(
     found = pl.concat(changes).filter(pl.any_horizontal(f"no_{role}" for role in roles))
     if found.is_empty():
         return table
-    filled = found.select(
-        "row",
-        *(pl.when(f"no_{role}").then(f"its_{role}").otherwise(role).alias(role) for role in roles),
-    )
-    rows = table.rows.with_row_index("row").update(filled, on="row").drop("row")
+    filled = [
+        table.rows[role]
+        .clone()
+        .scatter(
+            found["row"],
+            found.select(
+                pl.when(f"no_{role}").then(pl.coalesce(f"its_{role}", role)).otherwise(role)
+            ).to_series(),
+        )
+        for role in roles
+    ]
+    rows = table.rows.with_columns(filled)
     changed = found.select((pl.col("no_customer") | pl.col("no_date")).sum()).item()
     note = f"{changed:,} lines have the customer and date that other lines of their order have"
     return replace(table, rows=rows, notes=table.notes + ((note,) if changed else ()))

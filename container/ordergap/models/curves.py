@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from ordergap.survival.curve import Survival
 
 Float = NDArray[np.float64]
+_HELD = 65_536  # rows whose answers are made at once: making them takes many times their size
 
 
 def log_normal_survival(days: Float, location: Float, scale: Float) -> Survival:
@@ -36,3 +37,11 @@ def scaled_survival(days: Float, point: Float, ratio: Float, ratio_log_s: Float)
 def floats(parameters: Mapping[str, JsonValue], name: str) -> Float:
     """A parameter of a manifest as an array."""
     return np.asarray(parameters[name], float)
+
+
+def in_blocks(
+    answer: Callable[[NDArray[np.float32]], NDArray[np.float64]], features: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """The answers for all rows of a matrix, (n, m), made of so many rows as memory holds well."""
+    starts = range(0, max(1, len(features)), _HELD)
+    return np.concatenate([answer(features[start : start + _HELD]) for start in starts])

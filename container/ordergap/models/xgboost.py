@@ -19,7 +19,7 @@ from ordergap.errors import ModelMismatch
 from ordergap.models import contributions, recalibration, trees
 from ordergap.models.base import Days, Model
 from ordergap.models.bg_nbd import Start
-from ordergap.models.curves import floats, log_normal_survival, scaled_survival
+from ordergap.models.curves import floats, in_blocks, log_normal_survival, scaled_survival
 from ordergap.settings import waiting_threads_sleep
 from ordergap.survival.curve import Survival
 
@@ -146,7 +146,7 @@ class HazardModel(BoosterModel):
     @override
     def survival(self, features: NDArray[np.float32]) -> Survival:
         # log(1 - hazard) from the margin stays finite where the hazard itself rounds to 1.
-        margin = self.log_odds(features)
+        margin = in_blocks(self.log_odds, features)
         return Survival(self.days, -np.logaddexp(0.0, margin).cumsum(axis=1))
 
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -31,8 +31,8 @@ class Targets:
         """The number of gaps, n."""
         return len(self.row)
 
-    def __getitem__(self, rows: NDArray[np.bool_]) -> Targets:
-        """The gaps marked true."""
+    def __getitem__(self, rows: NDArray[np.bool_] | slice) -> Targets:
+        """Some of the gaps."""
         return Targets(
             self.row[rows],
             self.gap[rows],

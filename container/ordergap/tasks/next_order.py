@@ -144,11 +144,10 @@ class NextOrder(Task):
         learning.execution.raise_if_stopped()
         h, protocols = learning.hyperparameters, rows.protocols(split)
         trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
-        matrices = rows.matrices(split, trainer.feature_names)
-        samples = [rows.sample(matrices[each], targets) for each, targets in protocols.items()]
+        known, names = rows.known(split), trainer.feature_names
+        samples = [rows.sample(known[each], names, targets) for each, targets in protocols.items()]
         name = f"{self.name}, validated{' with calendar' * calendar}{of and f', {of}'}"
-        at_order = matrices[EvaluationProtocol.AT_ORDER]
-        request = self._request(learning, rows.sample(at_order, train), name)
+        request = self._request(learning, rows.sample(split.whole, names, train), name)
         fitted = trainer.fit(replace(request, validation=samples[0] + samples[1]))
         caps = window_caps(split.cutoff, split.as_of)
         checks = {
@@ -167,7 +166,8 @@ class NextOrder(Task):
         )
         head = NextOrderHead(fitted.model, uncalibrated_levels([*checks.values()]), population)
         fit = Fit(head, outliers, fitted.drivers)
-        return Candidate({"calendar": calendar, **fitted.chosen}, fit, checks)
+        bare = {protocol: check.bare() for protocol, check in checks.items()}
+        return Candidate({"calendar": calendar, **fitted.chosen}, fit, bare)
 
     @override
     def fit(self, learning: Learning, validation: Validation) -> Fit:
@@ -177,8 +177,8 @@ class NextOrder(Task):
         train, outliers = rows.kept(learning, order_gaps(learning.histories, learning.as_of))
         calendar = bool(validation.chosen.get("calendar"))
         trainer = make_trainer(h, calendar=calendar, more=learning.attribute_names)
-        matrix = features.compute(learning.histories, trainer.feature_names)
-        request = self._request(learning, rows.sample(matrix, train), f"{self.name}, final")
+        sample = rows.sample(learning.histories, trainer.feature_names, train)
+        request = self._request(learning, sample, f"{self.name}, final")
         chosen = {name: value for name, value in validation.chosen.items() if name != "calendar"}
         fitted = trainer.fit(replace(request, chosen=chosen or None))
         last = learning.histories.last_row

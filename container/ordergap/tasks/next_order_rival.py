@@ -10,11 +10,13 @@ from ordergap.contract.metrics import BG_NBD, EvaluationProtocol
 from ordergap.evaluation.baselines import learnt
 from ordergap.evaluation.compare import Metrics
 from ordergap.evaluation.gaps import forecasts, outcomes, window_caps
-from ordergap.evaluation.metrics import evaluate
+from ordergap.evaluation.metrics import Predicted, evaluate
 from ordergap.survival.targets import order_gaps
 from ordergap.tasks import next_order_rows as rows
 from ordergap.tasks.base import Split
 from ordergap.tasks.next_order_candidates import horizons
+
+_HELD = 16_384  # forecasts whose curves, of hundreds of points, are held at once
 
 
 def rival_metrics(
@@ -28,7 +30,10 @@ def rival_metrics(
     caps, level = window_caps(split.cutoff, split.as_of), hyperparameters.interval_level
     scores = {}
     for protocol, targets in rows.protocols(split).items():
-        curves, cap = rival.survival(split.whole, targets), caps[protocol]
-        predicted = forecasts(curves, targets, level, cap, horizons(hyperparameters))
-        scores[protocol] = evaluate(predicted, outcomes(targets), cap)
+        cap, ahead = caps[protocol], horizons(hyperparameters)
+        parts = [
+            forecasts(rival.survival(split.whole, some), some, level, cap, ahead)
+            for some in (targets[i : i + _HELD] for i in range(0, max(1, len(targets)), _HELD))
+        ]
+        scores[protocol] = evaluate(Predicted.joined(parts), outcomes(targets), cap)
     return scores

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ordergap import features
 from ordergap.contract.metrics import PLAIN, EvaluationProtocol
 from ordergap.contract.trainers import TreeParameters
+from ordergap.histories import Histories
 from ordergap.outliers import OutlierStudy, no_outliers
 from ordergap.survival.targets import Targets, gaps_at_order, order_gaps, waits_at_cutoff
 from ordergap.tasks import variants
@@ -41,17 +42,27 @@ def kept(learning: Learning, targets: Targets) -> tuple[Targets, OutlierStudy]:
     return kept, outliers
 
 
-def sample(matrix: NDArray[np.float32], targets: Targets) -> Sample:
-    """The gaps with the features of the orders that opened them."""
-    return Sample(matrix[targets.row], targets.gap, targets.observed, targets.left_truncation)
+def sample(histories: Histories, names: Sequence[str], targets: Targets) -> Sample:
+    """The gaps with the features of the orders that opened them, of which alone they are held."""
+    matrix = features.compute(histories, names, targets.row)
+    return Sample(matrix, targets.gap, targets.observed, targets.left_truncation)
+
+
+def known(split: Split) -> dict[EvaluationProtocol, Histories]:
+    """The orders under each protocol: attributes are known until its forecast."""
+    whole = split.whole
+    return {
+        EvaluationProtocol.AT_CUTOFF: whole.as_known(split.cutoff),
+        EvaluationProtocol.AT_ORDER: whole,
+    }
 
 
 def matrices(split: Split, names: Sequence[str]) -> dict[EvaluationProtocol, NDArray[np.float32]]:
-    """The features of every order, under each protocol: attributes are known until its forecast."""
-    whole = split.whole
-    at_order = at_cutoff = features.compute(whole, names)
-    if whole.attributes:
-        at_cutoff = features.compute(whole.as_known(split.cutoff), names)
+    """The features of every order, under each protocol."""
+    orders = known(split)
+    at_order = at_cutoff = features.compute(split.whole, names)
+    if split.whole.attributes:
+        at_cutoff = features.compute(orders[EvaluationProtocol.AT_CUTOFF], names)
     return {EvaluationProtocol.AT_CUTOFF: at_cutoff, EvaluationProtocol.AT_ORDER: at_order}
 
 

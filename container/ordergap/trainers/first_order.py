@@ -15,8 +15,9 @@ from ordergap.contract.trainers import TreeParameters, XGBoostParameters
 from ordergap.models import bg_nbd
 from ordergap.models.xgboost import predict
 from ordergap.trainers.base import FitRequest, Sample
-from ordergap.trainers.hazard import HazardRows, HazardTrainer
-from ordergap.trainers.xgboost import Rows
+from ordergap.trainers.hazard import HazardTrainer
+from ordergap.trainers.hazard_rows import HazardRows
+from ordergap.trainers.rows import Rows
 
 _STEPS = 25
 _NO_GRID = np.ones(1)

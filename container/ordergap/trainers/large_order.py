@@ -16,7 +16,7 @@ from ordergap import features
 from ordergap.histories import Histories
 from ordergap.models.large_order import MONOTONE, exceedance_matrix
 from ordergap.models.xgboost import load_xgboost
-from ordergap.trainers.xgboost import Rows
+from ordergap.trainers.rows import Rows
 
 LEVELS = (0.02, 0.5, 0.8, 0.95, 0.998)
 """Quantiles of amounts between which thresholds lie: every order has one between each two."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -18,16 +20,16 @@ _BLOCK = 1 << 17  # rows whose columns are held at once
 
 
 def recalibrate(
-    rows: tuple[Float, Float, Float],
+    rows: Callable[[slice], tuple[Float, Float, Float]],
     margin: Float,
-    label: Float,
+    label: NDArray[np.bool_],
     weight: NDArray[np.float64],
     typical: float,
     hosts: Hosts,
 ) -> Recalibration:
     """The coefficients that make the rows of all hosts likeliest, less the penalty.
 
-    rows     (n,) order count, tenure and days waited of each row
+    rows     order count, tenure and days waited of some of the n rows, (k,) each
     margin   (n,) the trees' log odds
     label    (n,) whether an order came, with its weight (n,)
     typical  days: the median gap of all customers
@@ -39,8 +41,7 @@ def recalibrate(
         sums = np.zeros((len(_PENALTY), len(_PENALTY) + 1))
         for start in range(0, len(margin), _BLOCK):
             some = slice(start, start + _BLOCK)
-            order_count, tenure, waited = (column[some] for column in rows)
-            x = np.stack(terms(order_count, tenure, waited, typical))
+            x = np.stack(terms(*rows(some), typical))
             p = expit(margin[some] + coefficients @ x)
             sums[:, 0] += x @ (weight[some] * (label[some] - p))
             sums[:, 1:] += (x * (weight[some] * p * (1 - p))) @ x.T

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -34,7 +35,7 @@ def boost(
     xgb: Any,
     parameters: Mapping[str, Any],
     train: Callable[[], Any],
-    validation: Callable[[], Any] | None,
+    validation: Callable[[Any], Any] | None,
     most: int,
     patience: int,
     request: FitRequest,
@@ -46,7 +47,7 @@ def boost(
 
     xgb                the package, which the caller may import
     parameters         for xgb.train, with "seed"
-    train, validation  make the matrices, of this host's rows
+    train, validation  make the matrices, of this host's rows; the latter given the former
     patience           rounds without a better loss of any kind before it ends; 0: never
     request            for hosts, stopping and checkpoint
     second_loss        besides the objective's own
@@ -62,12 +63,13 @@ def boost(
         if done:
             log.info("  resuming from round %d", done)
         with collective(xgb, request.hosts):
-            check = validation() if validation else None
+            learnt = train()
+            check = validation(learnt) if validation else None
             further = (lambda model: second_loss(model, check)) if check and second_loss else None
             seed = parameters["seed"]
             booster = xgb.train(
                 dict(parameters),
-                train(),
+                learnt,
                 num_boost_round=most - done,
                 evals=[(check, "validation")] if check else [],
                 xgb_model=booster,
@@ -135,30 +137,47 @@ def _rounds(
     """What happens around each round; `losses` grows by one, `done` of `most` rounds lie behind."""
     begun = shown = perf_counter()
 
-    class Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
-        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-            """Have chance depend on the round's number alone, wherever boosting began.
+    def before(model: Any, epoch: int) -> None:
+        """Have chance depend on the round's number alone, wherever boosting began.
 
-            The sampler of columns has a state of its own, which XGBoost makes anew only after
-            another tree method; asking for the number of features has that take effect.
-            """
-            model.set_param({"tree_method": "approx"})
-            model.num_features()
-            model.set_param({"tree_method": "hist", "seed": seed + _STRIDE * (done + epoch)})
+        The sampler of columns has a state of its own, which XGBoost makes anew only after
+        another tree method; asking for the number of features has that take effect.
+        """
+        model.set_param({"tree_method": "approx"})
+        model.num_features()
+        model.set_param({"tree_method": "hist", "seed": seed + _STRIDE * (done + epoch)})
+
+    def after(model: Any, epoch: int, evals_log: Any) -> bool:
+        loss = ""
+        for metric, values in evals_log.get("validation", {}).items():
+            losses.append([values[-1], *([further(model)] if further else [])])
+            loss = f", validation {metric} {values[-1]:.5f}"
+        nonlocal shown
+        number, now = done + epoch + 1, perf_counter()
+        if number % _PROGRESS_EVERY == 0 or now - shown > _PROGRESS_SECONDS:
+            shown, left = now, most - number
+            seconds = (now - begun) / (epoch + 1) * left
+            log.info("  round %d%s; at most %d more, %.0f s", number, loss, left, seconds)
+        stop = request.step(_standing(model, losses))
+        return stop or _out_of_patience(losses, patience)
+
+    return _callback(xgb)(before, after)
+
+
+@cache
+def _callback(xgb: Any) -> Any:
+    """The class of what happens around a round; made once, since classes are freed late."""
+
+    class Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
+        def __init__(self, before: Callable[..., None], after: Callable[..., bool]) -> None:
+            super().__init__()
+            self._before, self._after = before, after
+
+        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+            self._before(model, epoch)
             return False
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            loss = ""
-            for metric, values in evals_log.get("validation", {}).items():
-                losses.append([values[-1], *([further(model)] if further else [])])
-                loss = f", validation {metric} {values[-1]:.5f}"
-            nonlocal shown
-            number, now = done + epoch + 1, perf_counter()
-            if number % _PROGRESS_EVERY == 0 or now - shown > _PROGRESS_SECONDS:
-                shown, left = now, most - number
-                seconds = (now - begun) / (epoch + 1) * left
-                log.info("  round %d%s; at most %d more, %.0f s", number, loss, left, seconds)
-            stop = request.step(_standing(model, losses))
-            return stop or _out_of_patience(losses, patience)
+            return self._after(model, epoch, evals_log)
 
-    return Rounds()
+    return Rounds

@@ -20,7 +20,7 @@ from ordergap.models.gamma_gamma import GammaGamma
 from ordergap.models.value import GROUPS, LEVELS, order_amount, orders_and_buys
 from ordergap.models.xgboost import load_xgboost
 from ordergap.survival.curve import Survival
-from ordergap.trainers.xgboost import Rows
+from ordergap.trainers.rows import Rows
 
 Float = NDArray[np.float64]
 Matrix = NDArray[np.float32]

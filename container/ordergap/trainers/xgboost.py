@@ -7,11 +7,9 @@ docs/decisions/trainers.md#the-hazard-trainer-keeps-its-simple-defaults.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import JsonValue
 from typing_extensions import override
 
@@ -29,10 +27,11 @@ from ordergap.models.xgboost import (
     shap_values,
 )
 from ordergap.survival.kaplan_meier import ratio_curve
-from ordergap.trainers.base import FitRequest, Fitted, Float, Sample, Trainer
+from ordergap.trainers.base import FitRequest, Fitted, Sample, Trainer
 from ordergap.trainers.device import choose
 from ordergap.trainers.noise import noise_by_orders
 from ordergap.trainers.rounds import Loss, best_round, boost
+from ordergap.trainers.rows import Rows, Source, matrices
 
 if TYPE_CHECKING:
     import xgboost
@@ -41,30 +40,6 @@ _EXPLAINED = 500  # rows
 DAYS_WAITED = "days waited"
 _AFT_SCALES = (0.5, 0.8, 1.1, 1.5)
 _AFT_USUAL_SCALE = 1.1  # where nothing is searched
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """What the booster is given: matrix (n, c), label, weight, limits for AFT, base margin (n,)."""
-
-    matrix: NDArray[np.float32]
-    label: Float | None = None
-    weight: Float | None = None
-    lower: Float | None = None
-    upper: Float | None = None
-    base: Float | None = None
-
-    def dmatrix(self) -> xgboost.DMatrix:
-        """The rows as XGBoost wants them."""
-        matrix: xgboost.DMatrix = load_xgboost().DMatrix(
-            self.matrix,
-            label=self.label,
-            weight=self.weight,
-            label_lower_bound=self.lower,
-            label_upper_bound=self.upper,
-            base_margin=self.base,
-        )
-        return matrix
 
 
 class Boosting(Trainer):
@@ -84,8 +59,8 @@ class Boosting(Trainer):
     def boost(
         self,
         objective: Mapping[str, object],
-        train: Rows,
-        validation: Rows | None,
+        train: Source,
+        validation: Source | None,
         rounds: int | None,
         request: FitRequest,
         second_loss: Loss | None = None,
@@ -99,30 +74,32 @@ class Boosting(Trainer):
                 "XGBoost boosts on one graphics card alone: give one host, or device = cpu"
             )
         patience = self._parameters.patience if validation and not rounds else 0
-        booster, losses = boost(
-            load_xgboost(),
-            self._tree_parameters() | dict(objective),
-            train.dmatrix,
-            validation.dmatrix if validation else None,
-            rounds or self._parameters.num_round,
-            patience,
-            request,
-            second_loss,
-        )
+        with matrices(len(request.train), request.hosts.size, self._device) as matrix:
+            booster, losses = boost(
+                load_xgboost(),
+                self._tree_parameters() | dict(objective),
+                lambda: matrix(train, None),
+                (lambda learnt: matrix(validation, learnt)) if validation else None,
+                rounds or self._parameters.num_round,
+                patience,
+                request,
+                second_loss,
+            )
         best = best_round(losses) if patience else booster.num_boosted_rounds()
         booster = booster[:best]
         booster.set_param({"device": "cpu"})  # forecasts are made where the features are
         return booster, min((first for first, *_ in losses), default=np.nan)
 
-    def fitted(self, model: Model, booster: xgboost.Booster, rows: Rows, **chosen: float) -> Fitted:
+    def fitted(
+        self, model: Model, booster: xgboost.Booster, rows: Source, **chosen: float
+    ) -> Fitted:
         """The model made of the booster, with what the fit on `rows` chose."""
         chosen = {"rounds": booster.num_boosted_rounds(), **chosen}
         return Fitted(model, chosen, self._drivers(booster, rows))
 
-    def _drivers(self, booster: xgboost.Booster, rows: Rows) -> dict[str, float]:
+    def _drivers(self, booster: xgboost.Booster, rows: Source) -> dict[str, float]:
         """Feature -> mean absolute SHAP value, of some rows spread over all."""
-        some = rows.matrix[:: max(1, len(rows.matrix) // _EXPLAINED)]
-        shares = shap_values(booster, some)
+        shares = shap_values(booster, rows.spread(_EXPLAINED))
         names = (*self.feature_names, DAYS_WAITED)
         means = np.abs(shares[:, :-1]).mean(axis=0)  # the last is the constant
         return {name: float(mean) for name, mean in zip(names, means, strict=False)}

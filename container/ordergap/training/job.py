@@ -33,13 +33,13 @@ from ordergap.survival.targets import order_gaps
 from ordergap.tasks.base import Execution, Fit, Learning, Split, Task, Validation
 from ordergap.tasks.registry import tasks
 from ordergap.trainers.factory import make_trainer
-from ordergap.training import agreement, sharing
+from ordergap.training import agreement, sampling, sharing
 from ordergap.training import customers as attributes
 from ordergap.training.console import metric_lines, scores_table
 from ordergap.training.inputs import latest_inputs
 from ordergap.training.leads import read_leads
 from ordergap.training.report_data import contents
-from ordergap.training.split import later_split, temporal_split
+from ordergap.training.split import split_of
 
 log = logging.getLogger("ordergap")
 
@@ -120,17 +120,26 @@ def fit(
         agreement.refuse_different_jobs(hosts, hyperparameters)
         cleaned = sharing.read(hosts, source, hyperparameters.columns, job.content_types[0])
         log.info(ingest.describe(cleaned.report))
-        conventions = cleaned.report.conventions
-        known = attributes.read(customers, hyperparameters, conventions, job.customers_type, hosts)
+        known = attributes.read(
+            customers, hyperparameters, cleaned.report.conventions, job.customers_type, hosts
+        )
         orders, notes = attributes.joined(cleaned.histories, known)
-        report = cleaned.report.model_copy(update={"notes": cleaned.report.notes + notes})
-        cleaned = replace(cleaned, histories=orders, report=report)
         as_of = last_day(orders)
         table, more = read_leads(hosts, leads, hyperparameters, orders, as_of)
-        report = report.model_copy(update={"notes": report.notes + more})
+        sample = sampling.draw(orders, hyperparameters.most_orders)
+        learnt, table = sample.orders(orders), sample.leads(table)
+        notes = (*cleaned.report.notes, *notes, *more, *sampling.notes(orders, learnt))
+        report = cleaned.report.model_copy(update={"notes": notes})
     with step("Splitting in time"):
         execution.raise_if_stopped()
-        split = _split(hosts, hyperparameters, cleaned, validation, job.content_types[1])
+        split = split_of(
+            hosts,
+            hyperparameters,
+            replace(cleaned, histories=learnt),
+            sample,
+            validation,
+            job.content_types[1],
+        )
         checkpoints = None
         if job.checkpoints and hosts.leads:
             identity = agreement.identity(hyperparameters, split, orders, table)
@@ -148,7 +157,7 @@ def fit(
                 for line in (scores_table(task, validations[name]), *lines):
                     log.info(line)
     with step(f"Learning from everything until {date_of(as_of)}"):
-        everything = learning(hyperparameters, orders, as_of, execution, table)
+        everything = learning(hyperparameters, learnt, as_of, execution, table)
         fits: dict[str, Fit] = {}
         for name, task in questions.items():
             if reason := task.lost(validations[name]):
@@ -166,6 +175,8 @@ def fit(
         trainer=hyperparameters.trainer.name,
         validated_after=date_of(split.cutoff),
         stopped_early=stopped_early,
+        interval_customers=sampling.interval_customers(learnt),
+        sample=sampling.learnt_from(orders, learnt),
         tasks={name: task.training_metrics(validations[name]) for name, task in questions.items()},
         unanswered={
             name: why for name, why in unanswered.items() if tasks()[name].asked(hyperparameters)
@@ -267,29 +278,3 @@ def refuse_nothing_to_learn(orders: Histories) -> None:
             f"none of the {len(orders.customer_ids):,} customers has two orders: no gap to "
             "learn from; check the customer column, or give a longer period"
         )
-
-
-def _split(
-    hosts: Hosts,
-    hyperparameters: Hyperparameters,
-    cleaned: ingest.Cleaned,
-    validation: ingest.Orders | None,
-    content_type: str | None,
-) -> Split:
-    orders = cleaned.histories
-    if hosts.any(validation is not None):
-        known = cleaned.report.conventions
-        later = sharing.read(hosts, validation, hyperparameters.columns, content_type, known)
-        split = later_split(orders, later.histories)
-    else:
-        split = temporal_split(orders, hyperparameters.validation_fraction)
-    past = split.past
-    log.info(
-        "  learning until %s from %s orders; validating until %s on %s orders and %s customers",
-        date_of(split.cutoff),
-        f"{len(past):,}",
-        date_of(split.as_of),
-        f"{len(split.whole) - len(past):,}",
-        f"{len(past.customer_ids):,}",
-    )
-    return split

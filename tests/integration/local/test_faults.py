@@ -169,7 +169,7 @@ def test_every_function_may_fail_once(pipeline: Pipeline):
         return original(self, payload)
 
     with patch.object(Function, "invoke", invoke):
-        ended = pipeline.run(market)
+        ended = pipeline.run(market, follow=True)
     in_runs = {*functions(ROOT)} - {"forget_customer"}  # which people call
     assert failed == {f"ordergap-{each.replace('_', '-')}" for each in in_runs}
     assert_all_written(ended, market)

@@ -30,6 +30,7 @@ OTHER: dict[str, object] = {
     "trainer": "random-forest", "objective": "aft", "seed": 7, "device": "cpu", "horizons": [7, 14],
     "interval_level": 0.9, "max_horizon_days": 200, "outlier_contamination": 0, "calendar": "on",
     "sequence_length": 5, "validation_fraction": 0.5, "time_bins": 9, "num_round": 50,
+    "most_orders": 20_000,
     "early_stopping_rounds": 0, "eta": 0.5, "max_depth": 6, "min_child_weight": 1.5,
     "subsample": 1, "colsample_bytree": 0.3, "lambda": 2, "alpha": 0.25, "epochs": 3,
     "batch_size": 64, "learning_rate": 0.01, "hidden_size": 8, "layers": 2, "dropout": 0,

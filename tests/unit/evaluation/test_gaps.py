@@ -98,3 +98,22 @@ def test_a_window_caps_waits_at_its_length_and_orders_earlier() -> None:
     # 94 days of Online Retail: 60 leave a third of the window's orders to be judged.
     assert [*window_caps(100, 194).values()] == [94, 60]
     assert [*window_caps(0, 136).values()] == [136, int(136 * CAP_SHARE_AT_ORDER)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_forecasts_made_in_parts_are_those_made_at_once(size: int) -> None:
+    random = np.random.default_rng(0)
+    gaps = observed_gaps(random.exponential(30, 50).round(), 60, left_truncation=3.0)
+    fall = -random.random((50, 20)).cumsum(axis=1)
+    days = np.arange(1.0, 21) * 5
+
+    def made(some: slice) -> Predicted:
+        return forecasts(Survival(days, fall[some]), gaps[some], 0.8, CAP, [7, 30])
+
+    whole = made(slice(None))
+    joined = Predicted.joined([made(slice(i, i + size)) for i in range(0, 50, size)])
+    for name in ("median", "low", "high", "risk_score"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    assert joined.probability.keys() == whole.probability.keys()
+    for horizon, chance in whole.probability.items():
+        np.testing.assert_array_equal(joined.probability[horizon], chance)

@@ -229,7 +229,7 @@ def trained(histories: Histories, **settings: Any) -> tuple[BoosterModel, NDArra
     trainer = make_trainer(parse({"num_round": 30, **settings}), calendar=False)
     gaps = order_gaps(histories, int(histories.day.max()))
     matrix = features.compute(histories, trainer.feature_names)
-    sample = rows.sample(matrix, gaps)
+    sample = rows.sample(histories, trainer.feature_names, gaps)
     request = FitRequest(sample, time_grid(sample.gap, sample.observed, 12))
     model = trainer.fit(replace(request, chosen={"rounds": 30, "scale": 1.0})).model
     assert isinstance(model, BoosterModel)
@@ -263,3 +263,14 @@ def test_a_model_of_the_gap_is_explained_by_how_much_shorter_the_gap_is(objectiv
     assert not shares[:, -1].any()
     if isinstance(model, SquaredErrorModel):
         assert np.abs(shares).max() > 1  # in days
+
+
+@pytest.mark.parametrize("held", [1, 40, 150])
+def test_curves_do_not_depend_on_how_many_are_made_at_once(
+    held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _, customers = hazard(5, coefficients=np.linspace(-0.2, 0.2, 14))
+    whole = model.survival(customers)
+    monkeypatch.setattr("ordergap.models.curves._HELD", held)
+    assert np.array_equal(model.survival(customers).log_s, whole.log_s)
+    assert model.survival(customers[:0]).log_s.shape == (0, len(DAYS))

@@ -20,6 +20,7 @@ from ordergap.trainers import hazard
 from ordergap.trainers.base import FitRequest, Sample, time_grid
 from ordergap.trainers.factory import make_trainer
 from ordergap.trainers.hazard import FROM_BG_NBD
+from ordergap.trainers.hazard_rows import HazardRows
 from ordergap.trainers.rounds import best_round, shifted_log_loss
 from scipy.optimize import minimize_scalar
 
@@ -97,9 +98,9 @@ def test_the_better_of_the_two_is_judged_gap_by_gap(request_: FitRequest) -> Non
     )  # fmt: skip
     blind.features[:, 0], blind.features[:, 1] = 3, 60
     made, request = trainer(), replace(request_, train=blind, validation=blind)
-    rows = hazard.hazard_rows(blind, request.days)
+    rows = HazardRows(blind, request.days)
     booster = made._grown(rows, None, replace(request, chosen={"rounds": 1}))
-    wrong = made._from(Start(BgNbd(50.0, 1.0, 0.1, 9.0), 4.0), rows, request.days)
+    wrong = made._from(Start(BgNbd(50.0, 1.0, 0.1, 9.0), 4.0), rows)
     assert not hazard._is_better(wrong, booster, rows, booster, request.hosts)
 
 
@@ -141,8 +142,8 @@ def test_the_shifted_loss_is_the_least_over_all_shifts() -> None:
 def test_where_every_gap_has_ended_there_is_still_a_level(request_: FitRequest) -> None:
     some = request_.train[request_.train.observed]
     request = replace(request_, train=some, validation=some, days=np.array([1e4, 2e4]))
-    data = hazard.hazard_rows(some, request.days)
-    assert data.label.all()
+    data = HazardRows(some, request.days)
+    assert data.columns().label.all()
     everyone = replace(request, train=request_.train)  # whose last orders BG/NBD is fitted on
     start = trainer()._half_of_bg_nbd(data, everyone)
     assert start is not None

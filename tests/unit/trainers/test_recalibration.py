@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from ordergap.hosts import ALONE
-from ordergap.models.recalibration import FREQUENT, Recalibration, middles, terms
+from ordergap.models.recalibration import FREQUENT, Float, Recalibration, middles, terms
 from ordergap.trainers.recalibration import recalibrate
 from scipy.special import expit, logit
 
 WAITED = np.array([1.0, 10, 40, 100, 300, 1e5])
 COEFFICIENTS = np.linspace(-1, 1, 14)
+
+
+def by_slice(
+    order_count: Float, tenure: Float, waited: Float
+) -> Callable[[slice], tuple[Float, Float, Float]]:
+    return lambda some: (order_count[some], tenure[some], waited[some])
 
 
 def test_customers_with_one_order_are_left_alone() -> None:
@@ -69,8 +76,9 @@ def test_rows_that_the_trees_got_right_are_hardly_corrected_and_wrong_ones_are()
     margin = np.full(n, logit(0.1))
     silent = (order_count >= FREQUENT) & (waited >= 150)
     truth = np.where(silent, 0.02, 0.1)
-    label = (random.random(n) < truth).astype(float)
-    correction = recalibrate((order_count, tenure, waited), margin, label, np.ones(n), 30.0, ALONE)
+    label = random.random(n) < truth
+    rows = by_slice(order_count, tenure, waited)
+    correction = recalibrate(rows, margin, label, np.ones(n), 30.0, ALONE)
     columns = terms(order_count, tenure, waited, 30.0)
     corrected = expit(margin + correction.coefficients @ np.stack(columns))
     assert corrected[silent].mean() == pytest.approx(0.02, abs=0.005)
@@ -81,8 +89,8 @@ def test_rows_that_the_trees_got_right_are_hardly_corrected_and_wrong_ones_are()
 def test_blocks_of_rows_do_not_change_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(1)
     orders = random.integers(2, 9, 500).astype(np.float64)
-    rows = orders, random.random(500) * 90 + 9, random.random(500) * 200
-    label = (random.random(500) < 0.2).astype(np.float64)
+    rows = by_slice(orders, random.random(500) * 90 + 9, random.random(500) * 200)
+    label = random.random(500) < 0.2
     fits = []
     for block in (1 << 17, 37):
         monkeypatch.setattr("ordergap.trainers.recalibration._BLOCK", block)

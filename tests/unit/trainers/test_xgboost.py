@@ -6,7 +6,7 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ordergap.trainers.base import Sample, time_grid
-from ordergap.trainers.hazard import hazard_rows
+from ordergap.trainers.hazard_rows import HazardRows
 from ordergap.trainers.vector_leaves import with_vector_leaves
 
 DAYS = np.array([5.0, 10.0, 20.0])
@@ -34,7 +34,7 @@ def sample(gap: float, observed: bool, entry: float = 0.0) -> Sample:
 def test_a_gap_is_at_risk_in_the_bins_in_which_it_was_watched(
     one: Sample, bins: list[int], labels: list[int], weights: list[float]
 ) -> None:
-    rows = hazard_rows(one, DAYS)
+    rows = HazardRows(one, DAYS).rows(slice(None))
     assert rows.matrix[:, -1].tolist() == bins
     assert rows.label is not None
     assert rows.label.tolist() == labels
