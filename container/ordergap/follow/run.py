@@ -111,9 +111,9 @@ def follow(
     as_of          the last day of which the orders tell; None: the day of the last one
     columns        name of an option, such as "customer_column" -> value in place of the model's
 
-    A cohort that cannot be graded is left out, and so said. Raises DataError where none can be read,
-    or none is left out and the orders end before the first, and ModelNotFound where a folder has no
-    model.
+    A cohort that cannot be graded is left out, and so said. Raises DataError where none can be
+    read, or none is left out and the orders end before the first, and ModelNotFound where a folder
+    has no model.
     """
     own = [folder] if any(folder.rglob(MANIFEST)) else []
     models, unreadable = models_in([*own, *model_folders])
