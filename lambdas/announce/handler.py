@@ -33,7 +33,13 @@ def handle(outcome: Announce, _context: LambdaContext) -> dict[str, object]:
     message_id = announce(outcome, from_environment(Settings), clients.sns())
     if outcome.status in {"SUCCEEDED", "FAILED"}:
         failed = outcome.status == "FAILED"
-        publish(outcome.market or "all", RunsSucceeded=not failed, RunsFailed=failed)
+        unjudged = bool(outcome.follow and outcome.follow.cause)
+        publish(
+            outcome.market or "all",
+            RunsSucceeded=not failed,
+            RunsFailed=failed,
+            ForecastsNotFollowed=unjudged,
+        )
     text = sentence(outcome)
     logger().info(text)
     return {"message_id": message_id, "sentence": text}

@@ -7,6 +7,7 @@ import datetime
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ordergap.cli import options
@@ -106,13 +107,16 @@ def _run(parsed: argparse.Namespace) -> None:
     from ordergap.follow.run import follow  # noqa: PLC0415
 
     added: list[Path] = []
+    left_out: list[str] = []
     if parsed.add:
         predictions = {parsed.role: parsed.add}
         if parsed.challenger:
             predictions["challenger"] = parsed.challenger
         folder = parsed.add_to or parsed.forecasts
         now = datetime.datetime.now(datetime.UTC)
-        added = keep(predictions, parsed.run, now, folder, parsed.model_dir)
+        added, left_out = keep(predictions, parsed.run, now, folder, parsed.model_dir)
+        for each in left_out:
+            log.warning("left out: %s", each)
     if not parsed.file_path:
         return
     try:
@@ -120,6 +124,7 @@ def _run(parsed: argparse.Namespace) -> None:
             parsed.forecasts, parsed.file_path, parsed.model_dir, parsed.as_of,
             options.columns(parsed),
         )  # fmt: skip
+        result = replace(result, left_out=[*left_out, *result.left_out])
         log.info("%s", result)
         if parsed.output:
             result.save(parsed.output)

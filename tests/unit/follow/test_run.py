@@ -271,11 +271,24 @@ def test_nothing_is_added_where_the_grading_fails_and_the_reason_is_left(
     assert main(["follow", *map(str, words), "--message", str(message)]) == 1
     assert not [*folder.rglob("*.parquet")]
     assert message.read_text().startswith("UserError: the orders end on ")
-    other = predicted(tmp_path / "other", MONDAY, "m2")
-    words = ["--forecasts", folder, "--add", source, "--run", "n", "--challenger", other]
-    assert main(["follow", *map(str, words), "--message", str(message)]) == 1
-    assert "compared with those of the same day" in message.read_text()
-    assert not [*folder.rglob("*.parquet")]
+
+
+def test_a_challenger_that_cannot_be_compared_is_left_out(orders: Path, tmp_path: Path) -> None:
+    folder, out, cut = tmp_path / "c", tmp_path / "out", tmp_path / "cut.jsonl"
+    champion = predicted(tmp_path / "champion", MONDAY, "m1")
+    cut.write_text('{"customer_id": "c1", "as_of"')
+    for name, other, why in (
+        ("a", predicted(tmp_path / "other", MONDAY + 7, "m2"), "compared with those of the same"),
+        ("b", cut, str(cut)),
+    ):
+        words = ["--forecasts", folder, "--add", champion, "--run", name, "--challenger", other]
+        words += ["--file_path", orders, "--output", out]
+        assert main(["follow", *map(str, words)]) == 0
+        content = json.loads((out / "follow.json").read_text())
+        assert [each["role"] for each in content["cohorts"]] == ["champion"]
+        assert f"the challenger of run {name}" in content["left_out"][0]
+        assert why in content["left_out"][0]
+        assert not [*folder.glob("*_challenger.parquet")]
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,9 @@ def test_alarms_on_our_own_metrics_name_what_the_functions_publish() -> None:
         for alarm in of_type("AWS::CloudWatch::Alarm").values()
         if alarm["Properties"].get("Namespace") == {"Ref": "AWS::StackName"}
     }
-    assert set(own) == {"ModelsRejected", "ChampionAgeDays", "RejectedPercent"}
+    assert set(own) == {
+        "ModelsRejected", "ChampionAgeDays", "ForecastsNotFollowed", "RejectedPercent",
+    }  # fmt: skip
     for metric, ((dimension),) in own.items():
         assert dimension["Name"] == "service"
         calls = [

@@ -122,6 +122,17 @@ def test_a_superseded_run_is_neither_a_success_nor_a_failure(inbox, context, cap
     assert "Runs" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cause", [None, "UserError: the file is cut"])
+def test_forecasts_that_were_not_followed_are_counted(inbox, context, event, capsys, cause):
+    followed = {"sentence": "No alarm.", "report": "s3://b/follow.html", "cause": cause}
+    handle(event("announce") | {"follow": followed}, context)
+    inbox()
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = [each for each in metrics if "ForecastsNotFollowed" in each]
+    assert counted
+    assert all(each["ForecastsNotFollowed"] == [bool(cause)] for each in counted)
+
+
 def test_why_a_run_trained_or_did_not_is_said_once(event):
     trained = event("announce") | {"training": "Trained: it was asked for."}
     said = sentence(parse(Announce, trained))
