@@ -88,7 +88,7 @@ class Begun(BaseModel):
 def handle(request: BeginFollow, _context: LambdaContext) -> dict[str, object]:
     """See `begin`."""
     begun = begin(request, from_environment(Settings), clients.s3(), clients.sagemaker())
-    logger().info(begun.sentence or f"forecasts are kept {DAYS} days after the last that were")
+    logger().info(f"the forecasts are {'' if begun.due else 'not '}kept. {begun.sentence}".rstrip())
     return begun.model_dump()
 
 

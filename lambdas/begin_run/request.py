@@ -77,7 +77,7 @@ def checked(given: object, today: datetime.date) -> RunInput:
     if run.as_of - today > _AHEAD:
         raise BadInput(
             f"as_of is {run.as_of}, and today is {today} in UTC: forecasts of a day to come would "
-            "stand before those of all nights until then; give the last day of orders"
+            "not be replaced by those of the nights until then; give the last day of orders"
         )
     names = [market.name for market in run.markets]
     if twice := sorted({name for name in names if names.count(name) > 1}):

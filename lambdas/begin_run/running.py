@@ -34,7 +34,8 @@ def begin(
     """Write down that the execution runs the markets. A retry of the same execution may do so too.
 
     waits_since  when the execution was started, if it is to begin after one that runs a market; it
-                 is not needed where yet another has begun since then, which knows the same
+                 is not needed where yet another has begun since then, which has read the same
+                 flags
 
     Raises AlreadyStarted where the event has begun another execution; where another execution runs
     a market or may do so, Superseded, or MarketBusy if it waits; AlreadyRunning where the object is
@@ -51,7 +52,7 @@ def begin(
         if waits_since and last and last.execution_arn != execution_arn and last.at > waits_since:
             raise Superseded(
                 f"{name(last.execution_arn)} of the market {market} has begun since this one was "
-                "asked for, and knows what this one does"
+                "asked for, and has read the same flags"
             )
     for market, other in found.under_way(states, markets).items():
         if other == execution_arn:

@@ -82,4 +82,4 @@ def _sentences(followed: Followed, model_version: str) -> Iterator[str]:
         yield "No alarm."
     if followed.left_out:
         count = len(followed.left_out)
-        yield f"Left out of {count:,}, such as {followed.left_out[0]}."
+        yield f"{count:,} left out, such as: {followed.left_out[0]}."

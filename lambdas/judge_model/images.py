@@ -21,7 +21,7 @@ def ecr() -> Any:
 def digest(image: str) -> str | None:
     """The digest of an image by its tag, in the caller's registry; None where ECR tells none.
 
-    Raises ClientError for what passes by itself.
+    Raises ClientError for a temporary error.
     """
     repository, _, tag = image.partition("/")[2].rpartition(":")
     try:

@@ -129,7 +129,7 @@ class InputDrift(BaseModel):
     usual: float
     """The largest excess of a third of the earlier orders against the rest of them."""
     p: float
-    """Of an index as large by chance alone."""
+    """The probability of an index as large by chance alone."""
     drifted: bool
     """Whether it is large, larger than usual, and no chance."""
 
@@ -180,7 +180,7 @@ class TrainingMetrics(BaseModel):
     interval_level: float = 0.9
     """How often the intervals of scores hold; they come from drawing customers again."""
     interval_customers: int | None = None
-    """Of how many customers these are at most, drawn once; null: of all."""
+    """The most customers that intervals are computed from, drawn once; null: all."""
     sample: LearntFrom | None = None
     """Null: all orders were learnt from."""
     tasks: dict[str, TaskMetrics] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""reference.json: the orders that a model learnt from, counted, for those served to be beside them.
+"""reference.json: counts of the orders that a model learnt from, to compare served ones.
 
 See docs/decisions/serving.md#served-orders-are-compared-with-the-models-own.
 """

@@ -20,7 +20,7 @@ from ordergap.evaluation.metrics import Rows, draws, interval
 
 LEVEL = 0.9
 MOST_CUSTOMERS = 25_000
-"""Who are drawn again for the intervals, at most: of more customers a draw without replacement."""
+"""The most customers of the bootstrap; of more, a sample without replacement."""
 _COUNTS = frozenset({"rows"})  # metrics that grow with the number of customers
 Metrics = dict[str, float]
 
@@ -117,7 +117,7 @@ def compare(evaluations: Sequence[Evaluation], seed: int, replicates: int) -> Co
 def _drawn(
     evaluations: Sequence[Evaluation], metrics: dict[str, Metrics], seed: int, replicates: int
 ) -> list[dict[str, Metrics]]:
-    """The metrics of each replicate, whose customers are drawn again.
+    """The metrics of each bootstrap replicate of customers.
 
     Of more than `MOST_CUSTOMERS`, so many are chosen and drawn from. How far a replicate is from
     the metrics of the chosen is scaled to the number of all: it falls with the root of the number.

@@ -1,7 +1,7 @@
-"""Whether the latest orders are as those before them: a stability index that knows its noise.
+"""Whether the latest orders are as those before them: a stability index less what chance makes it.
 
-Both come from one extraction, so no reference has to be kept. Only what is of an order itself, or
-of a short past, is compared: counts, tenure and longest gaps grow with any shop.
+Both periods come from one extraction, so no reference has to be kept. Only what is of an order
+itself, or of a short past, is compared: counts, tenure and longest gaps grow with any shop.
 
 See docs/decisions/evaluation.md#inputs-are-compared-with-the-shops-own-past.
 """
@@ -30,7 +30,7 @@ PAST = 30
 """Days that the features look back."""
 _LARGE, _TIMES, _SURE = 0.1, 1.5, 1e-4
 _SEASON = 0.5 / _TIMES
-"""Usual at least of counts, which rise and fall with the season: they sound above .5."""
+"""The least `usual` of counts of orders, which vary with the season: their limit is .5."""
 _HALF = 0.5  # of an order, which every bin has besides its own: a share of 0 has no logarithm
 
 
@@ -40,7 +40,7 @@ class FeatureDrift(NamedTuple):
     excess   the stability index less what chance alone makes it
     usual    the largest excess of a third of the past against the rest of it; of counts of orders
              a season's at least
-    p        of an index as large by chance alone
+    p        probability of an index as large by chance alone
     """
 
     excess: float

@@ -17,9 +17,9 @@ from ordergap.trainers.base import Float, Sample
 from ordergap.trainers.rows import Rows, blocks
 
 MOST_ROWS = 1_000_000
-"""Up to so many rows of all hosts all are learnt from."""
+"""The most rows, on all hosts together, that are all learnt from."""
 _ONE_IN = 4
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, as in Knuth's hash
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth's multiplicative hash
 _HALF = np.uint64(32)
 
 
@@ -131,7 +131,7 @@ def expanded(sample: Sample, days: Float) -> Columns:
 
 
 def _lots(row: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(r,) numbers that look as if chance had drawn them, the same for a row wherever it is."""
+    """(r,) pseudo-random numbers, which depend on the row's place alone."""
     mixed = row.astype(np.uint64) * _MIX
     mixed = (mixed ^ (mixed >> _HALF)) * _MIX
     return (mixed >> _HALF).astype(np.int64)

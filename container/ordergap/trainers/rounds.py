@@ -138,7 +138,7 @@ def _rounds(
     begun = shown = perf_counter()
 
     def before(model: Any, epoch: int) -> None:
-        """Have chance depend on the round's number alone, wherever boosting began.
+        """Seed the round by its number alone, so that a checkpoint changes nothing.
 
         The sampler of columns has a state of its own, which XGBoost makes anew only after
         another tree method; asking for the number of features has that take effect.

@@ -102,8 +102,8 @@ def backtest_notes(histories: Histories, most_orders: int) -> tuple[str, ...]:
 def _of_intervals(sampled: Histories) -> Iterator[str]:
     if most := interval_customers(sampled):
         yield (
-            f"intervals of metrics are of {most:,} customers, drawn once, carried to the number of "
-            f"all {len(sampled.customer_ids):,}"
+            f"intervals of metrics are of {most:,} customers, drawn once, and scaled to all "
+            f"{len(sampled.customer_ids):,}"
         )
 
 

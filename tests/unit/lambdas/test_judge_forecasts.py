@@ -74,7 +74,7 @@ def test_what_became_of_the_newest_forecasts_is_said_first() -> None:
     said = findings.sentence(followed(left_out=("c.parquet is cut",)), "m1")
     assert said == (
         "Of 300 customers as of 2011-11-08, 100 were foreseen within 30 days and 90 came (z -0.4). "
-        "No alarm. Left out of 1, such as c.parquet is cut."
+        "No alarm. 1 left out, such as: c.parquet is cut."
     )
     none = followed().model_copy(update={"cohorts": [], "awaited": NIGHT})
     assert findings.sentence(none, "m1").startswith("No forecast has passed yet; the first does on")

@@ -387,7 +387,7 @@ def test_forecasts_are_followed_beside_a_challenger_where_that_is_asked_for(run,
         assert scored["TransformOutput"]["S3OutputPath"].endswith("/uk/challenger")
         assert scored["ModelName"] != champion["ModelName"]
     (market,) = execution.output["markets"]
-    kept = "The forecasts of challenger 0123456789ab are kept beside."
+    kept = "The forecasts of challenger 0123456789ab are kept too."
     assert market["followed"] == f"No alarm. {kept if shadow else 'There is no challenger.'}"
     assert market["report"] == "s3://b/page"
     (announced,) = execution.announced()

@@ -104,7 +104,7 @@ def test_a_job_learns_from_the_sample_says_so_and_forecasts_everybody(
     assert 0.9 * MOST < learnt.orders <= MOST
     assert metrics.interval_customers == 100
     said = f"learnt from and validated on {learnt.orders:,} of {len(orders):,} orders"
-    drawn = "intervals of metrics are of 100 customers, drawn once, carried to the number of all"
+    drawn = "intervals of metrics are of 100 customers, drawn once, and scaled to all"
     report = (tmp_path / "data" / "report.html").read_text()
     for each in (said, drawn):
         assert each in caplog.text
