@@ -52,7 +52,7 @@ class Rank(NamedTuple):
         return self.difference / self.error if self.error > 0 else _NONE
 
     def beside(self, others: Sequence[Rank]) -> Rank:
-        """The same AUC less the mean of other cohorts', of which there is one at least.
+        """The same AUC less the mean of at least one other cohort's.
 
         Others may share outcomes, so the error of their mean is taken to be that of one.
         """

@@ -35,9 +35,9 @@ class Sample:
 
     def orders(self, histories: Histories) -> Histories:
         """Those of the sample."""
-        return (
-            histories.of(self._has(histories.customer_ids)) if self.limit < 1 << 32 else histories
-        )
+        if self.limit == _ALL:
+            return histories
+        return histories.of(self._has(histories.customer_ids))
 
     def leads(self, table: LeadTable | None) -> LeadTable | None:
         """Those of the sample; a lead whose orders are not seen would seem never to order."""
@@ -72,7 +72,7 @@ def learnt_from(histories: Histories, sampled: Histories) -> LearntFrom | None:
 
 
 def interval_customers(sampled: Histories) -> int | None:
-    """Of how many customers intervals are at most; None where that is all."""
+    """The most customers that intervals are computed from; None where that is all."""
     return MOST_CUSTOMERS if len(sampled.customer_ids) > MOST_CUSTOMERS else None
 
 
