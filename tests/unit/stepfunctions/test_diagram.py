@@ -31,6 +31,7 @@ def test_everything_that_runs_is_drawn_once(machine):
         "TrackModel --> CreateModel",
         "JobFailedCause([Train or ScoreCustomers fails]) -.-> JobFailed",
         "JobFailed -->|quota in use| FirstWait",
+        "FollowDue -->|not due| AnnounceSuccess",
         "JobAgain -->|training| Train",
         "AnnounceFailureCause([any other step fails]) -.-> AnnounceFailure",
     ],
