@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.shared.registry import MISSING_GROUP, hold, version_of
+from lambdas.shared.registry import MISSING, hold, version_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -93,7 +93,7 @@ class Stack:
         try:
             arns = [p["ModelPackageArn"] for page in pages for p in page["ModelPackageSummaryList"]]
         except ClientError as error:
-            if error.response["Error"]["Code"] not in MISSING_GROUP:
+            if error.response["Error"]["Code"] not in MISSING:
                 raise
             arns = []
         if not arns:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from infra.costs import PRICES, REGION, money
 from infra.endpoint.alarms import VARIANT, names
 from infra.registered import Package, Refused, Stack
-from lambdas.shared.registry import MISSING_GROUP
+from lambdas.shared.registry import MISSING
 
 CANARY_PERCENT = 10
 LIMIT = 1800
@@ -84,7 +84,7 @@ def described(stack: Stack, endpoint: str) -> dict[str, Any]:
     try:
         return dict(stack.sagemaker.describe_endpoint(EndpointName=endpoint))
     except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING_GROUP:
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         return {}
 
@@ -147,7 +147,7 @@ def running(stack: Stack, config: str) -> Wanted | None:
         variant = found["ProductionVariants"][0]
         model = stack.sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
     except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING_GROUP:
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         return None
     instance, instances = variant.get("InstanceType", ""), variant.get("InitialInstanceCount", 0)

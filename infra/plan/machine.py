@@ -43,7 +43,7 @@ SAMPLE: dict[str, Any] = {
         "challenger": {"model_version": "3f2a9c1b7d04"},
         "with_challenger": {"arguments": []},
         "sentence": "as it is",
-        "report": "s3://shop/runs/plan/uk/follow/follow.html",
+        "report": "s3://shop/cohorts/uk/follow.html",
         "Error": "x",
         "Cause": "because",
     },

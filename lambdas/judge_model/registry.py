@@ -14,7 +14,7 @@ from ordergap.contract.metrics import TrainingMetrics
 
 from lambdas.judge_model.artifact import parse
 from lambdas.shared.errors import ModelUnreadable
-from lambdas.shared.registry import MISSING_GROUP, Package
+from lambdas.shared.registry import MISSING, Package
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ def ensure_group(sagemaker: SageMakerClient, group: str) -> None:
     try:
         sagemaker.describe_model_package_group(ModelPackageGroupName=group)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING_GROUP:
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         sagemaker.create_model_package_group(
             ModelPackageGroupName=group,

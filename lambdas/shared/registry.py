@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 HOLD = "hold"
 """The tag of a group of model packages in which no model is promoted; its value says why."""
-MISSING_GROUP = {"ValidationException", "ValidationError", "ResourceNotFound"}
+MISSING = {"ValidationException", "ValidationError", "ResourceNotFound"}
+"""Codes of SageMaker's errors where what is described is not there."""
 
 
 class Verdict(BaseModel):
@@ -71,7 +72,7 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     try:
         found = newest(sagemaker, group, approved=True)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING_GROUP:
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         found = None
     if not found:

@@ -102,7 +102,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> None:
-    """Add and grade; where the grading fails nothing has been added."""
+    """Add and grade; where the grading fails no forecasts have been added."""
     from ordergap.follow.keeping import keep  # noqa: PLC0415 - numeric, so after the threads
     from ordergap.follow.run import follow  # noqa: PLC0415
 
