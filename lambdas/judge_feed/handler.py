@@ -22,7 +22,7 @@ from lambdas.shared.feed import Feed
 from lambdas.shared.flags import Flags
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Package, Verdict, champion, hold, newest_package
-from lambdas.shared.runs import Run
+from lambdas.shared.saving import save
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -177,10 +177,10 @@ def judge(
     )
     newer = accepted is None or feed.as_of >= accepted.as_of
     if (feed.full and newer) or request.asked.accept_past:
-        _write(s3, run, run.accepted, feed)
+        save(s3, run.bucket, run.accepted, feed)
     if verdict:
-        _write(s3, run, run.verdict, verdict)
-    _write(s3, run, run.feed, judged)
+        save(s3, run.bucket, run.verdict, verdict)
+    save(s3, run.bucket, run.feed, judged)
     return judged
 
 
@@ -205,12 +205,3 @@ def _refuse(
             f"{'; '.join([*quiet, *past])}. The forecasts of the last run stay. Correct the source "
             f"and start a run; {', and '.join(remedies)}. See {RUNBOOK}"
         )
-
-
-def _write(s3: S3Client, run: Run, key: str, content: BaseModel) -> None:
-    s3.put_object(
-        Bucket=run.bucket,
-        Key=key,
-        Body=content.model_dump_json(indent=2).encode(),
-        ContentType="application/json",
-    )

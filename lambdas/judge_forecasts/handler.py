@@ -21,6 +21,7 @@ from lambdas.shared.flags import Flags
 from lambdas.shared.followed import Followed
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.runs import Run
+from lambdas.shared.saving import save
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -118,12 +119,7 @@ def judge(
         ):
             body = s3.get_object(Bucket=run.bucket, Key=key)["Body"].read()
             s3.put_object(Bucket=run.bucket, Key=target, Body=body, ContentType=kind)
-        s3.put_object(
-            Bucket=run.bucket,
-            Key=run.flags,
-            Body=flags.model_dump_json(indent=2).encode(),
-            ContentType="application/json",
-        )
+        save(s3, run.bucket, run.flags, flags)
     for kind, finding in flags.findings.items():
         if finding.run_id == run.run_id:
             detail = {

@@ -25,6 +25,7 @@ from lambdas.shared.followed import Followed
 from lambdas.shared.logs import logger, publish
 from lambdas.shared.registry import Package, Verdict, champion, hold
 from lambdas.shared.runs import Run
+from lambdas.shared.saving import save
 from lambdas.shared.settings import from_environment
 
 if TYPE_CHECKING:
@@ -145,23 +146,14 @@ def judge(
             judged=request.artifact,
             again=package is not None and package.model_version == trained.model_version,
         )
-        _write(s3, run, record)
+        save(s3, run.bucket, run.verdict, record)
     if not record.again and not (record.promoted and record.package_version):
         decision = Decision(record.promoted, record.reason, record.questions)
         version = _register(s3, sagemaker, group, request, run, trained, decision)
         if record.promoted:
             record = record.model_copy(update={"package_version": version})
-            _write(s3, run, record)
+            save(s3, run.bucket, run.verdict, record)
     return Verdict(**record.model_dump(exclude={"judged", "again"}))
-
-
-def _write(s3: S3Client, run: Run, record: _Record) -> None:
-    s3.put_object(
-        Bucket=run.bucket,
-        Key=run.verdict,
-        Body=record.model_dump_json(indent=2).encode(),
-        ContentType="application/json",
-    )
 
 
 def _decide(

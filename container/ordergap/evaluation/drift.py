@@ -26,8 +26,7 @@ FEATURES = ("amount", "items", "item_price", "lines", *COUNTS)
 DAYS, WINDOWS = 28, 3
 """The latest days, and how many times as many before them they are compared with."""
 LEAST_ORDERS = 100
-PAST = 30
-"""Days that the features look back."""
+_PAST = 30  # days that the features look back
 _LARGE, _TIMES, _SURE = 0.1, 1.5, 1e-4
 _SEASON = 0.5 / _TIMES
 """The least `usual` of counts of orders, which vary with the season: their limit is .5."""
@@ -78,8 +77,7 @@ def drift(histories: Histories, as_of: int) -> Drift:
     window = age[rows] // DAYS  # 0 is the latest
     sizes = np.bincount(window, minlength=1 + WINDOWS)
     found = Drift(int(sizes[0]), int(sizes[1:].sum()))
-    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + PAST
-    if sizes.min() < LEAST_ORDERS or not seen:
+    if too_few(histories, as_of, window):
         return found
     values = features.compute(histories, FEATURES, rows).astype(float)
     return Drift(
@@ -91,6 +89,16 @@ def drift(histories: Histories, as_of: int) -> Drift:
             if not np.isnan(column).all()
         },
     )
+
+
+def too_few(histories: Histories, as_of: int, window: NDArray[np.int64]) -> bool:
+    """Whether a window has too few of the orders, or there are too few days before the first.
+
+    window  of each order that is compared, 0 to `WINDOWS`
+    """
+    days = as_of - int(histories.day.min())
+    sizes = np.bincount(window, minlength=1 + WINDOWS)
+    return days < DAYS * (1 + WINDOWS) + _PAST or int(sizes.min()) < LEAST_ORDERS
 
 
 def season_of(feature: str) -> float:

@@ -14,13 +14,12 @@ from ordergap.contract.reference import BINS, FeatureReference, Reference
 from ordergap.evaluation.drift import (
     DAYS,
     FEATURES,
-    LEAST_ORDERS,
-    PAST,
     WINDOWS,
     Drift,
     FeatureDrift,
     feature_drift,
     season_of,
+    too_few,
 )
 from ordergap.features.bins import counts, edges_of
 from ordergap.histories import Histories, day_of
@@ -62,8 +61,7 @@ def counted(
     latest = np.append((customer[1:] != customer[:-1]) | (window[1:] != window[:-1]), True)
     rows = np.flatnonzero(latest & (window >= 0) & (window <= WINDOWS))
     window = window[rows]
-    seen = as_of - int(histories.day.min()) >= DAYS * (1 + WINDOWS) + PAST
-    if not seen or np.bincount(window, minlength=1 + WINDOWS).min() < LEAST_ORDERS:
+    if too_few(histories, as_of, window):
         return {}
     compared = [name for name in FEATURES if name in names]
     values = features.compute(histories, compared, rows).astype(float)

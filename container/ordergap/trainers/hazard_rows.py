@@ -64,7 +64,10 @@ class HazardRows:
 
     def rows(self, part: slice) -> Rows:
         """The rows of some gaps; the matrix is the features and the bin's number."""
-        sample, columns = self.sample[part], self._columns(part)
+        return self._rows(part, self._columns(part))
+
+    def _rows(self, part: slice, columns: Columns) -> Rows:
+        sample = self.sample[part]
         base = self.start(sample)[columns.owner, columns.bins] if self.start else None
         matrix = _matrix(sample, columns.owner, columns.bins)
         return Rows(matrix, columns.label.astype(float), columns.weight, base=base)
@@ -105,8 +108,8 @@ class HazardRows:
         return np.concatenate([self._losses(part, booster) for part in blocks(len(self))])
 
     def _losses(self, part: slice, booster: Any) -> Float:
-        rows, columns = self.rows(part), self._columns(part)
-        log_odds = _log_odds(rows, booster)
+        columns = self._columns(part)
+        log_odds = _log_odds(self._rows(part, columns), booster)
         of_rows = columns.weight * (np.logaddexp(0, log_odds) - columns.label * log_odds)
         return np.bincount(columns.owner, of_rows, part.stop - part.start).astype(float)
 
